@@ -1,0 +1,188 @@
+-- The centre's own tables. Applied by `payflow setup`, idempotent. Business tables are never altered here.
+CREATE SCHEMA IF NOT EXISTS payflow_sync;
+
+-- One row of facts about this central database: `database_id` (random, minted once), `epoch` (of its history).
+CREATE TABLE IF NOT EXISTS payflow_sync.meta (
+  name  text PRIMARY KEY,
+  value text NOT NULL
+);
+
+-- Published mapping, newest only (single row). Travels down every stream.
+CREATE TABLE IF NOT EXISTS payflow_sync.mapping (
+  name         text PRIMARY KEY DEFAULT 'mapping' CHECK (name = 'mapping'),
+  version      integer NOT NULL,
+  source       text NOT NULL,
+  published_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Registered tills. The enrolment code and the token are kept as SHA-256 only.
+CREATE TABLE IF NOT EXISTS payflow_sync.terminal (
+  terminal_id       text PRIMARY KEY CHECK (terminal_id ~ '^[A-Za-z0-9._-]{1,64}$'),
+  store_id          text NOT NULL CHECK (store_id ~ '^[A-Za-z0-9._-]{1,64}$'),
+  up_partition      integer NOT NULL,
+  status            text NOT NULL DEFAULT 'registered' CHECK (status IN ('registered', 'enrolled', 'fenced', 'retired')),
+  public_key        text,                 -- Ed25519, SPKI, PEM
+  key_version       integer NOT NULL DEFAULT 0,
+  enrolment_hash    text,
+  enrolment_expires timestamptz,
+  token_hash        text,
+  registered_at     timestamptz NOT NULL DEFAULT now(),
+  enrolled_at       timestamptz,
+  last_seen_at      timestamptz
+);
+
+-- Access tokens of people and programs.
+CREATE TABLE IF NOT EXISTS payflow_sync.token (
+  token_id   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  name       text NOT NULL,
+  role       text NOT NULL CHECK (role IN ('viewer', 'operator')),
+  token_hash text NOT NULL UNIQUE,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
+
+-- Next offset central-apply reads, per partition of the up topic; moved in the transaction that applies.
+CREATE TABLE IF NOT EXISTS payflow_sync.consumed (
+  topic       text NOT NULL,
+  partition   integer NOT NULL,
+  next_offset bigint NOT NULL,
+  stream_id   text,
+  PRIMARY KEY (topic, partition)
+);
+
+-- One row per terminal: what of it has been applied. Travels down its store stream.
+-- exceptions: JSON array of [firstSeq, lastSeq, "held" | "rejected" | "discarded"], ascending, disjoint: what is
+-- not (or not as sold) in the central tables although its number is ≤ last_seq.
+CREATE TABLE IF NOT EXISTS payflow_sync.progress (
+  terminal_id text PRIMARY KEY,
+  incarnation text NOT NULL,
+  last_unit   bigint NOT NULL,
+  last_seq    bigint NOT NULL,
+  chain_hash  bytea NOT NULL,
+  exceptions  text NOT NULL DEFAULT '[]',
+  updated_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Till row ↔ central row. Travels down the terminal's store stream.
+CREATE TABLE IF NOT EXISTS payflow_sync.link (
+  terminal_id text NOT NULL,
+  table_name  text NOT NULL,      -- central table name as in the mapping
+  identity    text NOT NULL,
+  central_id  text NOT NULL,
+  PRIMARY KEY (terminal_id, table_name, identity)
+);
+CREATE INDEX IF NOT EXISTS link_by_central ON payflow_sync.link (table_name, central_id);
+
+-- One row per unit, written first in its transaction: what became of each change. Capture turns it into
+-- `origins` on the row records that follow, and into `r` records for entries with an image.
+-- entries: JSON array of [seq, central table, central id | null, outcome, hash | null, image?], where image is
+-- {central column: PostgreSQL text | null} of the whole mapped row, present for lost, duplicate, rejected
+-- updates and deletes, and for changes that made no difference.
+CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
+  terminal_id text NOT NULL,
+  incarnation text NOT NULL,
+  unit        bigint NOT NULL,
+  entries     text NOT NULL,
+  applied_at  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (terminal_id, incarnation, unit)
+);
+CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
+
+-- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row
+-- that hashes differently was changed by head office since).
+CREATE TABLE IF NOT EXISTS payflow_sync.row_version (
+  table_name  text NOT NULL,
+  central_id  text NOT NULL,
+  clock_ms    bigint NOT NULL,
+  terminal_id text NOT NULL,
+  row_hash    bytea NOT NULL,
+  PRIMARY KEY (table_name, central_id)
+);
+
+-- A refused part of a unit, whole. changes: JSON as decoded from the record.
+CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (
+  dead_letter_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  terminal_id    text NOT NULL,
+  incarnation    text NOT NULL,
+  unit           bigint NOT NULL,
+  first_seq      bigint NOT NULL,
+  last_seq       bigint NOT NULL,
+  changes        text NOT NULL,
+  code           text NOT NULL,            -- SQLSTATE, SUPPRESSED or one of our codes
+  constraint_name text,
+  message        text NOT NULL,
+  state          text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'applied', 'discarded')),
+  refused_at     timestamptz NOT NULL DEFAULT now(),
+  decided_at     timestamptz
+);
+
+-- Read but not applicable yet (a gap, a part of a larger unit, a fenced till), in order, whole.
+CREATE TABLE IF NOT EXISTS payflow_sync.held (
+  held_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  terminal_id text NOT NULL,
+  incarnation text NOT NULL,
+  unit        bigint NOT NULL,
+  part        integer NOT NULL,
+  parts       integer NOT NULL,
+  reason      text NOT NULL CHECK (reason IN ('gap', 'part', 'fenced')),
+  record      bytea NOT NULL,              -- the record's value as it came
+  held_at     timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (terminal_id, incarnation, unit, part)
+);
+
+-- Records whose signature failed: where, and how often. They touch no terminal's state.
+CREATE TABLE IF NOT EXISTS payflow_sync.refused_record (
+  topic      text NOT NULL,
+  partition  integer NOT NULL,
+  record_offset bigint NOT NULL,
+  terminal_id text,
+  code       text NOT NULL,
+  refused_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (topic, partition, record_offset)
+);
+
+-- A decision between two versions of a row.
+CREATE TABLE IF NOT EXISTS payflow_sync.conflict (
+  conflict_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name  text NOT NULL,
+  central_id  text,
+  terminal_id text NOT NULL,
+  seq         bigint NOT NULL,
+  central_row text,                        -- JSON
+  terminal_row text,                       -- JSON
+  winner      text NOT NULL CHECK (winner IN ('central', 'terminal')),
+  rule        text NOT NULL,
+  decided_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Down streams, as capture left them.
+CREATE TABLE IF NOT EXISTS payflow_sync.stream (
+  topic       text PRIMARY KEY,
+  stream_id   text NOT NULL,
+  last_offset bigint NOT NULL,
+  position    text NOT NULL,
+  updated_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Seeding of a table into the streams, resumable. last_key: JSON array of key texts of the last chunk written.
+CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
+  table_name text NOT NULL,
+  epoch      integer NOT NULL,
+  state      text NOT NULL CHECK (state IN ('wanted', 'running', 'done')),
+  last_key   text,
+  rows       bigint NOT NULL DEFAULT 0,
+  columns    text NOT NULL DEFAULT '',
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (table_name, epoch)
+);
+
+-- Sync jobs of the gateway. result: JSON as GET /api/v1/sync/:jobId answers.
+CREATE TABLE IF NOT EXISTS payflow_sync.job (
+  job_id     uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  direction  text NOT NULL CHECK (direction IN ('pull', 'push', 'both')),
+  state      text NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'partial', 'failed')),
+  terminals  text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz
+);

@@ -1,0 +1,306 @@
+/**
+ * Every error a person may meet has one code, and the same code in the API, on the socket, in the CLI and in
+ * the log. The table is the documentation: what the code means, whether waiting helps, and what to do.
+ *
+ * `retry`: `timed`  the cause goes away by itself (an outage): back off and try again, unready meanwhile
+ *          `manual` a person must change something, the process may stay up
+ *          `fatal`  the process cannot do its work at all: say so and exit (2 when it is configuration)
+ */
+export type Retry = 'timed' | 'manual' | 'fatal';
+
+interface CodeEntry {
+  readonly meaning: string;
+  readonly retry: Retry;
+  readonly remedy: string;
+  /** HTTP status the gateway answers with. */
+  readonly http: number;
+}
+
+const entry = (http: number, retry: Retry, meaning: string, remedy: string): CodeEntry => ({
+  http,
+  retry,
+  meaning,
+  remedy,
+});
+
+export const ERROR_CODES = {
+  CONFIG_INVALID: entry(
+    500,
+    'fatal',
+    'A setting is missing or malformed.',
+    'Correct the named variable; `payflow config` shows the effective values.',
+  ),
+  USAGE: entry(422, 'fatal', 'The command or request is not of the expected form.', 'See --help or /docs.'),
+
+  DB_UNREACHABLE: entry(
+    503,
+    'timed',
+    'PostgreSQL does not answer.',
+    'Check DATABASE_URL, the network and that the server runs; the service goes on by itself.',
+  ),
+  DB_AUTH: entry(
+    500,
+    'fatal',
+    'PostgreSQL refused the login.',
+    'Correct the user or password in DATABASE_URL.',
+  ),
+  DB_WAL_LEVEL: entry(
+    500,
+    'fatal',
+    'wal_level is not logical.',
+    'Set wal_level = logical in postgresql.conf and restart PostgreSQL.',
+  ),
+  DB_NO_REPLICATION: entry(
+    500,
+    'fatal',
+    'The login may not replicate.',
+    'ALTER ROLE … REPLICATION, and allow it in pg_hba.conf.',
+  ),
+  DB_NOT_SET_UP: entry(
+    503,
+    'fatal',
+    'The schema payflow_sync, publication or slot is missing.',
+    'Run `payflow setup`.',
+  ),
+  DB_TRANSIENT: entry(
+    503,
+    'timed',
+    'PostgreSQL asked for a retry (deadlock, serialization, shutdown, out of connections).',
+    'Nothing: it is retried.',
+  ),
+  DB_REFUSED: entry(
+    409,
+    'manual',
+    'PostgreSQL refused the data (constraint, type or trigger).',
+    'Look at the dead letter, correct the cause, retry it.',
+  ),
+  DB_SCHEMA: entry(
+    500,
+    'manual',
+    'A statement does not fit the central schema.',
+    'Run `payflow parity` and `payflow setup`.',
+  ),
+
+  SLOT_LOST: entry(
+    500,
+    'fatal',
+    'The replication slot is invalid or was removed.',
+    'Run `payflow setup`; tables are seeded again under a new epoch.',
+  ),
+  SLOT_BUSY: entry(
+    503,
+    'timed',
+    'Another capture holds the replication slot.',
+    'Stop the other one, or let this one wait as its standby.',
+  ),
+  REPLICATION_PROTOCOL: entry(
+    500,
+    'timed',
+    'The replication stream said something unexpected or went silent.',
+    'It is reopened from the last acknowledged position.',
+  ),
+  TABLE_NO_KEY: entry(
+    500,
+    'fatal',
+    'A mapped table has no primary key.',
+    'Give it a primary key, or take it out of the mapping.',
+  ),
+
+  LOG_UNREACHABLE: entry(
+    503,
+    'timed',
+    'The event log (Kafka) does not answer.',
+    'Check KAFKA_BROKERS and the brokers; the service goes on by itself.',
+  ),
+  LOG_AUTH: entry(
+    500,
+    'fatal',
+    'The event log refused the login or the permission.',
+    'Check the KAFKA_SASL_* settings and the ACLs.',
+  ),
+  LOG_TOPIC_MISSING: entry(503, 'timed', 'A topic does not exist.', 'Run `payflow setup`.'),
+  LOG_RECORD_TOO_LARGE: entry(
+    422,
+    'manual',
+    'A record is larger than the topic takes.',
+    'Raise max.message.bytes of the topic, or shorten the row.',
+  ),
+  LOG_RECORD_INVALID: entry(
+    500,
+    'manual',
+    'A record cannot be stored in this stream (no key in a compacted one, say).',
+    'Report it: this is a defect.',
+  ),
+  LOG_OFFSET_OUT_OF_RANGE: entry(
+    500,
+    'timed',
+    'The stream no longer holds the wanted offset.',
+    'It is read again from the beginning.',
+  ),
+  LOG_LOST_DATA: entry(
+    500,
+    'fatal',
+    'A stream ends before records that were durable in it.',
+    'Seed its tables again.',
+  ),
+  LOG_FOREIGN_APPEND: entry(
+    503,
+    'timed',
+    'Somebody else wrote into a stream that capture owns.',
+    'Make sure that only one capture runs; it takes the stream over again.',
+  ),
+
+  MAPPING_INVALID: entry(
+    422,
+    'fatal',
+    'The mapping is wrong.',
+    'Correct the named line; `payflow mapping check` tells all of them.',
+  ),
+  RECORD_MALFORMED: entry(
+    500,
+    'manual',
+    'A record of the log cannot be decoded.',
+    'Report it with stream and offset.',
+  ),
+  SCHEMA_UNKNOWN: entry(
+    503,
+    'timed',
+    'A record names a schema that is not in the schemas topic (yet).',
+    'It is looked up again; if it stays, run `payflow setup`.',
+  ),
+  SIGNATURE_INVALID: entry(
+    403,
+    'manual',
+    'The signature of a till record does not fit the registered key.',
+    'Look who writes to the up topic; enrol the till again if its key changed.',
+  ),
+
+  TERMINAL_DB_MISSING: entry(
+    500,
+    'fatal',
+    'The till file does not exist.',
+    'Set TERMINAL_DB to the path of payflow.db.',
+  ),
+  TERMINAL_DB_READ_ONLY: entry(
+    500,
+    'fatal',
+    'The till file, or its folder, cannot be written.',
+    'Give the agent write permission on the file and its folder.',
+  ),
+  TERMINAL_DB_INVALID: entry(
+    500,
+    'fatal',
+    'The till file is not an SQLite database.',
+    'Check TERMINAL_DB; encrypted files cannot be synced.',
+  ),
+  TERMINAL_DB_IN_USE: entry(
+    500,
+    'fatal',
+    'Another agent has this till file open.',
+    'Stop the other agent; one agent per till.',
+  ),
+  TERMINAL_DB_BUSY: entry(
+    503,
+    'timed',
+    'The till file stays locked by another program.',
+    'It is tried again; long transactions of the app delay sync.',
+  ),
+  TERMINAL_DISK_FULL: entry(
+    503,
+    'timed',
+    'The till is out of disk space.',
+    'Free some space; capture and push go on then.',
+  ),
+  TERMINAL_UNKNOWN: entry(404, 'manual', 'No such terminal.', 'See `payflow terminals list`.'),
+  TERMINAL_FENCED: entry(
+    409,
+    'manual',
+    'The till file is an older copy or a clone.',
+    'See `payflow terminals unfence`.',
+  ),
+  TERMINAL_OFFLINE: entry(
+    503,
+    'timed',
+    'The till is not connected.',
+    'The request waits and runs when it connects.',
+  ),
+  TERMINAL_NOT_ENROLLED: entry(
+    401,
+    'fatal',
+    'This till has no key and token yet.',
+    'Run `payflow enroll --code CODE`.',
+  ),
+  ENROLMENT_REFUSED: entry(
+    403,
+    'fatal',
+    'The enrolment code is wrong, used or expired.',
+    'Make a new one: `payflow terminals register`.',
+  ),
+
+  GATEWAY_UNREACHABLE: entry(
+    503,
+    'timed',
+    'The gateway does not answer.',
+    'Check GATEWAY_URL; sync itself goes on.',
+  ),
+  UNAUTHENTICATED: entry(
+    401,
+    'manual',
+    'No token, or an unknown, expired or revoked one.',
+    'Send a valid bearer token; `payflow token create`.',
+  ),
+  FORBIDDEN: entry(403, 'manual', 'The token may not do this.', 'Use a token with the role operator.'),
+  NOT_FOUND: entry(404, 'manual', 'There is no such thing.', 'Check the id.'),
+  CONFLICT: entry(409, 'manual', 'It is already so, or something else is in the way.', 'See the message.'),
+  VALIDATION: entry(422, 'manual', 'A field of the request is wrong.', 'Correct the named field.'),
+  RATE_LIMITED: entry(429, 'timed', 'Too many requests.', 'Wait as long as Retry-After says.'),
+  SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
+  INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class PayflowError extends Error {
+  override readonly name = 'PayflowError';
+  readonly code: ErrorCode;
+  /** Machine-readable facts: the field, the table, the offset. Never secrets. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get retry(): Retry {
+    return ERROR_CODES[this.code].retry;
+  }
+
+  get remedy(): string {
+    return ERROR_CODES[this.code].remedy;
+  }
+}
+
+/** Any thrown value as a PayflowError; what is not ours already is a defect (INTERNAL) and is not retried. */
+export function asPayflowError(error: unknown): PayflowError {
+  if (error instanceof PayflowError) return error;
+  return new PayflowError('INTERNAL', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
+
+/** The one line people see: `[CODE] what happened. What to do.` */
+export function errorLine(error: unknown): string {
+  const known = asPayflowError(error);
+  const message = known.message.replace(/\s+/g, ' ').trim();
+  return `[${known.code}] ${/[.!?]$/.test(message) ? message : `${message}.`} ${known.remedy}`;
+}
+
+/** Ends a switch over a tagged union: fails to compile while a kind is missing. */
+export function unreachable(value: never): never {
+  throw new PayflowError('INTERNAL', `unexpected value ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,80 @@
+/**
+ * A position is a place in the central order: which history (epoch), which commit (its LSN) and which change
+ * of that transaction (seq). Positions are made, compared and written down only here.
+ *
+ * The LSN is that of the commit record itself, which pgoutput already names in Begin, so that a transaction
+ * of any size can be sent on while it is still being read. (Acknowledgements use the commit's end LSN.)
+ * `seq` counts the WAL changes of the transaction from 1, whether or not they are sent anywhere, so that a
+ * resend numbers them alike. Not everything that counts is a row: a chunk of seeding has the position of its
+ * high watermark, with one seq per row.
+ */
+export type Lsn = bigint & { readonly __brand: 'Lsn' };
+
+export interface Position {
+  readonly epoch: number;
+  readonly lsn: Lsn;
+  readonly seq: number;
+}
+
+export const POSITION_BYTES = 16;
+
+/** Header name in the down streams: 16 bytes of position, then one byte of flags. */
+export const POSITION_HEADER = 'p';
+const FLAG_LAST = 1;
+
+export const ZERO_POSITION: Position = { epoch: 0, lsn: 0n as Lsn, seq: 0 };
+
+export function comparePositions(a: Position, b: Position): number {
+  if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
+  if (a.lsn !== b.lsn) return a.lsn < b.lsn ? -1 : 1;
+  return a.seq === b.seq ? 0 : a.seq < b.seq ? -1 : 1;
+}
+
+/** 16 bytes, big-endian: memcmp of two of them orders like `comparePositions`, also inside SQLite. */
+export function encodePosition(position: Position): Buffer {
+  const bytes = Buffer.allocUnsafe(POSITION_BYTES);
+  writePosition(bytes, position);
+  return bytes;
+}
+
+export function decodePosition(bytes: Uint8Array): Position {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { epoch: view.readUInt32BE(0), lsn: view.readBigUInt64BE(4) as Lsn, seq: view.readUInt32BE(12) };
+}
+
+/** The record header: where the record stands, and whether it ends its transaction in this stream. */
+export function encodePositionHeader(position: Position, lastOfTransaction: boolean): Buffer {
+  const bytes = Buffer.allocUnsafe(POSITION_BYTES + 1);
+  writePosition(bytes, position);
+  bytes[POSITION_BYTES] = lastOfTransaction ? FLAG_LAST : 0;
+  return bytes;
+}
+
+export function decodePositionHeader(bytes: Buffer): { position: Position; lastOfTransaction: boolean } {
+  return {
+    position: decodePosition(bytes),
+    lastOfTransaction: ((bytes[POSITION_BYTES] ?? 0) & FLAG_LAST) !== 0,
+  };
+}
+
+function writePosition(bytes: Buffer, { epoch, lsn, seq }: Position): void {
+  bytes.writeUInt32BE(epoch, 0);
+  bytes.writeBigUInt64BE(lsn, 4);
+  bytes.writeUInt32BE(seq, 12);
+}
+
+/** `16/B374D848` as PostgreSQL prints it. @throws RangeError when it is not of that form. */
+export function parseLsn(text: string): Lsn {
+  const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text);
+  if (match === null) throw new RangeError(`not an LSN: ${text}`);
+  return ((BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`)) as Lsn;
+}
+
+export function formatLsn(lsn: Lsn): string {
+  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffffffffn).toString(16).toUpperCase()}`;
+}
+
+/** `epoch:lsn:seq`, as status, API and log show it. */
+export function formatPosition(position: Position): string {
+  return `${position.epoch}:${formatLsn(position.lsn)}:${position.seq}`;
+}

@@ -1,0 +1,95 @@
+/**
+ * What travels up: whole units of a till. A unit is what became visible between two looks at the outbox: a
+ * whole number of the app's transactions. One record of the up topic holds consecutive whole units (up to
+ * 256 KB), or part n of m of one that is larger. Key: the terminal id. The value is an Avro single object
+ * (schemas/avro/unit-record.avsc), the header `sig` the Ed25519 signature over exactly these bytes.
+ *
+ * Values go up as SQLite stored them, under local column names: the centre knows the types and the mapping
+ * version, converts them, and keeps what it refused unchanged. What only the till can know it resolves
+ * itself: which row a local key means (`RowRef`).
+ */
+
+/** A value by SQLite storage class: NULL, INTEGER, REAL, TEXT, BLOB. Integers are always bigint. */
+export type SqliteValue = null | bigint | number | string | Buffer;
+
+/** c insert, u update, d delete; r an existing row offered by bootstrap (inserted if missing, else only linked). */
+export type UnitOp = 'c' | 'u' | 'd' | 'r';
+
+/** A till row, named without its local key. */
+export interface RowRef {
+  /** `local_id` where that is a UUID, else the id minted by trigger. */
+  readonly identity: string;
+  /** Central id, where the till knows it already. */
+  readonly centralId: string | null;
+}
+
+export interface ColumnChange {
+  /** Local column name. */
+  readonly name: string;
+  /** Before; null for inserts. */
+  readonly old: SqliteValue;
+  /** After; null for deletes. */
+  readonly new: SqliteValue;
+}
+
+export interface ReferenceChange {
+  /** Local column name. */
+  readonly column: string;
+  /** The row that `new` points to; null where the column is null or points nowhere. */
+  readonly target: RowRef | null;
+}
+
+export interface UnitChange {
+  /** Number in the till's outbox. */
+  readonly seq: number;
+  /** Local table name. */
+  readonly table: string;
+  readonly op: UnitOp;
+  /** The till's clock at the change, ms since 1970. */
+  readonly capturedAtMs: number;
+  readonly row: RowRef;
+  /**
+   * Inserts: every mapped column. Updates: the columns that differ, and always the timestamp column.
+   * Deletes: every mapped column's old value.
+   */
+  readonly columns: readonly ColumnChange[];
+  /** One for each reference column in `columns`. */
+  readonly references: readonly ReferenceChange[];
+}
+
+export interface Unit {
+  /** 1, 2, 3 … within an incarnation. */
+  readonly number: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** SHA-256 over the stored values of all its changes; see the agent's `units.ts`. 32 bytes. */
+  readonly hash: Buffer;
+  /** Hash of the unit before; 32 zero bytes for the first. */
+  readonly previousHash: Buffer;
+  /** In seq order. Of a unit in parts: this part's slice. */
+  readonly changes: readonly UnitChange[];
+}
+
+export interface UnitRecord {
+  readonly protocol: number;
+  readonly terminal: string;
+  readonly incarnation: string;
+  /** Of the central database the till was enrolled at; central ids of another one are not trusted. */
+  readonly databaseId: string;
+  readonly mappingVersion: number;
+  readonly keyVersion: number;
+  /** 1-based. parts = 1 for records of whole units; otherwise `units` holds exactly one slice. */
+  readonly part: number;
+  readonly parts: number;
+  readonly units: readonly Unit[];
+}
+
+export const SIGNATURE_HEADER = 'sig';
+export const FIRST_PREVIOUS_HASH = Buffer.alloc(32);
+
+/**
+ * The canonical bytes a unit's hash is taken over, change by change: seq, table, op, key, and the stored old
+ * and new values with their storage classes. Neither RowRefs nor the clock take part, so that a resend, made
+ * when more links are known, hashes alike. Computed by the till only; the centre compares and chains hashes.
+ */
+export const UNIT_HASH_ALGORITHM = 'sha256';

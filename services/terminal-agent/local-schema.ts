@@ -1,0 +1,102 @@
+/**
+ * The tables that the agent keeps inside the till's own file, payflow.db (in the app's transactions, so that
+ * a sale and its outbox rows are one commit). Only syntax of SQLite 3.8 where the app's library reads it: the
+ * whole schema is parsed by whoever opens the file.
+ *
+ * `row_key` is the local key: the bare value of a single key column, else the key columns' `quote()` texts
+ * joined by commas. Its column has no declared type, so that storage classes survive.
+ */
+export const LOCAL_SCHEMA = `
+-- One row per captured change; outcome NULL = unsettled.
+CREATE TABLE IF NOT EXISTS sync_outbox (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  table_name TEXT NOT NULL,
+  op TEXT NOT NULL,
+  row_key,
+  captured_at_ms INTEGER NOT NULL,
+  outcome TEXT
+);
+CREATE INDEX IF NOT EXISTS sync_outbox_open ON sync_outbox (table_name, row_key) WHERE outcome IS NULL;
+
+-- Identities minted for rows that bring no UUID of their own; removed with the row.
+CREATE TABLE IF NOT EXISTS sync_identity (
+  table_name TEXT NOT NULL,
+  row_key,
+  identity TEXT NOT NULL,
+  PRIMARY KEY (table_name, row_key)
+);
+
+-- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
+CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
+
+-- How far each down stream was read. position: see shared/position.ts.
+CREATE TABLE IF NOT EXISTS sync_stream (
+  topic TEXT PRIMARY KEY,
+  stream_id TEXT,
+  next_offset INTEGER NOT NULL,
+  position BLOB NOT NULL,
+  newest_record_ms INTEGER NOT NULL
+);
+
+-- Per-table checkpoints, shown in status. table_name is the local name.
+CREATE TABLE IF NOT EXISTS sync_checkpoint (
+  table_name TEXT PRIMARY KEY,
+  position BLOB NOT NULL,
+  last_timestamp TEXT,
+  rows INTEGER NOT NULL
+);
+
+-- Central rows that cannot be written yet (parent missing, refused by a local constraint, maybe our own),
+-- newest image only. record: the record's value as it came; key: its key.
+CREATE TABLE IF NOT EXISTS sync_parked (
+  table_name TEXT NOT NULL,
+  central_id TEXT NOT NULL,
+  position BLOB NOT NULL,
+  topic TEXT NOT NULL,
+  record BLOB,
+  reason TEXT NOT NULL,
+  message TEXT NOT NULL,
+  parked_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (table_name, central_id)
+);
+
+-- Facts: terminal_id, database_id, incarnation, mapping_version, triggers_version, progress (newest not yet settled).
+CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
+`;
+
+/**
+ * One per mapped table: which central row is which local row, and what was last applied. `position` guards
+ * against older images; `base` is the newest central image (JSON of central values) while the row has
+ * unsettled changes, else NULL; `row_key` is NULL once the local row is gone.
+ */
+export function syncRowTableSql(localTable: string): string {
+  const name = quoteName(`sync_row_${localTable}`);
+  return `
+CREATE TABLE IF NOT EXISTS ${name} (
+  central_id TEXT NOT NULL PRIMARY KEY,
+  row_key,
+  position BLOB NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  base TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ${quoteName(`sync_row_${localTable}_key`)} ON ${name} (row_key);
+`;
+}
+
+/**
+ * One per captured table, filled by its triggers. `identity` and `central_id` name the row as known at the
+ * change (central_id NULL while unlinked), so that a deleted row, or a reused key, can still be told apart.
+ * old_* and new_* have no declared type: storage classes survive exactly.
+ */
+export function syncChangeTableSql(localTable: string, columns: readonly string[]): string {
+  const values = columns.flatMap((column) => [quoteName(`old_${column}`), quoteName(`new_${column}`)]);
+  return `CREATE TABLE IF NOT EXISTS ${quoteName(`sync_change_${localTable}`)} (
+  seq INTEGER PRIMARY KEY,
+  identity TEXT,
+  central_id TEXT${values.map((value) => `,\n  ${value}`).join('')}
+);`;
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
