@@ -52,6 +52,8 @@ export interface ChangeRecord {
   readonly origins: readonly Origin[];
   /** Central columns left out because the row was too large; the till leaves them as they are. */
   readonly omitted: readonly string[];
+  /** Central column → type as `format_type` prints it. One object per schema: readers cache plans by it. */
+  readonly types: ReadonlyMap<string, string>;
 }
 
 /** Control records of capture; key `~heartbeat` etc., value UTF-8 JSON, position in the header. */

@@ -205,6 +205,12 @@ export const ERROR_CODES = {
     'The till file stays locked by another program.',
     'It is tried again; long transactions of the app delay sync.',
   ),
+  TERMINAL_DB_IO: entry(
+    503,
+    'timed',
+    'The disk under the till file gave an error.',
+    'Check the disk; the agent tries again by itself.',
+  ),
   TERMINAL_DISK_FULL: entry(
     503,
     'timed',
@@ -235,6 +241,57 @@ export const ERROR_CODES = {
     'fatal',
     'The enrolment code is wrong, used or expired.',
     'Make a new one: `payflow terminals register`.',
+  ),
+
+  KAFKA_NOT_FOUND: entry(
+    500,
+    'fatal',
+    'No Kafka can be found or started on this machine.',
+    'Start Docker, or install Java 17+ and Maven, or set TEST_KAFKA_BROKERS.',
+  ),
+  SERVER_NOT_STARTED: entry(
+    500,
+    'fatal',
+    'A PostgreSQL or Kafka of our own did not start.',
+    'See its last words above; free disk, memory and ports are the usual causes.',
+  ),
+
+  TERMINAL_RETIRED: entry(
+    410,
+    'manual',
+    'The terminal was retired.',
+    'Register the till under a new id; see `payflow terminals list`.',
+  ),
+
+  REFERENCE_UNKNOWN: entry(
+    409,
+    'manual',
+    'A change names a row that the centre does not know (refused before, or never sent).',
+    'Look at the dead letter; retry it once the row it needs is there.',
+  ),
+  TABLE_NOT_MAPPED: entry(
+    409,
+    'manual',
+    'A change is for a table that the centre does not map or does not have.',
+    'Correct the mapping or the central schema, then retry the dead letter.',
+  ),
+  VALUE_UNFIT: entry(
+    422,
+    'manual',
+    'A value of the till does not fit the central column.',
+    'Correct the format in the mapping or the value, then retry the dead letter.',
+  ),
+  NATURAL_KEY_TAKEN: entry(
+    409,
+    'manual',
+    'The row matches a central row that this terminal already has as another row.',
+    'Merge the two rows on the till, or discard the dead letter.',
+  ),
+  CHANGE_NOT_ALLOWED: entry(
+    409,
+    'manual',
+    'The mapping does not let tills make this change.',
+    'Change direction or delete mode in the mapping, or discard the dead letter.',
   ),
 
   GATEWAY_UNREACHABLE: entry(

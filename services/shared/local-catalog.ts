@@ -36,7 +36,119 @@ export interface LocalTable {
   readonly appTriggers: readonly { readonly name: string; readonly sql: string }[];
 }
 
+const GENERATED_VIRTUAL = 2;
+const GENERATED_STORED = 3;
+
 /** Every ordinary table of the file except our own (`sync_…`) and SQLite's, by name. */
-export function readLocalCatalog(_db: Database): Map<string, LocalTable> {
-  throw new Error('not written yet');
+export function readLocalCatalog(db: Database): Map<string, LocalTable> {
+  const tables = db
+    .prepare(
+      `SELECT name, wr FROM pragma_table_list
+        WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+          AND name NOT LIKE 'sync\\_%' ESCAPE '\\'
+        ORDER BY name`,
+    )
+    .safeIntegers(false)
+    .all() as { name: string; wr: number }[];
+  const triggers = readTriggers(db);
+  return new Map(
+    tables.map(({ name, wr }) => [
+      name,
+      { ...readTable(db, name, wr === 1), appTriggers: triggers.get(name.toLowerCase()) ?? [] },
+    ]),
+  );
+}
+
+interface ColumnRow {
+  readonly name: string;
+  readonly type: string;
+  readonly notnull: number;
+  readonly dflt_value: string | null;
+  readonly pk: number;
+  readonly hidden: number;
+}
+
+function readTable(db: Database, name: string, withoutRowid: boolean): Omit<LocalTable, 'appTriggers'> {
+  const rows = pragma<ColumnRow>(db, 'table_xinfo', name);
+  const key = rows
+    .filter(({ pk }) => pk > 0)
+    .sort((a, b) => a.pk - b.pk)
+    .map((row) => row.name);
+  const indexes = pragma<{ name: string; unique: number; origin: string; partial: number }>(
+    db,
+    'index_list',
+    name,
+  );
+  const uniques = indexes
+    .filter((index) => index.unique === 1 && index.origin !== 'pk' && index.partial === 0)
+    .map((index) => pragma<{ seqno: number; name: string | null }>(db, 'index_info', index.name))
+    .map((columns) => columns.map((column) => column.name))
+    // An index on an expression is a rule that can't be named by columns.
+    .filter((columns): columns is string[] => columns.every((column) => column !== null));
+  return {
+    name,
+    columns: rows.map((row) => ({
+      name: row.name,
+      declaredType: row.type,
+      affinity: affinityOf(row.type),
+      notNull: row.notnull === 1,
+      hasDefault: row.dflt_value !== null,
+      generated: row.hidden === GENERATED_VIRTUAL || row.hidden === GENERATED_STORED,
+    })),
+    key,
+    // A key that is not the rowid has an index of its own (also the odd INTEGER PRIMARY KEY DESC).
+    keyIsRowid: key.length === 1 && !withoutRowid && !indexes.some(({ origin }) => origin === 'pk'),
+    withoutRowid,
+    uniques,
+    foreignKeys: readForeignKeys(db, name),
+  };
+}
+
+function readForeignKeys(db: Database, table: string): LocalForeignKey[] {
+  const rows = pragma<{ id: number; seq: number; table: string; from: string; to: string | null }>(
+    db,
+    'foreign_key_list',
+    table,
+  );
+  const ids = [...new Set(rows.map(({ id }) => id))].sort((a, b) => b - a);
+  return ids.map((id) => {
+    const parts = rows.filter((row) => row.id === id).sort((a, b) => a.seq - b.seq);
+    return {
+      columns: parts.map(({ from }) => from),
+      parent: parts[0]?.table ?? '',
+      parentColumns: parts.flatMap(({ to }) => (to === null ? [] : [to])),
+    };
+  });
+}
+
+/** By table name in lower case: SQLite stores the name as the trigger's author wrote it. */
+function readTriggers(db: Database): Map<string, { name: string; sql: string }[]> {
+  const rows = db
+    .prepare(
+      `SELECT name, tbl_name, sql FROM sqlite_master
+        WHERE type = 'trigger' AND name NOT LIKE 'sync\\_%' ESCAPE '\\' ORDER BY rowid`,
+    )
+    .all() as { name: string; tbl_name: string; sql: string }[];
+  const byTable = new Map<string, { name: string; sql: string }[]>();
+  for (const { name, tbl_name, sql } of rows) {
+    const list = byTable.get(tbl_name.toLowerCase()) ?? [];
+    list.push({ name, sql });
+    byTable.set(tbl_name.toLowerCase(), list);
+  }
+  return byTable;
+}
+
+/** Pragmas as functions take the name as a value: any name is safe. */
+function pragma<Row>(db: Database, pragmaName: string, argument: string): Row[] {
+  return db.prepare(`SELECT * FROM pragma_${pragmaName}(?)`).safeIntegers(false).all(argument) as Row[];
+}
+
+/** The rules of https://www.sqlite.org/datatype3.html §3.1, in their order. */
+export function affinityOf(declaredType: string): Affinity {
+  const type = declaredType.toUpperCase();
+  if (type.includes('INT')) return 'INTEGER';
+  if (/CHAR|CLOB|TEXT/.test(type)) return 'TEXT';
+  if (type === '' || type.includes('BLOB')) return 'BLOB';
+  if (/REAL|FLOA|DOUB/.test(type)) return 'REAL';
+  return 'NUMERIC';
 }

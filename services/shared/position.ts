@@ -50,6 +50,11 @@ export function encodePositionHeader(position: Position, lastOfTransaction: bool
   return bytes;
 }
 
+/** Sets the flag in a header made by `encodePositionHeader`: that a record is the last shows only afterwards. */
+export function markLastOfTransaction(header: Buffer): void {
+  header[POSITION_BYTES] = FLAG_LAST;
+}
+
 export function decodePositionHeader(bytes: Buffer): { position: Position; lastOfTransaction: boolean } {
   return {
     position: decodePosition(bytes),

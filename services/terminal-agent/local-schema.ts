@@ -4,26 +4,40 @@
  * whole schema is parsed by whoever opens the file.
  *
  * `row_key` is the local key: the bare value of a single key column, else the key columns' `quote()` texts
- * joined by commas. Its column has no declared type, so that storage classes survive.
+ * joined by commas (see `rowKeySql`). Its column has no declared type, so that storage classes survive; bind
+ * integers as bigint, a JavaScript number above 2^31 would be stored as REAL.
+ *
+ * Nothing here may fail inside the app's statement: no constraint that an odd value could break.
  */
 export const LOCAL_SCHEMA = `
--- One row per captured change; outcome NULL = unsettled.
+-- One row per captured change; outcome NULL = unsettled. op: c, u, d, r as in shared/unit-record.ts, and k: the
+-- row's key changed (row_key is the old one), never published, outcome 'local' from the start.
 CREATE TABLE IF NOT EXISTS sync_outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  table_name TEXT NOT NULL,
-  op TEXT NOT NULL,
+  table_name TEXT,
+  op TEXT,
   row_key,
-  captured_at_ms INTEGER NOT NULL,
+  captured_at_ms INTEGER,
   outcome TEXT
 );
 CREATE INDEX IF NOT EXISTS sync_outbox_open ON sync_outbox (table_name, row_key) WHERE outcome IS NULL;
+-- Answers which row a key meant at an earlier seq; costs a sale nothing.
+CREATE INDEX IF NOT EXISTS sync_outbox_gone ON sync_outbox (table_name, row_key) WHERE op IN ('d', 'k');
 
--- Identities minted for rows that bring no UUID of their own; removed with the row.
+-- Identities of rows whose identity column does not say it: minted where a row brings no UUID of its own, or
+-- pinned where the app changed it. Comes before the column; removed with the row.
 CREATE TABLE IF NOT EXISTS sync_identity (
   table_name TEXT NOT NULL,
   row_key,
   identity TEXT NOT NULL,
   PRIMARY KEY (table_name, row_key)
+);
+
+-- UUIDs of deleted rows: a row inserted again with one of them is a new row and gets a minted identity.
+CREATE TABLE IF NOT EXISTS sync_retired (
+  table_name TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  PRIMARY KEY (table_name, identity)
 );
 
 -- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
@@ -47,7 +61,8 @@ CREATE TABLE IF NOT EXISTS sync_checkpoint (
 );
 
 -- Central rows that cannot be written yet (parent missing, refused by a local constraint, maybe our own),
--- newest image only. record: the record's value as it came; key: its key.
+-- newest image only. record: the image in the coding of rows/image.ts; waits_for: '<local table>:<central id>' of
+-- a missing parent.
 CREATE TABLE IF NOT EXISTS sync_parked (
   table_name TEXT NOT NULL,
   central_id TEXT NOT NULL,
@@ -56,9 +71,11 @@ CREATE TABLE IF NOT EXISTS sync_parked (
   record BLOB,
   reason TEXT NOT NULL,
   message TEXT NOT NULL,
+  waits_for TEXT,
   parked_at_ms INTEGER NOT NULL,
   PRIMARY KEY (table_name, central_id)
 );
+CREATE INDEX IF NOT EXISTS sync_parked_waiting ON sync_parked (waits_for) WHERE waits_for IS NOT NULL;
 
 -- Facts: terminal_id, database_id, incarnation, mapping_version, triggers_version, progress (newest not yet settled).
 CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
@@ -66,7 +83,7 @@ CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
 
 /**
  * One per mapped table: which central row is which local row, and what was last applied. `position` guards
- * against older images; `base` is the newest central image (JSON of central values) while the row has
+ * against older images; `base` is the newest central image (coding of rows/image.ts) while the row has
  * unsettled changes, else NULL; `row_key` is NULL once the local row is gone.
  */
 export function syncRowTableSql(localTable: string): string {
@@ -97,6 +114,40 @@ export function syncChangeTableSql(localTable: string, columns: readonly string[
 );`;
 }
 
+/**
+ * Scratch of the triggers: rows that the insert or update in progress may evict (INSERT OR REPLACE), for which
+ * SQLite fires no DELETE trigger. state: 0 candidate, 1 lives on as the new row, 2 gone, 3 was not evicted.
+ */
+export function syncEvictedTableSql(
+  localTable: string,
+  keyColumns: readonly string[],
+  columns: readonly string[],
+): string {
+  const keys = keyColumns.map((_, index) => `key_${index}`);
+  const values = columns.map((column) => quoteName(`old_${column}`));
+  return `CREATE TABLE IF NOT EXISTS ${quoteName(`sync_evicted_${localTable}`)} (
+  state INTEGER,
+  row_key,
+  identity TEXT,
+  central_id TEXT${[...keys, ...values].map((value) => `,\n  ${value}`).join('')}
+);`;
+}
+
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/**
+ * SQL of a row's `row_key`. The unary plus takes the column's affinity away: a comparison with the typeless
+ * `row_key` columns would otherwise convert and could not use their indexes.
+ * @param row `NEW`, `OLD` or a table alias
+ */
+export function rowKeySql(row: string, keyColumns: readonly string[]): string {
+  const [only] = keyColumns;
+  if (keyColumns.length === 1 && only !== undefined) return `+${row}.${quoteName(only)}`;
+  return keyColumns.map((column) => `quote(${row}.${quoteName(column)})`).join(` || ',' || `);
 }

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+
+/** Samples the resident memory of processes while something runs; Linux only (reads /proc). */
+export class MemoryWatch {
+  readonly #pids: () => ReadonlyMap<string, number | undefined>;
+  readonly #peaks = new Map<string, number>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(pids: () => ReadonlyMap<string, number | undefined>) {
+    this.#pids = pids;
+    this.#timer = setInterval(() => this.#sample(), 250);
+  }
+
+  /** @returns peak resident megabytes by name */
+  stop(): ReadonlyMap<string, number> {
+    clearInterval(this.#timer);
+    return this.#peaks;
+  }
+
+  #sample(): void {
+    for (const [name, pid] of this.#pids()) {
+      const megabytes = pid === undefined ? 0 : residentMegabytes(pid);
+      this.#peaks.set(name, Math.max(this.#peaks.get(name) ?? 0, megabytes));
+    }
+  }
+}
+
+function residentMegabytes(pid: number): number {
+  try {
+    const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return match === null ? 0 : Number(match[1]) / 1024;
+  } catch (error) {
+    // The process ended between two samples.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}

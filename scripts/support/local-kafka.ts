@@ -1,0 +1,194 @@
+/**
+ * An official Apache Kafka broker run by the machine's Java: one KRaft node, broker and controller in one,
+ * with its data in a temporary folder. The jars come from Maven Central once and are kept.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { PayflowError } from '../../services/shared/errors.ts';
+import { freePort } from '../../services/shared/free-port.ts';
+import { packageRoot } from '../../services/shared/paths.ts';
+import { ServerProcess } from '../../services/shared/server-process.ts';
+import { say } from './say.ts';
+import { javaMajorVersion } from './server-choice.ts';
+
+export const KAFKA_VERSION = '4.3.0';
+const START_DEADLINE_MS = 90_000;
+const RECORD_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** Of a broker that is alone, starts fast and whose cleaning a test can wait for. */
+export const BROKER_PROPERTIES: Readonly<Record<string, string | number | boolean>> = {
+  'auto.create.topics.enable': false,
+  // After a kill -9 the broker must wait for its earlier self to be given up before it is let in again.
+  'broker.session.timeout.ms': 3000,
+  'broker.heartbeat.interval.ms': 500,
+  'group.initial.rebalance.delay.ms': 0,
+  'message.max.bytes': RECORD_LIMIT_BYTES,
+  'replica.fetch.max.bytes': RECORD_LIMIT_BYTES,
+  'offsets.topic.replication.factor': 1,
+  'offsets.topic.num.partitions': 4,
+  'transaction.state.log.replication.factor': 1,
+  'transaction.state.log.min.isr': 1,
+  'transaction.state.log.num.partitions': 4,
+  'share.coordinator.state.topic.replication.factor': 1,
+  'share.coordinator.state.topic.min.isr': 1,
+  'share.coordinator.state.topic.num.partitions': 4,
+  'log.initial.task.delay.ms': 1000,
+  'log.retention.check.interval.ms': 5000,
+  'log.cleaner.backoff.ms': 1000,
+  'log.cleaner.dedupe.buffer.size': RECORD_LIMIT_BYTES,
+};
+
+export interface JavaTools {
+  readonly java: string | undefined;
+  readonly javaMajor: number | undefined;
+  readonly maven: string | undefined;
+  readonly jars: boolean;
+}
+
+/** Looks for Java, Maven and jars that were fetched before; fetches nothing. */
+export function findJava(env: NodeJS.ProcessEnv = process.env): JavaTools {
+  const home = env['JAVA_HOME'];
+  const candidates = [...(home === undefined ? [] : [join(home, 'bin', 'java')]), 'java'];
+  for (const java of candidates) {
+    const result = spawnSync(java, ['-version'], { encoding: 'utf8' });
+    const javaMajor = result.status === 0 ? javaMajorVersion(result.stderr + result.stdout) : undefined;
+    if (javaMajor !== undefined)
+      return { java, javaMajor, maven: findMaven(), jars: existsSync(jarFolder()) };
+  }
+  return { java: undefined, javaMajor: undefined, maven: findMaven(), jars: existsSync(jarFolder()) };
+}
+
+function findMaven(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, 'mvn')).find((file) => existsSync(file));
+}
+
+/** @returns the random id that a new cluster is formatted with */
+export function newClusterId(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+/** The text of server.properties for one node on loopback. */
+export function brokerProperties(port: number, controllerPort: number, folder: string): string {
+  const all = {
+    ...BROKER_PROPERTIES,
+    'node.id': 1,
+    'process.roles': 'broker,controller',
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(folder, 'data'),
+  };
+  return Object.entries(all)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+export class LocalKafka {
+  readonly brokers: string;
+  readonly #server: ServerProcess;
+  readonly #answers: (brokers: string) => Promise<boolean>;
+
+  private constructor(
+    brokers: string,
+    server: ServerProcess,
+    answers: (brokers: string) => Promise<boolean>,
+  ) {
+    this.brokers = brokers;
+    this.#server = server;
+    this.#answers = answers;
+  }
+
+  /** @param answers whether a broker at this address serves clients */
+  static async start(answers: (brokers: string) => Promise<boolean>): Promise<LocalKafka> {
+    const { java, maven } = findJava();
+    if (java === undefined) throw new PayflowError('KAFKA_NOT_FOUND', 'There is no Java');
+    const classpath = join(await fetchJars(maven), '*');
+    const folder = await mkdtemp(join(tmpdir(), 'payflow-kafka-'));
+    const properties = join(folder, 'server.properties');
+    const port = await freePort();
+    await writeFile(properties, brokerProperties(port, await freePort(), folder));
+    const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
+    const server = new ServerProcess({
+      name: 'Kafka',
+      command: java,
+      args: ['-Xmx512m', quiet, '-cp', classpath, 'kafka.Kafka', properties],
+      logFile: join(folder, 'kafka.log'),
+      temporaryFolder: folder,
+      orphanSignal: 'KILL',
+    });
+    const kafka = new LocalKafka(`127.0.0.1:${port}`, server, answers);
+    try {
+      const format = ['format', '--standalone', '-t', newClusterId(), '-c', properties];
+      await promisify(execFile)(java, [quiet, '-cp', classpath, 'kafka.tools.StorageTool', ...format]);
+      await kafka.restart();
+    } catch (error) {
+      await kafka.stop();
+      throw error;
+    }
+    return kafka;
+  }
+
+  async kill(): Promise<void> {
+    await this.#server.end('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.#server.start(() => this.#answers(this.brokers), START_DEADLINE_MS);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.dispose('SIGKILL');
+  }
+}
+
+/** Beside the package where that is writable, else in the user's cache. */
+function jarFolder(): string {
+  const name = `kafka-${KAFKA_VERSION}`;
+  const beside = join(packageRoot(), '.cache', name);
+  if (existsSync(beside)) return beside;
+  try {
+    accessSync(packageRoot(), constants.W_OK);
+    return beside;
+  } catch {
+    return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'payflow-sync', name);
+  }
+}
+
+async function fetchJars(maven: string | undefined): Promise<string> {
+  const folder = jarFolder();
+  if (existsSync(folder)) return folder;
+  if (maven === undefined) throw new PayflowError('KAFKA_NOT_FOUND', 'There is no Maven to fetch Kafka with');
+  say(`fetching Apache Kafka ${KAFKA_VERSION} from Maven Central (44 MB, once)`);
+  mkdirSync(join(folder, '..'), { recursive: true });
+  const partial = await mkdtemp(`${folder}-`);
+  try {
+    const pom = join(packageRoot(), 'scripts', 'support', 'kafka', 'pom.xml');
+    await promisify(execFile)(maven, [
+      ...['-q', '-B', '-f', pom, 'dependency:copy-dependencies'],
+      `-DoutputDirectory=${partial}`,
+    ]);
+    // Whoever else fetched at the same time has put the same jars there.
+    if (!existsSync(folder)) await rename(partial, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw mavenFailure(error);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+function mavenFailure(error: unknown): PayflowError {
+  const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
+  const line = output.split('\n').find((text) => text.includes('ERROR')) ?? output;
+  return new PayflowError('KAFKA_NOT_FOUND', `Maven could not fetch Kafka: ${line.trim()}`, { cause: error });
+}

@@ -1,0 +1,102 @@
+/** What `scripts/test` is asked to do, and how its figures add up. */
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { PayflowError } from '../../services/shared/errors.ts';
+
+export const PARTS = ['unit', 'integration', 'end-to-end'] as const;
+export type Part = (typeof PARTS)[number];
+
+export type TestPlan =
+  | { kind: 'help' }
+  | { kind: 'faults'; args: string[] }
+  /** `checks`: format, lint and types as well. */
+  | { kind: 'tests'; parts: readonly Part[]; checks: boolean; kafka: boolean };
+
+export interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const NO_TOTALS: Totals = { passed: 0, failed: 0, skipped: 0 };
+
+export const TEST_HELP = `scripts/test [unit|integration|end-to-end] [--no-kafka]
+scripts/test faults --rounds N --seed S
+
+Without a part: format check, lint, typecheck and all three parts. Integration and end-to-end tests run on a
+real PostgreSQL and a real Kafka. PostgreSQL: TEST_DATABASE_URL (a superuser), Docker, or the embedded one.
+Kafka: TEST_KAFKA_BROKERS, Docker (image by TEST_KAFKA_IMAGE), or Java 17+ with Maven.
+
+  --no-kafka   go on without a Kafka; what is not tested then is listed
+
+Examples:
+  scripts/test
+  scripts/test integration --no-kafka
+  scripts/test faults --rounds 20 --seed 7
+`;
+
+/** @throws PayflowError USAGE */
+export function parseTestArgs(args: readonly string[]): TestPlan {
+  if (args[0] === 'faults') return { kind: 'faults', args: args.slice(1) };
+  const { values, positionals } = parse(args);
+  if (values.help === true) return { kind: 'help' };
+  const [name, ...more] = positionals;
+  const part = PARTS.find((known) => known === name);
+  if (more.length > 0 || (name !== undefined && part === undefined)) {
+    throw new PayflowError('USAGE', `There is no test part ${positionals.join(' ')}`);
+  }
+  return {
+    kind: 'tests',
+    parts: part === undefined ? PARTS : [part],
+    checks: part === undefined,
+    kafka: values['no-kafka'] !== true,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { 'no-kafka': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
+  } catch (error) {
+    throw new PayflowError('USAGE', error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+const VITEST_REPORT = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.unknown()) })),
+});
+
+/**
+ * The figures of one vitest run. A file that could not be loaded holds no tests and counts as one failed;
+ * so does a run that failed with nothing of that to show (an error outside of any test, a crash).
+ * @param report what the JSON reporter wrote, or undefined when it wrote nothing
+ */
+export function runTotals(report: unknown, exitCode: number | null): Totals {
+  if (report === undefined) return { ...NO_TOTALS, failed: exitCode === 0 ? 0 : 1 };
+  const run = VITEST_REPORT.parse(report);
+  const unloaded = run.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  const failed = run.numFailedTests + unloaded;
+  return {
+    passed: run.numPassedTests,
+    failed: failed === 0 && exitCode !== 0 ? 1 : failed,
+    skipped: run.numPendingTests + run.numTodoTests,
+  };
+}
+
+export function addTotals(a: Totals, b: Totals): Totals {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+/** The last line that `scripts/test` prints. */
+export function totalsLine({ passed, failed, skipped }: Totals): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}

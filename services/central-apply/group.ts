@@ -1,0 +1,163 @@
+/**
+ * One group of records is one PostgreSQL transaction. Read it from top to bottom: progress is locked first, so
+ * that everything after it happens once; it is written last, so that whoever reads it in the WAL has seen
+ * everything before it.
+ */
+import type { Pool, PoolClient } from 'pg';
+import type { Logger } from 'pino';
+import type { Outcome } from '../shared/change-record.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { inTransaction } from '../shared/postgres.ts';
+import { addRejected, admit, type TerminalState } from './admission.ts';
+import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
+import {
+  fenceTerminals,
+  lockProgress,
+  saveConsumed,
+  saveProgress,
+  saveRefused,
+  type Consumed,
+  type RefusedRecord,
+} from './progress.ts';
+import { applyUnits } from './rows/apply-units.ts';
+import type { IncomingUnit } from './rows/change.ts';
+import type { CentralModel } from './rows/model.ts';
+import { applyUnitByUnit, isRefusal } from './unit-by-unit.ts';
+
+export interface Group {
+  readonly records: readonly AcceptedRecord[];
+  readonly refused: readonly RefusedRecord[];
+  /** Held records that `records` were made of. */
+  readonly heldIds: readonly string[];
+  /** null for records that were held: they have been consumed long ago. */
+  readonly consumed: Consumed | null;
+}
+
+export interface GroupResult {
+  readonly units: number;
+  readonly changes: number;
+  readonly duplicateUnits: number;
+  readonly heldRecords: number;
+  readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Terminals that may have held records to release now. */
+  readonly withHeld: ReadonlySet<string>;
+}
+
+export interface GroupOptions {
+  readonly pool: Pool;
+  readonly model: CentralModel;
+  readonly log: Logger;
+}
+
+/**
+ * Applies a group, all together or, if PostgreSQL refuses a row, unit by unit.
+ * @throws PayflowError; after DB_UNREACHABLE the group may or may not be applied, and is safe to repeat
+ */
+export async function applyGroup(group: Group, options: GroupOptions): Promise<GroupResult> {
+  try {
+    return await inTransaction(options.pool, (client) => applyIn(client, group, options, 'together'));
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    options.log.info({ err: error }, 'PostgreSQL refused a group; applying it unit by unit');
+    return inTransaction(options.pool, (client) => applyIn(client, group, options, 'unit by unit'));
+  }
+}
+
+async function applyIn(
+  client: PoolClient,
+  group: Group,
+  { model, log }: GroupOptions,
+  mode: 'together' | 'unit by unit',
+): Promise<GroupResult> {
+  const admitted = await admitAll(client, group, model, log);
+  const { units, states } = admitted;
+  const applied = await (mode === 'together'
+    ? applyUnits(client, model, units, { order: 'table' })
+    : applyUnitByUnit(client, model, units));
+  for (const [terminal, seqs] of applied.rejected) {
+    const state = states.get(terminal);
+    if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
+  }
+  await settleHeld(client, group, admitted.held);
+  await fenceTerminals(client, admitted.fenced);
+  if (group.consumed !== null) await saveRefused(client, group.consumed, group.refused);
+  const moved = new Set(units.map(({ terminal }) => terminal));
+  await saveProgress(
+    client,
+    [...states.values()].filter(({ terminal }) => moved.has(terminal)),
+  );
+  if (group.consumed !== null) await saveConsumed(client, group.consumed);
+  return {
+    units: units.length,
+    changes: units.reduce((sum, { unit }) => sum + unit.changes.length, 0),
+    duplicateUnits: admitted.duplicates,
+    heldRecords: admitted.held.length,
+    outcomes: applied.outcomes,
+    withHeld: admitted.withHeld,
+  };
+}
+
+/** Records that were held and still are stay as they were stored; only the reason may be another. */
+async function settleHeld(client: PoolClient, { consumed, heldIds }: Group, held: readonly Held[]) {
+  if (consumed !== null) return saveHeld(client, held);
+  const [first] = held;
+  return first === undefined ? removeHeld(client, heldIds) : keepHeld(client, heldIds, first.reason);
+}
+
+interface Admitted {
+  readonly states: ReadonlyMap<string, TerminalState>;
+  readonly units: readonly IncomingUnit[];
+  readonly held: readonly Held[];
+  readonly fenced: readonly string[];
+  readonly duplicates: number;
+  readonly withHeld: ReadonlySet<string>;
+}
+
+async function admitAll(
+  client: PoolClient,
+  { records }: Group,
+  model: CentralModel,
+  log: Logger,
+): Promise<Admitted> {
+  const incarnations = new Map<string, string>();
+  for (const { record } of records) {
+    if (!incarnations.has(record.terminal)) incarnations.set(record.terminal, record.incarnation);
+  }
+  if (incarnations.size === 0) {
+    return { states: new Map(), units: [], held: [], fenced: [], duplicates: 0, withHeld: new Set() };
+  }
+  const { states, withHeld, mappingVersion } = await lockProgress(client, incarnations);
+  if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
+  const units: IncomingUnit[] = [];
+  const held: Held[] = [];
+  const fenced: string[] = [];
+  let duplicates = 0;
+  for (const accepted of records) {
+    const { record, receivedAtMs } = accepted;
+    const state = states.get(record.terminal);
+    if (state === undefined || state.status === 'retired') continue;
+    const admission = admit(state, record);
+    duplicates += admission.duplicates;
+    const { terminal, storeId } = state;
+    const trusted = record.databaseId === model.databaseId;
+    for (const unit of admission.apply) {
+      units.push({ terminal, storeId, incarnation: record.incarnation, trusted, receivedAtMs, unit });
+    }
+    if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
+    if (admission.fence !== null) {
+      fenced.push(terminal);
+      log.error({ code: 'TERMINAL_FENCED', terminal }, `terminal ${terminal} is fenced: ${admission.fence}`);
+    }
+  }
+  const withNew = held
+    .filter(({ reason }) => reason !== 'fenced')
+    .map((each) => each.accepted.record.terminal);
+  return { states, units, held, fenced, duplicates, withHeld: new Set([...withHeld, ...withNew]) };
+}
+
+/** Another mapping was published since the model was loaded: load it and apply the group under it. */
+export class MappingChanged extends PayflowError {
+  constructor() {
+    super('DB_TRANSIENT', 'another mapping was published');
+  }
+}

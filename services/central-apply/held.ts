@@ -1,0 +1,145 @@
+/**
+ * What was read but cannot be applied yet is kept whole in payflow_sync.held, in the transaction that moves the
+ * offset past it, and taken out again in the transaction that applies it.
+ */
+import type { Pool, PoolClient } from 'pg';
+import { connect, wrapPostgresError } from '../shared/postgres.ts';
+import { decodeUnitRecord } from '../shared/unit-codec.ts';
+import type { Unit, UnitRecord } from '../shared/unit-record.ts';
+import type { HoldReason } from './admission.ts';
+import { textArray, textRows, unnest, type TextRow } from './rows/sql.ts';
+
+/** A record whose signature was checked. */
+export interface AcceptedRecord {
+  readonly record: UnitRecord;
+  /** Its value as it came. */
+  readonly bytes: Buffer;
+  readonly receivedAtMs: number;
+  /** null for one that was held. */
+  readonly offset: number | null;
+}
+
+export interface Held {
+  readonly accepted: AcceptedRecord;
+  readonly reason: HoldReason;
+}
+
+/** A longer record of the same first unit replaces a shorter one: resends may be packed differently. */
+export async function saveHeld(client: PoolClient, held: readonly Held[]): Promise<void> {
+  const byUnit = new Map<string, Held>();
+  for (const each of held) {
+    const { record, bytes } = each.accepted;
+    const name = `${record.terminal}\0${record.incarnation}\0${record.units[0]?.number}\0${record.part}`;
+    const other = byUnit.get(name);
+    if (other === undefined || other.accepted.bytes.length < bytes.length) byUnit.set(name, each);
+  }
+  const rows = [...byUnit.values()];
+  if (rows.length === 0) return;
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex') FROM ${unnest(7)}
+     ON CONFLICT (terminal_id, incarnation, unit, part) DO UPDATE
+       SET record = excluded.record, reason = excluded.reason
+       WHERE length(excluded.record) > length(h.record) OR h.reason <> excluded.reason`,
+    [
+      textArray(rows.map(({ accepted }) => accepted.record.terminal)),
+      textArray(rows.map(({ accepted }) => accepted.record.incarnation)),
+      textArray(rows.map(({ accepted }) => String(accepted.record.units[0]?.number ?? 0))),
+      textArray(rows.map(({ accepted }) => String(accepted.record.part))),
+      textArray(rows.map(({ accepted }) => String(accepted.record.parts))),
+      textArray(rows.map(({ reason }) => reason)),
+      textArray(rows.map(({ accepted }) => accepted.bytes.toString('hex'))),
+    ],
+  );
+}
+
+export async function removeHeld(client: PoolClient, heldIds: readonly string[]): Promise<void> {
+  if (heldIds.length === 0) return;
+  await textRows(client, 'DELETE FROM payflow_sync.held WHERE held_id = ANY ($1::text[]::bigint[])', [
+    textArray(heldIds),
+  ]);
+}
+
+/** They were to be released, but are still in the way of something. */
+export async function keepHeld(
+  client: PoolClient,
+  heldIds: readonly string[],
+  reason: HoldReason,
+): Promise<void> {
+  await textRows(
+    client,
+    'UPDATE payflow_sync.held SET reason = $2 WHERE held_id = ANY ($1::text[]::bigint[])',
+    [textArray(heldIds), reason],
+  );
+}
+
+export interface Releasable {
+  readonly records: readonly AcceptedRecord[];
+  readonly heldIds: readonly string[];
+}
+
+/** What of a terminal's held records could be applied next: whole again, or superseded. */
+export async function readReleasable(pool: Pool, terminal: string): Promise<Releasable> {
+  const client = await connect(pool);
+  try {
+    const rows = await textRows(
+      client,
+      `SELECT h.held_id, h.unit, h.parts, encode(h.record, 'hex'), floor(extract(epoch FROM h.held_at) * 1000)
+         FROM payflow_sync.held h JOIN payflow_sync.progress p
+           ON p.terminal_id = h.terminal_id AND p.incarnation = h.incarnation
+        WHERE h.terminal_id = $1 AND h.reason <> 'fenced' AND h.unit <= p.last_unit + 1
+          AND (h.unit <= p.last_unit OR h.parts = (
+                SELECT count(*) FROM payflow_sync.held o
+                 WHERE o.terminal_id = h.terminal_id AND o.incarnation = h.incarnation
+                   AND o.unit = h.unit AND o.parts = h.parts))
+        ORDER BY h.unit, h.part`,
+      [terminal],
+    );
+    return assemble(rows);
+  } catch (error) {
+    throw wrapPostgresError(error);
+  } finally {
+    client.release();
+  }
+}
+
+/** Terminals of a partition that have held records. */
+export async function terminalsWithHeld(client: PoolClient, partition: number): Promise<string[]> {
+  const rows = await textRows(
+    client,
+    `SELECT DISTINCT h.terminal_id FROM payflow_sync.held h JOIN payflow_sync.terminal t USING (terminal_id)
+      WHERE t.up_partition = $1::integer AND h.reason <> 'fenced'`,
+    [String(partition)],
+  );
+  return rows.map(([terminal]) => terminal ?? '');
+}
+
+function assemble(rows: readonly TextRow[]): Releasable {
+  const byUnit = new Map<string, AcceptedRecord[]>();
+  const heldIds: string[] = [];
+  for (const [heldId, unit, parts, hex, heldAtMs] of rows) {
+    const bytes = Buffer.from(hex ?? '', 'hex');
+    const accepted = { record: decodeUnitRecord(bytes), bytes, receivedAtMs: Number(heldAtMs), offset: null };
+    const name = `${unit}/${parts}`;
+    byUnit.set(name, [...(byUnit.get(name) ?? []), accepted]);
+    heldIds.push(heldId ?? '');
+  }
+  return { records: [...byUnit.values()].flatMap(joinParts), heldIds };
+}
+
+/** The parts of one unit, in order, as the record of the whole unit. */
+function joinParts(parts: readonly AcceptedRecord[]): AcceptedRecord[] {
+  const [first] = parts;
+  if (first === undefined || first.record.parts === 1) return [...parts];
+  const slices = parts.flatMap(({ record }) => record.units);
+  const [head] = slices;
+  if (head === undefined || parts.length < first.record.parts) return []; // Superseded: applied already.
+  const unit: Unit = {
+    ...head,
+    firstSeq: Math.min(...slices.map(({ firstSeq }) => firstSeq)),
+    lastSeq: Math.max(...slices.map(({ lastSeq }) => lastSeq)),
+    changes: slices.flatMap(({ changes }) => changes),
+  };
+  return [{ ...first, record: { ...first.record, part: 1, parts: 1, units: [unit] } }];
+}

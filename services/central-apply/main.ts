@@ -1,0 +1,70 @@
+/** Wires central-apply: configuration → pool, event log → a reader per partition, retention → wait. */
+import { requireSettings, type Config } from '../shared/config.ts';
+import { runAll, withReleasers } from '../shared/lifecycle.ts';
+import { openEventLog } from '../shared/log/open-event-log.ts';
+import { counter } from '../shared/metrics.ts';
+import { createPool } from '../shared/postgres.ts';
+import type { ServiceContext } from '../shared/service-context.ts';
+import { DEFAULT_UP_PARTITIONS } from '../shared/topics.ts';
+import { CentralApply } from './apply.ts';
+import type { GroupResult } from './group.ts';
+import { OutcomeRetention } from './retention.ts';
+
+export interface ApplyStart extends ServiceContext {
+  /** Default: all partitions of the up topic. */
+  readonly partitions?: readonly number[];
+}
+
+/**
+ * Runs central-apply until the signal is aborted.
+ * @throws PayflowError when a person must change something first
+ */
+export async function runApply(config: Config, start: ApplyStart): Promise<void> {
+  const { databaseUrl, topicPrefix: prefix, retentionDays } = requireSettings(config, 'databaseUrl');
+  const log = start.log.child({ service: 'apply' });
+  const partitions = start.partitions ?? Array.from({ length: DEFAULT_UP_PARTITIONS }, (_, index) => index);
+  await withReleasers(async (onRelease) => {
+    const pool = createPool({
+      connectionString: databaseUrl,
+      applicationName: 'payflow-apply',
+      // A partition needs one connection at a time; waiting for another's is better than too many backends.
+      max: Math.min(partitions.length + 1, 8),
+      log,
+      connectTimeoutMs: 60_000,
+    });
+    onRelease(() => pool.end());
+    const eventLog = start.eventLog ?? openEventLog(config, { clientId: 'payflow-apply', log });
+    if (start.eventLog === undefined) onRelease(() => eventLog.close());
+    const health = new Map(
+      partitions.map((partition) => [partition, start.health?.part(`apply ${partition}`)]),
+    );
+    const apply = new CentralApply({
+      pool,
+      eventLog,
+      prefix,
+      partitions,
+      log,
+      onHealth: (partition, state) => health.get(partition)?.(state),
+      onApplied: counted(start),
+    });
+    const retention = new OutcomeRetention({ pool, retentionDays, log });
+    await runAll([apply, retention], start.signal);
+  });
+}
+
+function counted({ registry }: ApplyStart): (result: GroupResult) => void {
+  if (registry === undefined) return () => undefined;
+  const changes = counter(registry, {
+    name: 'payflow_apply_changes_total',
+    help: 'Changes of tills, by what became of them.',
+    labelNames: ['outcome'],
+  });
+  const held = counter(registry, {
+    name: 'payflow_apply_held_records_total',
+    help: 'Records of tills that were held.',
+  });
+  return ({ outcomes, heldRecords }) => {
+    for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
+    held.inc(heldRecords);
+  };
+}

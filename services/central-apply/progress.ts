@@ -1,0 +1,161 @@
+/** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
+import type { PoolClient } from 'pg';
+import { FIRST_PREVIOUS_HASH } from '../shared/unit-record.ts';
+import type { TerminalState, TerminalStatus } from './admission.ts';
+import { textArray, textRows, unnest, type TextRow } from './rows/sql.ts';
+
+export interface LockedProgress {
+  readonly states: ReadonlyMap<string, TerminalState>;
+  /** Of the published mapping, now. */
+  readonly mappingVersion: number;
+  /** Terminals with held records that may be waiting for what comes. */
+  readonly withHeld: ReadonlySet<string>;
+}
+
+/**
+ * Locks the progress rows of the terminals, in order, creating those that are missing. While this transaction
+ * lasts nobody else applies anything of these terminals, on whatever partition.
+ * @param incarnations terminal → the incarnation its first record names
+ */
+export async function lockProgress(
+  client: PoolClient,
+  incarnations: ReadonlyMap<string, string>,
+): Promise<LockedProgress> {
+  const terminals = [...incarnations.keys()].sort();
+  let rows = await lockExisting(client, terminals);
+  if (rows.length < terminals.length) {
+    await textRows(
+      client,
+      `INSERT INTO payflow_sync.progress (terminal_id, incarnation, last_unit, last_seq, chain_hash)
+       SELECT v.c0, v.c1, 0, 0, decode($3, 'hex') FROM ${unnest(2)}
+         JOIN payflow_sync.terminal t ON t.terminal_id = v.c0
+        ORDER BY v.c0
+       ON CONFLICT (terminal_id) DO NOTHING`,
+      [
+        textArray(terminals),
+        textArray(terminals.map((terminal) => incarnations.get(terminal) ?? '')),
+        FIRST_PREVIOUS_HASH.toString('hex'),
+      ],
+    );
+    rows = await lockExisting(client, terminals);
+  }
+  return {
+    states: new Map(rows.map((row) => [row[0] ?? '', stateOf(row)])),
+    withHeld: new Set(rows.filter((row) => row[8] === 't').map((row) => row[0] ?? '')),
+    mappingVersion: Number(rows[0]?.[9] ?? 0),
+  };
+}
+
+async function lockExisting(client: PoolClient, terminals: readonly string[]): Promise<TextRow[]> {
+  return textRows(
+    client,
+    `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
+            encode(p.chain_hash, 'hex'), p.exceptions,
+            EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
+            (SELECT version FROM payflow_sync.mapping)
+       FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
+      WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
+    [textArray(terminals)],
+  );
+}
+
+function stateOf(row: TextRow): TerminalState {
+  const [terminal, storeId, status, incarnation, lastUnit, lastSeq, chainHash, exceptions] = row;
+  return {
+    terminal: terminal ?? '',
+    storeId: storeId ?? '',
+    status: status as TerminalStatus,
+    incarnation: incarnation ?? '',
+    lastUnit: Number(lastUnit),
+    lastSeq: Number(lastSeq),
+    chainHash: Buffer.from(chainHash ?? '', 'hex'),
+    exceptions: exceptions ?? '[]',
+  };
+}
+
+export async function saveProgress(client: PoolClient, states: readonly TerminalState[]): Promise<void> {
+  if (states.length === 0) return;
+  await textRows(
+    client,
+    `UPDATE payflow_sync.progress p
+        SET last_unit = v.c1::bigint, last_seq = v.c2::bigint, chain_hash = decode(v.c3, 'hex'),
+            exceptions = v.c4, updated_at = clock_timestamp()
+       FROM ${unnest(5)} WHERE p.terminal_id = v.c0`,
+    [
+      textArray(states.map(({ terminal }) => terminal)),
+      textArray(states.map(({ lastUnit }) => String(lastUnit))),
+      textArray(states.map(({ lastSeq }) => String(lastSeq))),
+      textArray(states.map(({ chainHash }) => chainHash.toString('hex'))),
+      textArray(states.map(({ exceptions }) => exceptions)),
+    ],
+  );
+}
+
+export async function fenceTerminals(client: PoolClient, terminals: readonly string[]): Promise<void> {
+  if (terminals.length === 0) return;
+  await textRows(
+    client,
+    `UPDATE payflow_sync.terminal SET status = 'fenced' WHERE terminal_id = ANY ($1::text[]) AND status <> 'retired'`,
+    [textArray(terminals)],
+  );
+}
+
+/** How far a partition was read. */
+export interface Consumed {
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: number;
+  readonly streamId: string | null;
+}
+
+export async function saveConsumed(client: PoolClient, consumed: Consumed): Promise<void> {
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.consumed (topic, partition, next_offset, stream_id)
+     VALUES ($1, $2::integer, $3::bigint, $4)
+     ON CONFLICT (topic, partition) DO UPDATE
+       SET next_offset = excluded.next_offset, stream_id = excluded.stream_id`,
+    [consumed.topic, String(consumed.partition), String(consumed.nextOffset), consumed.streamId],
+  );
+}
+
+export async function readConsumed(
+  client: PoolClient,
+  topic: string,
+  partition: number,
+): Promise<{ nextOffset: number; streamId: string | null } | null> {
+  const [row] = await textRows(
+    client,
+    'SELECT next_offset, stream_id FROM payflow_sync.consumed WHERE topic = $1 AND partition = $2::integer',
+    [topic, String(partition)],
+  );
+  return row === undefined ? null : { nextOffset: Number(row[0]), streamId: row[1] ?? null };
+}
+
+/** A record that touches no terminal's state. */
+export interface RefusedRecord {
+  readonly offset: number;
+  readonly terminal: string | null;
+  readonly code: string;
+}
+
+export async function saveRefused(
+  client: PoolClient,
+  stream: { readonly topic: string; readonly partition: number },
+  refused: readonly RefusedRecord[],
+): Promise<void> {
+  if (refused.length === 0) return;
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.refused_record (topic, partition, record_offset, terminal_id, code)
+     SELECT $4, $5::integer, v.c0::bigint, v.c1, v.c2 FROM ${unnest(3)}
+     ON CONFLICT (topic, partition, record_offset) DO NOTHING`,
+    [
+      textArray(refused.map(({ offset }) => String(offset))),
+      textArray(refused.map(({ terminal }) => terminal)),
+      textArray(refused.map(({ code }) => code)),
+      stream.topic,
+      String(stream.partition),
+    ],
+  );
+}

@@ -1,0 +1,296 @@
+/**
+ * Applies units inside an open transaction: resolve → recognise → lock → decide → write. Every step is one
+ * pass over all changes; the database is asked a handful of questions, whatever their number. What cannot be
+ * resolved is rejected with all that hangs on it; what PostgreSQL refuses is thrown (DB_REFUSED) and has to
+ * be narrowed down by the caller.
+ */
+import type { PoolClient } from 'pg';
+import type { CentralId, Outcome } from '../../shared/change-record.ts';
+import type { UnitChange } from '../../shared/unit-record.ts';
+import {
+  centralRow,
+  tillRow,
+  type Incoming,
+  type IncomingUnit,
+  type Rejection,
+  type Rejections,
+  type ResolvedChange,
+} from './change.ts';
+import { connectedParts } from './connected-parts.ts';
+import { FoldedRow, type Standing } from './decide.ts';
+import {
+  removeLinks,
+  removeVersions,
+  writeConflicts,
+  writeDeadLetters,
+  writeLinks,
+  writeOutcomes,
+  writeVersions,
+  type Conflict,
+  type DeadLetter,
+  type Entry,
+  type LinkRow,
+} from './evidence.ts';
+import { makeKeys, readLinks } from './identity.ts';
+import type { CentralModel } from './model.ts';
+import { recognise } from './recognise.ts';
+import { lockRows, type RowName } from './reader.ts';
+import { Resolver } from './resolve.ts';
+import { writeRows, type RowPlan, type WriteOrder } from './writer.ts';
+
+export interface ApplyOptions {
+  readonly order: WriteOrder;
+  /** Changes already known to be refused. */
+  readonly rejected?: ReadonlyMap<UnitChange, Rejection>;
+  /** Only to see whether PostgreSQL takes the rows: nothing is written about them. */
+  readonly probe?: boolean;
+}
+
+export interface AppliedUnits {
+  readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Seqs that are not in the central tables, per terminal. */
+  readonly rejected: ReadonlyMap<string, readonly number[]>;
+}
+
+/** @throws PayflowError DB_REFUSED when PostgreSQL refuses a row */
+export async function applyUnits(
+  client: PoolClient,
+  model: CentralModel,
+  units: readonly IncomingUnit[],
+  options: ApplyOptions,
+): Promise<AppliedUnits> {
+  const changes = units.flatMap((from) => incomingChanges(model, from));
+  const work = await resolveAndLock(client, model, changes, options.rejected ?? new Map());
+  const folded = foldAll(work);
+  const entries = entriesOf(units, changes, work, folded);
+  if (options.probe !== true) await writeOutcomes(client, entries);
+  await writeLinkChanges(client, folded);
+  await writeFoldedRows(client, folded, options.order);
+  if (options.probe !== true) {
+    await writeDeadLetters(client, deadLetters(model, units, work.rejections));
+    await writeConflicts(client, folded.conflicts);
+  }
+  return summary([...entries.values()].flat());
+}
+
+export function incomingChanges(model: CentralModel, from: IncomingUnit): Incoming[] {
+  return from.unit.changes.map((change) => ({
+    from,
+    change,
+    table: model.byLocal.get(change.table) ?? null,
+  }));
+}
+
+/** Changes of one unit that stand or fall together. */
+export function partsOf(model: CentralModel, changes: readonly Incoming[]): Incoming[][] {
+  const parentOf = (table: string, column: string) =>
+    model.byLocal.get(table)?.byLocal.get(column)?.parent ?? null;
+  const byChange = new Map(changes.map((incoming) => [incoming.change, incoming]));
+  return connectedParts([...byChange.keys()], parentOf).map((part) =>
+    part.flatMap((change) => byChange.get(change) ?? []),
+  );
+}
+
+interface Work {
+  readonly resolved: readonly ResolvedChange[];
+  readonly standing: ReadonlyMap<string, Standing>;
+  readonly rejections: Rejections;
+  /** Rows that rejected updates and deletes were about. */
+  readonly rejectedRows: ReadonlyMap<Incoming, RowName>;
+}
+
+/**
+ * Repeated until nothing more is rejected: a rejection takes its part of the unit with it, and later changes
+ * that need a rejected insert find nothing to refer to and follow.
+ */
+async function resolveAndLock(
+  client: PoolClient,
+  model: CentralModel,
+  changes: readonly Incoming[],
+  given: ReadonlyMap<UnitChange, Rejection>,
+): Promise<Work> {
+  const rejections: Rejections = new Map();
+  for (const incoming of changes) {
+    const why = given.get(incoming.change);
+    if (why !== undefined) rejections.set(incoming, why);
+  }
+  const links = await readLinks(client, model, changes);
+  const keys = await makeKeys(client, changes, links);
+  for (;;) {
+    const resolver = new Resolver(model, links, keys.fresh());
+    const resolved = resolver.resolve(changes, rejections);
+    if (spread(model, changes, rejections)) continue;
+    const before = rejections.size;
+    const met = await recognise(client, model, resolved, rejections);
+    if (rejections.size > before) {
+      spread(model, changes, rejections);
+      continue;
+    }
+    const rejectedRows = rowsOf(rejections, resolver);
+    const names = rowsToLock(resolved, met);
+    const standing = await lockRows(client, [...names, ...rejectedRows.values()]);
+    return { resolved, standing, rejections, rejectedRows };
+  }
+}
+
+/** Rows that may be there: not those that this group inserts under a key of its own. */
+function rowsToLock(resolved: readonly ResolvedChange[], met: ReadonlySet<ResolvedChange>): RowName[] {
+  const made = new Set<string>();
+  for (const change of resolved) {
+    if (change.idFrom === 'allocated' && !met.has(change)) made.add(centralRow(change.table, change.id));
+  }
+  return resolved.filter(({ table, id }) => !made.has(centralRow(table, id)));
+}
+
+/** The central rows of refused updates and deletes: the till is told how they stand. */
+function rowsOf(rejections: Rejections, resolver: Resolver): Map<Incoming, RowName> {
+  const rows = new Map<Incoming, RowName>();
+  for (const incoming of rejections.keys()) {
+    const { from, change, table } = incoming;
+    if (table === null || change.op === 'c' || change.op === 'r') continue;
+    const id = resolver.find(from, table, change.row);
+    if (id !== null) rows.set(incoming, { table, id });
+  }
+  return rows;
+}
+
+/** Rejects whatever hangs on a rejected change. @returns whether that added any */
+function spread(model: CentralModel, changes: readonly Incoming[], rejections: Rejections): boolean {
+  const before = rejections.size;
+  const touched = new Set([...rejections.keys()].map(({ from }) => from));
+  for (const unit of touched) {
+    const ofUnit = changes.filter(({ from }) => from === unit);
+    for (const part of partsOf(model, ofUnit)) {
+      const cause = part.map((incoming) => rejections.get(incoming)).find((each) => each !== undefined);
+      if (cause === undefined) continue;
+      for (const incoming of part) if (!rejections.has(incoming)) rejections.set(incoming, cause);
+    }
+  }
+  return rejections.size > before;
+}
+
+interface Folded {
+  /** In the order in which the group first touched them, by `centralRow`. */
+  readonly rows: ReadonlyMap<string, FoldedRow>;
+  readonly results: ReadonlyMap<Incoming, { readonly row: FoldedRow; readonly outcome: Outcome }>;
+  readonly conflicts: readonly Conflict[];
+  /** By till row, as the group leaves it; `id` null: the till deleted it. */
+  readonly links: ReadonlyMap<string, Omit<LinkRow, 'id'> & { readonly id: CentralId | null }>;
+}
+
+/** Makes every decision, in the order of the changes. */
+function foldAll({ resolved, standing }: Work): Folded {
+  const rows = new Map<string, FoldedRow>();
+  const results = new Map<Incoming, { row: FoldedRow; outcome: Outcome }>();
+  const conflicts: Conflict[] = [];
+  const links = new Map<string, Omit<LinkRow, 'id'> & { id: CentralId | null }>();
+  for (const change of resolved) {
+    const { incoming, table, id, kind, terminal } = change;
+    const name = centralRow(table, id);
+    const row = rows.get(name) ?? new FoldedRow(table, id, standing.get(name) ?? null);
+    rows.set(name, row);
+    const { outcome, discarded } = row.fold(change);
+    results.set(incoming, { row, outcome });
+    if (discarded !== null) {
+      const centralRow = row.standing?.values ?? null;
+      conflicts.push({ incoming, table, id, centralRow, terminalRow: change.next, ...discarded });
+    }
+    const { identity } = incoming.change.row;
+    const link = { terminal, table, identity };
+    if (kind === 'insert' || kind === 'offer') links.set(tillRow(terminal, table, identity), { ...link, id });
+    else if (kind === 'delete' && outcome !== 'lost') {
+      links.set(tillRow(terminal, table, identity), { ...link, id: null });
+    }
+  }
+  return { rows, results, conflicts, links };
+}
+
+/** What the outcome rows say, per unit and in order of seq. */
+function entriesOf(
+  units: readonly IncomingUnit[],
+  changes: readonly Incoming[],
+  { standing, rejectedRows }: Work,
+  { rows, results }: Folded,
+): Map<IncomingUnit, Entry[]> {
+  const entries = new Map<IncomingUnit, Entry[]>(units.map((unit) => [unit, []]));
+  // Where a write of the row follows, capture attaches the outcome to it; else the till is shown how it stands.
+  const image = (row: RowName): Standing['values'] | null => {
+    const name = centralRow(row.table, row.id);
+    if (row.table.direction === 'pull' || (rows.get(name)?.writes ?? null) !== null) return null;
+    return standing.get(name)?.values ?? null;
+  };
+  for (const incoming of changes) {
+    const result = results.get(incoming);
+    const list = entries.get(incoming.from);
+    if (result === undefined) {
+      const row = rejectedRows.get(incoming) ?? null;
+      list?.push({ incoming, id: row?.id ?? null, outcome: 'rejected', image: row && image(row) });
+      continue;
+    }
+    const { row, outcome } = result;
+    const ignored = incoming.change.op === 'd' && row.table.delete === 'ignore';
+    const shown = outcome === 'gone' || ignored ? null : image(row);
+    list?.push({ incoming, id: row.id, outcome, image: shown });
+  }
+  return entries;
+}
+
+async function writeLinkChanges(client: PoolClient, { links }: Folded): Promise<void> {
+  const all = [...links.values()];
+  await removeLinks(
+    client,
+    all.filter(({ id }) => id === null),
+  );
+  await writeLinks(
+    client,
+    all.flatMap(({ id, ...link }) => (id === null ? [] : [{ ...link, id }])),
+  );
+}
+
+async function writeFoldedRows(client: PoolClient, { rows }: Folded, order: WriteOrder): Promise<void> {
+  const plans: RowPlan[] = [];
+  for (const row of rows.values()) {
+    const { writes } = row;
+    if (writes !== null) plans.push({ table: row.table, id: row.id, writes });
+  }
+  const written = await writeRows(client, plans, order);
+  await removeVersions(
+    client,
+    plans.filter(({ writes }) => writes.delete),
+  );
+  const versions = written.flatMap((row) => {
+    const folded = rows.get(centralRow(row.table, row.id));
+    return folded === undefined ? [] : [{ ...row, ...folded.version }];
+  });
+  await writeVersions(client, versions);
+}
+
+function deadLetters(
+  model: CentralModel,
+  units: readonly IncomingUnit[],
+  rejections: Rejections,
+): DeadLetter[] {
+  if (rejections.size === 0) return [];
+  const rejected = new Map(units.map((unit) => [unit, [] as Incoming[]]));
+  for (const incoming of rejections.keys()) rejected.get(incoming.from)?.push(incoming);
+  return [...rejected].flatMap(([from, ofUnit]) => {
+    ofUnit.sort((a, b) => a.change.seq - b.change.seq);
+    return partsOf(model, ofUnit).flatMap((part): DeadLetter[] => {
+      const why = part[0] === undefined ? undefined : rejections.get(part[0]);
+      return why === undefined ? [] : [{ from, changes: part.map(({ change }) => change), rejection: why }];
+    });
+  });
+}
+
+function summary(entries: readonly Entry[]): AppliedUnits {
+  const outcomes = new Map<Outcome, number>();
+  const rejected = new Map<string, number[]>();
+  for (const { incoming, outcome } of entries) {
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    if (outcome !== 'rejected') continue;
+    const seqs = rejected.get(incoming.from.terminal) ?? [];
+    seqs.push(incoming.change.seq);
+    rejected.set(incoming.from.terminal, seqs);
+  }
+  return { outcomes, rejected };
+}

@@ -1,0 +1,96 @@
+/** A till's change on its way through the stages: as it came, as resolved, and what became of it. */
+import type { CentralId, Outcome } from '../../shared/change-record.ts';
+import type { Unit, UnitChange } from '../../shared/unit-record.ts';
+import type { TableModel } from './model.ts';
+import type { Text } from './sql.ts';
+
+/** A unit with what its record said about it. */
+export interface IncomingUnit {
+  readonly terminal: string;
+  readonly storeId: string;
+  readonly incarnation: string;
+  /** The till was enrolled at this very database, so central ids it names mean ours. */
+  readonly trusted: boolean;
+  /** When the log received it: no clock of a till may be later. */
+  readonly receivedAtMs: number;
+  readonly unit: Unit;
+}
+
+/** One change and the unit it belongs to. */
+export interface Incoming {
+  readonly from: IncomingUnit;
+  readonly change: UnitChange;
+  /** null: the centre does not map that table. */
+  readonly table: TableModel | null;
+}
+
+/** Why a change is not applied; a dead letter says so. */
+export interface Rejection {
+  /** SQLSTATE, SUPPRESSED or one of our codes. */
+  readonly code: string;
+  readonly constraint: string | null;
+  readonly message: string;
+}
+
+export type Rejections = Map<Incoming, Rejection>;
+
+/**
+ * insert  a row new to the centre (or in place of one that the till itself just deleted)
+ * offer   bootstrap's `r`: inserted if missing, else only linked
+ * repeat  an insert that was applied before
+ */
+export type ResolvedKind = 'insert' | 'offer' | 'repeat' | 'update' | 'delete';
+
+/**
+ * allocated  made here for an insert: no row has it yet
+ * carried    the till brings the key in its columns
+ * link       known by a link, by an earlier insert of this group, or by the till for an update or delete
+ * till       named by the till for a row it offers; to be believed only if the natural key agrees
+ */
+export type IdSource = 'allocated' | 'carried' | 'link' | 'till';
+
+/** A change whose rows and references are known at the centre, with values as PostgreSQL reads them. */
+export interface ResolvedChange {
+  readonly incoming: Incoming;
+  readonly table: TableModel;
+  readonly kind: ResolvedKind;
+  readonly terminal: string;
+  /** Central row. Of an insert: allocated, carried, or that of the row it turned out to be. */
+  id: CentralId;
+  readonly idFrom: IdSource;
+  readonly clockMs: number;
+  /** New values by central column, references included. */
+  readonly next: Map<string, Text>;
+  /** Old values, of the columns whose policy needs them. */
+  readonly before: ReadonlyMap<string, Text>;
+  /** References in `next`: to be rewritten when the parent turns out to be another row. */
+  readonly references: readonly ResolvedReference[];
+}
+
+export interface ResolvedReference {
+  readonly column: string;
+  readonly parent: TableModel;
+  readonly id: CentralId;
+}
+
+/** What became of a change. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  /** Columns whose values were given up, and by which rule. */
+  readonly discarded: Discarded | null;
+}
+
+export interface Discarded {
+  readonly winner: 'central' | 'terminal';
+  readonly rule: string;
+}
+
+/** Names a till row among those of all tills. */
+export function tillRow(terminal: string, table: TableModel, identity: string): string {
+  return `${terminal}\0${table.name}\0${identity}`;
+}
+
+/** Names a central row. */
+export function centralRow(table: TableModel, id: CentralId): string {
+  return `${table.name}\0${id}`;
+}

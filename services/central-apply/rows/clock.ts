@@ -1,0 +1,21 @@
+/** When a change was made; ms since 1970. Pure. */
+import type { UnitChange } from '../../shared/unit-record.ts';
+import { timestampMs } from '../../shared/values.ts';
+import type { TableModel } from './model.ts';
+
+/**
+ * The row's own timestamp where the change set it, else the till's clock at capture; never later than the log
+ * received it, or a till whose clock runs ahead would win every conflict to come.
+ */
+export function changeClockMs(table: TableModel, change: UnitChange, receivedAtMs: number): number {
+  return Math.min(ownTimestampMs(table, change) ?? change.capturedAtMs, receivedAtMs);
+}
+
+function ownTimestampMs(table: TableModel, change: UnitChange): number | null {
+  if (change.op === 'd' || table.timestampColumn === null) return null;
+  const model = table.byCentral.get(table.timestampColumn);
+  const column = model && change.columns.find(({ name }) => name === model.local);
+  if (model === undefined || column === undefined) return null;
+  if (change.op === 'u' && column.new === column.old) return null;
+  return timestampMs(column.new, model.options);
+}

@@ -1,0 +1,276 @@
+/**
+ * The only place where a conflict is decided. Pure: rows have been read and locked before, and are written
+ * after, so that a statement names every row once whatever many changes a group brings for it.
+ *
+ * Rules, per column by its policy:
+ * - last-writer-wins: the later clock wins. A tie goes to the centre, between two tills to the higher terminal
+ *   id. A till never loses against its own last write: it knew that when it made this one.
+ * - delta: what the till added or took away is always applied, whoever wins the rest.
+ * - central-wins: applied only where the till knew what stands there. terminal-wins: always applied.
+ * - append-only: never changed after the insert.
+ * Delete against update: the later wins; an update that wins brings a softly deleted row back.
+ */
+import { addDecimals, subtractDecimals } from '../../shared/values.ts';
+import type { CentralId } from '../../shared/change-record.ts';
+import { unreachable } from '../../shared/errors.ts';
+import type { ResolvedChange, Verdict } from './change.ts';
+import type { TableModel } from './model.ts';
+import { sameValue } from './same-value.ts';
+import type { Text } from './sql.ts';
+
+/** What can be added up exactly. */
+export function isDecimal(text: string): boolean {
+  return /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text);
+}
+
+/** Writer of a row that head office changed last. */
+export const CENTRE = '';
+
+/** A row as it stands, locked, with its clock and who wrote it last. */
+export interface Standing {
+  readonly values: ReadonlyMap<string, Text>;
+  readonly clockMs: number;
+  /** Terminal, or CENTRE. */
+  readonly writer: string;
+}
+
+/** What is to be written of a row; at most one of each, an insert before a delete. */
+export interface RowWrites {
+  readonly insert: ReadonlyMap<string, Text> | null;
+  readonly update: {
+    readonly set: ReadonlyMap<string, Text>;
+    readonly add: ReadonlyMap<string, Text>;
+  } | null;
+  readonly delete: boolean;
+}
+
+const APPLIED: Verdict = { outcome: 'applied', discarded: null };
+const GONE: Verdict = { outcome: 'gone', discarded: null };
+
+/** Tables that are only pushed take nothing from tills; what a till changed there is put back. */
+function putBack(change: ResolvedChange): Verdict {
+  if (change.kind === 'repeat') return { outcome: 'duplicate', discarded: null };
+  return { outcome: 'lost', discarded: { winner: 'central', rule: 'push-only' } };
+}
+
+/** One central row while the changes of a group are folded into it, in their order. */
+export class FoldedRow {
+  readonly table: TableModel;
+  readonly id: CentralId;
+  /** As it stood before the group; null: it did not exist. */
+  readonly standing: Standing | null;
+  #current: Map<string, Text> | null;
+  #clockMs: number;
+  #writer: string;
+  #inserted = false;
+  #deleted = false;
+  readonly #set = new Map<string, Text>();
+  readonly #added = new Map<string, Text>();
+  /** The row as the till deleted it, should it come back in this group. */
+  #ghost: Map<string, Text> | null = null;
+  /** What stood in the delta columns when the till deleted the row: a REPLACE is a delete, then an insert. */
+  #lastDeleted: ReadonlyMap<string, Text> | null = null;
+
+  constructor(table: TableModel, id: CentralId, standing: Standing | null) {
+    this.table = table;
+    this.id = id;
+    this.standing = standing;
+    this.#current = standing === null ? null : new Map(standing.values);
+    this.#clockMs = standing?.clockMs ?? 0;
+    this.#writer = standing?.writer ?? CENTRE;
+  }
+
+  /** Clock and writer of the row as it will be left. */
+  get version(): { clockMs: number; writer: string } {
+    return { clockMs: this.#clockMs, writer: this.#writer };
+  }
+
+  /** Whether the row is there after the changes so far. */
+  get exists(): boolean {
+    return this.#current !== null;
+  }
+
+  /** As it will be left, as far as known here; null when deleted. */
+  get current(): ReadonlyMap<string, Text> | null {
+    return this.#current;
+  }
+
+  get writes(): RowWrites | null {
+    if (this.#inserted) return { insert: this.#set, update: null, delete: this.#deleted };
+    if (this.#deleted) return { insert: null, update: null, delete: true };
+    if (this.#set.size === 0 && this.#added.size === 0) return null;
+    return { insert: null, update: { set: this.#set, add: this.#added }, delete: false };
+  }
+
+  /** Folds one change in and says what became of it. */
+  fold(change: ResolvedChange): Verdict {
+    if (this.exists && this.table.direction === 'push') return putBack(change);
+    switch (change.kind) {
+      case 'repeat':
+        return this.exists ? { outcome: 'duplicate', discarded: null } : GONE;
+      case 'offer':
+        return this.exists ? { outcome: 'merged', discarded: null } : this.#insert(change);
+      case 'insert':
+        return this.exists ? { ...this.#merge(change), outcome: 'merged' } : this.#insert(change);
+      case 'update':
+        return this.exists ? this.#update(change) : GONE;
+      case 'delete':
+        return this.exists ? this.#delete(change) : GONE;
+      default:
+        return unreachable(change.kind);
+    }
+  }
+
+  #insert(change: ResolvedChange): Verdict {
+    if (this.standing === null && !this.#deleted) {
+      this.#inserted = true;
+      this.#current = new Map(change.next);
+      for (const [column, value] of change.next) this.#set.set(column, value);
+      this.#wrote(change);
+      return APPLIED;
+    }
+    // The till deleted the row earlier in this group and brings it back: one update, not two statements.
+    this.#deleted = false;
+    this.#current = this.#ghost ?? new Map();
+    return this.#merge(change);
+  }
+
+  /** An insert that meets a row which is there: its values compete like those of an update. */
+  #merge(change: ResolvedChange): Verdict {
+    const own = this.#writer === change.terminal;
+    const before = own ? this.#lastDeleted : null;
+    const next = new Map(change.next);
+    // Constants say where a till creates rows, not where a row that exists belongs.
+    for (const column of [...this.table.key, ...this.table.set.keys()]) next.delete(column);
+    for (const column of next.keys()) {
+      // Both sides started with a stock of their own; adding them up would double it.
+      if (this.#policy(column) === 'delta' && before?.has(column) !== true) next.delete(column);
+    }
+    const { soft } = this.table;
+    if (soft !== null && !next.has(soft.column)) next.set(soft.column, soft.unmarked);
+    return this.#compete(change, next, before ?? change.before);
+  }
+
+  #update(change: ResolvedChange): Verdict {
+    const revived = this.#reviveFor(change);
+    const verdict = this.#compete(change, change.next, change.before);
+    if (!revived || verdict.discarded !== null) return verdict;
+    return { ...verdict, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
+  }
+
+  /** A later update of a row that somebody else had marked as deleted takes the mark away. */
+  #reviveFor(change: ResolvedChange): boolean {
+    const { soft, policy } = this.table;
+    if (soft === null || policy === 'append-only' || change.next.has(soft.column)) return false;
+    if (!soft.isMarked(this.#current?.get(soft.column) ?? null)) return false;
+    if (this.#writer === change.terminal || !this.#wins(change)) return false;
+    this.#put(soft.column, soft.unmarked);
+    return true;
+  }
+
+  #compete(
+    change: ResolvedChange,
+    next: ReadonlyMap<string, Text>,
+    before: ReadonlyMap<string, Text>,
+  ): Verdict {
+    const wins = this.#wins(change);
+    const { timestampColumn } = this.table;
+    let written = 0;
+    let rule: string | null = null;
+    for (const [column, value] of next) {
+      if (column === timestampColumn) continue;
+      const decision = this.#column(column, value, before, wins);
+      if (decision === 'written') written += 1;
+      else if (decision !== 'same') rule = decision;
+    }
+    // The timestamp goes with the values it belongs to; alone it is a change of its own.
+    const alone = next.size === 1;
+    const timestamp = timestampColumn === null ? undefined : next.get(timestampColumn);
+    if (timestampColumn !== null && timestamp !== undefined && wins && (written > 0 || alone)) {
+      if (this.#column(timestampColumn, timestamp, before, true) === 'written') written += 1;
+    }
+    if (written > 0 && (wins || this.table.policy === 'terminal-wins')) this.#wrote(change);
+    if (rule === null) return APPLIED;
+    return { outcome: written > 0 ? 'merged' : 'lost', discarded: { winner: 'central', rule } };
+  }
+
+  /** @returns what happened, or the rule by which the value was given up */
+  #column(column: string, value: Text, before: ReadonlyMap<string, Text>, wins: boolean): string {
+    const current = this.#current?.get(column) ?? null;
+    const model = this.table.central.get(column);
+    const same = (a: Text, b: Text) => (model === undefined ? a === b : sameValue(model, a, b));
+    const policy = this.#policy(column);
+    if (policy === 'delta') return this.#add(column, value, before.get(column) ?? null);
+    if (same(current, value)) return 'same';
+    switch (policy) {
+      case 'last-writer-wins':
+        if (!wins) return policy;
+        break;
+      case 'central-wins':
+        if (!same(current, before.get(column) ?? null)) return policy;
+        break;
+      case 'append-only':
+        return policy;
+      case 'terminal-wins':
+        break;
+      default:
+        return unreachable(policy);
+    }
+    this.#put(column, value);
+    return 'written';
+  }
+
+  #add(column: string, value: Text, before: Text): 'same' | 'written' {
+    const delta = subtractDecimals(value ?? '0', before ?? '0');
+    if (/^-?0*(\.0*)?$/.test(delta)) return 'same';
+    const current = this.#current?.get(column) ?? '0';
+    // Left alone where it is no plain decimal (NaN); the statement adds on the row itself.
+    const sum = isDecimal(current) ? addDecimals(current, delta) : current;
+    this.#current?.set(column, sum);
+    if (this.#inserted || this.#set.has(column)) this.#set.set(column, sum);
+    else this.#added.set(column, addDecimals(this.#added.get(column) ?? '0', delta));
+    return 'written';
+  }
+
+  #delete(change: ResolvedChange): Verdict {
+    const { soft, delete: mode, policy } = this.table;
+    if (mode === 'ignore') return APPLIED;
+    if (soft !== null && soft.isMarked(this.#current?.get(soft.column) ?? null)) return APPLIED;
+    if (policy === 'append-only') {
+      return { outcome: 'lost', discarded: { winner: 'central', rule: policy } };
+    }
+    if (policy !== 'terminal-wins' && !this.#wins(change)) {
+      return { outcome: 'lost', discarded: { winner: 'central', rule: 'delete-against-update' } };
+    }
+    this.#lastDeleted = change.before;
+    if (soft !== null) this.#put(soft.column, soft.mark(change.clockMs));
+    else {
+      this.#ghost = this.#current;
+      this.#current = null;
+      this.#deleted = true;
+    }
+    this.#wrote(change);
+    return APPLIED;
+  }
+
+  #policy(column: string) {
+    return this.table.byCentral.get(column)?.policy ?? this.table.policy;
+  }
+
+  #put(column: string, value: Text): void {
+    this.#current?.set(column, value);
+    this.#set.set(column, value);
+    this.#added.delete(column);
+  }
+
+  #wins(change: ResolvedChange): boolean {
+    if (this.#writer === change.terminal) return true;
+    if (change.clockMs !== this.#clockMs) return change.clockMs > this.#clockMs;
+    return this.#writer !== CENTRE && change.terminal > this.#writer;
+  }
+
+  #wrote(change: ResolvedChange): void {
+    this.#clockMs = Math.max(this.#clockMs, change.clockMs);
+    this.#writer = change.terminal;
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * What central-apply writes about its own work, in the transaction that does it: outcomes, links, versions,
+ * dead letters and conflicts. Outcomes and links come before the business rows, since the WAL keeps the order
+ * of statements and capture looks back from a row to the outcome that explains it.
+ */
+import { createHash } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import type { CentralId, Outcome } from '../../shared/change-record.ts';
+import type { UnitChange } from '../../shared/unit-record.ts';
+import type { Incoming, IncomingUnit, Rejection } from './change.ts';
+import { changesToJson } from './dead-letter-json.ts';
+import type { TableModel } from './model.ts';
+import { textArray, textRows, unnest, type Text } from './sql.ts';
+import type { WrittenRow } from './writer.ts';
+
+/** One change and what became of it. */
+export interface Entry {
+  readonly incoming: Incoming;
+  readonly id: CentralId | null;
+  readonly outcome: Outcome;
+  /** The row as it stands, where no write of it follows in this transaction. */
+  readonly image: ReadonlyMap<string, Text> | null;
+}
+
+/** One row per unit; see the table's comment for the form of `entries`. */
+export async function writeOutcomes(
+  client: PoolClient,
+  entries: ReadonlyMap<IncomingUnit, readonly Entry[]>,
+): Promise<void> {
+  const units = [...entries];
+  if (units.length === 0) return;
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3 FROM ${unnest(4)}`,
+    [
+      textArray(units.map(([unit]) => unit.terminal)),
+      textArray(units.map(([unit]) => unit.incarnation)),
+      textArray(units.map(([{ unit }]) => String(unit.number))),
+      textArray(units.map(([, list]) => JSON.stringify(list.map(entryJson)))),
+    ],
+  );
+}
+
+function entryJson({ incoming, id, outcome, image }: Entry): unknown[] {
+  const { change, table } = incoming;
+  const entry: unknown[] = [change.seq, table?.name ?? change.table, id, outcome, changeHash(change)];
+  if (image !== null) entry.push(Object.fromEntries(image));
+  return entry;
+}
+
+/** What was applied, without its contents: 16 bytes of SHA-256 over table, op, identity and values. */
+export function changeHash(change: UnitChange): string {
+  const hash = createHash('sha256').update(`${change.table}\0${change.op}\0${change.row.identity}`);
+  let text = '';
+  for (const { name, old, new: next } of change.columns) {
+    text += `\0${name}\0${stored(old)}\0${stored(next)}`;
+  }
+  return hash.update(text).digest('base64url').slice(0, 22);
+}
+
+function stored(value: UnitChange['columns'][number]['new']): string {
+  if (value === null) return 'n';
+  if (typeof value === 'bigint') return `i${value}`;
+  if (typeof value === 'number') return `r${value}`;
+  return typeof value === 'string' ? `t${value}` : `b${value.toString('hex')}`;
+}
+
+export interface LinkRow {
+  readonly terminal: string;
+  readonly table: TableModel;
+  readonly identity: string;
+  readonly id: CentralId;
+}
+
+export async function writeLinks(client: PoolClient, links: readonly LinkRow[]): Promise<void> {
+  if (links.length === 0) return;
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.link (terminal_id, table_name, identity, central_id)
+     SELECT v.c0, v.c1, v.c2, v.c3 FROM ${unnest(4)}
+     ON CONFLICT (terminal_id, table_name, identity) DO UPDATE SET central_id = excluded.central_id
+       WHERE link.central_id <> excluded.central_id`,
+    [
+      textArray(links.map(({ terminal }) => terminal)),
+      textArray(links.map(({ table }) => table.name)),
+      textArray(links.map(({ identity }) => identity)),
+      textArray(links.map(({ id }) => id)),
+    ],
+  );
+}
+
+/**
+ * A row that the till itself deleted is no longer its row: brought back under the same identity later, it is
+ * a new one and not a repeat of its first insert.
+ */
+export async function removeLinks(client: PoolClient, links: readonly Omit<LinkRow, 'id'>[]): Promise<void> {
+  if (links.length === 0) return;
+  await textRows(
+    client,
+    `DELETE FROM payflow_sync.link l USING ${unnest(3)}
+      WHERE l.terminal_id = v.c0 AND l.table_name = v.c1 AND l.identity = v.c2`,
+    [
+      textArray(links.map(({ terminal }) => terminal)),
+      textArray(links.map(({ table }) => table.name)),
+      textArray(links.map(({ identity }) => identity)),
+    ],
+  );
+}
+
+export interface VersionRow extends WrittenRow {
+  readonly clockMs: number;
+  readonly writer: string;
+}
+
+export async function writeVersions(client: PoolClient, rows: readonly VersionRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  // In one order for all appliers.
+  const sorted = [...rows].sort((a, b) => (a.table.name + a.id < b.table.name + b.id ? -1 : 1));
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.row_version (table_name, central_id, clock_ms, terminal_id, row_hash)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}
+     ON CONFLICT (table_name, central_id) DO UPDATE
+       SET clock_ms = excluded.clock_ms, terminal_id = excluded.terminal_id, row_hash = excluded.row_hash`,
+    [
+      textArray(sorted.map(({ table }) => table.name)),
+      textArray(sorted.map(({ id }) => id)),
+      textArray(sorted.map(({ clockMs }) => String(clockMs))),
+      textArray(sorted.map(({ writer }) => writer)),
+      textArray(sorted.map(({ hash }) => hash)),
+    ],
+  );
+}
+
+/** Of deleted rows. */
+export async function removeVersions(
+  client: PoolClient,
+  rows: readonly { readonly table: TableModel; readonly id: CentralId }[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await textRows(
+    client,
+    `DELETE FROM payflow_sync.row_version r USING ${unnest(2)} WHERE r.table_name = v.c0 AND r.central_id = v.c1`,
+    [textArray(rows.map(({ table }) => table.name)), textArray(rows.map(({ id }) => id))],
+  );
+}
+
+/** A refused part of a unit. */
+export interface DeadLetter {
+  readonly from: IncomingUnit;
+  readonly changes: readonly UnitChange[];
+  readonly rejection: Rejection;
+}
+
+export async function writeDeadLetters(client: PoolClient, letters: readonly DeadLetter[]): Promise<void> {
+  if (letters.length === 0) return;
+  const columns: ((letter: DeadLetter) => Text)[] = [
+    ({ from }) => from.terminal,
+    ({ from }) => from.incarnation,
+    ({ from }) => String(from.unit.number),
+    ({ changes }) => String(changes[0]?.seq ?? 0),
+    ({ changes }) => String(changes.at(-1)?.seq ?? 0),
+    ({ changes }) => changesToJson(changes),
+    ({ rejection }) => rejection.code,
+    ({ rejection }) => rejection.constraint,
+    ({ rejection }) => rejection.message.replaceAll('\0', ''),
+  ];
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.dead_letter
+       (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8 FROM ${unnest(9)}`,
+    columns.map((column) => textArray(letters.map(column))),
+  );
+}
+
+export interface Conflict {
+  readonly incoming: Incoming;
+  readonly table: TableModel;
+  readonly id: CentralId;
+  readonly centralRow: ReadonlyMap<string, Text> | null;
+  /** What the till wanted, by central column. */
+  readonly terminalRow: ReadonlyMap<string, Text>;
+  readonly winner: 'central' | 'terminal';
+  readonly rule: string;
+}
+
+export async function writeConflicts(client: PoolClient, conflicts: readonly Conflict[]): Promise<void> {
+  if (conflicts.length === 0) return;
+  const json = (row: ReadonlyMap<string, Text> | null) =>
+    row === null ? null : JSON.stringify(Object.fromEntries(row));
+  const columns: ((conflict: Conflict) => Text)[] = [
+    ({ table }) => table.name,
+    ({ id }) => id,
+    ({ incoming }) => incoming.from.terminal,
+    ({ incoming }) => String(incoming.change.seq),
+    ({ centralRow }) => json(centralRow),
+    ({ terminalRow }) => json(terminalRow),
+    ({ winner }) => winner,
+    ({ rule }) => rule,
+  ];
+  await textRows(
+    client,
+    `INSERT INTO payflow_sync.conflict
+       (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
+     SELECT v.c0, v.c1, v.c2, v.c3::bigint, v.c4, v.c5, v.c6, v.c7 FROM ${unnest(8)}`,
+    columns.map((column) => textArray(conflicts.map(column))),
+  );
+}

@@ -1,0 +1,163 @@
+/**
+ * What central-apply knows of the centre: the published mapping joined with the catalog, in the form that
+ * the stages need. Loaded once, and again when another mapping version is published or a statement no
+ * longer fits the schema.
+ */
+import type { Pool, PoolClient } from 'pg';
+import { readCentralCatalog, type CentralColumn } from '../../shared/central-catalog.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { parseMapping } from '../../shared/mapping-parser.ts';
+import { centralColumn, type ColumnOptions, type Direction, type Policy } from '../../shared/mapping.ts';
+import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/table-binding.ts';
+import { wrapPostgresError } from '../../shared/postgres.ts';
+import { centralConverter, type CentralConverter } from '../../shared/central-text.ts';
+import { castType, quoteName } from './sql.ts';
+
+export interface ColumnModel {
+  readonly local: string;
+  readonly central: CentralColumn;
+  readonly options: ColumnOptions;
+  /** A stored value as PostgreSQL reads (and prints) it. */
+  readonly convert: CentralConverter;
+  readonly policy: Policy;
+  /** Local name of the parent table of a reference. */
+  readonly parent: string | null;
+}
+
+export interface SoftDelete {
+  readonly column: string;
+  readonly isMarked: (text: string | null) => boolean;
+  readonly mark: (clockMs: number) => string;
+  readonly unmarked: string | null;
+}
+
+export interface TableModel {
+  /** Central name as in the mapping. */
+  readonly name: string;
+  readonly local: string;
+  /** Parents first. */
+  readonly order: number;
+  readonly direction: Direction;
+  readonly delete: BoundCentralTable['delete'];
+  readonly policy: Policy;
+  readonly key: readonly string[];
+  /** Mapped columns and the key: what is locked, compared, hashed and sent as an image. */
+  readonly columns: readonly string[];
+  readonly central: ReadonlyMap<string, CentralColumn>;
+  /** Writable mapped columns by local name. */
+  readonly byLocal: ReadonlyMap<string, ColumnModel>;
+  readonly byCentral: ReadonlyMap<string, ColumnModel>;
+  /** Central column → constant. */
+  readonly set: BoundCentralTable['mapping']['set'];
+  readonly timestampColumn: string | null;
+  readonly soft: SoftDelete | null;
+  /** Central columns. */
+  readonly naturalKey: readonly string[];
+  /** Quoted, with schema. */
+  readonly sql: string;
+  /** SQL of the row's hash; `alias` names the row. The same text over SELECT and RETURNING. */
+  readonly hashSql: (alias: string) => string;
+}
+
+export interface CentralModel {
+  readonly databaseId: string;
+  readonly mappingVersion: number;
+  /** Parents first, by central name. */
+  readonly tables: ReadonlyMap<string, TableModel>;
+  readonly byLocal: ReadonlyMap<string, TableModel>;
+}
+
+/** @throws PayflowError DB_NOT_SET_UP while no mapping is published */
+export async function loadModel(client: Pool | PoolClient): Promise<CentralModel> {
+  const facts = await client
+    .query<{ database_id: string | null; version: number | null; source: string | null }>(
+      `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id,
+              (SELECT version FROM payflow_sync.mapping) AS version,
+              (SELECT source FROM payflow_sync.mapping) AS source`,
+    )
+    .catch((error: unknown) => {
+      throw notSetUp(error);
+    });
+  const { database_id: databaseId, version, source } = facts.rows[0] ?? {};
+  if (!databaseId || version === undefined || version === null || !source) {
+    throw new PayflowError('DB_NOT_SET_UP', 'The centre has no published mapping');
+  }
+  const mapping = parseMapping(source, version);
+  const names = mapping.tables.map((table) => table.central);
+  const binding = bindCentral(mapping, await readCentralCatalog(client, names));
+  const tables = new Map<string, TableModel>();
+  for (const bound of binding.tables.values()) {
+    tables.set(bound.central.name, tableModel(bound, tables.size));
+  }
+  const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
+  return { databaseId, mappingVersion: version, tables, byLocal };
+}
+
+function notSetUp(error: unknown): PayflowError {
+  const wrapped = wrapPostgresError(error);
+  if (wrapped.code !== 'DB_SCHEMA') return wrapped;
+  return new PayflowError('DB_NOT_SET_UP', 'The schema payflow_sync is missing or older', { cause: error });
+}
+
+/** @param order its place, parents first */
+export function tableModel(bound: BoundCentralTable, order: number): TableModel {
+  const { mapping, central } = bound;
+  const byName = new Map(central.columns.map((column) => [column.name, column]));
+  const models = bound.columns.flatMap((name): ColumnModel[] => {
+    const column = byName.get(name);
+    const local = localColumn(mapping, name);
+    if (column === undefined || local === null || column.generated) return [];
+    const options = mapping.columns.get(local) ?? {};
+    const policy = options.policy ?? mapping.policy;
+    const convert = centralConverter(column.type, options);
+    const parent = mapping.references.get(local)?.table ?? null;
+    return [{ local, central: column, options, convert, policy, parent }];
+  });
+  const columns = [...new Set([...central.key, ...bound.columns])];
+  return {
+    name: central.name,
+    local: mapping.local,
+    order,
+    direction: mapping.direction,
+    delete: bound.delete,
+    policy: mapping.policy,
+    key: central.key,
+    columns,
+    central: byName,
+    byLocal: new Map(models.map((column) => [column.local, column])),
+    byCentral: new Map(models.map((column) => [column.central.name, column])),
+    set: mapping.set,
+    timestampColumn: bound.timestampColumn,
+    soft: softDelete(bound, byName),
+    naturalKey: mapping.naturalKey.map((local) => centralColumn(mapping, local)),
+    sql: `${quoteName(central.schema)}.${quoteName(central.table)}`,
+    hashSql: (alias) => {
+      const values = columns.map((column) => `${alias}.${quoteName(column)}`).join(', ');
+      return `encode(substr(sha256(convert_to(ROW(${values})::text, 'UTF8')), 1, 16), 'hex')`;
+    },
+  };
+}
+
+function softDelete(
+  { softDeleteColumn, delete: mode }: BoundCentralTable,
+  columns: ReadonlyMap<string, CentralColumn>,
+): SoftDelete | null {
+  if (mode !== 'soft' || softDeleteColumn === null) return null;
+  const column = softDeleteColumn;
+  const kind = columns.get(column)?.kind;
+  if (kind === 'boolean') {
+    return { column, isMarked: (text) => text === 't' || text === 'true', mark: () => 't', unmarked: 'f' };
+  }
+  if (kind === 'int' || kind === 'bigint') {
+    return { column, isMarked: (text) => text !== null && text !== '0', mark: () => '1', unmarked: '0' };
+  }
+  const mark = (clockMs: number) => new Date(clockMs).toISOString();
+  return { column, isMarked: (text) => text !== null, mark, unmarked: null };
+}
+
+/** The column's type for casts of a parameter. */
+export function typeOf(table: TableModel, column: string): string {
+  const found = table.central.get(column);
+  if (found === undefined) throw new PayflowError('INTERNAL', `no column ${column} in ${table.name}`);
+  return castType(found);
+}

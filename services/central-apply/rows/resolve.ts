@@ -1,0 +1,224 @@
+/**
+ * Till rows and values become central ones: identities through links, local keys through references, stored
+ * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
+ */
+import { centralId, type CentralId } from '../../shared/change-record.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import type { ColumnChange, RowRef, SqliteValue } from '../../shared/unit-record.ts';
+import {
+  tillRow,
+  type Incoming,
+  type IncomingUnit,
+  type Rejection,
+  type Rejections,
+  type ResolvedChange,
+  type ResolvedReference,
+} from './change.ts';
+import { changeClockMs } from './clock.ts';
+import { isDecimal } from './decide.ts';
+import type { NewKeys } from './identity.ts';
+import { fitsKey } from './key-form.ts';
+import type { CentralModel, ColumnModel, TableModel } from './model.ts';
+import type { Text } from './sql.ts';
+
+/** Thrown inside this file only, and turned into a rejection of the change. */
+class Refusal extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class Resolver {
+  readonly #model: CentralModel;
+  /** Till row → central id: links, and the inserts seen so far. */
+  readonly #known: Map<string, CentralId>;
+  readonly #keys: NewKeys;
+  /** Rows the till deleted earlier in this group: an insert of the same identity brings them back. */
+  readonly #deleted = new Map<string, CentralId>();
+
+  constructor(model: CentralModel, links: ReadonlyMap<string, CentralId>, keys: NewKeys) {
+    this.#model = model;
+    this.#known = new Map(links);
+    this.#keys = keys;
+  }
+
+  /** Resolves changes in their order, leaving out what is rejected and adding what has to be. */
+  resolve(changes: readonly Incoming[], rejections: Rejections): ResolvedChange[] {
+    const resolved: ResolvedChange[] = [];
+    for (const incoming of changes) {
+      if (rejections.has(incoming)) continue;
+      try {
+        resolved.push(this.#resolve(incoming));
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        rejections.set(incoming, { code: error.code, constraint: null, message: error.message });
+      }
+    }
+    return resolved;
+  }
+
+  /** The central row of a till row, where it is known. */
+  find(from: IncomingUnit, table: TableModel, row: RowRef): CentralId | null {
+    const linked = this.#known.get(tillRow(from.terminal, table, row.identity));
+    if (linked !== undefined) return linked;
+    return from.trusted && row.centralId !== null && fitsKey(table, row.centralId)
+      ? (row.centralId as CentralId)
+      : null;
+  }
+
+  #resolve(incoming: Incoming): ResolvedChange {
+    const { from, change, table } = incoming;
+    if (table === null) throw new Refusal('TABLE_NOT_MAPPED', `table ${change.table} is not mapped`);
+    checkAllowed(incoming, table);
+    const key = tillRow(from.terminal, table, change.row.identity);
+    const { values, references } = this.#values(incoming, table);
+    const before = beforeValues(table, change.columns);
+    const { kind, id, idFrom } = this.#row(incoming, table, key, values);
+    if (kind === 'insert' || kind === 'offer') {
+      this.#known.set(key, id);
+      this.#deleted.delete(key);
+    }
+    if (kind === 'delete') this.#deleted.set(key, id);
+    const clockMs = changeClockMs(table, change, from.receivedAtMs);
+    const { terminal } = from;
+    return { incoming, table, kind, terminal, id, idFrom, clockMs, next: values, before, references };
+  }
+
+  #row(
+    incoming: Incoming,
+    table: TableModel,
+    key: string,
+    values: Map<string, Text>,
+  ): Pick<ResolvedChange, 'kind' | 'id' | 'idFrom'> {
+    const { from, change } = incoming;
+    if (change.op === 'u' || change.op === 'd') {
+      const id = this.#known.get(key) ?? this.find(from, table, change.row);
+      if (id !== null) return { kind: change.op === 'u' ? 'update' : 'delete', id, idFrom: 'link' };
+      throw new Refusal('REFERENCE_UNKNOWN', `row ${change.row.identity} of ${table.local} is unknown`);
+    }
+    const deleted = this.#deleted.get(key);
+    const linked = this.#known.get(key);
+    if (linked !== undefined && deleted === undefined) return { kind: 'repeat', id: linked, idFrom: 'link' };
+    const kind = change.op === 'c' ? 'insert' : 'offer';
+    constants(table, from, values);
+    const offered = kind === 'offer' ? this.find(from, table, change.row) : null;
+    if (deleted !== undefined) return { kind, id: deleted, idFrom: 'link' };
+    if (offered !== null) return { kind, id: offered, idFrom: 'till' };
+    const made = this.#keys.complete(table, values);
+    if (made === null) throw new Refusal('DB_SCHEMA', `${table.name} has a key that nobody fills in`);
+    const id = centralId(table.key.map((column) => values.get(column) ?? ''));
+    return { kind, id, idFrom: made ? 'allocated' : 'carried' };
+  }
+
+  #values(incoming: Incoming, table: TableModel) {
+    const { change } = incoming;
+    const values = new Map<string, Text>();
+    const references: ResolvedReference[] = [];
+    if (change.op === 'd') return { values, references };
+    for (const column of change.columns) {
+      const model = table.byLocal.get(column.name);
+      if (model === undefined) continue;
+      const name = model.central.name;
+      if (model.parent === null) {
+        const text = converted(model, column.new);
+        if (
+          text === null &&
+          change.op !== 'u' &&
+          model.central.notNull &&
+          model.central.defaultSql !== null
+        ) {
+          continue; // The till may leave empty what the centre fills in by itself.
+        }
+        values.set(name, text);
+        continue;
+      }
+      const reference = this.#reference(incoming, model, column);
+      values.set(name, reference?.id ?? null);
+      if (reference !== null) references.push(reference);
+    }
+    return { values, references };
+  }
+
+  #reference(incoming: Incoming, model: ColumnModel, column: ColumnChange): ResolvedReference | null {
+    if (column.new === null) return null;
+    const { from, change } = incoming;
+    const target = change.references.find((reference) => reference.column === column.name)?.target ?? null;
+    const parent = this.#model.byLocal.get(model.parent ?? '');
+    if (parent === undefined) {
+      throw new Refusal(
+        'TABLE_NOT_MAPPED',
+        `${change.table}.${column.name} refers to a table that is missing`,
+      );
+    }
+    const id = target === null ? null : this.find(from, parent, target);
+    if (id === null) {
+      const what = target === null ? 'a row that is not there' : `row ${target.identity}, which is unknown`;
+      throw new Refusal(
+        'REFERENCE_UNKNOWN',
+        `${change.table}.${column.name} refers to ${what} in ${parent.local}`,
+      );
+    }
+    if (parent.key.length !== 1) {
+      throw new Refusal('DB_SCHEMA', `${parent.name} has a composite key, which ${column.name} cannot hold`);
+    }
+    return { column: model.central.name, parent, id };
+  }
+}
+
+/** What the mapping rules out whatever the rows are. */
+function checkAllowed({ change }: Incoming, table: TableModel): void {
+  const { identity } = change.row;
+  if (identity === '' || identity.includes('\0')) {
+    throw new Refusal('VALUE_UNFIT', `a row of ${change.table} has no usable identity`);
+  }
+  if (table.direction === 'push' && (change.op === 'c' || change.op === 'r')) {
+    throw new Refusal('CHANGE_NOT_ALLOWED', `${table.local} is only pushed: tills do not add rows to it`);
+  }
+  if (change.op === 'd' && table.delete === 'deny') {
+    throw new Refusal('CHANGE_NOT_ALLOWED', `tills may not delete rows of ${table.local}`);
+  }
+}
+
+function constants(table: TableModel, from: IncomingUnit, values: Map<string, Text>): void {
+  for (const [column, constant] of table.set) {
+    if (constant.kind === 'store') values.set(column, from.storeId);
+    else if (constant.kind === 'terminal') values.set(column, from.terminal);
+    else values.set(column, String(constant.value));
+  }
+}
+
+/** Old values, only of the columns whose decision needs them. */
+function beforeValues(table: TableModel, columns: readonly ColumnChange[]): Map<string, Text> {
+  const before = new Map<string, Text>();
+  for (const column of columns) {
+    const model = table.byLocal.get(column.name);
+    if (model === undefined || model.parent !== null) continue;
+    if (model.policy === 'delta' || model.policy === 'central-wins') {
+      before.set(model.central.name, converted(model, column.old));
+    }
+  }
+  return before;
+}
+
+function converted(model: ColumnModel, value: SqliteValue): Text {
+  let text: Text;
+  try {
+    text = model.convert(value);
+  } catch (error) {
+    if (error instanceof PayflowError) throw new Refusal('VALUE_UNFIT', error.message);
+    throw error;
+  }
+  if (text === null) return null;
+  if (text.includes('\0')) throw new Refusal('VALUE_UNFIT', `${model.local} holds a zero character`);
+  if (model.policy === 'delta' && !isDecimal(text)) {
+    throw new Refusal('VALUE_UNFIT', `${model.local} holds ${text}, which cannot be added up`);
+  }
+  return text;
+}
+
+/** A rejection made outside: for the stages that find out later. */
+export function rejection(code: string, message: string): Rejection {
+  return { code, constraint: null, message };
+}

@@ -1,0 +1,76 @@
+/**
+ * Whether two texts of one column mean the same value. Tills send what PostgreSQL *reads* (`12.5`,
+ * `2026-01-01T10:00:00.000Z`), rows hold what it *prints* (`12.50`, `2026-01-01 10:00:00+00`). Pure.
+ * When in doubt the answer is no: then a statement writes what is there already, which harms nobody.
+ */
+import type { CentralColumn } from '../../shared/central-catalog.ts';
+import type { Text } from './sql.ts';
+
+export function sameValue(column: CentralColumn, a: Text, b: Text): boolean {
+  if (a === b) return true;
+  if (a === null || b === null) return false;
+  if (column.isArray) return false;
+  switch (column.kind) {
+    case 'boolean':
+      return truth(a) === truth(b);
+    case 'int':
+    case 'bigint':
+      return canonicalDecimal(a) === canonicalDecimal(b);
+    case 'double':
+      return Number(a) === Number(b);
+    case 'bytes':
+      return a.toLowerCase() === b.toLowerCase();
+    case 'text':
+      return sameText(column.type, a, b);
+  }
+}
+
+function sameText(type: string, a: string, b: string): boolean {
+  if (type.startsWith('numeric')) return canonicalDecimal(a) === canonicalDecimal(b);
+  if (type === 'uuid') return a.toLowerCase() === b.toLowerCase();
+  if (type.startsWith('timestamp')) return canonicalTimestamp(a) === canonicalTimestamp(b);
+  if (type.startsWith('character(')) return a.trimEnd() === b.trimEnd();
+  if (type === 'jsonb') return sameJson(a, b);
+  return false;
+}
+
+function truth(text: string): boolean {
+  return text === 't' || text === 'true' || text === '1';
+}
+
+/** `-0012.500` → `-12.5`; what is not a plain decimal stays as it is. */
+function canonicalDecimal(text: string): string {
+  const match = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/.exec(text.trim());
+  if (match === null) return text;
+  const [, sign = '', whole = '', fraction = ''] = match;
+  const digits = `${whole === '' ? '0' : whole}${fraction === '' ? '' : `.${fraction}`}`;
+  return sign === '-' && digits !== '0' ? `-${digits}` : digits;
+}
+
+/** Microseconds kept; an offset is taken into account, none means UTC. */
+function canonicalTimestamp(text: string): string {
+  const match = /^(\d{4,}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)?$/.exec(text);
+  if (match === null) return text;
+  const [, date = '', time = '', fraction = '', zone = 'Z'] = match;
+  const offset = zone === 'Z' ? 'Z' : zone.length === 3 ? `${zone}:00` : zone;
+  const ms = Date.parse(`${date}T${time}${offset}`);
+  return Number.isNaN(ms) ? text : `${ms}.${fraction.padEnd(6, '0')}`;
+}
+
+function sameJson(a: string, b: string): boolean {
+  // Numbers that JavaScript would round might look alike without being so.
+  if (/\d{16}/.test(a) || /\d{16}/.test(b)) return false;
+  try {
+    return canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
+  } catch {
+    return false; // Not JSON: the statement will say so.
+  }
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,110 @@
+/**
+ * When PostgreSQL refused a group, nothing says which of its rows it was. Then units are applied one by one, in
+ * their order, each under a savepoint; of one that is refused, its connected parts are tried one by one; and
+ * only the parts that are refused on their own become dead letters. Slow, and rare: a refused row is gone
+ * from the path once its dead letter is written.
+ */
+import type { PoolClient } from 'pg';
+import type { Outcome } from '../shared/change-record.ts';
+import type { PayflowError } from '../shared/errors.ts';
+import { postgresFacts, wrapPostgresError } from '../shared/postgres.ts';
+import type { UnitChange } from '../shared/unit-record.ts';
+import {
+  applyUnits,
+  incomingChanges,
+  partsOf,
+  type AppliedUnits,
+  type ApplyOptions,
+} from './rows/apply-units.ts';
+import type { IncomingUnit, Rejection } from './rows/change.ts';
+import type { CentralModel } from './rows/model.ts';
+import type { WriteOrder } from './rows/writer.ts';
+
+/** Whether PostgreSQL refused business data: a refusal of our own tables is a defect, not a dead letter. */
+export function isRefusal(error: unknown): boolean {
+  const wrapped = wrapPostgresError(error);
+  return wrapped.code === 'DB_REFUSED' && postgresFacts(wrapped)?.schema !== 'payflow_sync';
+}
+
+export async function applyUnitByUnit(
+  client: PoolClient,
+  model: CentralModel,
+  units: readonly IncomingUnit[],
+): Promise<AppliedUnits> {
+  const outcomes = new Map<Outcome, number>();
+  const rejected = new Map<string, number[]>();
+  for (const unit of units) {
+    const applied = await new OneUnit(client, model, unit).apply();
+    for (const [outcome, count] of applied.outcomes) {
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
+    }
+    for (const [terminal, seqs] of applied.rejected) {
+      rejected.set(terminal, [...(rejected.get(terminal) ?? []), ...seqs]);
+    }
+  }
+  return { outcomes, rejected };
+}
+
+type Attempt = { readonly applied: AppliedUnits } | { readonly refusal: PayflowError };
+
+class OneUnit {
+  readonly #client: PoolClient;
+  readonly #model: CentralModel;
+  readonly #unit: IncomingUnit;
+
+  constructor(client: PoolClient, model: CentralModel, unit: IncomingUnit) {
+    this.#client = client;
+    this.#model = model;
+    this.#unit = unit;
+  }
+
+  async apply(): Promise<AppliedUnits> {
+    const whole = await this.#attempt(this.#unit, { order: 'table' });
+    if ('applied' in whole) return whole.applied;
+    const { rejected, order } = await this.#narrow();
+    const rest = await this.#attempt(this.#unit, { order, rejected });
+    if ('applied' in rest) return rest.applied;
+    // The parts go through one by one but not together; no part of the unit can be told to be innocent.
+    const all = new Map(this.#unit.unit.changes.map((change) => [change, reason(rest.refusal)]));
+    return applyUnits(this.#client, this.#model, [this.#unit], { order: 'table', rejected: all });
+  }
+
+  /** Tries the parts on their own, keeping those that succeed while the others are tried; then undoes it all. */
+  async #narrow(): Promise<{ rejected: Map<UnitChange, Rejection>; order: WriteOrder }> {
+    const rejected = new Map<UnitChange, Rejection>();
+    let order: WriteOrder = 'table';
+    await this.#client.query('SAVEPOINT narrow');
+    for (const part of partsOf(this.#model, incomingChanges(this.#model, this.#unit))) {
+      const changes = part.map(({ change }) => change);
+      const only = { ...this.#unit, unit: { ...this.#unit.unit, changes } };
+      const attempt = await this.#attempt(only, { order: 'table', probe: true });
+      if ('applied' in attempt) continue;
+      const again = await this.#attempt(only, { order: 'original', probe: true });
+      if ('applied' in again) order = 'original';
+      else for (const change of changes) rejected.set(change, reason(attempt.refusal));
+    }
+    await this.#client.query('ROLLBACK TO SAVEPOINT narrow; RELEASE SAVEPOINT narrow');
+    return { rejected, order };
+  }
+
+  async #attempt(unit: IncomingUnit, options: ApplyOptions): Promise<Attempt> {
+    await this.#client.query('SAVEPOINT attempt; SET CONSTRAINTS ALL DEFERRED');
+    try {
+      const applied = await applyUnits(this.#client, this.#model, [unit], options);
+      // What is checked only at the end is checked here, while it can still be told whose fault it is.
+      await this.#client.query('SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT attempt');
+      return { applied };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await this.#client.query('ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt');
+      return { refusal: wrapPostgresError(error) };
+    }
+  }
+}
+
+function reason(refusal: PayflowError): Rejection {
+  const facts = postgresFacts(refusal);
+  const { sqlState } = refusal.details;
+  const code = facts?.sqlState ?? (typeof sqlState === 'string' ? sqlState : refusal.code);
+  return { code, constraint: facts?.constraint ?? null, message: refusal.message };
+}

@@ -1,0 +1,119 @@
+/**
+ * Takes the changes out of the central database: WAL → down streams. One per replication slot; the slot itself
+ * keeps a second one out.
+ *
+ * What has been acknowledged is durable in every stream it concerns. What has not is sent again by the slot
+ * after a crash, whole transactions at a time, and what of it stands in a stream already is not written twice.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Pool } from 'pg';
+import { runAll, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
+import { createPool } from '../shared/postgres.ts';
+import { publicationName, slotName } from '../shared/slot-names.ts';
+import { checkTail, readCentreState, type CentreState } from './centre-state.ts';
+import { ReplicationStream } from './replication-stream.ts';
+import { CaptureSession } from './session.ts';
+
+export interface CaptureOptions {
+  readonly databaseUrl: string;
+  /** Where the first goes through a pooler: replication needs a real session. */
+  readonly replicationUrl: string;
+  readonly eventLog: EventLog;
+  readonly prefix: string;
+  readonly horizonDays: number;
+  readonly log: Logger;
+  readonly onHealth?: (health: Health) => void;
+  /** Told what a session does, for the metrics. */
+  readonly onSession?: (session: CaptureSession) => void;
+  readonly heartbeatMs?: number;
+}
+
+const HEARTBEAT_MS = 10_000;
+const STREAMS_OPENED_AT_ONCE = 8;
+
+export class Capture implements Service {
+  readonly name = 'capture';
+  readonly #options: CaptureOptions;
+  readonly #captureId = randomUUID();
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Works until the signal is aborted; outages are waited out.
+   * @throws PayflowError DB_NOT_SET_UP, SLOT_LOST, DB_NO_REPLICATION … what a person must mend
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, onHealth } = this.#options;
+    await supervise(signal, { log, ...(onHealth && { onHealth }) }, (ready) => this.#attempt(signal, ready));
+  }
+
+  async #attempt(signal: AbortSignal, ready: () => void): Promise<void> {
+    const { databaseUrl, log } = this.#options;
+    await withReleasers(async (onRelease) => {
+      const pool = createPool({
+        connectionString: databaseUrl,
+        applicationName: 'payflow-capture',
+        max: 4,
+        log,
+      });
+      onRelease(() => pool.end());
+      const stop = new AbortController();
+      onRelease(() => stop.abort());
+      const state = await readCentreState(pool, this.#options.prefix);
+      const wal = await this.#openSlot();
+      onRelease(() => wal.close());
+      const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
+      log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
+      ready();
+      await runAll(session.services, signal);
+    });
+  }
+
+  /** First of all: whoever has the slot may write the streams. */
+  async #openSlot(): Promise<ReplicationStream> {
+    const { replicationUrl, prefix, log } = this.#options;
+    const wal = new ReplicationStream({
+      url: replicationUrl,
+      slot: slotName(prefix),
+      publication: publicationName(prefix),
+      log,
+    });
+    await wal.open();
+    return wal;
+  }
+
+  async #openSession(
+    pool: Pool,
+    state: CentreState,
+    wal: ReplicationStream,
+    signal: AbortSignal,
+  ): Promise<CaptureSession> {
+    const { eventLog, prefix, horizonDays, log, heartbeatMs = HEARTBEAT_MS } = this.#options;
+    const session = await CaptureSession.create({
+      pool,
+      eventLog,
+      prefix,
+      horizonDays,
+      state,
+      wal,
+      captureId: this.#captureId,
+      heartbeatMs,
+      log,
+      signal,
+    });
+    const stores = [...state.stores];
+    const openNext = async (): Promise<void> => {
+      for (let store = stores.shift(); store !== undefined; store = stores.shift()) {
+        await session.openStore(store);
+      }
+    };
+    await Promise.all(Array.from({ length: STREAMS_OPENED_AT_ONCE }, openNext));
+    for (const stream of session.streams.all()) checkTail(stream, state);
+    this.#options.onSession?.(session);
+    return session;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * One run of capture on one replication session: the parts, and the loop that drives them. Nothing of it
+ * survives an error; the next session starts from what the slot and the streams say.
+ */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { Service } from '../shared/lifecycle.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
+import { parseMapping } from '../shared/mapping-parser.ts';
+import type { Lsn } from '../shared/position.ts';
+import { SchemaRegistry } from '../shared/schema-registry.ts';
+import { Acker } from './acker.ts';
+import type { CentreState } from './centre-state.ts';
+import { ChunkRunner } from './chunks.ts';
+import { DownStreams } from './down-streams.ts';
+import { Heartbeats } from './heartbeat.ts';
+import { Introductions } from './introductions.ts';
+import { TransactionOrigins } from './origins.ts';
+import { PgoutputDecoder } from './pgoutput-decoder.ts';
+import type { ReplicationStream } from './replication-stream.ts';
+import { Routes } from './routes.ts';
+import { RowRouter } from './row-router.ts';
+import { Seeding } from './seeding.ts';
+import type { StreamWriter } from './stream-writer.ts';
+import { TransactionRouter } from './transaction.ts';
+import { TransactionWriter } from './transaction-writer.ts';
+import { Watermarks } from './watermarks.ts';
+
+export interface SessionOptions {
+  readonly pool: Pool;
+  readonly eventLog: EventLog;
+  readonly prefix: string;
+  readonly horizonDays: number;
+  readonly state: CentreState;
+  readonly wal: ReplicationStream;
+  readonly captureId: string;
+  readonly heartbeatMs: number;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+export class CaptureSession {
+  readonly streams: DownStreams;
+  readonly services: readonly Service[];
+  readonly rows: RowRouter;
+  readonly #wal: ReplicationStream;
+  readonly #acker = new Acker();
+  readonly #decoder = new PgoutputDecoder();
+  readonly #router: TransactionRouter;
+  readonly #chunks: ChunkRunner;
+  readonly #introductions: Introductions;
+  readonly #writer: TransactionWriter;
+  readonly #failed: Promise<never>;
+  #fail: (error: unknown) => void = () => undefined;
+  #inTransaction = false;
+
+  static async create(options: SessionOptions): Promise<CaptureSession> {
+    const schemas = new SchemaRegistry(options);
+    const { pool, state } = options;
+    const routes = await Routes.read({ pool, schemas, mapping: state.mapping });
+    const session = new CaptureSession(options, routes, schemas);
+    await session.streams.openCatalog();
+    await session.#introductions.prepare(session.streams.catalog, routes);
+    return session;
+  }
+
+  private constructor(options: SessionOptions, routes: Routes, schemas: SchemaRegistry) {
+    const { pool, state, log, signal } = options;
+    const { epoch } = state;
+    this.#wal = options.wal;
+    this.#failed = new Promise((_, reject) => (this.#fail = reject));
+    // Somebody may fail before the loop looks.
+    this.#failed.catch(() => undefined);
+    const watermarks = new Watermarks(state.committing);
+    const origins = new TransactionOrigins();
+    this.#chunks = new ChunkRunner({ pool, watermarks, log, signal });
+    this.streams = new DownStreams({
+      ...options,
+      onDurable: (writer, records) => this.#durable(writer, records),
+      onFailure: (error) => this.#fail(error),
+      onForeign: (keys) => seeding.repair(keys),
+    });
+    const { streams } = this;
+    this.#writer = new TransactionWriter({ epoch, acker: this.#acker, streams, log });
+    this.#introductions = new Introductions({ pool, epoch, writer: this.#writer });
+    const openStore = (storeId: string) => this.openStore(storeId);
+    const onMove = (table: string, centralId: string, from: string | null) =>
+      seeding.move({ table, centralId, from, done: this.#obligation() });
+    this.rows = new RowRouter({ writer: this.#writer, streams, origins, routes, openStore, onMove, log });
+    const { rows } = this;
+    const seeding = new Seeding({
+      pool,
+      epoch,
+      chunks: this.#chunks,
+      rows,
+      writer: this.#writer,
+      streams,
+      log,
+    });
+    const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
+    this.#router = new TransactionRouter({
+      writer: this.#writer,
+      rows,
+      origins,
+      watermarks,
+      heartbeats,
+      introductions: this.#introductions,
+      openStore,
+      reload: (source) =>
+        Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
+      onSeedingWanted: () => seeding.want(),
+      onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
+      log,
+    });
+    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding];
+  }
+
+  /** Up to here PostgreSQL may forget. */
+  get acknowledged(): Lsn {
+    return this.#acker.ackLsn;
+  }
+
+  async openStore(storeId: string): Promise<StreamWriter> {
+    const stream = await this.streams.openStore(storeId);
+    await this.#introductions.prepare(stream, this.rows.routes);
+    if (this.#inTransaction) this.#introductions.write();
+    return stream;
+  }
+
+  /** resume point → read → route → flush → acknowledge */
+  async #readWal(signal: AbortSignal): Promise<void> {
+    const close = () => void this.#wal.close().catch((error: unknown) => this.#fail(error));
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      await Promise.race([this.#pump(), this.#failed]);
+    } finally {
+      signal.removeEventListener('abort', close);
+    }
+  }
+
+  async #pump(): Promise<void> {
+    for await (const batch of this.#wal) {
+      for (const item of batch) {
+        if (Buffer.isBuffer(item)) {
+          const message = this.#decoder.decode(item);
+          if (message.kind === 'begin') this.#inTransaction = true;
+          const wait = this.#router.handle(message);
+          if (wait !== undefined) await wait;
+          if (message.kind === 'commit') this.#inTransaction = false;
+        } else {
+          this.#acker.keepalive(item.walEnd);
+        }
+      }
+      this.streams.flush();
+      this.#acknowledge();
+      await this.streams.room();
+    }
+  }
+
+  #durable(writer: StreamWriter, records: number): void {
+    this.#acker.durable(writer.stream.topic, records);
+    this.#acknowledge();
+  }
+
+  #acknowledge(): void {
+    this.#wal.acknowledge(this.#acker.ackLsn);
+    this.#chunks.durable(this.#acker.durableLsn);
+  }
+
+  /** The work that a transaction left behind: it is not acknowledged before that is done. */
+  #obligation(): () => void {
+    const release = this.#acker.oblige();
+    return () => {
+      release();
+      this.#acknowledge();
+    };
+  }
+}

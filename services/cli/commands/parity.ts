@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import type { LocalCatalogReply } from '../../shared/agent-protocol.ts';
+import { readCentralCatalog } from '../../shared/central-catalog.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { readLocalCatalog, type LocalTable } from '../../shared/local-catalog.ts';
+import { parity, type ParityFinding } from '../../shared/parity.ts';
+import { readMapping, withDatabase } from '../centre.ts';
+import { withJson, type Cli, type JsonOption } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { withGateway } from '../gateway-client.ts';
+import { chosenTerminals } from '../terminal-choice.ts';
+import { withTillFile } from '../till-file.ts';
+
+interface ParityOptions extends JsonOption {
+  readonly terminal?: string;
+  readonly terminalDb?: string;
+}
+
+interface TillCatalog {
+  /** Terminal id, or the file's path. */
+  readonly till: string;
+  readonly tables: ReadonlyMap<string, LocalTable>;
+}
+
+export function parityCommand(cli: Cli): Command {
+  const command = cli
+    .command(
+      'parity',
+      'compare the tables of centre and till through the mapping; 1 if anything cannot sync',
+      ['parity --terminal till-7', 'parity --terminal-db payflow.db'],
+    )
+    .option('--terminal <id>', 'an online till; without it all that are online')
+    .option('--terminal-db <file>', 'a till file on this machine');
+  return withJson(command).action(
+    cli.action(async (options: ParityOptions) => {
+      if (options.terminal !== undefined && options.terminalDb !== undefined) {
+        throw new PayflowError('USAGE', 'either --terminal or --terminal-db');
+      }
+      const mapping = readMapping(cli.config);
+      const names = mapping.tables.map((table) => table.central);
+      const tills = await tillCatalogs(cli, options);
+      const central = await withDatabase(cli, (pool) => readCentralCatalog(pool, names));
+      const reports = tills.map(({ till, tables }) => ({ till, findings: parity(mapping, central, tables) }));
+      if (options.json === true) cli.output.json(reports);
+      else for (const { till, findings } of reports) show(cli, till, findings);
+      const mismatch = reports.some(({ findings }) => findings.some(({ kind }) => kind === 'mismatch'));
+      return mismatch ? EXIT.no : EXIT.yes;
+    }),
+  );
+}
+
+async function tillCatalogs(cli: Cli, { terminal, terminalDb }: ParityOptions): Promise<TillCatalog[]> {
+  if (terminalDb !== undefined) {
+    return [{ till: terminalDb, tables: withTillFile(terminalDb, readLocalCatalog) }];
+  }
+  return withGateway(cli, async (client) => {
+    const catalogs: TillCatalog[] = [];
+    for (const till of await chosenTerminals(client, terminal)) {
+      const reply = await client.get<LocalCatalogReply>(`/terminals/${encodeURIComponent(till)}/catalog`);
+      // Made by the agent's readLocalCatalog; the gateway has checked that it is a list of tables.
+      const tables = reply.tables as unknown as readonly LocalTable[];
+      catalogs.push({ till, tables: new Map(tables.map((table) => [table.name, table])) });
+    }
+    return catalogs;
+  });
+}
+
+function show(cli: Cli, till: string, findings: readonly ParityFinding[]): void {
+  const mismatches = findings.filter(({ kind }) => kind === 'mismatch').length;
+  cli.output.line(`${till}: ${mismatches} mismatches, ${findings.length - mismatches} warnings`);
+  for (const { kind, code, message, remedy } of findings) {
+    cli.output.line(`  ${kind} ${code}: ${message}; ${remedy}`);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Command } from 'commander';
+import type { SystemStatus, TerminalStatus } from '../../gateway/status.ts';
+import { asPayflowError, errorLine } from '../../shared/errors.ts';
+import { sleep } from '../../shared/lifecycle.ts';
+import { withJson, type Cli, type JsonOption } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { withGateway, type GatewayClient } from '../gateway-client.ts';
+import { bytesText, durationText, type Output } from '../terminal-output.ts';
+
+const WATCH_MS = 2_000;
+
+export function statusCommand(cli: Cli): Command {
+  const command = cli
+    .command('status', 'how everything is doing: tills, lag, slot, streams, what needs a person', [
+      'status',
+      'status --watch',
+      'status --json',
+    ])
+    .option('--watch', 'show it again every two seconds');
+  return withJson(command).action(
+    cli.action(async ({ watch, json }: JsonOption & { watch?: true }) => {
+      await withGateway(cli, async (client) => {
+        if (watch === true) return watchStatus(cli, client, json === true);
+        show(cli.output, await client.get<SystemStatus>('/status'), json === true);
+      });
+      return EXIT.yes;
+    }),
+  );
+}
+
+/** Until Ctrl-C; a gateway that is away for a while is waited for. */
+async function watchStatus(cli: Cli, client: GatewayClient, json: boolean): Promise<void> {
+  while (!cli.signal.aborted) {
+    try {
+      const status = await client.get<SystemStatus>('/status');
+      cli.output.clear();
+      show(cli.output, status, json);
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      if (cli.signal.aborted) return;
+      if (error.retry !== 'timed') throw error;
+      cli.output.note(errorLine(error));
+    }
+    await sleep(WATCH_MS, cli.signal);
+  }
+}
+
+function show(output: Output, status: SystemStatus, json: boolean): void {
+  if (json) return output.json(status);
+  const { slot } = status;
+  const capture = slot.active ? 'connected' : slot.exists ? 'NOT CONNECTED' : 'SLOT MISSING';
+  output.line(`centre    epoch ${status.epoch ?? '–'}, mapping version ${status.mappingVersion ?? '–'}`);
+  output.line(`capture   ${capture}, behind by ${bytesText(slot.lagBytes)}, WAL ${slot.walStatus ?? '–'}`);
+  output.line(
+    `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
+      `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
+  );
+  output.line();
+  output.table(
+    ['terminal', 'store', 'status', 'online', 'mode', '↑ lag', 'outbox', '↓ lag', 'parked', 'mapping'],
+    status.terminals.map(terminalRow),
+    'no terminals registered',
+  );
+  showStreams(output, status);
+  for (const terminal of status.terminals) showCheckpoints(output, terminal);
+}
+
+function terminalRow(terminal: TerminalStatus) {
+  const { agent } = terminal;
+  return [
+    terminal.terminalId,
+    terminal.storeId,
+    agent === null ? terminal.status : `${terminal.status}, ${agent.state}`,
+    terminal.online,
+    terminal.mode,
+    durationText(terminal.pullLagMs),
+    agent?.outbox.depth,
+    durationText(terminal.pushLagMs),
+    agent?.parked,
+    agent?.mappingVersion,
+  ];
+}
+
+function showStreams(output: Output, { streams }: SystemStatus): void {
+  if (streams.length === 0) return;
+  output.line();
+  output.table(
+    ['stream', 'last offset', 'position', 'at'],
+    streams.map(({ topic, lastOffset, position, updatedAt }) => [topic, lastOffset, position, updatedAt]),
+  );
+}
+
+function showCheckpoints(output: Output, { terminalId, agent }: TerminalStatus): void {
+  if (agent === null || agent.checkpoints.length === 0) return;
+  output.line();
+  output.table(
+    [`${terminalId}: table`, 'position', 'newest row', 'rows'],
+    agent.checkpoints.map(({ table, position, lastTimestamp, rows }) => [
+      table,
+      position,
+      lastTimestamp,
+      rows,
+    ]),
+  );
+}

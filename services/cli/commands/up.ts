@@ -1,0 +1,210 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { Logger } from 'pino';
+import type { Pool } from 'pg';
+import { ensureStoreStream, setupCentre } from '../../central-capture/setup.ts';
+import { runGateway } from '../../gateway/main.ts';
+import { registerTerminal } from '../../gateway/terminals.ts';
+import { maskUrl, type Config } from '../../shared/config.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { HealthBoard } from '../../shared/health.ts';
+import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
+import type { EventLog } from '../../shared/log/event-log.ts';
+import { createLogger } from '../../shared/logging.ts';
+import { createRegistry } from '../../shared/metrics.ts';
+import { createPool } from '../../shared/postgres.ts';
+import type { ServiceContext } from '../../shared/service-context.ts';
+import { serveOperations } from '../../shared/service-http.ts';
+import { DEFAULT_UP_PARTITIONS } from '../../shared/topics.ts';
+import { enrolTill, isEnrolled, loadIdentity } from '../../terminal-agent/identity.ts';
+import { readMapping } from '../centre.ts';
+import { withJson, type Cli, type JsonOption } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { runService } from '../process-services.ts';
+import { parseTillPlans, type TillPlan } from '../up-plan.ts';
+import { openDatabase, openLog, usablePort, type UpDatabase } from '../up-resources.ts';
+
+interface UpOptions extends JsonOption {
+  readonly terminal: readonly string[];
+}
+
+export function upCommand(cli: Cli): Command {
+  const command = cli
+    .command('up', 'everything on this machine in one process; database and log embedded unless configured', [
+      'up',
+      'up --terminal till-1=./payflow.db@berlin-1',
+      'DATABASE_URL=… KAFKA_BROKERS=… payflow up --terminal a=a.db@s1 --terminal b=b.db@s1',
+    ])
+    .option(
+      '--terminal <id=file@store>',
+      'a till, registered and enrolled by itself; repeatable',
+      (value: string, before: readonly string[]) => [...before, value],
+      [],
+    );
+  return withJson(command).action(
+    cli.action(async ({ terminal, json }: UpOptions) => {
+      await runUp(cli, parseTillPlans(terminal), json === true);
+      return EXIT.yes;
+    }),
+  );
+}
+
+/** Everything that the parts of one `up` share. */
+interface UpSite {
+  readonly config: Config;
+  readonly database: UpDatabase;
+  readonly eventLog: EventLog;
+  readonly pool: Pool;
+  readonly context: Omit<ServiceContext, 'health'> & { readonly health: HealthBoard };
+}
+
+async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promise<void> {
+  const mapping = readMapping(cli.config);
+  const say = (text: string) => cli.output.note(text);
+  await withReleasers(async (onRelease) => {
+    mkdirSync(cli.config.dataDir, { recursive: true });
+    const log = upLog(cli);
+    const config = await withUsablePorts(cli.config, say);
+    const database = await openDatabase(config, onRelease, say);
+    const eventLog = openLog(config, log, onRelease);
+    const pool = createPool({ connectionString: database.url, applicationName: 'payflow-up', max: 4, log });
+    onRelease(() => pool.end());
+    const { topicPrefix: prefix, horizonDays } = config;
+    const upPartitions = DEFAULT_UP_PARTITIONS;
+    await setupCentre({ pool, eventLog, prefix, mapping, horizonDays, upPartitions });
+    const health = new HealthBoard();
+    const registry = createRegistry();
+    if (config.metricsPort !== 0) {
+      const operations = await serveOperations({ port: config.metricsPort, health, registry });
+      onRelease(() => operations.close());
+    }
+    const context = { log, signal: cli.signal, eventLog, health, registry };
+    const site: UpSite = {
+      config: { ...config, databaseUrl: database.url },
+      database,
+      eventLog,
+      pool,
+      context,
+    };
+    await runParts(cli, site, tills, json);
+  });
+}
+
+/** On a terminal only what needs attention, unless LOG_LEVEL says otherwise. */
+function upLog(cli: Cli): Logger {
+  const { logLevel } = cli.config;
+  const quiet = cli.output.interactive && logLevel === 'info';
+  return createLogger({ level: quiet ? 'warn' : logLevel });
+}
+
+async function withUsablePorts(config: Config, say: (text: string) => void): Promise<Config> {
+  const { gatewayHost: host } = config;
+  return {
+    ...config,
+    gatewayPort: await usablePort(config.gatewayPort, host, 'GATEWAY_PORT', say),
+    metricsPort: await usablePort(config.metricsPort, '0.0.0.0', 'METRICS_PORT', say),
+  };
+}
+
+async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json: boolean): Promise<void> {
+  const { config, context } = site;
+  const ended = new AbortController();
+  let listening: (url: string) => void = () => undefined;
+  const gatewayUrl = new Promise<string>((resolve) => (listening = resolve));
+  const within = (signal: AbortSignal): ServiceContext => ({ ...context, signal });
+  const services: Service[] = [
+    { name: 'capture', run: (signal) => runService('capture', config, within(signal)) },
+    { name: 'apply', run: (signal) => runService('apply', config, within(signal)) },
+    {
+      name: 'gateway',
+      run: (signal) => runGateway(config, { ...within(signal), onListening: listening }),
+    },
+    ...tills.map((till) => ({
+      name: till.terminalId,
+      run: async (signal: AbortSignal) => {
+        // Known to the board from the start, so that nobody is told `ready` before the tills are.
+        const health = context.health.scope(till.terminalId);
+        const enrolled = health.part('enrolment');
+        const url = await orAborted(gatewayUrl, signal);
+        if (url === undefined) return;
+        const tillConfig = await enrolledTill(site, till, url);
+        const running = runService('terminal', tillConfig, { ...within(signal), health });
+        enrolled({ state: 'ready' });
+        await running;
+      },
+    })),
+  ];
+  void announce(cli, site, { gatewayUrl, tills, json, ended: ended.signal });
+  try {
+    await runAll(services, cli.signal);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** Registers and enrols the till on its first start. @returns the configuration its agent runs with */
+async function enrolledTill(site: UpSite, till: TillPlan, gatewayUrl: string): Promise<Config> {
+  const { config, pool, eventLog } = site;
+  const { terminalId, storeId, file } = till;
+  const dataDir = join(config.dataDir, 'terminals', terminalId);
+  await ensureStoreStream(eventLog, config.topicPrefix, storeId, config.horizonDays);
+  if (!isEnrolled(dataDir)) {
+    const upPartitions = DEFAULT_UP_PARTITIONS;
+    const { enrolmentCode: code } = await registerTerminal(pool, { terminalId, storeId, upPartitions });
+    await enrolTill({ dataDir, gatewayUrl, code, terminalId });
+  }
+  const identity = loadIdentity(dataDir);
+  if (identity.storeId !== storeId) {
+    throw new PayflowError(
+      'USAGE',
+      `${terminalId} is enrolled for store ${identity.storeId}, not ${storeId}`,
+    );
+  }
+  return { ...config, databaseUrl: undefined, dataDir, terminalId, terminalDb: file, gatewayUrl };
+}
+
+interface Announcement {
+  readonly gatewayUrl: Promise<string>;
+  readonly tills: readonly TillPlan[];
+  readonly json: boolean;
+  readonly ended: AbortSignal;
+}
+
+async function announce(
+  cli: Cli,
+  site: UpSite,
+  { gatewayUrl, tills, json, ended }: Announcement,
+): Promise<void> {
+  const { database, config, eventLog, context } = site;
+  const url = await orAborted(gatewayUrl, ended);
+  if (url === undefined || !(await context.health.whenReady(ended))) return;
+  context.log.info('ready');
+  // The password of the embedded server is of use on this machine only, and needed to look into it.
+  const databaseUrl = database.embedded ? database.url : maskUrl(database.url);
+  const brokers = config.kafkaBrokers?.join(',') ?? null;
+  if (json) {
+    return cli.output.json({ ready: true, gatewayUrl: url, databaseUrl, log: eventLog.kind, brokers, tills });
+  }
+  cli.output.line('ready');
+  cli.output.line(`gateway   ${url}  (API: ${url}/docs)`);
+  cli.output.line(`database  ${databaseUrl}${database.embedded ? '  (embedded)' : ''}`);
+  cli.output.line(`log       ${brokers === null ? 'embedded' : `Kafka ${brokers}`}`);
+  for (const { terminalId, storeId, file } of tills)
+    cli.output.line(`till      ${terminalId} of ${storeId}: ${file}`);
+}
+
+/** The value, or undefined when the signal comes first. */
+async function orAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  let leave: () => void = () => undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    leave = () => resolve(undefined);
+    signal.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    return await Promise.race([value, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}

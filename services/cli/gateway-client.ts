@@ -1,0 +1,104 @@
+/**
+ * The gateway as the CLI uses it. The token is PAYFLOW_TOKEN; where there is none but a DATABASE_URL, one that
+ * lives for minutes is made and removed again.
+ */
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import { createToken, removeToken } from '../gateway/auth.ts';
+import { isErrorCode } from '../shared/agent-protocol.ts';
+import type { Config } from '../shared/config.ts';
+import { PayflowError } from '../shared/errors.ts';
+import type { Cli } from './cli.ts';
+import { withDatabase } from './centre.ts';
+
+const TOKEN_SECONDS = 3600;
+
+export class GatewayClient {
+  readonly #url: string;
+  readonly #token: string;
+  readonly #signal: AbortSignal;
+
+  constructor(options: { url: string; token: string; signal: AbortSignal }) {
+    this.#url = options.url;
+    this.#token = options.token;
+    this.#signal = options.signal;
+  }
+
+  /** @throws PayflowError with the gateway's own code, or GATEWAY_UNREACHABLE */
+  async get<T>(path: string): Promise<T> {
+    return this.#request<T>('GET', path);
+  }
+
+  async post<T>(path: string, body: unknown): Promise<T> {
+    return this.#request<T>('POST', path, body);
+  }
+
+  async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let response: Response;
+    let answer: unknown;
+    try {
+      response = await fetch(`${this.#url}/api/v1${path}`, {
+        method,
+        signal: this.#signal,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      answer = await response.json();
+    } catch (cause) {
+      const message = this.#signal.aborted ? 'interrupted' : `${this.#url} does not answer as a gateway`;
+      throw new PayflowError('GATEWAY_UNREACHABLE', message, { cause });
+    }
+    if (response.ok) return answer as T;
+    throw problemError(response.status, answer, this.#url);
+  }
+}
+
+const problemSchema = z.object({ code: z.string(), detail: z.string(), field: z.string().optional() });
+
+function problemError(status: number, answer: unknown, url: string): PayflowError {
+  const problem = problemSchema.safeParse(answer);
+  if (!problem.success || !isErrorCode(problem.data.code)) {
+    return new PayflowError('GATEWAY_UNREACHABLE', `${url} answered with status ${status}`);
+  }
+  const { code, detail, field } = problem.data;
+  return new PayflowError(code, detail, field === undefined ? {} : { details: { field } });
+}
+
+export function gatewayUrl(config: Config): string {
+  if (config.gatewayUrl !== undefined) return config.gatewayUrl;
+  const host = config.gatewayHost === '0.0.0.0' ? '127.0.0.1' : config.gatewayHost;
+  return `http://${host}:${config.gatewayPort}`;
+}
+
+/** Runs `body` with a client that has a token of the role operator. */
+export async function withGateway<T>(cli: Cli, body: (client: GatewayClient) => Promise<T>): Promise<T> {
+  const { config, signal } = cli;
+  const url = gatewayUrl(config);
+  if (config.payflowToken !== undefined) {
+    return body(new GatewayClient({ url, token: config.payflowToken, signal }));
+  }
+  if (config.databaseUrl === undefined) {
+    throw new PayflowError('CONFIG_INVALID', 'PAYFLOW_TOKEN is not set, nor is DATABASE_URL', {
+      details: { variables: ['PAYFLOW_TOKEN', 'DATABASE_URL'] },
+    });
+  }
+  return withDatabase(cli, (pool) =>
+    withOwnToken(pool, (token) => body(new GatewayClient({ url, token, signal }))),
+  );
+}
+
+async function withOwnToken<T>(pool: Pool, body: (token: string) => Promise<T>): Promise<T> {
+  const { token, tokenId } = await createToken(pool, {
+    name: 'payflow command',
+    role: 'operator',
+    expiresInSeconds: TOKEN_SECONDS,
+  });
+  try {
+    return await body(token);
+  } finally {
+    await removeToken(pool, tokenId);
+  }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/** The command `payflow`. */
+import { runCli } from './program.ts';
+import { Output } from './terminal-output.ts';
+
+/** What is left over after a command (a socket that does not close) must not keep the shell waiting. */
+const LINGER_MS = 3_000;
+
+const stop = new AbortController();
+let asked = 0;
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    asked += 1;
+    // The second time somebody means it.
+    if (asked > 1) process.exit(130);
+    stop.abort();
+  });
+}
+// `payflow status | head` ends by closing the pipe; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 3);
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  signal: stop.signal,
+  output: new Output({
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    interactive: process.stdout.isTTY === true,
+  }),
+});
+setTimeout(() => process.exit(), LINGER_MS).unref();

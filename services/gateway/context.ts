@@ -1,0 +1,28 @@
+/** What the routes and sockets of one gateway share. */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { Registry } from '../shared/metrics.ts';
+import type { Agents } from './agents.ts';
+import type { Jobs } from './jobs.ts';
+
+export interface GatewayContext {
+  readonly pool: Pool;
+  readonly prefix: string;
+  readonly agents: Agents;
+  readonly jobs: Jobs;
+  readonly registry: Registry;
+  readonly log: Logger;
+  readonly now: () => Date;
+  /** Given to tills at enrolment; undefined under the embedded log. */
+  readonly brokers: readonly string[] | undefined;
+  readonly limits: RateLimits;
+}
+
+export interface RateLimits {
+  /** Requests a minute by one token (or address, without a token). */
+  readonly perMinute: number;
+  /** Enrolments a minute from one address: a code is worth guessing only if it can be tried often. */
+  readonly enrolmentsPerMinute: number;
+}
+
+export const DEFAULT_LIMITS: RateLimits = { perMinute: 600, enrolmentsPerMinute: 30 };

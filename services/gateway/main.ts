@@ -1,0 +1,130 @@
+/** Wires the gateway: configuration → pool → agents, jobs → HTTP and sockets → schedule → wait. */
+import type { AddressInfo } from 'node:net';
+import { requireSettings, type Config } from '../shared/config.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { supervise, withReleasers, type Health } from '../shared/lifecycle.ts';
+import { createRegistry } from '../shared/metrics.ts';
+import { createPool } from '../shared/postgres.ts';
+import type { ServiceContext } from '../shared/service-context.ts';
+import { Agents } from './agents.ts';
+import { DEFAULT_LIMITS, type GatewayContext, type RateLimits } from './context.ts';
+import { JobStore } from './job-store.ts';
+import { Jobs } from './jobs.ts';
+import { Markers } from './markers.ts';
+import { gatewayMetrics } from './gateway-metrics.ts';
+import { checkSchedule, scheduledTerminals, startSchedule } from './schedule.ts';
+import { createServer } from './server.ts';
+import { Sockets } from './sockets.ts';
+import { targetOf, targetsInService } from './targets.ts';
+
+export interface GatewayStart extends ServiceContext {
+  /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */
+  readonly onListening?: (url: string) => void;
+  readonly limits?: RateLimits;
+}
+
+/**
+ * Runs the gateway until the signal is aborted.
+ * @throws PayflowError CONFIG_INVALID, DB_AUTH, DB_NOT_SET_UP at start
+ */
+export async function runGateway(config: Config, start: GatewayStart): Promise<void> {
+  const { databaseUrl } = requireSettings(config, 'databaseUrl');
+  checkSchedule(config.syncSchedule);
+  const log = start.log.child({ service: 'gateway' });
+  await withReleasers(async (onRelease) => {
+    const pool = createPool({ connectionString: databaseUrl, applicationName: 'payflow-gateway', log });
+    onRelease(() => pool.end());
+    const agents = new Agents();
+    const jobs = new Jobs({
+      store: new JobStore(pool),
+      agents,
+      markers: new Markers({ pool, prefix: config.topicPrefix }),
+      storeOf: async (terminalId) => (await targetOf(pool, terminalId)).storeId,
+      log,
+    });
+    onRelease(() => jobs.stop());
+    const context: GatewayContext = {
+      pool,
+      prefix: config.topicPrefix,
+      agents,
+      jobs,
+      registry: start.registry ?? createRegistry(),
+      log,
+      now: () => new Date(),
+      brokers: config.kafkaBrokers,
+      limits: start.limits ?? DEFAULT_LIMITS,
+    };
+    gatewayMetrics(context);
+    const onHealth = start.health?.part('gateway') ?? (() => undefined);
+    await resumeJobs(context, config, { signal: start.signal, onHealth });
+    if (start.signal.aborted) return;
+    const url = await listen(context, config, onRelease);
+    onRelease(
+      startSchedule({
+        expression: config.syncSchedule,
+        timezone: config.syncTimezone,
+        log,
+        tick: () => syncScheduled(context),
+      }),
+    );
+    log.info({ url }, 'the gateway listens');
+    onHealth({ state: 'ready' });
+    start.onListening?.(url);
+    await aborted(start.signal);
+  });
+}
+
+/** Waits for PostgreSQL, at start too: what a person must mend is thrown, an outage is waited out. */
+async function resumeJobs(
+  context: GatewayContext,
+  config: Config,
+  { signal, onHealth }: { signal: AbortSignal; onHealth: (health: Health) => void },
+): Promise<void> {
+  const resumed = new AbortController();
+  // Ready only once it listens, so that part is not passed on.
+  const onTrouble = (health: Health) => {
+    if (health.state !== 'ready') onHealth(health);
+  };
+  await supervise(
+    AbortSignal.any([signal, resumed.signal]),
+    { log: context.log, onHealth: onTrouble },
+    async () => {
+      await new JobStore(context.pool).removeFinishedBefore(config.retentionDays);
+      await context.jobs.resume();
+      resumed.abort();
+    },
+  );
+}
+
+async function listen(
+  context: GatewayContext,
+  config: Config,
+  onRelease: (undo: () => Promise<void>) => void,
+): Promise<string> {
+  const app = await createServer(context);
+  onRelease(() => app.close());
+  const sockets = new Sockets(context, app.server);
+  onRelease(() => sockets.close());
+  const { gatewayHost: host, gatewayPort: port } = config;
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    throw new PayflowError('CONFIG_INVALID', `GATEWAY_PORT ${port} on ${host} cannot be listened on`, {
+      cause,
+    });
+  }
+  const address = app.server.address() as AddressInfo;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return `http://${shown}:${address.port}`;
+}
+
+async function syncScheduled({ agents, jobs, pool }: GatewayContext): Promise<void> {
+  const terminalIds = scheduledTerminals(agents.list());
+  const targets = await targetsInService(pool, { terminalIds });
+  if (targets.length > 0) await jobs.create('both', targets);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

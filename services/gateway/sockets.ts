@@ -1,0 +1,227 @@
+/**
+ * Socket.IO. `/terminals` is for tills: the agent, which answers our requests, and the point-of-sale app, which
+ * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is for people: status
+ * and what happens to jobs. A wrong token is refused at connect; one revoked later is cut off within
+ * `RECHECK_MS`.
+ */
+import type { Server as HttpServer } from 'node:http';
+import { Server, type Namespace, type Socket } from 'socket.io';
+import { z } from 'zod';
+import {
+  AGENT_STATUS_EVENT,
+  agentStatusSchema,
+  socketAuthSchema,
+  type AgentRequestName,
+} from '../shared/agent-protocol.ts';
+import { asPayflowError, PayflowError, type ErrorCode } from '../shared/errors.ts';
+import type { AgentConnection } from './agents.ts';
+import { authenticate, requireRole, type Principal } from './auth.ts';
+import type { GatewayContext } from './context.ts';
+import { rows } from './database.ts';
+import { DIRECTIONS } from './job.ts';
+import { systemStatus } from './status.ts';
+import { selectTargets } from './targets.ts';
+
+const RECHECK_MS = 15_000;
+/** Changes that come together are shown together. */
+const STATUS_EVERY_MS = 500;
+/** A local catalog of hundreds of tables fits. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+type Authenticated = { principal: Principal; auth: z.output<typeof socketAuthSchema> };
+type Ack = (reply: { ok: true; jobId: string } | { ok: false; code: ErrorCode; message: string }) => void;
+
+const requestSchema = z.strictObject({ direction: z.enum(DIRECTIONS) });
+
+export class Sockets {
+  readonly #context: GatewayContext;
+  readonly #io: Server;
+  readonly #terminals: Namespace;
+  readonly #monitor: Namespace;
+  readonly #recheck: NodeJS.Timeout;
+  #statusTimer: NodeJS.Timeout | undefined;
+
+  constructor(context: GatewayContext, http: HttpServer) {
+    this.#context = context;
+    this.#io = new Server(http, { serveClient: false, maxHttpBufferSize: MAX_MESSAGE_BYTES });
+    this.#terminals = this.#io.of('/terminals');
+    this.#monitor = this.#io.of('/monitor');
+    this.#serveTerminals();
+    this.#serveMonitor();
+    this.#recheck = setInterval(() => void this.#dropRevoked(), RECHECK_MS);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#recheck);
+    clearTimeout(this.#statusTimer);
+    this.#statusTimer = undefined;
+    this.#io.disconnectSockets(true);
+    await this.#io.close();
+  }
+
+  #serveTerminals(): void {
+    const { jobs } = this.#context;
+    this.#terminals.use((socket, next) => {
+      void this.#admit(socket, (principal) => {
+        if (principal.kind === 'terminal') return;
+        throw new PayflowError('FORBIDDEN', 'this namespace is for the tokens of tills');
+      }).then(next);
+    });
+    this.#terminals.on('connection', (socket) => void this.#terminalConnected(socket));
+    jobs.onPart((event, jobId, part) => {
+      const payload = { jobId, ...part };
+      this.#terminals.to(room(part.terminalId)).emit(event, payload);
+      this.#monitor.emit(event, payload);
+      this.#statusChanged();
+    });
+  }
+
+  #serveMonitor(): void {
+    this.#monitor.use((socket, next) => {
+      void this.#admit(socket, (principal) => requireRole(principal, 'viewer')).then(next);
+    });
+    this.#monitor.on('connection', (socket) => {
+      void this.#currentStatus().then((status) => {
+        if (status !== undefined) socket.emit('status', status);
+      });
+    });
+    this.#context.agents.on({ changed: () => this.#statusChanged() });
+  }
+
+  /** @returns what Socket.IO's `next` takes: nothing, or the error whose `data` the client gets */
+  async #admit(socket: Socket, check: (principal: Principal) => void): Promise<Error | undefined> {
+    try {
+      const auth = socketAuthSchema.safeParse(socket.handshake.auth);
+      if (!auth.success) throw new PayflowError('UNAUTHENTICATED', 'auth.token is needed');
+      const principal = await authenticate(this.#context.pool, auth.data.token);
+      check(principal);
+      socket.data = { principal, auth: auth.data } satisfies Authenticated;
+      return undefined;
+    } catch (thrown) {
+      const { code, message } = asPayflowError(thrown);
+      return Object.assign(new Error(message), { data: { code, message } });
+    }
+  }
+
+  async #terminalConnected(socket: Socket): Promise<void> {
+    const { principal, auth } = socket.data as Authenticated;
+    if (principal.kind !== 'terminal') return;
+    const { terminalId } = principal;
+    socket.on('sync:request', (request: unknown, ack: unknown) => {
+      void this.#syncRequested(
+        principal,
+        request,
+        typeof ack === 'function' ? (ack as Ack) : () => undefined,
+      );
+    });
+    if (auth.role === 'agent') this.#agentConnected(socket, terminalId, auth.mode);
+    socket.on('disconnect', () => void this.#seen(terminalId));
+    await socket.join(room(terminalId));
+    await this.#seen(terminalId);
+  }
+
+  #agentConnected(socket: Socket, terminalId: string, mode: AgentConnection['mode']): void {
+    const { agents, log } = this.#context;
+    const closed = new AbortController();
+    socket.on('disconnect', () => closed.abort());
+    socket.on(AGENT_STATUS_EVENT, (report: unknown) => {
+      const status = agentStatusSchema.safeParse(report);
+      if (status.success) agents.report(terminalId, status.data);
+      else log.warn({ terminalId, err: status.error }, 'an agent reported a status of another form');
+    });
+    agents.add({
+      terminalId,
+      mode,
+      closed: closed.signal,
+      send: (name, request, timeoutMs) => send(socket, name, request, timeoutMs),
+      disconnect: () => socket.disconnect(true),
+    });
+  }
+
+  async #syncRequested(principal: Principal, request: unknown, ack: Ack): Promise<void> {
+    const { jobs, pool } = this.#context;
+    try {
+      const parsed = requestSchema.safeParse(request);
+      if (!parsed.success) {
+        throw new PayflowError('VALIDATION', 'direction must be pull, push or both', {
+          details: { field: 'direction' },
+        });
+      }
+      const { jobId } = await jobs.create(parsed.data.direction, await selectTargets(pool, principal, {}));
+      ack({ ok: true, jobId });
+    } catch (thrown) {
+      const { code, message } = asPayflowError(thrown);
+      ack({ ok: false, code, message });
+    }
+  }
+
+  async #seen(terminalId: string): Promise<void> {
+    const sql = 'UPDATE payflow_sync.terminal SET last_seen_at = now() WHERE terminal_id = $1';
+    await this.#quietly('last_seen_at could not be stored', () =>
+      rows(this.#context.pool, sql, [terminalId]),
+    );
+  }
+
+  /** A till's token that was replaced or revoked ends its connections too. */
+  async #dropRevoked(): Promise<void> {
+    await this.#quietly('tokens could not be checked again', async () => {
+      for (const namespace of [this.#terminals, this.#monitor]) {
+        for (const socket of namespace.sockets.values()) await this.#dropIfRevoked(socket);
+      }
+    });
+  }
+
+  async #dropIfRevoked(socket: Socket): Promise<void> {
+    const { auth } = socket.data as Authenticated;
+    try {
+      await authenticate(this.#context.pool, auth.token);
+    } catch (error) {
+      // An outage of PostgreSQL revokes nothing.
+      if (asPayflowError(error).code !== 'UNAUTHENTICATED') throw error;
+      socket.disconnect(true);
+    }
+  }
+
+  #statusChanged(): void {
+    if (this.#monitor.sockets.size === 0 || this.#statusTimer !== undefined) return;
+    this.#statusTimer = setTimeout(() => {
+      this.#statusTimer = undefined;
+      void this.#currentStatus().then((status) => {
+        if (status !== undefined) this.#monitor.emit('status', status);
+      });
+    }, STATUS_EVERY_MS);
+  }
+
+  #currentStatus() {
+    return this.#quietly('the status could not be read', () => systemStatus(this.#context));
+  }
+
+  /** For what is only shown: an outage is logged, and the next occasion tries again. */
+  async #quietly<T>(trouble: string, body: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await body();
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      this.#context.log.warn({ code: error.code, err: error }, trouble);
+      return undefined;
+    }
+  }
+}
+
+function room(terminalId: string): string {
+  return `terminal:${terminalId}`;
+}
+
+async function send(
+  socket: Socket,
+  name: AgentRequestName,
+  request: unknown,
+  timeoutMs: number,
+): Promise<unknown> {
+  try {
+    return (await socket.timeout(timeoutMs).emitWithAck(name, request)) as unknown;
+  } catch (cause) {
+    // The only way this fails is that no acknowledgement came.
+    throw new PayflowError('SYNC_TIMEOUT', `the till did not answer within ${timeoutMs} ms`, { cause });
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Tills at the centre: registered with a one-use code, enrolled with a key and a token, retired. The code and
+ * the token are kept as SHA-256 only. A till's partition of the up topic is chosen here, once, and never
+ * changes: its units must stay in one order.
+ */
+import { createPublicKey } from 'node:crypto';
+import type { Pool } from 'pg';
+import { PayflowError } from '../shared/errors.ts';
+import { hashSecret, newEnrolmentCode, newToken, normalizeEnrolmentCode } from '../shared/tokens.ts';
+import { catalogTopic, storeTopic, upTopic } from '../shared/topics.ts';
+import { firstRow, iso, rows } from './database.ts';
+
+export const ENROLMENT_HOURS = 24;
+const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
+
+export interface Registration {
+  readonly terminalId: string;
+  readonly storeId: string;
+  readonly enrolmentCode: string;
+  readonly expiresAt: Date;
+}
+
+export interface RegisterOptions {
+  readonly terminalId: string;
+  readonly storeId: string;
+  /** How many partitions the up topic has. */
+  readonly upPartitions: number;
+}
+
+/**
+ * Registers a till, or gives a registered one a new code. The till keeps working with what it has until the
+ * new code is used.
+ * @throws PayflowError VALIDATION for a wrong id, CONFLICT when it is retired or belongs to another store
+ */
+export async function registerTerminal(pool: Pool, options: RegisterOptions): Promise<Registration> {
+  const { terminalId, storeId, upPartitions } = options;
+  requireIdentifier('terminalId', terminalId);
+  requireIdentifier('storeId', storeId);
+  const enrolmentCode = newEnrolmentCode();
+  const row = await firstRow<{ enrolment_expires: Date }>(
+    pool,
+    // The partition with the fewest tills; for an existing till the one it has.
+    `INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
+     SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
+     FROM generate_series(0, $5::int - 1) p
+     LEFT JOIN payflow_sync.terminal t ON t.up_partition = p AND t.status <> 'retired'
+     GROUP BY p ORDER BY count(t.terminal_id), p LIMIT 1
+     ON CONFLICT (terminal_id) DO UPDATE
+       SET enrolment_hash = excluded.enrolment_hash, enrolment_expires = excluded.enrolment_expires,
+           status = CASE terminal.status WHEN 'enrolled' THEN 'registered' ELSE terminal.status END
+       WHERE terminal.store_id = excluded.store_id AND terminal.status <> 'retired'
+     RETURNING enrolment_expires`,
+    [terminalId, storeId, hashSecret(enrolmentCode), ENROLMENT_HOURS, upPartitions],
+  );
+  if (row === undefined) {
+    throw new PayflowError('CONFLICT', `terminal ${terminalId} is retired or belongs to another store`);
+  }
+  return { terminalId, storeId, enrolmentCode, expiresAt: row.enrolment_expires };
+}
+
+function requireIdentifier(field: string, value: string): void {
+  if (IDENTIFIER.test(value)) return;
+  throw new PayflowError('VALIDATION', `${field} must be 1 to 64 of letters, digits, dot, _ and -`, {
+    details: { field },
+  });
+}
+
+/** What a till stores in terminal.json, except what it knows itself (gatewayUrl). */
+export interface Enrolment {
+  readonly terminalId: string;
+  readonly storeId: string;
+  readonly token: string;
+  readonly databaseId: string;
+  readonly prefix: string;
+  readonly partition: number;
+  readonly streams: { readonly catalog: string; readonly store: string; readonly up: string };
+  readonly mapping: { readonly version: number; readonly source: string };
+  readonly keyVersion: number;
+  readonly brokers?: readonly string[];
+}
+
+export interface EnrolOptions {
+  readonly code: string;
+  /** Ed25519, SPKI, PEM. */
+  readonly publicKey: string;
+  readonly prefix: string;
+  readonly brokers?: readonly string[] | undefined;
+}
+
+/**
+ * Exchanges the code for a token. A code serves one key: the same request may be repeated until the code
+ * expires (the reply may have been lost), another key is refused.
+ * @throws PayflowError ENROLMENT_REFUSED, DB_NOT_SET_UP
+ */
+export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<Enrolment> {
+  const publicKey = requirePublicKey(options.publicKey);
+  const centre = await readCentre(pool);
+  const token = newToken('till');
+  const row = await firstRow<{
+    terminal_id: string;
+    store_id: string;
+    up_partition: number;
+    key_version: number;
+  }>(
+    pool,
+    `UPDATE payflow_sync.terminal
+     SET status = CASE status WHEN 'registered' THEN 'enrolled' ELSE status END,
+         key_version = key_version + CASE WHEN public_key IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 END,
+         public_key = $2, token_hash = $3, enrolled_at = now()
+     WHERE enrolment_hash = $1 AND enrolment_expires > now()
+       AND (status = 'registered' OR (status = 'enrolled' AND public_key = $2))
+     RETURNING terminal_id, store_id, up_partition, key_version`,
+    [hashSecret(normalizeEnrolmentCode(options.code)), publicKey, hashSecret(token)],
+  );
+  if (row === undefined) throw new PayflowError('ENROLMENT_REFUSED', 'the enrolment code is not valid');
+  const { prefix, brokers } = options;
+  return {
+    terminalId: row.terminal_id,
+    storeId: row.store_id,
+    token,
+    ...centre,
+    prefix,
+    partition: row.up_partition,
+    streams: {
+      catalog: catalogTopic(prefix),
+      store: storeTopic(prefix, row.store_id),
+      up: upTopic(prefix),
+    },
+    keyVersion: row.key_version,
+    ...(brokers === undefined ? {} : { brokers }),
+  };
+}
+
+/** The key in one canonical form, so that a repeated request compares equal. */
+function requirePublicKey(pem: string): string {
+  const refuse = (cause?: unknown) =>
+    new PayflowError('VALIDATION', 'publicKey must be an Ed25519 public key in PEM', {
+      cause,
+      details: { field: 'publicKey' },
+    });
+  try {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType !== 'ed25519') throw refuse();
+    return key.export({ type: 'spki', format: 'pem' }).toString();
+  } catch (error) {
+    throw error instanceof PayflowError ? error : refuse(error);
+  }
+}
+
+async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'mapping'>> {
+  const row = await firstRow<{ database_id: string | null; version: number | null; source: string | null }>(
+    pool,
+    `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id, m.version, m.source
+     FROM (SELECT) AS one LEFT JOIN payflow_sync.mapping m ON true`,
+  );
+  if (row === undefined || row.database_id === null || row.version === null || row.source === null) {
+    throw new PayflowError('DB_NOT_SET_UP', 'the centre has no database id or mapping yet');
+  }
+  return { databaseId: row.database_id, mapping: { version: row.version, source: row.source } };
+}
+
+/** A till as status, API and `terminals list` show it. */
+export interface TerminalRow {
+  readonly terminalId: string;
+  readonly storeId: string;
+  readonly status: 'registered' | 'enrolled' | 'fenced' | 'retired';
+  readonly partition: number;
+  readonly keyVersion: number;
+  readonly registeredAt: string;
+  readonly enrolledAt: string | null;
+  readonly lastSeenAt: string | null;
+  /** What central-apply has of it; null before its first unit. */
+  readonly lastUnit: number | null;
+  readonly lastSeq: number | null;
+  readonly held: number;
+  readonly deadLetters: number;
+}
+
+export interface TerminalFilter {
+  readonly terminalId?: string | undefined;
+  readonly storeId?: string | undefined;
+  /** Only ids after this one. */
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** In the order of their ids. */
+export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Promise<TerminalRow[]> {
+  return rows<TerminalRow>(
+    pool,
+    `SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId", t.status, t.up_partition AS partition,
+            t.key_version AS "keyVersion", ${iso('t.registered_at')} AS "registeredAt",
+            ${iso('t.enrolled_at')} AS "enrolledAt", ${iso('t.last_seen_at')} AS "lastSeenAt",
+            p.last_unit::float8 AS "lastUnit", p.last_seq::float8 AS "lastSeq",
+            (SELECT count(*) FROM payflow_sync.held h WHERE h.terminal_id = t.terminal_id)::int AS held,
+            (SELECT count(*) FROM payflow_sync.dead_letter d
+              WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters"
+     FROM payflow_sync.terminal t LEFT JOIN payflow_sync.progress p USING (terminal_id)
+     WHERE ($1::text IS NULL OR t.terminal_id = $1) AND ($2::text IS NULL OR t.store_id = $2)
+       AND ($3::text IS NULL OR t.terminal_id > $3)
+     ORDER BY t.terminal_id LIMIT $4`,
+    [filter.terminalId ?? null, filter.storeId ?? null, filter.after ?? null, filter.limit ?? null],
+  );
+}
+
+/**
+ * Takes a till out of service: its token is refused from now on. What it sold and did not send yet is not
+ * touched.
+ * @throws PayflowError TERMINAL_UNKNOWN
+ */
+export async function retireTerminal(pool: Pool, terminalId: string): Promise<void> {
+  const row = await firstRow(
+    pool,
+    `UPDATE payflow_sync.terminal
+     SET status = 'retired', token_hash = NULL, enrolment_hash = NULL, enrolment_expires = NULL
+     WHERE terminal_id = $1 RETURNING terminal_id`,
+    [terminalId],
+  );
+  if (row === undefined) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
+}

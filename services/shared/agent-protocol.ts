@@ -1,0 +1,169 @@
+/**
+ * What the gateway and a till's agent say to each other over Socket.IO, and what REST and the CLI show of it.
+ * The agent connects to the namespace `/terminals` with `AgentAuth`; requests go from the gateway to the agent
+ * and are answered in the acknowledgement by a `Reply`. Sync itself never depends on this link.
+ */
+import { z } from 'zod';
+import { ERROR_CODES, PayflowError, type ErrorCode } from './errors.ts';
+
+export const SYNC_MODES = ['stream', 'scheduled', 'manual'] as const;
+export type SyncMode = (typeof SYNC_MODES)[number];
+
+/** `auth` of the handshake. A point-of-sale app sends the token only. */
+export const socketAuthSchema = z.object({
+  token: z.string().min(1),
+  role: z.enum(['agent', 'app']).default('app'),
+  mode: z.enum(SYNC_MODES).default('stream'),
+});
+export type AgentAuth = z.input<typeof socketAuthSchema>;
+
+const count = z.number().int().min(0);
+
+/** Counts are changes: a row changed twice counts two. */
+export const pullCountsSchema = z.object({
+  published: count,
+  applied: count,
+  merged: count,
+  lost: count,
+  rejected: count,
+  held: count,
+});
+export type PullCounts = z.output<typeof pullCountsSchema>;
+
+/** ↑ What a flush moved: in all, and by local table. */
+export const pullResultSchema = pullCountsSchema.extend({ tables: z.record(z.string(), pullCountsSchema) });
+export type PullResult = z.output<typeof pullResultSchema>;
+
+/** ↓ What a catch-up applied; `position` is where the till stands, as `formatPosition` prints it. */
+export const pushResultSchema = z.object({
+  applied: count,
+  position: z.string(),
+  tables: z.record(z.string(), count),
+});
+export type PushResult = z.output<typeof pushResultSchema>;
+
+/** How a till is doing. Reported by the agent when it connects and whenever it changes. */
+export const agentStatusSchema = z.object({
+  state: z.string(),
+  mode: z.enum(SYNC_MODES),
+  incarnation: z.string(),
+  version: z.string(),
+  mappingVersion: z.number(),
+  /** Unsettled changes, and when the oldest of them was made (ms since 1970). */
+  outbox: z.object({ depth: count, oldestUnsettledMs: z.number().nullable() }),
+  /** lagMs: from the commit at the centre of the newest applied record until it was applied here. */
+  streams: z.array(
+    z.object({
+      topic: z.string(),
+      position: z.string(),
+      nextOffset: z.number(),
+      lagMs: z.number().nullable(),
+    }),
+  ),
+  parked: count,
+  /** Mapped tables that this till lacks. */
+  missingTables: z.array(z.string()),
+  checkpoints: z.array(
+    z.object({
+      table: z.string(),
+      position: z.string(),
+      lastTimestamp: z.string().nullable(),
+      rows: z.number(),
+    }),
+  ),
+});
+export type AgentStatus = z.output<typeof agentStatusSchema>;
+
+/** What bootstrap found and did, in all and by local table. */
+export const bootstrapCountsSchema = z.object({
+  offered: count,
+  linked: count,
+  inserted: count,
+  listed: count,
+});
+export const bootstrapResultSchema = bootstrapCountsSchema.extend({
+  dryRun: z.boolean(),
+  tables: z.record(z.string(), bootstrapCountsSchema),
+});
+export type BootstrapResult = z.output<typeof bootstrapResultSchema>;
+
+/** What a replay went over: `applied` rows were older or missing at the till, the rest was there already. */
+export const replayResultSchema = z.object({
+  read: count,
+  applied: count,
+  skipped: count,
+  dryRun: z.boolean(),
+});
+export type ReplayResult = z.output<typeof replayResultSchema>;
+
+/** The local catalog as it travels; `LocalTable` in local-catalog.ts is plain data. */
+export const localCatalogSchema = z.object({ tables: z.array(z.looseObject({ name: z.string() })) });
+export type LocalCatalogReply = z.output<typeof localCatalogSchema>;
+
+/** Requests of the gateway: event name, and the schemas of what is asked and answered. */
+export const AGENT_REQUESTS = {
+  'sync:flush': {
+    request: z.object({ jobId: z.string(), timeoutMs: z.number().positive() }),
+    result: pullResultSchema,
+  },
+  'sync:catch-up': {
+    request: z.object({ jobId: z.string(), lsn: z.string(), timeoutMs: z.number().positive() }),
+    result: pushResultSchema,
+  },
+  'agent:status': { request: z.object({}), result: agentStatusSchema },
+  'agent:catalog': { request: z.object({}), result: localCatalogSchema },
+  'agent:bootstrap': {
+    request: z.object({ dryRun: z.boolean() }),
+    result: bootstrapResultSchema,
+  },
+  'agent:replay': {
+    request: z.object({
+      topic: z.string(),
+      fromOffset: count,
+      toOffset: count.optional(),
+      dryRun: z.boolean(),
+    }),
+    result: replayResultSchema,
+  },
+} as const;
+
+export type AgentRequestName = keyof typeof AGENT_REQUESTS;
+export type AgentRequest<N extends AgentRequestName> = z.output<(typeof AGENT_REQUESTS)[N]['request']>;
+export type AgentResult<N extends AgentRequestName> = z.output<(typeof AGENT_REQUESTS)[N]['result']>;
+
+/** The event with which an agent reports an `AgentStatus` by itself. */
+export const AGENT_STATUS_EVENT = 'agent:report';
+
+export type Reply<T> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+
+const replySchema = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), result: z.unknown() }),
+  z.object({ ok: z.literal(false), code: z.string(), message: z.string() }),
+]);
+
+/**
+ * The result in an agent's reply.
+ * @throws PayflowError with the agent's own code, or RECORD_MALFORMED when the reply is not of the agreed form
+ */
+export function readReply<N extends AgentRequestName>(name: N, reply: unknown): AgentResult<N> {
+  const outer = replySchema.safeParse(reply);
+  if (!outer.success)
+    throw new PayflowError('RECORD_MALFORMED', `the till answered ${name} with something else`);
+  if (!outer.data.ok) {
+    const { code, message } = outer.data;
+    throw new PayflowError(isErrorCode(code) ? code : 'INTERNAL', message);
+  }
+  const inner = AGENT_REQUESTS[name].result.safeParse(outer.data.result);
+  if (!inner.success) {
+    throw new PayflowError('RECORD_MALFORMED', `the till answered ${name} with an incomplete result`, {
+      cause: inner.error,
+    });
+  }
+  return inner.data as AgentResult<N>;
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

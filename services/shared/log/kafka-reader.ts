@@ -1,0 +1,144 @@
+/**
+ * Reads one stream from an offset on, without a consumer group: a till wants its two streams at once and
+ * keeps its own offsets, so joining, rebalancing and committing would only cost it seconds. Outages, moves of
+ * the leader and cut connections are waited out here; the offset to go on from is all the state there is.
+ */
+import { PayflowError } from '../errors.ts';
+import { Backoff, sleep } from '../lifecycle.ts';
+import { streamName } from '../topics.ts';
+import type { ReadOptions, StoredRecord, StreamRef } from './event-log.ts';
+import { REQUEST_TIMEOUT_MS, type KafkaConnection } from './kafka-connection.ts';
+import { asLogError } from './kafka-errors.ts';
+import type { KafkaNodes } from './kafka-nodes.ts';
+import { decodeRecordBatches } from './kafka-record-batch.ts';
+import { fetchRequest } from './kafka-wire.ts';
+import { prefetch, type FetchedBatch } from './prefetch.ts';
+
+const MAX_WAIT_MS = 5_000;
+const DEFAULT_PREFETCH_BYTES = 4 * 1024 * 1024;
+const MAX_FETCH_BYTES = 1024 * 1024;
+
+export interface ReaderOptions extends ReadOptions {
+  readonly stream: StreamRef;
+  readonly nodes: KafkaNodes;
+  readonly onTrouble?: (error: PayflowError) => void;
+  readonly onFetched?: (stream: StreamRef, bytes: number) => void;
+}
+
+export async function* readKafkaStream(options: ReaderOptions): AsyncGenerator<readonly StoredRecord[]> {
+  const maxBytes = options.prefetchBytes ?? DEFAULT_PREFETCH_BYTES;
+  const fetchBytes = Math.max(1, Math.min(MAX_FETCH_BYTES, Math.floor(maxBytes / 2)));
+  const reader = new StreamReader(options, fetchBytes);
+  const close = () => reader.close();
+  options.signal.addEventListener('abort', close, { once: true });
+  try {
+    yield* prefetch({
+      maxBytes,
+      fetchBytes,
+      signal: options.signal,
+      fetchNext: (signal) => reader.next(signal),
+    });
+  } finally {
+    options.signal.removeEventListener('abort', close);
+    close();
+  }
+}
+
+class StreamReader {
+  readonly #options: ReaderOptions;
+  readonly #fetchBytes: number;
+  readonly #backoff = new Backoff({ firstMs: 50, maxMs: 5_000 });
+  #nextOffset: number;
+  #connection: KafkaConnection | undefined;
+
+  constructor(options: ReaderOptions, fetchBytes: number) {
+    this.#options = options;
+    this.#fetchBytes = fetchBytes;
+    this.#nextOffset = options.from;
+  }
+
+  /** The next batch with records; undefined when cancelled. */
+  async next(signal: AbortSignal): Promise<FetchedBatch | undefined> {
+    const close = () => this.close();
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      while (!signal.aborted) {
+        const batch = await this.#tryFetch(signal);
+        if (batch !== undefined) return batch;
+      }
+      return undefined;
+    } finally {
+      signal.removeEventListener('abort', close);
+    }
+  }
+
+  /** Ends a fetch that waits at the broker. */
+  close(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  async #tryFetch(signal: AbortSignal): Promise<FetchedBatch | undefined> {
+    const { stream, nodes } = this.#options;
+    try {
+      const leader = await nodes.leaderOf(stream);
+      if (signal.aborted) return undefined;
+      this.#connection ??= nodes.dedicatedConnection(leader);
+      const batch = await this.#fetch(this.#connection);
+      this.#backoff.reset();
+      return batch;
+    } catch (thrown) {
+      if (signal.aborted) return undefined;
+      if (this.#connection !== undefined) nodes.doubt(stream.topic, this.#connection, thrown);
+      this.close();
+      const error = await this.#judge(asLogError(thrown, `reading ${streamName(stream)}`));
+      if (error.code !== 'LOG_UNREACHABLE') throw error;
+      this.#options.onTrouble?.(error);
+      await sleep(this.#backoff.next(), signal);
+      return undefined;
+    }
+  }
+
+  async #fetch(connection: KafkaConnection): Promise<FetchedBatch | undefined> {
+    const { stream, onFetched } = this.#options;
+    const { batches } = await connection.send(
+      fetchRequest(stream, {
+        fromOffset: this.#nextOffset,
+        maxWaitMs: MAX_WAIT_MS,
+        maxBytes: this.#fetchBytes,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      }),
+    );
+    if (batches.length === 0) return undefined;
+    onFetched?.(stream, batches.length);
+    const { records, nextOffset } = decodeRecordBatches(batches, this.#nextOffset);
+    if (nextOffset === this.#nextOffset) {
+      throw new PayflowError('RECORD_MALFORMED', `${streamName(stream)} has no whole batch at ${nextOffset}`);
+    }
+    this.#nextOffset = nextOffset;
+    return records.length === 0 ? undefined : { records, bytes: batches.length };
+  }
+
+  /**
+   * A new leader may for a moment know less than the one before, and a leader may not know its topic yet:
+   * believe in a loss only when the offsets, asked again, confirm it.
+   */
+  async #judge(error: PayflowError): Promise<PayflowError> {
+    const { stream, nodes } = this.#options;
+    const doubtful = error.code === 'LOG_OFFSET_OUT_OF_RANGE' || error.code === 'LOG_TOPIC_MISSING';
+    if (!doubtful || error.details['topic'] !== undefined) return error;
+    try {
+      const { first, end } = await nodes.offsets(stream);
+      if (this.#nextOffset >= first && this.#nextOffset <= end) {
+        return new PayflowError('LOG_UNREACHABLE', error.message, { cause: error });
+      }
+      return new PayflowError(
+        'LOG_OFFSET_OUT_OF_RANGE',
+        `${streamName(stream)} holds ${first} to ${end}, not ${this.#nextOffset}`,
+        { cause: error, details: { ...stream, first, end, wanted: this.#nextOffset } },
+      );
+    } catch (thrown) {
+      return asLogError(thrown, `reading ${streamName(stream)}`);
+    }
+  }
+}

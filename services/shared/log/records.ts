@@ -1,0 +1,31 @@
+/** What both adapters check and measure before they take records. */
+import { PayflowError } from '../errors.ts';
+import { streamName } from '../topics.ts';
+import type { LogRecord, StreamRef } from './event-log.ts';
+
+/** Size as the limit of a topic counts it: key, value and headers. */
+export function recordBytes(record: LogRecord): number {
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  for (const name in record.headers) {
+    bytes += Buffer.byteLength(name) + (record.headers[name]?.length ?? 0);
+  }
+  return bytes;
+}
+
+/** @throws PayflowError LOG_RECORD_INVALID when there is nothing to append. */
+export function requireRecords(stream: StreamRef, records: readonly LogRecord[]): void {
+  if (records.length > 0) return;
+  throw new PayflowError('LOG_RECORD_INVALID', `an append to ${streamName(stream)} without records`);
+}
+
+export function tooLarge(stream: StreamRef, bytes: number, limit: number, cause?: unknown): PayflowError {
+  return new PayflowError(
+    'LOG_RECORD_TOO_LARGE',
+    `a record of ${bytes} bytes for ${streamName(stream)}, which takes ${limit}`,
+    { cause, details: { topic: stream.topic, bytes, limit } },
+  );
+}
+
+export function cancelled(stream: StreamRef, cause: unknown): PayflowError {
+  return new PayflowError('LOG_UNREACHABLE', `the append to ${streamName(stream)} was cancelled`, { cause });
+}

@@ -1,0 +1,46 @@
+/**
+ * Prometheus metrics. The registry belongs to the process, not to a module: under `payflow up` all services
+ * share one, so a metric is made by the first who asks and found by the others.
+ */
+import {
+  collectDefaultMetrics,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  type CounterConfiguration,
+  type GaugeConfiguration,
+  type HistogramConfiguration,
+} from 'prom-client';
+
+export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** A registry with Node's own figures (memory, event loop, handles) under the prefix `payflow_`. */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'payflow_' });
+  return registry;
+}
+
+type Named<T> = Omit<T, 'registers'>;
+
+export function counter<L extends string>(registry: Registry, options: Named<CounterConfiguration<L>>) {
+  return (
+    (registry.getSingleMetric(options.name) as Counter<L> | undefined) ??
+    new Counter<L>({ ...options, registers: [registry] })
+  );
+}
+
+export function gauge<L extends string>(registry: Registry, options: Named<GaugeConfiguration<L>>) {
+  return (
+    (registry.getSingleMetric(options.name) as Gauge<L> | undefined) ??
+    new Gauge<L>({ ...options, registers: [registry] })
+  );
+}
+
+export function histogram<L extends string>(registry: Registry, options: Named<HistogramConfiguration<L>>) {
+  return (
+    (registry.getSingleMetric(options.name) as Histogram<L> | undefined) ??
+    new Histogram<L>({ ...options, registers: [registry] })
+  );
+}

@@ -1,0 +1,60 @@
+/** /healthz, /readyz and /metrics of a service, on METRICS_PORT. Plain node:http: nothing else is served. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PayflowError } from './errors.ts';
+import type { HealthBoard } from './health.ts';
+import type { Registry } from './metrics.ts';
+
+export interface OperationsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface OperationsOptions {
+  readonly port: number;
+  /** Default: all interfaces, for a scrape or probe from outside; the port is off unless asked for. */
+  readonly host?: string;
+  readonly health: HealthBoard;
+  readonly registry: Registry;
+}
+
+/** @throws PayflowError CONFIG_INVALID when the port is taken or forbidden */
+export async function serveOperations(options: OperationsOptions): Promise<OperationsServer> {
+  const { health, registry } = options;
+  const server = createServer((request, response) => {
+    const path: string = request.url?.split('?')[0] ?? '';
+    switch (path) {
+      case '/healthz':
+        return json(response, 200, { status: 'ok' });
+      case '/readyz':
+        return json(response, health.ready ? 200 : 503, { ready: health.ready, parts: health.report() });
+      case '/metrics':
+        return void registry.metrics().then(
+          (text) => response.setHeader('content-type', registry.contentType).end(text),
+          (error: unknown) => json(response, 500, { code: 'INTERNAL', message: String(error) }),
+        );
+      default:
+        return json(response, 404, { code: 'NOT_FOUND' });
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new PayflowError('CONFIG_INVALID', `METRICS_PORT ${options.port} cannot be listened on`, { cause }),
+      ),
+    );
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error === undefined ? resolve() : reject(error)));
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}

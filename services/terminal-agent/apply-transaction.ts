@@ -1,0 +1,299 @@
+/**
+ * One SQLite transaction of the apply side: rows, links and progress as they come, then what they set free
+ * (parked rows, settled changes), then checkpoints. Nothing of it survives a rollback.
+ */
+import type { Logger } from 'pino';
+import { LINK_TABLE, PROGRESS_TABLE, type CentralRow, type ChangeRecord } from '../shared/change-record.ts';
+import { CATALOG_POSITION_HEADER } from '../shared/envelope.ts';
+import type { StoredRecord } from '../shared/log/event-log.ts';
+import { decodePosition, encodePosition } from '../shared/position.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import type { Incoming } from './incoming.ts';
+import type { ParkedRow, ParkedRows } from './parked.ts';
+import { AppTriggers } from './rows/app-triggers.ts';
+import { decodeImage, imageValue, type Image } from './rows/image.ts';
+import type { OpenChanges } from './rows/open-changes.ts';
+import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-applier.ts';
+import { Settler } from './rows/settler.ts';
+import type { TillTable, TillTables } from './rows/till-tables.ts';
+import { unblock } from './rows/unblock.ts';
+import type { UnlinkedRows } from './rows/unlinked.ts';
+import {
+  judgeProgress,
+  mayBeOwnRow,
+  newerProgress,
+  ownOrigins,
+  progressToText,
+  readProgress,
+  type Me,
+  type Progress,
+  type StreamReach,
+} from './settlement.ts';
+import type { TillHost } from './till-host.ts';
+
+export interface ApplyTransactionParts {
+  readonly till: TillHost;
+  readonly tables: TillTables;
+  readonly open: OpenChanges;
+  readonly parked: ParkedRows;
+  readonly unlinked: UnlinkedRows;
+  readonly checkpoints: Checkpoints;
+  readonly catalogTopic: string;
+  /** As stored, the offset of this transaction included once it is saved. */
+  readonly reach: { readonly catalog: () => StreamReach; readonly store: () => StreamReach };
+  readonly skipped: Set<string>;
+  /** Local tables in which something may have made room for refused rows. */
+  readonly written: Iterable<string>;
+  /** done: everything that the newest record accounts for is settled. */
+  readonly progress: { readonly newest: Progress | null; readonly done: boolean };
+  readonly nowMs: number;
+  readonly log: Logger;
+}
+
+/** Refused rows tried again in one transaction, so that thousands of hopeless ones do not slow the stream. */
+const MAX_RETRIES = 500;
+const SOFT_DELETE_COLUMNS = ['deleted_at', 'is_deleted'];
+
+export class ApplyTransaction {
+  progress: { newest: Progress | null; done: boolean };
+  fenced = false;
+  applied = 0;
+  older = 0;
+  /** Commit time of the newest row. */
+  newestCommitMs: number | null = null;
+  /** Rows applied, by local table. */
+  rows: ReadonlyMap<string, number> = new Map();
+  readonly #parts: ApplyTransactionParts;
+  readonly #me: Me;
+  readonly #scope: Scope;
+  readonly #applier: RowApplier;
+  readonly #settler: Settler;
+  readonly #triggers: AppTriggers;
+  /** Local tables that the app wrote since the transaction before. */
+  readonly #written: Set<string>;
+
+  constructor(parts: ApplyTransactionParts) {
+    this.#parts = parts;
+    this.progress = { ...parts.progress };
+    this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
+    this.#triggers = new AppTriggers(parts.till);
+    this.#written = new Set(parts.written);
+    const { suspend } = this.#triggers;
+    this.#scope = {
+      nowMs: parts.nowMs,
+      suspend,
+      store: parts.reach.store,
+      touched: new Set(),
+      arrived: [],
+      open: new Map(),
+    };
+    this.#applier = new RowApplier(parts);
+    this.#settler = new Settler({ ...parts, applier: this.#applier, suspend });
+  }
+
+  get putBack(): ReadonlyMap<string, number> {
+    return this.#settler.putBack;
+  }
+
+  /** Inside BEGIN IMMEDIATE: from here on the app can write nothing until the commit. */
+  run(body: () => void): void {
+    const { till, open, parked, checkpoints } = this.#parts;
+    till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
+    for (const table of open.refresh()) this.#written.add(table);
+    parked.begin();
+    this.#applier.begin(this.#scope);
+    body();
+    this.#settleByProgress();
+    this.#settler.putBackEdits();
+    this.#retryParked();
+    this.rows = checkpoints.flush();
+    this.#triggers.restore();
+    till.db.exec('DELETE FROM sync_silence');
+  }
+
+  take(topic: string, item: Incoming): void {
+    const { content } = item;
+    switch (content.kind) {
+      case 'row':
+        this.#takeChange(topic, content.change, item.record);
+        break;
+      case 'unreadable':
+        this.#parkUnreadable(topic, item, content);
+        break;
+      case 'stream-id':
+      case 'control':
+        break;
+    }
+  }
+
+  #takeChange(topic: string, change: ChangeRecord, record: StoredRecord): void {
+    if (change.table === LINK_TABLE) return this.#takeLink(change.after);
+    if (change.table === PROGRESS_TABLE) return this.#takeProgress(change, record);
+    if (change.table.startsWith('payflow_sync.')) return;
+    const table = this.#parts.tables.byCentral(change.table);
+    if (table === undefined) return this.#skip(change.table);
+    this.#takeRow(topic, table, change);
+  }
+
+  #skip(central: string): void {
+    if (this.#parts.skipped.has(central)) return;
+    this.#parts.skipped.add(central);
+    this.#parts.log.info({ table: central }, 'this till has no such table; its rows are skipped');
+  }
+
+  #takeRow(topic: string, table: TillTable, change: ChangeRecord): void {
+    const centralId = change.id;
+    const origins = ownOrigins(change, this.#me);
+    const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
+    if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
+    if (table.bound.mapping.direction === 'pull') {
+      if (key !== undefined) this.#applier.restore(table, centralId, key);
+      return;
+    }
+    const result = this.#arrive({
+      table,
+      centralId,
+      position: encodePosition(change.position),
+      image: imageOf(table, change),
+      topic,
+      fromCatalog: topic === this.#parts.catalogTopic,
+      known: origins.length > 0,
+      ...(key === undefined ? {} : { key }),
+    });
+    if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);
+  }
+
+  #arrive(arrival: Arrival): Applied {
+    const result = this.#applier.apply(arrival);
+    if (result === 'older') this.older += 1;
+    if (result !== 'applied') return result;
+    this.applied += 1;
+    const { timestampColumn } = arrival.table.bound;
+    const timestamp =
+      timestampColumn === null || arrival.image === null ? null : imageValue(arrival.image, timestampColumn);
+    const text = timestamp === undefined || timestamp === null ? null : String(timestamp);
+    this.#parts.checkpoints.count(arrival.table.name, arrival.position, text);
+    return result;
+  }
+
+  #takeLink(row: CentralRow | null): void {
+    if (row?.['terminal_id'] !== this.#me.terminal) return;
+    const table = this.#parts.tables.byCentral(String(row['table_name']));
+    if (table !== undefined) this.#settler.link(table, String(row['identity']), String(row['central_id']));
+  }
+
+  #takeProgress(change: ChangeRecord, record: StoredRecord): void {
+    const arrived = readProgress(change, record.headers[CATALOG_POSITION_HEADER], this.#me.terminal);
+    if (arrived === null) return;
+    const newest = newerProgress(this.progress.newest, arrived);
+    if (newest === this.progress.newest) return;
+    this.progress = { newest, done: false };
+    this.#parts.till.setMeta('progress', progressToText(newest));
+  }
+
+  #settleByProgress(): void {
+    const { newest, done } = this.progress;
+    if (newest === null || done) return;
+    const { open, reach, log } = this.#parts;
+    const streams = { catalog: reach.catalog(), store: reach.store() };
+    const verdict = judgeProgress(newest, this.#me, open.highestSeq, streams);
+    if (verdict === 'ahead') {
+      this.fenced = true;
+      log.error(
+        { code: 'TERMINAL_FENCED', lastSeq: newest.lastSeq, highestSeq: open.highestSeq },
+        'the centre counts changes that this file never made; nothing is settled',
+      );
+    }
+    if (verdict === 'settle') this.#settler.byProgress(newest);
+    this.progress.done = verdict !== 'wait';
+  }
+
+  /** What this transaction may have set free; each row goes through the same door as when it first came. */
+  #retryParked(): void {
+    const { parked } = this.#parts;
+    if (!parked.any) return;
+    for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
+    if (this.#settler.settled > 0) for (const row of parked.ofReason('children')) this.#retry(row);
+    for (
+      let parent = this.#scope.arrived.shift();
+      parent !== undefined;
+      parent = this.#scope.arrived.shift()
+    ) {
+      for (const child of parked.waitingFor(parent)) this.#retry(child);
+    }
+    for (const table of new Set([...this.#scope.touched, ...this.#written])) this.#retryRefused(table);
+  }
+
+  #retry(row: ParkedRow): Applied {
+    const table = this.#parts.tables.byLocal(row.table);
+    if (table === undefined) return 'parked';
+    return this.#arrive({
+      table,
+      centralId: row.centralId,
+      position: row.position,
+      image: decodeImage(table.bound, row.image),
+      topic: row.topic,
+      fromCatalog: row.topic === this.#parts.catalogTopic,
+      known: row.reason !== 'own',
+    });
+  }
+
+  #stillMaybeOwn(row: ParkedRow): boolean {
+    const place = { position: decodePosition(row.position), fromCatalog: true, ownOrigin: false };
+    return mayBeOwnRow(place, this.#parts.open.hasUnlinkedInserts(row.table), this.#parts.reach.store());
+  }
+
+  #retryRefused(name: string): void {
+    const { parked, tables, till } = this.#parts;
+    const table = tables.byLocal(name);
+    const rows = parked.refusedIn(name).slice(0, MAX_RETRIES);
+    if (table === undefined || rows.length === 0) return;
+    const left = new Map(
+      rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
+    );
+    for (const row of left.values()) {
+      for (const centralId of unblock(till.db, tables, table, row, left)) {
+        left.delete(centralId);
+        parked.remove(name, centralId);
+        this.applied += 1;
+      }
+    }
+  }
+
+  #parkUnreadable(
+    topic: string,
+    item: Incoming,
+    { table, id, error }: { table: string; id: string; error: Error },
+  ): void {
+    const local = this.#parts.tables.byCentral(table);
+    if (local === undefined || item.position === null) return;
+    this.#parts.parked.put(
+      {
+        table: local.name,
+        centralId: id,
+        position: encodePosition(item.position),
+        topic,
+        image: item.record.value?.toString('base64') ?? '',
+        reason: 'unreadable',
+        message: error.message,
+        waitsFor: null,
+      },
+      this.#parts.nowMs,
+    );
+  }
+}
+
+/** A soft-deleted row stays, marked; a till whose table has no column for the mark lets go of the row. */
+function imageOf(table: TillTable, change: ChangeRecord): Image | null {
+  const row = change.after;
+  if (row === null) return null;
+  const { softDeleteColumn, mapping } = table.bound;
+  const soft = mapping.delete === 'auto' || mapping.delete === 'soft';
+  if (softDeleteColumn === null && soft && SOFT_DELETE_COLUMNS.some((name) => isMarked(row[name])))
+    return null;
+  return table.images.read(row, change.types, change.omitted);
+}
+
+function isMarked(value: CentralRow[string] | undefined): boolean {
+  return value !== undefined && value !== null && value !== false && value !== 0;
+}

@@ -1,0 +1,299 @@
+/**
+ * Puts the down streams into the till's file (DESIGN §3.7): whole central transactions, each SQLite transaction
+ * with the stream's offset and the tables' checkpoints in it. Rows are guarded one by one by their position,
+ * so that reading again repairs and never regresses. Settlement is in `rows/settler.ts`, one row in
+ * `rows/row-applier.ts`; here is the order of things.
+ */
+import type { Logger } from 'pino';
+import type { SchemaSource } from '../shared/envelope.ts';
+import { sleep } from '../shared/lifecycle.ts';
+import { inSnapshot } from '../shared/sqlite.ts';
+import type { StoredRecord } from '../shared/log/event-log.ts';
+import { comparePositions, type Position } from '../shared/position.ts';
+import { ApplyTransaction } from './apply-transaction.ts';
+import { Checkpoints, type StreamState } from './checkpoints.ts';
+import { decodeIncoming, isMapping, takeTransactions, type Incoming } from './incoming.ts';
+import { ParkedRows, type ParkedRow } from './parked.ts';
+import { OpenChanges } from './rows/open-changes.ts';
+import { TillTables } from './rows/till-tables.ts';
+import { UnlinkedRows } from './rows/unlinked.ts';
+import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
+import type { TillHost } from './till-host.ts';
+
+export interface TillApplyOptions {
+  readonly till: TillHost;
+  readonly schemas: SchemaSource;
+  readonly topics: { readonly catalog: string; readonly store: string };
+  readonly log: Logger;
+  /** Largest number of records in one SQLite transaction. */
+  readonly txRows?: number;
+  readonly now?: () => number;
+  /** A newer mapping was taken. */
+  readonly onMapping?: (version: number, source: string) => void;
+}
+
+const DEFAULT_TX_ROWS = 5000;
+
+export class TillApply {
+  readonly checkpoints: Checkpoints;
+  readonly open: OpenChanges;
+  readonly parked: ParkedRows;
+  /** Mapped tables that were named in a record but are not on this till. */
+  readonly skipped = new Set<string>();
+  /** Rows applied since the start, by local table. */
+  readonly applied = new Map<string, number>();
+  /** Local edits of push-only tables that were put back since the start. */
+  readonly putBack = new Map<string, number>();
+  /** Central transactions that were too large for one SQLite transaction. */
+  partial = 0;
+  /** Set when the centre counts changes that this file never made. */
+  fenced = false;
+  progress: Progress | null = null;
+  readonly #options: TillApplyOptions;
+  readonly #till: TillHost;
+  readonly #unlinked: UnlinkedRows;
+  readonly #pending = new Map<string, Incoming[]>();
+  readonly #catchUpEnds = new Map<string, number>();
+  readonly #newestCommitMs = new Map<string, number>();
+  #tables: TillTables;
+  #generation = -1;
+  /** How often the streams had to be read again from the beginning, and what of it each reader knows. */
+  #rewinds = 0;
+  readonly #seenRewinds = new Map<string, number>();
+  #progressDone = false;
+
+  constructor(options: TillApplyOptions) {
+    this.#options = options;
+    this.#till = options.till;
+    this.checkpoints = new Checkpoints(this.#till.db);
+    this.open = new OpenChanges(this.#till.db);
+    this.parked = new ParkedRows(this.#till.db);
+    this.#unlinked = new UnlinkedRows(this.#till.db);
+    this.#tables = this.#bind();
+    const stored = this.#till.getMeta('progress');
+    if (stored !== undefined) this.progress = progressFromText(stored);
+  }
+
+  /**
+   * Applies records of one stream, in the stream's order. A central transaction whose end is still to come is
+   * kept back; after an error the caller asks `resume` where to read again.
+   * @returns false when the stream must be read again from `resume`: tables or columns are new here
+   */
+  async applyBatch(topic: string, records: readonly StoredRecord[], signal?: AbortSignal): Promise<boolean> {
+    const { schemas, log, txRows = DEFAULT_TX_ROWS } = this.#options;
+    const pending = this.#pendingOf(topic, records);
+    try {
+      for (const item of await decodeIncoming(records, schemas, log)) pending.push(item);
+      for (let take = takeTransactions(pending, txRows); take > 0; take = takeTransactions(pending, txRows)) {
+        await this.#gate(signal);
+        if (signal?.aborted === true) return true;
+        const items = pending.slice(0, take);
+        if (!this.#mayApply(topic, items)) return false;
+        this.#applyOne(topic, items);
+        pending.splice(0, take);
+      }
+      return true;
+    } catch (error) {
+      this.#pending.delete(topic);
+      throw error;
+    }
+  }
+
+  /** Applies records again, whatever was read before; the offset of the stream stays where it is. */
+  async replay(
+    topic: string,
+    records: readonly StoredRecord[],
+  ): Promise<{ applied: number; skipped: number }> {
+    const items = await decodeIncoming(records, this.#options.schemas, this.#options.log);
+    let applied = 0;
+    let skipped = 0;
+    const { txRows = DEFAULT_TX_ROWS } = this.#options;
+    for (let from = 0; from < items.length; from += txRows) {
+      await this.#gate();
+      const done = this.#transaction((work) => {
+        for (const item of items.slice(from, from + txRows)) work.take(topic, item);
+      });
+      applied += done.applied;
+      skipped += done.older;
+    }
+    return { applied, skipped };
+  }
+
+  /** After the app wrote: puts back edits of push-only tables and tries refused rows again. */
+  applyLocal(): void {
+    this.#rebindIfNeeded();
+    const written = inSnapshot(this.#till.db, () => {
+      this.parked.begin();
+      return this.open.refresh();
+    });
+    const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
+    const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name).length > 0);
+    if (wanted.length > 0) this.#transaction(() => undefined, wanted);
+  }
+
+  /**
+   * Where to go on reading a stream, after a start or an error. What was kept back of it is dropped.
+   * @returns the offset of the first record not applied yet
+   */
+  resume(topic: string): number {
+    this.#rebindIfNeeded();
+    this.#pending.delete(topic);
+    this.#seenRewinds.set(topic, this.#rewinds);
+    return this.checkpoints.stream(topic).nextOffset;
+  }
+
+  /** Where the stream ended when its reader started: up to there, its order proves nothing. */
+  setCatchUpEnd(topic: string, end: number): void {
+    this.#catchUpEnds.set(topic, end);
+  }
+
+  reach(topic: string): StreamReach {
+    const { position, nextOffset } = this.checkpoints.stream(topic);
+    return { position, caughtUp: nextOffset >= (this.#catchUpEnds.get(topic) ?? 0) };
+  }
+
+  /** ms from the commit at the centre until its rows were applied here, of the newest applied record. */
+  lagMs(topic: string): number | null {
+    return this.#newestCommitMs.get(topic) ?? null;
+  }
+
+  parkedRows(): ParkedRow[] {
+    return this.parked.all();
+  }
+
+  /** What was kept back of a stream does not fit records that begin before it: the caller reads again. */
+  #pendingOf(topic: string, records: readonly StoredRecord[]): Incoming[] {
+    const pending = this.#pending.get(topic) ?? [];
+    const last = pending.at(-1)?.record.offset ?? -1;
+    if ((records[0]?.offset ?? Infinity) <= last) pending.length = 0;
+    this.#pending.set(topic, pending);
+    return pending;
+  }
+
+  async #gate(signal?: AbortSignal): Promise<void> {
+    for (let waitMs = this.#till.gate.waitMs(); waitMs > 0; waitMs = this.#till.gate.waitMs()) {
+      await sleep(waitMs, signal);
+      if (signal?.aborted === true) return;
+    }
+  }
+
+  /** A mapping is taken before anything after it is read; it may show that the streams have to be read anew. */
+  #mayApply(topic: string, [first]: readonly Incoming[]): boolean {
+    if (first !== undefined && isMapping(first)) this.#takeMapping(first);
+    this.#rebindIfNeeded();
+    return (this.#seenRewinds.get(topic) ?? 0) === this.#rewinds;
+  }
+
+  #applyOne(topic: string, items: readonly Incoming[]): void {
+    const before = this.checkpoints.stream(topic);
+    const after = advance(before, items);
+    const done = this.#transaction((work) => {
+      for (const item of items) work.take(topic, item);
+      this.checkpoints.saveStream(after);
+    });
+    if (items.at(-1)?.last === false) this.partial += 1;
+    if (done.newestCommitMs !== null) {
+      this.#newestCommitMs.set(topic, Math.max(0, (this.#options.now ?? Date.now)() - done.newestCommitMs));
+    }
+  }
+
+  #transaction(body: (work: ApplyTransaction) => void, written: readonly string[] = []): ApplyTransaction {
+    this.#rebindIfNeeded();
+    const { log, topics, now = Date.now } = this.#options;
+    const work = new ApplyTransaction({
+      till: this.#till,
+      tables: this.#tables,
+      open: this.open,
+      parked: this.parked,
+      unlinked: this.#unlinked,
+      checkpoints: this.checkpoints,
+      catalogTopic: topics.catalog,
+      reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
+      skipped: this.skipped,
+      written,
+      progress: { newest: this.progress, done: this.#progressDone },
+      nowMs: now(),
+      log,
+    });
+    try {
+      this.#till.write(() => work.run(() => body(work)));
+    } catch (error) {
+      this.checkpoints.forget();
+      this.open.reload();
+      throw error;
+    }
+    this.#afterCommit(work);
+    return work;
+  }
+
+  #afterCommit(work: ApplyTransaction): void {
+    this.progress = work.progress.newest;
+    this.#progressDone = work.progress.done;
+    this.fenced ||= work.fenced;
+    addCounts(this.applied, work.rows);
+    addCounts(this.putBack, work.putBack);
+  }
+
+  #takeMapping(item: Incoming): void {
+    if (item.content.kind !== 'row') return;
+    const row = item.content.change.after;
+    const version = Number(row?.['version'] ?? 0);
+    const source = row?.['source'];
+    if (typeof source !== 'string' || version <= this.#till.mappingVersion) return;
+    this.#till.adoptMapping(version, source);
+    this.#options.onMapping?.(version, source);
+    this.#options.log.info({ version }, 'took a newer mapping');
+  }
+
+  #rebindIfNeeded(): void {
+    if (this.#generation !== this.#till.generation) this.#tables = this.#bind();
+  }
+
+  /** Also notices tables and columns that were not there before: their rows stand in the streams already. */
+  #bind(): TillTables {
+    const { db, binding } = this.#till;
+    const tables = new TillTables(db, binding);
+    this.#generation = this.#till.generation;
+    this.open.reload();
+    this.#unlinked.load(tables.all());
+    const bound = [...tables.all()].flatMap(({ name, bound: { columns } }) =>
+      columns.map((column) => `${name}.${column.local}`),
+    );
+    const known = this.#till.getMeta('bound_columns');
+    const text = JSON.stringify(bound.sort());
+    if (known === text) return tables;
+    const before = new Set(known === undefined ? bound : (JSON.parse(known) as string[]));
+    const added = bound.filter((column) => !before.has(column));
+    this.#till.write(() => {
+      this.#till.setMeta('bound_columns', text);
+      if (added.length > 0) this.checkpoints.rewindAll();
+    });
+    if (added.length > 0) {
+      this.#rewinds += 1;
+      this.#options.log.info(
+        { added },
+        'tables or columns are new here; the streams are read from the beginning',
+      );
+    }
+    return tables;
+  }
+}
+
+/** The stream's state after these records. */
+function advance(state: StreamState, items: readonly Incoming[]): StreamState {
+  let position: Position = state.position;
+  let newestRecordMs = state.newestRecordMs;
+  let streamId = state.streamId;
+  let nextOffset = state.nextOffset;
+  for (const { position: at, record, content } of items) {
+    if (at !== null && comparePositions(at, position) > 0) position = at;
+    newestRecordMs = Math.max(newestRecordMs, record.timestampMs);
+    nextOffset = record.offset + 1;
+    if (content.kind === 'stream-id') streamId = content.streamId;
+  }
+  return { topic: state.topic, streamId, nextOffset, position, newestRecordMs };
+}
+
+function addCounts(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
+  for (const [table, count] of counts) sums.set(table, (sums.get(table) ?? 0) + count);
+}

@@ -1,0 +1,166 @@
+/**
+ * Cuts what the app wrote into units. A read snapshot always ends on a committed state, so whatever became
+ * visible between two looks is a whole number of the app's transactions: one unit. It is durable in the agent
+ * file before anybody publishes it, and never cut again. Works without any network.
+ */
+import type { Logger } from 'pino';
+import { PayflowError } from '../shared/errors.ts';
+import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
+import { wrapSqliteError } from '../shared/sqlite.ts';
+import type { SqliteValue } from '../shared/unit-record.ts';
+import type { AgentFile, CutUnit } from './agent-file.ts';
+import { Outbox, type OutboxEntry } from './outbox.ts';
+import type { TillDatabase } from './till-database.ts';
+import { type CutEntry, cutPoint, digestUnit, MAX_UNIT_CHANGES, REFERENCE_REACH } from './units.ts';
+
+export interface TillCaptureOptions {
+  readonly till: TillDatabase;
+  readonly agentFile: AgentFile;
+  readonly log: Logger;
+  readonly now?: () => number;
+  readonly pollMs?: number;
+  readonly maxUnitChanges?: number;
+  /** Told after units were cut. */
+  readonly onCut?: () => void;
+  readonly onHealth?: (health: Health) => void;
+}
+
+const POLL_MS = 5;
+/** Of the time the cutting itself took: a till that is written to without pause keeps its processor. */
+const REST_FACTOR = 4;
+
+export class TillCapture implements Service {
+  readonly name = 'till-capture';
+  readonly #options: TillCaptureOptions;
+  readonly #till: TillDatabase;
+  readonly #agentFile: AgentFile;
+  readonly #outbox: Outbox;
+  readonly #now: () => number;
+  #generation: number;
+  #fenced: PayflowError | undefined;
+
+  constructor(options: TillCaptureOptions) {
+    this.#options = options;
+    this.#till = options.till;
+    this.#agentFile = options.agentFile;
+    this.#now = options.now ?? Date.now;
+    this.#outbox = new Outbox(options.till.db);
+    this.#generation = options.till.generation;
+  }
+
+  /** Set when payflow.db is not the file that the agent file knows: nothing is cut, published or settled. */
+  get fenced(): PayflowError | undefined {
+    return this.#fenced;
+  }
+
+  /**
+   * At start, before anything else: the entries of the last unit are read and hashed again. Missing or
+   * different ones mean that payflow.db is an older copy, or another file.
+   */
+  checkFile(): PayflowError | undefined {
+    const last = this.#agentFile.last();
+    if (last === undefined) return undefined;
+    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq));
+    if (!hash.equals(last.hash)) {
+      this.#fenced = new PayflowError(
+        'TERMINAL_FENCED',
+        `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`,
+        { details: { terminal: this.#till.terminalId, unit: last.number } },
+      );
+      this.#options.log.error({ code: this.#fenced.code, err: this.#fenced }, this.#fenced.message);
+    }
+    return this.#fenced;
+  }
+
+  /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
+  cutUnit(): CutUnit | undefined {
+    if (this.#fenced !== undefined) return undefined;
+    this.#followBinding();
+    const chain = this.#agentFile.chain;
+    const highest = this.#outbox.highestSeq();
+    if (highest <= chain.lastSeq) return undefined;
+    // Entries up to `highest` are committed and never change: they need no snapshot to be read.
+    const entries = this.#readBacklog(chain.lastSeq + 1, highest);
+    const first = entries[0];
+    const last = entries.at(-1);
+    if (first === undefined || last === undefined) return undefined;
+    const unit = {
+      number: chain.number + 1,
+      firstSeq: first.seq,
+      lastSeq: last.seq,
+      changes: entries.length,
+      previousHash: chain.hash,
+      cutAtMs: this.#now(),
+      ...digestUnit(entries),
+    };
+    this.#agentFile.add(unit);
+    return { ...unit, publishedAtMs: null, publications: 0 };
+  }
+
+  /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */
+  cutAll(): CutUnit | undefined {
+    let cut = 0;
+    while (this.cutUnit() !== undefined) cut += 1;
+    if (cut > 0) this.#options.onCut?.();
+    return this.#agentFile.last();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, onHealth } = this.#options;
+    await supervise(signal, { log, ...(onHealth === undefined ? {} : { onHealth }) }, async (ready) => {
+      try {
+        await this.#watch(signal, ready);
+      } catch (error) {
+        throw wrapSqliteError(error, this.#till.db.name);
+      }
+    });
+  }
+
+  async #watch(signal: AbortSignal, ready: () => void): Promise<void> {
+    const pollMs = this.#options.pollMs ?? POLL_MS;
+    let look = true;
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      // Our own commits (bootstrap) do not move data_version, so the outbox is looked at as well.
+      if (this.#till.appCommitted() || look || this.#outbox.highestSeq() > this.#agentFile.chain.lastSeq) {
+        look = this.cutUnit() !== undefined;
+        if (look) this.#options.onCut?.();
+      }
+      ready();
+      await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);
+    }
+  }
+
+  #readBacklog(firstSeq: number, lastSeq: number): OutboxEntry[] {
+    const limit = this.#options.maxUnitChanges ?? MAX_UNIT_CHANGES;
+    const end = Math.min(lastSeq, firstSeq + limit + REFERENCE_REACH);
+    const entries = this.#outbox.entries(firstSeq, end);
+    if (entries.length === 0 && end < lastSeq) return this.#readBacklog(end + 1, lastSeq);
+    if (entries.length <= limit && end === lastSeq) return entries;
+    return entries.slice(
+      0,
+      cutPoint(
+        entries.map((entry) => this.#cutEntry(entry)),
+        Math.min(limit, entries.length),
+      ),
+    );
+  }
+
+  #cutEntry(entry: OutboxEntry): CutEntry {
+    const { table } = entry.columns;
+    const row = `${table}\0${String(entry.rowKey)}`;
+    const names = [row, `${table}\0${entry.identity ?? ''}`];
+    for (const column of this.#till.binding.tables.get(table)?.columns ?? []) {
+      const value = entry.values[entry.columns.newIndex.get(column.local) ?? -1] as SqliteValue | undefined;
+      if (column.reference === null || value === null || value === undefined) continue;
+      names.push(`${column.reference.table}\0${String(value)}`);
+    }
+    return { seq: entry.seq, inserts: entry.op === 'c' ? row : null, names };
+  }
+
+  #followBinding(): void {
+    if (this.#generation === this.#till.generation) return;
+    this.#generation = this.#till.generation;
+    this.#outbox.reset();
+  }
+}

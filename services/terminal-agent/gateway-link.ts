@@ -1,0 +1,192 @@
+/**
+ * The agent's line to the gateway. Over it the centre asks for things to be done now (flush, catch up, replay,
+ * bootstrap) and is told how the till is doing. Nothing depends on it: without it the till keeps syncing by
+ * its mode, and the link comes back by itself.
+ */
+import { io, type Socket } from 'socket.io-client';
+import type { Logger } from 'pino';
+import {
+  AGENT_REQUESTS,
+  AGENT_STATUS_EVENT,
+  type AgentAuth,
+  type AgentRequest,
+  type AgentRequestName,
+  type AgentResult,
+  type AgentStatus,
+  type BootstrapResult,
+  type PullResult,
+  type PushResult,
+  type Reply,
+  type ReplayResult,
+  type SyncMode,
+} from '../shared/agent-protocol.ts';
+import { asPayflowError, PayflowError } from '../shared/errors.ts';
+import type { Service } from '../shared/lifecycle.ts';
+import type { LocalTable } from '../shared/local-catalog.ts';
+
+/** What the link asks of the agent. */
+export interface LinkedAgent {
+  /** ↑ Publishes what is in the outbox and resolves once every entry up to now is settled or an exception. */
+  flush(options: { timeoutMs: number }): Promise<PullResult>;
+  /** ↓ Resolves once both streams are applied up to this LSN. */
+  catchUp(options: { lsn: string; timeoutMs: number }): Promise<PushResult>;
+  status(): AgentStatus;
+  bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult>;
+  catalog(): readonly LocalTable[];
+  replay(options: {
+    topic: string;
+    fromOffset: number;
+    toOffset?: number;
+    dryRun: boolean;
+  }): Promise<ReplayResult>;
+}
+
+export interface GatewayLinkOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly mode: SyncMode;
+  readonly agent: LinkedAgent;
+  readonly log: Logger;
+  /** How often the status is looked at; it is sent when it changed, and at least every `REPORT_MS`. */
+  readonly statusEveryMs?: number;
+}
+
+const STATUS_EVERY_MS = 2_000;
+/** Lag figures age by themselves, so that a quiet till reports too. */
+const REPORT_MS = 30_000;
+const FIRST_RECONNECT_MS = 500;
+const LAST_RECONNECT_MS = 15_000;
+
+export class GatewayLink implements Service {
+  readonly name = 'gateway-link';
+  readonly #options: GatewayLinkOptions;
+
+  constructor(options: GatewayLinkOptions) {
+    this.#options = options;
+  }
+
+  /** Never throws: a till works without its gateway. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { url, token, mode } = this.#options;
+    if (signal.aborted) return;
+    const auth: AgentAuth = { token, role: 'agent', mode };
+    const socket = io(`${url}/terminals`, {
+      auth,
+      transports: ['websocket'],
+      reconnectionDelay: FIRST_RECONNECT_MS,
+      reconnectionDelayMax: LAST_RECONNECT_MS,
+      // Tills that lost the same gateway must not come back in step.
+      randomizationFactor: 0.5,
+      forceNew: true,
+      autoConnect: false,
+    });
+    const stopRefused = this.#reportConnection(socket);
+    this.#answerRequests(socket);
+    const stopReports = this.#sendStatus(socket);
+    socket.connect();
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    stopReports();
+    stopRefused();
+    socket.disconnect();
+  }
+
+  /** socket.io tries again after a broken connection, but not after a refusal or a disconnect by the server. */
+  #reportConnection(socket: Socket): () => void {
+    const { log, url } = this.#options;
+    let told: string | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const connectLater = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => socket.connect(), LAST_RECONNECT_MS);
+    };
+    socket.on('connect', () => {
+      told = undefined;
+      log.info({ url }, 'connected to the gateway');
+    });
+    socket.on('disconnect', (reason) => {
+      log.info({ url, reason }, 'the connection to the gateway is gone; sync goes on');
+      if (reason === 'io server disconnect') connectLater();
+    });
+    socket.on('connect_error', (error) => {
+      const refusal = 'data' in error ? (error.data as { code?: unknown } | undefined) : undefined;
+      const code = typeof refusal?.code === 'string' ? refusal.code : 'GATEWAY_UNREACHABLE';
+      if (!socket.active) connectLater();
+      // Once per outage, not once per attempt.
+      if (told !== code)
+        log.warn({ code, url, err: error }, `${error.message}; sync goes on without the gateway`);
+      told = code;
+    });
+    return () => clearTimeout(timer);
+  }
+
+  #answerRequests(socket: Socket): void {
+    const { agent } = this.#options;
+    this.#answer(socket, 'sync:flush', ({ timeoutMs }) => agent.flush({ timeoutMs }));
+    this.#answer(socket, 'sync:catch-up', ({ lsn, timeoutMs }) => agent.catchUp({ lsn, timeoutMs }));
+    this.#answer(socket, 'agent:status', async () => agent.status());
+    this.#answer(socket, 'agent:catalog', async () => ({
+      tables: agent.catalog().map((table) => ({ ...table })),
+    }));
+    this.#answer(socket, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
+    this.#answer(socket, 'agent:replay', ({ toOffset, ...range }) =>
+      agent.replay(toOffset === undefined ? range : { ...range, toOffset }),
+    );
+  }
+
+  #answer<N extends AgentRequestName>(
+    socket: Socket,
+    name: N,
+    handle: (request: AgentRequest<N>) => Promise<AgentResult<N>>,
+  ): void {
+    // A typed map of event names cannot follow a type parameter; what arrives is parsed below.
+    const on = socket.on.bind(socket) as (event: string, listener: (...args: unknown[]) => void) => void;
+    on(name, (...args: unknown[]) => {
+      const [request, acknowledge] = args;
+      if (typeof acknowledge !== 'function') return;
+      void this.#reply(name, request, handle).then((reply) => {
+        (acknowledge as (reply: Reply<AgentResult<N>>) => void)(reply);
+      });
+    });
+  }
+
+  async #reply<N extends AgentRequestName>(
+    name: N,
+    request: unknown,
+    handle: (request: AgentRequest<N>) => Promise<AgentResult<N>>,
+  ): Promise<Reply<AgentResult<N>>> {
+    try {
+      const parsed = AGENT_REQUESTS[name].request.safeParse(request);
+      if (!parsed.success) throw new PayflowError('VALIDATION', `${name}: ${parsed.error.message}`);
+      return { ok: true, result: await handle(parsed.data as AgentRequest<N>) };
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      this.#options.log.warn(
+        { code: error.code, err: error, request: name },
+        `${name} failed: ${error.message}`,
+      );
+      return { ok: false, code: error.code, message: error.message };
+    }
+  }
+
+  #sendStatus(socket: Socket): () => void {
+    let sent = '';
+    let sentAtMs = 0;
+    const look = (force: boolean) => {
+      if (!socket.connected) return;
+      try {
+        const status = this.#options.agent.status();
+        const text = JSON.stringify(status);
+        if (!force && text === sent && Date.now() - sentAtMs < REPORT_MS) return;
+        socket.emit(AGENT_STATUS_EVENT, status);
+        sent = text;
+        sentAtMs = Date.now();
+      } catch (thrown) {
+        const error = asPayflowError(thrown);
+        this.#options.log.warn({ code: error.code, err: error }, 'the status could not be read');
+      }
+    };
+    socket.on('connect', () => look(true));
+    const timer = setInterval(() => look(false), this.#options.statusEveryMs ?? STATUS_EVERY_MS);
+    return () => clearInterval(timer);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Publishes cut units, in order, one append outstanding. Publishing and remembering are two steps on purpose:
+ * killed in between, the units are published again, and the centre drops what it knows by number.
+ *
+ * Published is not settled: the oldest unit with unsettled changes is published again after RESEND_AFTER, then
+ * ever less often, up to once an hour; everything unsettled when asked, or when the stream has lost what was
+ * in it.
+ */
+import type { KeyObject } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { SyncMode } from '../shared/agent-protocol.ts';
+import { type PayflowError } from '../shared/errors.ts';
+import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
+import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
+import { signBytes } from '../shared/signature.ts';
+import { inSnapshot } from '../shared/sqlite.ts';
+import { SIGNATURE_HEADER } from '../shared/unit-record.ts';
+import type { AgentFile, CutUnit } from './agent-file.ts';
+import { mintIdentities } from './minting.ts';
+import { Outbox } from './outbox.ts';
+import type { TillDatabase } from './till-database.ts';
+import { type BuiltRecords, UnitBuilder } from './unit-builder.ts';
+
+export interface PublisherOptions {
+  readonly till: TillDatabase;
+  readonly agentFile: AgentFile;
+  readonly eventLog: EventLog;
+  /** The till's partition of the up topic. */
+  readonly stream: StreamRef;
+  readonly databaseId: string;
+  readonly keyVersion: number;
+  readonly privateKey: KeyObject;
+  readonly mode: SyncMode;
+  readonly resendAfterMs: number;
+  readonly log: Logger;
+  readonly now?: () => number;
+  readonly onHealth?: (health: Health) => void;
+}
+
+/** Several records go in one append, so that a backlog does not pay a round trip for each. */
+const APPEND_BYTES = 1024 * 1024;
+/** With a rollback journal the app cannot commit while we read: then only for a moment. */
+const JOURNAL_APPEND_BYTES = 32 * 1024;
+const UNITS_AT_ONCE = 1000;
+const MAX_RESEND_MS = 60 * 60 * 1000;
+/** Without anything to do, settlement is looked at this often. */
+const IDLE_MS = 1000;
+
+export class Publisher implements Service {
+  readonly name = 'till-publisher';
+  readonly #options: PublisherOptions;
+  readonly #builder: UnitBuilder;
+  readonly #outbox: Outbox;
+  readonly #key: Buffer;
+  readonly #now: () => number;
+  /** Units up to this number may be published. */
+  #openUpTo: number;
+  readonly #appendBytes: number;
+  #settledSeq = 0;
+  #wake: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    const { till, agentFile, databaseId, keyVersion } = options;
+    this.#builder = new UnitBuilder(till, {
+      terminal: till.terminalId,
+      incarnation: agentFile.incarnation,
+      databaseId,
+      keyVersion,
+    });
+    this.#outbox = new Outbox(till.db);
+    const journalMode = till.db.pragma('journal_mode', { simple: true });
+    this.#appendBytes = journalMode === 'wal' ? APPEND_BYTES : JOURNAL_APPEND_BYTES;
+    this.#key = Buffer.from(till.terminalId);
+    this.#now = options.now ?? Date.now;
+    this.#openUpTo = options.mode === 'stream' ? Infinity : 0;
+  }
+
+  /** A fenced till publishes nothing. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** `scheduled`, `manual`: lets units up to this number go; in `stream` mode all may. */
+  flush(upToNumber: number): void {
+    this.#openUpTo = Math.max(this.#openUpTo, upToNumber);
+    this.wake();
+  }
+
+  /** There may be something to publish. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** Everything unsettled goes up again. @returns how many units */
+  republishAll(): number {
+    const open = this.#oldestOpen();
+    if (open === undefined) return 0;
+    const units = this.#options.agentFile.markUnpublished(open.seq);
+    this.wake();
+    return units;
+  }
+
+  /** The last seq of the settled past: every change up to it has its outcome. */
+  get settledSeq(): number {
+    this.#oldestOpen();
+    return this.#settledSeq;
+  }
+
+  /**
+   * One append: the next units that were never published, else the oldest unsettled one when it is due again.
+   * @returns how many units it held; 0: nothing to do
+   */
+  async publishNext(signal?: AbortSignal): Promise<number> {
+    if (this.#stopped) return 0;
+    const { agentFile, log } = this.#options;
+    let units = agentFile.unpublished(this.#openUpTo, UNITS_AT_ONCE);
+    if (units.length === 0) {
+      const due = this.#due();
+      if (due === undefined) return 0;
+      log.info({ unit: due.number, publications: due.publications }, 'oldest unsettled unit published again');
+      units = [due];
+    }
+    const built = await this.#build(units, signal);
+    await this.#append(built, signal);
+    agentFile.markPublished(built.units, this.#now());
+    return built.units.length;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, onHealth } = this.#options;
+    await supervise(signal, { log, ...(onHealth === undefined ? {} : { onHealth }) }, async (ready) => {
+      await this.#checkStream();
+      while (!signal.aborted) {
+        const sent = await this.publishNext(signal);
+        ready();
+        if (sent === 0) await this.#idle(signal);
+      }
+    });
+  }
+
+  async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
+    const { till } = this.#options;
+    for (;;) {
+      const built = inSnapshot(till.db, () => this.#builder.build(units, this.#appendBytes));
+      if (built.unnamed.length === 0) return built;
+      // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
+      await sleep(till.gate.waitMs(), signal);
+      mintIdentities(till, built.unnamed);
+    }
+  }
+
+  async #append({ records }: BuiltRecords, signal: AbortSignal | undefined): Promise<void> {
+    const { eventLog, stream, privateKey, agentFile } = this.#options;
+    const signed = records.map((value): LogRecord => ({
+      key: this.#key,
+      value,
+      headers: { [SIGNATURE_HEADER]: signBytes(value, privateKey) },
+    }));
+    const { baseOffset } = await eventLog.append(stream, signed, {
+      ...(signal === undefined ? {} : { signal }),
+      onTrouble: (error) => this.#trouble(error),
+    });
+    agentFile.setMeta('last_offset', String(baseOffset + signed.length - 1));
+  }
+
+  #trouble(error: PayflowError): void {
+    const { log, onHealth } = this.#options;
+    log.warn({ code: error.code, err: error }, `changes wait on the till: ${error.message}`);
+    onHealth?.({ state: 'unready', error });
+  }
+
+  /** A stream that ends before what we published has lost it: all that is unsettled goes again. */
+  async #checkStream(): Promise<void> {
+    const { agentFile, eventLog, stream, log } = this.#options;
+    const lastOffset = agentFile.getMeta('last_offset');
+    if (lastOffset === undefined) return;
+    const { end } = await eventLog.offsets(stream);
+    if (end > Number(lastOffset)) return;
+    agentFile.setMeta('last_offset', String(end - 1));
+    log.warn(
+      { code: 'LOG_LOST_DATA', end, lastOffset, units: this.republishAll() },
+      'the stream lost records',
+    );
+  }
+
+  #due(): CutUnit | undefined {
+    const { agentFile, resendAfterMs } = this.#options;
+    const open = this.#oldestOpen();
+    if (open === undefined) return undefined;
+    const unit = agentFile.holding(open.seq);
+    if (unit === undefined || unit.publishedAtMs === null) return undefined;
+    const waitMs = Math.min(MAX_RESEND_MS, resendAfterMs * 2 ** Math.max(0, unit.publications - 1));
+    return unit.publishedAtMs + waitMs <= this.#now() ? unit : undefined;
+  }
+
+  #oldestOpen(): { seq: number; capturedAtMs: number } | undefined {
+    const open = this.#outbox.oldestOpen(this.#settledSeq);
+    this.#settledSeq = open === undefined ? this.#options.agentFile.chain.lastSeq : open.seq - 1;
+    return open;
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    if (this.#options.agentFile.unpublished(this.#openUpTo, 1).length > 0 && !this.#stopped) woken.abort();
+    await sleep(IDLE_MS, AbortSignal.any([signal, woken.signal]));
+    this.#wake = undefined;
+  }
+}

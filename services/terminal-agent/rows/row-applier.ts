@@ -1,0 +1,354 @@
+/**
+ * Brings one central row into the till: guarded by the row's position, rebased under unsettled changes, parked
+ * where it cannot be written yet. Runs inside the transaction that moves the stream's offset; a refused row
+ * undoes only its own statement.
+ */
+import type { Logger } from 'pino';
+import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/position.ts';
+import type { BoundColumn } from '../../shared/table-binding.ts';
+import type { SqliteValue } from '../../shared/unit-record.ts';
+import { parentKey, type ParkedRows, type ParkReason } from '../parked.ts';
+import { rebase, type LocalValues } from '../rebase.ts';
+import { isRefusal } from '../row-writer.ts';
+import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
+import type { TillHost } from '../till-host.ts';
+import { decodeImage, encodeImage, imageValue, type Image } from './image.ts';
+import type { OpenChanges, OpenEntry } from './open-changes.ts';
+import type { SyncRow } from './sync-rows.ts';
+import type { MissingParent, TillTable, TillTables } from './till-tables.ts';
+import type { UnlinkedRows } from './unlinked.ts';
+
+export interface Arrival {
+  readonly table: TillTable;
+  readonly centralId: string;
+  /** Encoded. */
+  readonly position: Buffer;
+  /** null: the centre deleted the row. */
+  readonly image: Image | null;
+  readonly topic: string;
+  readonly fromCatalog: boolean;
+  /** It answers a change of this till, or is known not to be one of its own unlinked rows. */
+  readonly known: boolean;
+  /** The local key to give the row if it is inserted. */
+  readonly key?: SqliteValue;
+}
+
+export type Applied = 'applied' | 'older' | 'parked';
+
+export interface ApplierParts {
+  readonly till: TillHost;
+  readonly tables: TillTables;
+  readonly open: OpenChanges;
+  readonly parked: ParkedRows;
+  readonly unlinked: UnlinkedRows;
+  readonly log: Logger;
+}
+
+/** What one transaction knows and gathers. */
+export interface Scope {
+  readonly nowMs: number;
+  readonly suspend: (table: string) => void;
+  readonly store: () => StreamReach;
+  /** Local tables whose rows changed. */
+  readonly touched: Set<string>;
+  /** `parentKey` of rows that were not here before: children may have waited for them. */
+  readonly arrived: string[];
+  /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
+  readonly open: Map<string, boolean>;
+}
+
+const ZERO = encodePosition(ZERO_POSITION);
+const NO_ENTRIES: readonly OpenEntry[] = [];
+
+export class RowApplier {
+  readonly #parts: ApplierParts;
+  #scope!: Scope;
+
+  constructor(parts: ApplierParts) {
+    this.#parts = parts;
+  }
+
+  begin(scope: Scope): void {
+    this.#scope = scope;
+    this.#parts.tables.stamp(scope.nowMs);
+  }
+
+  apply(arrival: Arrival): Applied {
+    const { table, centralId, position, image } = arrival;
+    const { parked } = this.#parts;
+    const row = table.rows.get(centralId);
+    if (row !== undefined && Buffer.compare(position, row.position) < 0) return 'older';
+    const waiting = parked.get(table.name, centralId);
+    if (waiting !== undefined && Buffer.compare(position, waiting.position) < 0) return 'older';
+    if (waiting !== undefined) parked.remove(table.name, centralId);
+    if (image === null) return this.#remove(arrival, row);
+    return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
+  }
+
+  /** The row's unsettled changes, in seq order. */
+  openOf(table: TillTable, centralId: string): readonly OpenEntry[] {
+    let any = this.#scope.open.get(table.name);
+    if (any === undefined) {
+      any = this.#parts.open.hasAny(table.name);
+      this.#scope.open.set(table.name, any);
+    }
+    return any ? this.#parts.open.ofRow(table.name, centralId) : NO_ENTRIES;
+  }
+
+  /**
+   * A local row is a central row. Its image comes, or has come, by itself.
+   * @param rowKey null where the local row is gone already
+   */
+  link(table: TillTable, centralId: string, rowKey: SqliteValue, identity: string | null): void {
+    const { open, unlinked, log } = this.#parts;
+    const row = table.rows.get(centralId);
+    if (identity !== null) open.link(table.name, identity, centralId);
+    if (row !== undefined && row.rowKey !== null) {
+      if (row.rowKey !== rowKey)
+        log.warn({ table: table.name, centralId }, 'two local rows for one central row');
+      return;
+    }
+    // A delete that came before its link still has to be carried out.
+    const base = row?.deleted === true ? encodeImage(null) : (row?.base ?? null);
+    table.rows.put(centralId, { rowKey, position: row?.position ?? ZERO, deleted: false, base });
+    if (rowKey !== null) {
+      this.#touch(table);
+      table.writer.setLink(rowKey, centralId);
+      unlinked.remove(table.name, rowKey);
+      this.#arrive(table, centralId);
+    }
+    if (base !== null) this.restore(table, centralId);
+  }
+
+  /**
+   * The row after something of it was settled: as the centre has it when nothing is open any more, else
+   * rebased anew.
+   * @param key what the row's local key was, for a row that comes back
+   */
+  restore(table: TillTable, centralId: string, key: SqliteValue = null): void {
+    const row = table.rows.get(centralId);
+    if (row === undefined) return;
+    const open = this.openOf(table, centralId);
+    if (open.length > 0) {
+      if (row.base !== null) this.#showRebased(table, centralId, row, row.base, open);
+      return;
+    }
+    if (row.base === null) {
+      if (row.rowKey === null) return;
+      this.#touch(table);
+      table.writer.setStatus(row.rowKey, 'synced');
+      return;
+    }
+    table.rows.put(centralId, { ...row, base: null });
+    const image = decodeImage(table.bound, row.base);
+    const home = { topic: '', fromCatalog: false, known: true };
+    this.apply({ table, centralId, position: row.position, image, key, ...home });
+  }
+
+  #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
+    const { table, centralId, position } = arrival;
+    const gone: SyncRow = { rowKey: null, position, deleted: true, base: null };
+    if (row === undefined) {
+      table.rows.put(centralId, gone);
+      return 'applied';
+    }
+    if (this.openOf(table, centralId).length > 0) {
+      table.rows.put(centralId, { ...row, position, base: encodeImage(null) });
+      return 'applied';
+    }
+    if (row.rowKey !== null) {
+      const child = this.#unsettledChild(table, centralId, row.rowKey);
+      if (child !== undefined)
+        return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
+      this.#touch(table);
+      const identity = table.writer.identity(row.rowKey);
+      table.writer.delete(row.rowKey);
+      this.#parts.till.forgetRow(table.bound, row.rowKey, identity);
+    }
+    table.rows.put(centralId, gone);
+    return 'applied';
+  }
+
+  #firstSight(arrival: Arrival, image: Image): Applied {
+    const { table, centralId, position } = arrival;
+    const { open, unlinked, tables } = this.#parts;
+    if (arrival.fromCatalog && !arrival.known) {
+      const place = { position: decodePosition(position), fromCatalog: true, ownOrigin: false };
+      // Refused inserts have no link either, so the flag of the scope (any entry at all) is a safe first look.
+      this.openOf(table, centralId);
+      const unlinkedInserts =
+        this.#scope.open.get(table.name) === true && open.hasUnlinkedInserts(table.name);
+      if (mayBeOwnRow(place, unlinkedInserts, this.#scope.store())) {
+        return this.#park(arrival, 'own', 'may be a row of this till whose link is on its way');
+      }
+    }
+    const resolved = tables.resolve(image);
+    if (resolved.kind === 'values') {
+      const match = unlinked.match(table, centralId, image.set, resolved.values);
+      if (match.kind === 'clash') {
+        return this.#park(
+          arrival,
+          'server-id',
+          `local row ${String(match.rowKey)} claims this id; run bootstrap`,
+        );
+      }
+      if (match.kind === 'adopt') {
+        this.link(table, centralId, match.rowKey, match.identity);
+        const row = table.rows.get(centralId);
+        if (row !== undefined) return this.#write(arrival, row, image);
+      }
+    }
+    return this.#insert(arrival, image);
+  }
+
+  #write(arrival: Arrival, row: SyncRow, image: Image): Applied {
+    const { table, centralId, position } = arrival;
+    const open = this.openOf(table, centralId);
+    if (open.length > 0) {
+      const base = encodeImage(mergedImage(table, row, image));
+      const rebased: SyncRow = { ...row, position, deleted: false, base };
+      table.rows.put(centralId, rebased);
+      this.#showRebased(table, centralId, rebased, base, open);
+      return 'applied';
+    }
+    if (row.rowKey === null) return this.#insert(arrival, image);
+    const resolved = this.#parts.tables.resolve(image);
+    if (resolved.kind === 'missing') return this.#awaitParent(arrival, image, resolved.parent, row.rowKey);
+    return this.#update(arrival, image, resolved.values, row.rowKey);
+  }
+
+  #update(arrival: Arrival, image: Image, values: readonly SqliteValue[], rowKey: SqliteValue): Applied {
+    const { table, centralId, position } = arrival;
+    this.#touch(table);
+    let key: SqliteValue | undefined;
+    try {
+      key = table.writer.update(rowKey, image.set, values, true);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return this.#park(arrival, 'refused', error.message);
+    }
+    // The row vanished while nobody watched: the centre still has it.
+    if (key === undefined) return this.#insert({ ...arrival, key: rowKey }, image);
+    table.rows.put(centralId, { rowKey: key, position, deleted: false, base: null });
+    return 'applied';
+  }
+
+  #insert(arrival: Arrival, image: Image, without?: string): Applied {
+    const { table, centralId, position } = arrival;
+    const resolved = this.#parts.tables.resolve(image, without);
+    if (resolved.kind === 'missing') {
+      // A second missing parent: nothing is written for the sake of the first.
+      if (without !== undefined) return 'parked';
+      return this.#awaitParent(arrival, image, resolved.parent, null);
+    }
+    this.#touch(table);
+    let rowKey: SqliteValue;
+    try {
+      rowKey = table.writer.insert(image.set, resolved.values, centralId, arrival.key);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return this.#park(arrival, 'refused', error.message);
+    }
+    table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
+    this.#arrive(table, centralId);
+    return 'applied';
+  }
+
+  /**
+   * Parks a child. Two rows that refer to each other would wait for ever: the one whose column may be NULL is
+   * written without it, and stays parked so that the column is filled in when the other one is there.
+   */
+  #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
+    const { table, centralId } = arrival;
+    const waitsFor = parentKey(parent.table, parent.centralId);
+    const cycle =
+      rowKey === null && !parent.column.notNull && this.#waitsForUs(waitsFor, table.name, centralId);
+    if (cycle) this.#insert(arrival, image, parent.column.local);
+    return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
+  }
+
+  #waitsForUs(waitsFor: string, table: string, centralId: string): boolean {
+    const us = parentKey(table, centralId);
+    let next: string | null = waitsFor;
+    for (let hops = 0; next !== null && hops < 16; hops += 1) {
+      if (next === us) return true;
+      const colon: number = next.indexOf(':');
+      next = this.#parts.parked.get(next.slice(0, colon), next.slice(colon + 1))?.waitsFor ?? null;
+    }
+    return false;
+  }
+
+  #showRebased(
+    table: TillTable,
+    centralId: string,
+    row: SyncRow,
+    base: string,
+    open: readonly OpenEntry[],
+  ): void {
+    const image = decodeImage(table.bound, base);
+    if (row.rowKey === null || image === null) return;
+    const resolved = this.#parts.tables.resolve(image);
+    // Settling brings the row up again; until then it shows what it shows.
+    if (resolved.kind === 'missing') return;
+    const central: LocalValues = new Map(
+      image.set.columns.map((column, at) => [column.local, resolved.values[at] ?? null]),
+    );
+    const changes = open.map((entry) => this.#parts.open.change(entry));
+    const shown = rebase(central, changes, (column) => policyOf(table, column));
+    if (shown.kind !== 'row') return;
+    const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
+    this.#touch(table);
+    try {
+      const key = table.writer.update(row.rowKey, image.set, values, false);
+      if (key !== undefined && key !== row.rowKey) table.rows.put(centralId, { ...row, rowKey: key });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#parts.log.debug({ table: table.name, centralId, err: error }, 'not shown until it is settled');
+    }
+  }
+
+  #unsettledChild(parent: TillTable, centralId: string, rowKey: SqliteValue): string | undefined {
+    const { open, tables } = this.#parts;
+    return parent.children.find(({ table, column, reference }) => {
+      const child = tables.byLocal(table);
+      if (child === undefined || !open.hasAny(table)) return false;
+      return open.refersTo(child.bound, column, tables.heldFor(reference, parent, centralId, rowKey));
+    })?.table;
+  }
+
+  #park(arrival: Arrival, reason: ParkReason, message: string, waitsFor: string | null = null): Applied {
+    const { table, centralId, position, topic, image } = arrival;
+    this.#parts.parked.put(
+      { table: table.name, centralId, position, topic, image: encodeImage(image), reason, message, waitsFor },
+      this.#scope.nowMs,
+    );
+    return 'parked';
+  }
+
+  #touch(table: TillTable): void {
+    if (this.#scope.touched.has(table.name)) return;
+    this.#scope.touched.add(table.name);
+    this.#scope.suspend(table.name);
+  }
+
+  #arrive(table: TillTable, centralId: string): void {
+    if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
+  }
+}
+
+/** An image with omitted columns is completed from the one before. */
+function mergedImage(table: TillTable, row: SyncRow, image: Image): Image {
+  if (row.base === null) return image;
+  const before = decodeImage(table.bound, row.base);
+  if (before === null) return image;
+  const missing = before.set.columns.filter((column) => imageValue(image, column.local) === undefined);
+  if (missing.length === 0) return image;
+  const columns: readonly BoundColumn[] = [...image.set.columns, ...missing];
+  const key = columns.map((column) => column.local).join('\u0000');
+  const added = missing.map((column) => imageValue(before, column.local) ?? null);
+  return { set: { columns, key }, values: [...image.values, ...added] };
+}
+
+function policyOf(table: TillTable, column: string) {
+  return table.bound.columns.find(({ local }) => local === column)?.policy ?? table.bound.mapping.policy;
+}

@@ -1,0 +1,137 @@
+/** What settlement does to the till's file: outcomes in the outbox, links, and the rows as they are then shown. */
+import type { Logger } from 'pino';
+import type { CentralId, Origin, Outcome } from '../../shared/change-record.ts';
+import type { SqliteValue } from '../../shared/unit-record.ts';
+import { fateByProgress, type Progress } from '../settlement.ts';
+import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
+import type { RowApplier } from './row-applier.ts';
+import type { TillTable, TillTables } from './till-tables.ts';
+import type { UnlinkedRows } from './unlinked.ts';
+
+export interface SettlerParts {
+  readonly tables: TillTables;
+  readonly open: OpenChanges;
+  readonly unlinked: UnlinkedRows;
+  readonly applier: RowApplier;
+  readonly suspend: (table: string) => void;
+  readonly log: Logger;
+}
+
+export class Settler {
+  readonly #parts: SettlerParts;
+  /** Entries settled in this transaction. */
+  settled = 0;
+  /** Changes of push-only tables that were put back in this transaction, by local table. */
+  readonly putBack = new Map<string, number>();
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+  }
+
+  /** A link record: the till's row of this identity is the central row `centralId`. */
+  link(table: TillTable, identity: string, centralId: string): void {
+    const { open, unlinked, applier } = this.#parts;
+    const entries = open.ofIdentity(table.name, identity);
+    const gone = entries.some((entry) => entry.op === 'd');
+    // Of a refused insert only the insert itself is known here; the newest entry says the newest key.
+    const known = entries.some(isInsert) ? entries.at(-1)?.rowKey : unlinked.byIdentity(table.name, identity);
+    if (known === undefined || known === null) return;
+    const here = !gone && table.writer.exists(known);
+    applier.link(table, centralId, here ? known : null, identity);
+  }
+
+  /**
+   * Settles the changes that a row record answers; an insert's row is linked by it.
+   * @returns the local key of a row that was deleted here, null without one, undefined where nothing was settled
+   */
+  byOrigins(table: TillTable, centralId: CentralId, origins: readonly Origin[]): SqliteValue | undefined {
+    let key: SqliteValue | undefined;
+    for (const origin of origins) {
+      const entry = this.#parts.open.get(origin.seq);
+      if (entry?.table !== table.name) continue;
+      if (key === undefined) key = null;
+      if (entry.op === 'd') key = entry.rowKey;
+      const taken = origin.outcome !== 'rejected' && origin.outcome !== 'discarded';
+      if (isInsert(entry) && entry.centralId === null && entry.identity !== null && taken) {
+        this.link(table, entry.identity, centralId);
+      }
+      this.#settle(table, entry, origin.outcome);
+    }
+    return key;
+  }
+
+  /** Settles everything that the progress record accounts for, and shows the rows accordingly. */
+  byProgress(progress: Progress): void {
+    const { open, tables, applier, log } = this.#parts;
+    const rows = new Map<string, { table: TillTable; centralId: string; key: SqliteValue }>();
+    for (const entry of open.upTo(progress.lastSeq)) {
+      const fate = fateByProgress(progress, entry.seq);
+      if (fate === 'open' || fate === 'held') continue;
+      if (entry.rejected && fate === 'rejected') continue;
+      const table = tables.byLocal(entry.table);
+      if (table === undefined) {
+        open.settle(entry, fate);
+        continue;
+      }
+      if (isInsert(entry) && entry.centralId === null && fate === 'applied') {
+        log.warn(
+          { table: entry.table, seq: entry.seq },
+          'the centre counts an insert as applied that has no link',
+        );
+      }
+      this.#settle(table, entry, fate);
+      if (entry.centralId === null) continue;
+      const key = entry.op === 'd' ? entry.rowKey : null;
+      rows.set(`${entry.table}:${entry.centralId}`, { table, centralId: entry.centralId, key });
+    }
+    for (const { table, centralId, key } of rows.values()) applier.restore(table, centralId, key);
+  }
+
+  #settle(table: TillTable, entry: OpenEntry, outcome: Outcome): void {
+    this.#parts.open.settle(entry, outcome);
+    this.settled += 1;
+    const refused = outcome === 'rejected' && isInsert(entry);
+    if (!refused || entry.rowKey === null || !table.writer.exists(entry.rowKey)) return;
+    this.#parts.suspend(table.name);
+    table.writer.setStatus(entry.rowKey, 'rejected');
+  }
+
+  /**
+   * A table that the till only receives: what was edited here is put back, newest change first, and counted.
+   * The centre never hears of it.
+   */
+  putBackEdits(): void {
+    for (const table of this.#parts.tables.all()) {
+      if (table.bound.mapping.direction !== 'push') continue;
+      const entries = this.#parts.open.ofTable(table.name);
+      if (entries.length === 0) continue;
+      this.#parts.suspend(table.name);
+      for (const entry of entries.reverse()) this.#undo(table, entry);
+      const rows = new Map(entries.map((entry) => [entry.centralId, entry]));
+      for (const [centralId] of rows) if (centralId !== null) this.#parts.applier.restore(table, centralId);
+      this.putBack.set(table.name, (this.putBack.get(table.name) ?? 0) + entries.length);
+    }
+  }
+
+  #undo(table: TillTable, entry: OpenEntry): void {
+    const { open, applier } = this.#parts;
+    const { edits } = open.change(entry);
+    const old = new Map(
+      table.bound.columns.flatMap(({ local }) => {
+        const edit = edits.get(local);
+        return edit === undefined ? [] : [[local, edit.old] as const];
+      }),
+    );
+    open.settle(entry, 'lost');
+    this.settled += 1;
+    if (isInsert(entry)) table.writer.delete(entry.rowKey);
+    else if (entry.op === 'u') table.writer.set(entry.rowKey, old);
+    else {
+      const [keyColumn] = table.bound.local.key;
+      const row = new Map(old);
+      if (table.bound.surrogateKey && keyColumn !== undefined) row.set(keyColumn, entry.rowKey);
+      const key = table.writer.putBack(row);
+      if (entry.centralId !== null) applier.link(table, entry.centralId, key, null);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** `sync_row_<table>`: which central row is which local row, and what was last applied to it. */
+import type { Statement } from 'better-sqlite3';
+import type { SqliteDatabase } from '../../shared/sqlite.ts';
+import type { SqliteValue } from '../../shared/unit-record.ts';
+import { quoteName } from '../local-schema.ts';
+
+export interface SyncRow {
+  /** null once the local row is gone. */
+  readonly rowKey: SqliteValue;
+  /** Encoded, so that Buffer.compare orders it. */
+  readonly position: Buffer;
+  readonly deleted: boolean;
+  /** Newest image (rows/image.ts) while there are unsettled changes. */
+  readonly base: string | null;
+}
+
+type Stored = [SqliteValue, Buffer, bigint, string | null];
+
+export class SyncRows {
+  readonly #get: Statement<[string], Stored>;
+  readonly #byKey: Statement<[SqliteValue], string>;
+  readonly #put: Statement;
+  readonly #insert: Statement;
+
+  constructor(db: SqliteDatabase, localTable: string) {
+    const table = quoteName(`sync_row_${localTable}`);
+    this.#get = db
+      .prepare<[string], Stored>(`SELECT row_key, position, deleted, base FROM ${table} WHERE central_id = ?`)
+      .raw()
+      .safeIntegers();
+    this.#byKey = db
+      .prepare<[SqliteValue], string>(`SELECT central_id FROM ${table} WHERE row_key = ?`)
+      .pluck();
+    this.#insert = db.prepare(
+      `INSERT INTO ${table} (central_id, row_key, position, deleted, base) VALUES (?, ?, ?, 0, NULL)`,
+    );
+    this.#put = db.prepare(
+      `INSERT INTO ${table} (central_id, row_key, position, deleted, base) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (central_id) DO UPDATE SET row_key = excluded.row_key, position = excluded.position,
+         deleted = excluded.deleted, base = excluded.base`,
+    );
+  }
+
+  get(centralId: string): SyncRow | undefined {
+    const row = this.#get.get(centralId);
+    if (row === undefined) return undefined;
+    return { rowKey: row[0], position: row[1], deleted: row[2] !== 0n, base: row[3] };
+  }
+
+  centralIdOf(rowKey: SqliteValue): string | undefined {
+    return this.#byKey.get(rowKey);
+  }
+
+  /** A central row seen for the first time. */
+  add(centralId: string, rowKey: SqliteValue, position: Buffer): void {
+    this.#insert.run(centralId, rowKey, position);
+  }
+
+  put(centralId: string, row: SyncRow): void {
+    this.#put.run(centralId, row.rowKey, row.position, row.deleted ? 1 : 0, row.base);
+  }
+}

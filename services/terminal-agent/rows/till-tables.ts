@@ -1,0 +1,136 @@
+/** The till's bound tables with what is needed to write them, and how their rows refer to each other. */
+import { PayflowError } from '../../shared/errors.ts';
+import type { Reference } from '../../shared/mapping.ts';
+import type { SqliteDatabase } from '../../shared/sqlite.ts';
+import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/table-binding.ts';
+import type { SqliteValue } from '../../shared/unit-record.ts';
+import { RowWriter } from '../row-writer.ts';
+import { ImageReader, type ColumnSet, type Image } from './image.ts';
+import { SyncRows } from './sync-rows.ts';
+
+export interface TillTable {
+  readonly bound: BoundTable;
+  readonly name: string;
+  readonly images: ImageReader;
+  readonly rows: SyncRows;
+  readonly writer: RowWriter;
+  /** Columns of other (or the same) tables that refer to this one. */
+  readonly children: readonly {
+    readonly table: string;
+    readonly column: string;
+    readonly reference: Reference;
+  }[];
+}
+
+/** The row that a reference column names is not on this till. */
+export interface MissingParent {
+  readonly column: BoundColumn;
+  readonly table: string;
+  readonly centralId: string;
+}
+
+export type Resolved =
+  | { readonly kind: 'values'; readonly values: readonly SqliteValue[] }
+  | { readonly kind: 'missing'; readonly parent: MissingParent };
+
+export class TillTables {
+  readonly #byLocal = new Map<string, TillTable>();
+  readonly #byCentral = new Map<string, TillTable>();
+  readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
+
+  constructor(db: SqliteDatabase, binding: LocalBinding) {
+    const all = [...binding.tables.values()].filter(({ local }) => local.key.length > 0);
+    for (const bound of all) {
+      const table: TillTable = {
+        bound,
+        name: bound.local.name,
+        images: new ImageReader(bound),
+        rows: new SyncRows(db, bound.local.name),
+        writer: new RowWriter(db, bound),
+        children: all.flatMap((child) =>
+          child.columns.flatMap(({ local, reference }) =>
+            reference?.table === bound.mapping.local
+              ? [{ table: child.local.name, column: local, reference }]
+              : [],
+          ),
+        ),
+      };
+      this.#byLocal.set(bound.local.name, table);
+      this.#byCentral.set(bound.mapping.central, table);
+    }
+  }
+
+  byCentral(name: string): TillTable | undefined {
+    return this.#byCentral.get(name);
+  }
+
+  byLocal(name: string): TillTable | undefined {
+    return this.#byLocal.get(name);
+  }
+
+  all(): IterableIterator<TillTable> {
+    return this.#byLocal.values();
+  }
+
+  stamp(nowMs: number): void {
+    for (const table of this.#byLocal.values()) table.writer.stamp(nowMs);
+  }
+
+  /**
+   * The image's values with central ids of parents turned into what the reference columns hold here.
+   * @param without a column to write as NULL although its parent is missing
+   */
+  resolve({ set, values }: Image, without?: string): Resolved {
+    const positions = this.#references(set);
+    if (positions.length === 0) return { kind: 'values', values };
+    const resolved = [...values];
+    for (const at of positions) {
+      const column = set.columns[at] as BoundColumn;
+      const id = values[at] ?? null;
+      if (id === null || column.reference === null) continue;
+      const held = column.local === without ? null : this.#held(column, column.reference, String(id));
+      if (held === undefined) {
+        return { kind: 'missing', parent: { column, table: column.reference.table, centralId: String(id) } };
+      }
+      resolved[at] = held;
+    }
+    return { kind: 'values', values: resolved };
+  }
+
+  /** What a reference column holds for this parent row of the till. */
+  heldFor(reference: Reference, parent: TillTable, centralId: string, rowKey: SqliteValue): SqliteValue {
+    switch (reference.holds) {
+      case 'local_key':
+        return rowKey;
+      case 'server_id':
+        return centralId;
+      case 'local_id':
+        return parent.writer.identity(rowKey);
+    }
+  }
+
+  /** undefined: the parent is not here. A till that lacks the whole table can hold nothing but NULL. */
+  #held(column: BoundColumn, reference: Reference, centralId: string): SqliteValue | undefined {
+    const parent = this.#byLocal.get(reference.table);
+    if (parent === undefined) return column.notNull ? centralId : null;
+    const row = parent.rows.get(centralId);
+    if (row === undefined || row.rowKey === null) return undefined;
+    const held = this.heldFor(reference, parent, centralId, row.rowKey);
+    const numeric = column.affinity === 'INTEGER' || column.affinity === 'NUMERIC';
+    return typeof held === 'string' && numeric && /^-?\d{1,18}$/.test(held) ? BigInt(held) : held;
+  }
+
+  #references(set: ColumnSet): readonly number[] {
+    let positions = this.#referencesAt.get(set);
+    if (positions === undefined) {
+      positions = set.columns.flatMap((column, at) => (column.reference === null ? [] : [at]));
+      this.#referencesAt.set(set, positions);
+    }
+    return positions;
+  }
+}
+
+export function requireTable(table: TillTable | undefined, name: string): TillTable {
+  if (table === undefined) throw new PayflowError('INTERNAL', `table ${name} is not bound`);
+  return table;
+}

@@ -1,0 +1,105 @@
+/**
+ * Rows in each other's way: values of a UNIQUE column that were swapped at the centre and arrive one by one.
+ * Each alone is refused; once the images of all of them are here they are written together, by taking the
+ * rows out and putting them back whole. Inside one transaction, so nobody ever sees a row missing.
+ */
+import type { SqliteDatabase } from '../../shared/sqlite.ts';
+import type { SqliteValue } from '../../shared/unit-record.ts';
+import type { ParkedRow } from '../parked.ts';
+import { isRefusal } from '../row-writer.ts';
+import { decodeImage, type Image } from './image.ts';
+import { sameValue } from './row-key.ts';
+import type { TillTable, TillTables } from './till-tables.ts';
+
+interface Member {
+  readonly parked: ParkedRow;
+  readonly image: Image;
+  readonly values: readonly SqliteValue[];
+  readonly rowKey: SqliteValue;
+}
+
+/** More rows than this in one knot are left to a person. */
+const MAX_GROUP = 200;
+
+/**
+ * Tries to write a refused row together with the rows in its way.
+ * @param refused all refused rows of the table, by central id
+ * @returns the central ids that were written; empty when it cannot be done (yet)
+ */
+export function unblock(
+  db: SqliteDatabase,
+  tables: TillTables,
+  table: TillTable,
+  start: ParkedRow,
+  refused: ReadonlyMap<string, ParkedRow>,
+): string[] {
+  const group = gather(tables, table, start, refused);
+  if (group === null || group.length < 2) return [];
+  db.exec('SAVEPOINT sync_unblock');
+  try {
+    const rows = group.map((member) => ({ member, row: table.writer.read(member.rowKey) }));
+    for (const { member } of rows) table.writer.delete(member.rowKey);
+    for (const { member, row } of rows) {
+      if (row === undefined) throw new Vanished();
+      member.image.set.columns.forEach((column, at) => row.set(column.local, member.values[at] ?? null));
+      const rowKey = table.writer.putBack(row);
+      table.writer.setStatus(rowKey, 'synced');
+      const { position, centralId } = member.parked;
+      table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
+    }
+    db.exec('RELEASE sync_unblock');
+    return group.map((member) => member.parked.centralId);
+  } catch (error) {
+    db.exec('ROLLBACK TO sync_unblock; RELEASE sync_unblock');
+    if (isRefusal(error) || error instanceof Vanished) return [];
+    throw error;
+  }
+}
+
+class Vanished extends Error {}
+
+/** The row, the rows in its way, the rows in theirs … null where one of them has no image waiting. */
+function gather(
+  tables: TillTables,
+  table: TillTable,
+  start: ParkedRow,
+  refused: ReadonlyMap<string, ParkedRow>,
+): Member[] | null {
+  const group = new Map<string, Member>();
+  const queue = [start];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    if (group.has(next.centralId)) continue;
+    const member = toMember(tables, table, next);
+    if (member === null || group.size >= MAX_GROUP) return null;
+    group.set(next.centralId, member);
+    for (const blocker of blockers(table, member)) {
+      const parked = blocker === undefined ? undefined : refused.get(blocker);
+      if (parked === undefined) return null;
+      queue.push(parked);
+    }
+  }
+  return [...group.values()];
+}
+
+function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Member | null {
+  const image = decodeImage(table.bound, parked.image);
+  const row = table.rows.get(parked.centralId);
+  if (image === null || row === undefined || row.rowKey === null || row.base !== null) return null;
+  const resolved = tables.resolve(image);
+  if (resolved.kind === 'missing') return null;
+  return { parked, image, values: resolved.values, rowKey: row.rowKey };
+}
+
+/** Central ids of the local rows that hold a unique value this row wants; undefined for one without link. */
+function blockers(table: TillTable, member: Member): (string | undefined)[] {
+  const { local } = table.bound;
+  return [local.key, ...local.uniques].flatMap((columns) => {
+    const values = columns.map((name) => {
+      const at = member.image.set.columns.findIndex((column) => column.local === name);
+      return member.values[at] ?? null;
+    });
+    if (values.some((value) => sameValue(value, null))) return [];
+    const other = table.writer.findOther(columns, values, member.rowKey);
+    return other === null ? [] : [table.rows.centralIdOf(other)];
+  });
+}

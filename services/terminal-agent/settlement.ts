@@ -1,0 +1,223 @@
+/**
+ * What the till knows about the fate of its own changes, decided without I/O (DESIGN §5). Settlement is state:
+ * the newest progress record says it, whatever events were compacted away; origins on row records only say it
+ * sooner.
+ */
+import type { ChangeRecord, Origin, Outcome } from '../shared/change-record.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { comparePositions, decodePosition, encodePosition, type Position } from '../shared/position.ts';
+
+export interface Me {
+  readonly terminal: string;
+  readonly incarnation: string;
+}
+
+export type ExceptionKind = 'held' | 'rejected' | 'discarded';
+export interface SeqRange {
+  readonly first: number;
+  readonly last: number;
+  readonly kind: ExceptionKind;
+}
+
+/** A progress record of this till. */
+export interface Progress {
+  readonly incarnation: string;
+  readonly lastSeq: number;
+  readonly lastUnit: number;
+  /** Ascending, disjoint. */
+  readonly exceptions: readonly SeqRange[];
+  /** What the till must have read of the catalog stream before it may settle by this record. */
+  readonly catalog: Position;
+}
+
+/**
+ * @param header the record's header `c`; without one nothing has to be waited for
+ * @returns null when the record is another till's, or a delete
+ * @throws PayflowError RECORD_MALFORMED
+ */
+export function readProgress(
+  record: ChangeRecord,
+  header: Buffer | undefined,
+  terminal: string,
+): Progress | null {
+  const row = record.after;
+  if (row?.['terminal_id'] !== terminal) return null;
+  const catalog = header === undefined ? decodePosition(Buffer.alloc(16)) : decodePosition(header);
+  return {
+    incarnation: String(row['incarnation']),
+    lastSeq: Number(row['last_seq']),
+    lastUnit: Number(row['last_unit']),
+    exceptions: readExceptions(String(row['exceptions'] ?? '[]')),
+    catalog,
+  };
+}
+
+function readExceptions(text: string): SeqRange[] {
+  const parsed: unknown = JSON.parse(text);
+  if (!Array.isArray(parsed)) throw malformed(text);
+  return parsed.map((entry: unknown) => {
+    const [first, last, kind] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof first !== 'number' || typeof last !== 'number' || !isExceptionKind(kind))
+      throw malformed(text);
+    return { first, last, kind };
+  });
+}
+
+function malformed(text: string): PayflowError {
+  return new PayflowError('RECORD_MALFORMED', `exceptions of a progress record: ${text.slice(0, 200)}`);
+}
+
+function isExceptionKind(kind: unknown): kind is ExceptionKind {
+  return kind === 'held' || kind === 'rejected' || kind === 'discarded';
+}
+
+/** For sync_meta. */
+export function progressToText(progress: Progress): string {
+  return JSON.stringify({ ...progress, catalog: encodePosition(progress.catalog).toString('hex') });
+}
+
+export function progressFromText(text: string): Progress {
+  const stored = JSON.parse(text) as Omit<Progress, 'catalog'> & { catalog: string };
+  return { ...stored, catalog: decodePosition(Buffer.from(stored.catalog, 'hex')) };
+}
+
+/** The newer of two progress records of one incarnation; numbers never go back. */
+export function newerProgress(stored: Progress | null, arrived: Progress): Progress {
+  if (stored === null || stored.incarnation !== arrived.incarnation) return arrived;
+  return comparePositions(arrived.catalog, stored.catalog) < 0 || arrived.lastSeq < stored.lastSeq
+    ? stored
+    : arrived;
+}
+
+/** What a progress record says of one change: its outcome, or that it is still open (or was not reached). */
+export function fateByProgress(progress: Progress, seq: number): Outcome | 'held' | 'open' {
+  if (seq > progress.lastSeq) return 'open';
+  const kind = exceptionOf(progress.exceptions, seq);
+  return kind ?? 'applied';
+}
+
+/** Binary search: a till that was away for weeks may come back with thousands of ranges. */
+export function exceptionOf(exceptions: readonly SeqRange[], seq: number): ExceptionKind | undefined {
+  let low = 0;
+  let high = exceptions.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const range = exceptions[middle] as SeqRange;
+    if (seq < range.first) high = middle - 1;
+    else if (seq > range.last) low = middle + 1;
+    else return range.kind;
+  }
+  return undefined;
+}
+
+/** How far a down stream was read. */
+export interface StreamReach {
+  readonly position: Position;
+  /** False until the reader has come to where the stream ended when it started reading. */
+  readonly caughtUp: boolean;
+}
+
+export type ProgressVerdict =
+  | 'settle'
+  /** Another incarnation's: nothing of it concerns this file. */
+  | 'foreign'
+  /** It counts changes that this file never made: the file is an older copy. */
+  | 'ahead'
+  | 'wait';
+
+/**
+ * Whether entries may be settled by a progress record. Both streams must have been read up to where the
+ * record stood, so that every link and image of these entries is here; while a stream is being read from the
+ * beginning its order says nothing, so its end is waited for.
+ */
+export function judgeProgress(
+  progress: Progress,
+  me: Me,
+  highestSeq: number,
+  streams: { readonly catalog: StreamReach; readonly store: StreamReach },
+): ProgressVerdict {
+  if (progress.incarnation !== me.incarnation) return 'foreign';
+  if (progress.lastSeq > highestSeq) return 'ahead';
+  if (!streams.catalog.caughtUp || !streams.store.caughtUp) return 'wait';
+  return comparePositions(streams.catalog.position, progress.catalog) >= 0 ? 'settle' : 'wait';
+}
+
+/** The origins of a record that answer this file's changes. */
+export function ownOrigins(record: ChangeRecord, me: Me): readonly Origin[] {
+  if (record.origins.length === 0) return NO_ORIGINS;
+  return record.origins.filter(
+    (origin) => origin.terminal === me.terminal && origin.incarnation === me.incarnation,
+  );
+}
+const NO_ORIGINS: readonly Origin[] = [];
+
+/**
+ * Whether a row that is new to the till may be one of its own that has no link yet. Links travel in the store
+ * stream, before the rows of their transaction: a row of that stream has nothing to wait for, one of the
+ * catalog waits until the store stream has come as far.
+ */
+export function mayBeOwnRow(
+  row: { readonly position: Position; readonly fromCatalog: boolean; readonly ownOrigin: boolean },
+  unlinkedInserts: boolean,
+  store: StreamReach,
+): boolean {
+  if (!row.fromCatalog || row.ownOrigin || !unlinkedInserts) return false;
+  return !store.caughtUp || comparePositions(store.position, row.position) < 0;
+}
+
+export interface FlushCounts {
+  published: number;
+  applied: number;
+  merged: number;
+  lost: number;
+  rejected: number;
+  held: number;
+  duplicate: number;
+  gone: number;
+  discarded: number;
+}
+
+export interface FlushEntry {
+  readonly table: string;
+  readonly seq: number;
+  /** null while unsettled. */
+  readonly outcome: Outcome | null;
+}
+
+export interface FlushReport extends FlushCounts {
+  readonly tables: Readonly<Record<string, FlushCounts>>;
+}
+
+export function noCounts(): FlushCounts {
+  return {
+    published: 0,
+    applied: 0,
+    merged: 0,
+    lost: 0,
+    rejected: 0,
+    held: 0,
+    duplicate: 0,
+    gone: 0,
+    discarded: 0,
+  };
+}
+
+/** Counts changes, not rows. An unsettled entry counts as held when the progress says so, else as published only. */
+export function tallyFlush(entries: Iterable<FlushEntry>, progress: Progress | null): FlushReport {
+  const total = noCounts();
+  const tables: Record<string, FlushCounts> = {};
+  for (const entry of entries) {
+    const counts = (tables[entry.table] ??= noCounts());
+    for (const each of [total, counts]) {
+      each.published += 1;
+      if (entry.outcome !== null) each[entry.outcome] += 1;
+      else if (isHeld(progress, entry.seq)) each.held += 1;
+    }
+  }
+  return { ...total, tables };
+}
+
+/** Whether an unsettled entry is in the exceptions, so that a flush does not wait for it. */
+export function isHeld(progress: Progress | null, seq: number): boolean {
+  return progress !== null && exceptionOf(progress.exceptions, seq) === 'held';
+}

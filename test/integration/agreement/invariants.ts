@@ -1,0 +1,156 @@
+/** What must hold after every step at a till, and what must hold at the end. */
+import { compareTill } from '../../../scripts/support/compare.ts';
+import { parseMapping } from '../../../services/shared/mapping-parser.ts';
+import type { Truth } from './play.ts';
+import { MAPPING } from './schema.ts';
+import type { ModelTill } from './till.ts';
+import type { World } from './world.ts';
+
+interface ShownRow {
+  readonly id: number;
+  readonly server_id: number;
+  readonly name: string;
+  readonly stock: number | null;
+}
+
+interface History {
+  readonly names: readonly string[];
+  readonly stocks: readonly string[];
+}
+
+/** Watches one run; remembers how far in each row's history every till has been. */
+export class Invariants {
+  readonly #world: World;
+  readonly #seen = new Map<string, { name: number; stock: number }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** @throws Error naming till, row and what is wrong */
+  async check(till: ModelTill): Promise<void> {
+    for (const table of ['items', 'tickets', 'lines']) this.#noneDoubled(till, table);
+    for (const table of ['items', 'tickets'] as const) await this.#neverBack(till, table);
+  }
+
+  #noneDoubled(till: ModelTill, table: string): void {
+    const doubled = till.app
+      .prepare<[], { server_id: number; copies: number }>(
+        `SELECT server_id, count(*) AS copies FROM ${table} WHERE server_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
+      )
+      .get();
+    if (doubled !== undefined)
+      throw new Error(`${till.setup.id}: ${table} ${doubled.server_id} stands ${doubled.copies} times`);
+  }
+
+  async #neverBack(till: ModelTill, table: 'items' | 'tickets'): Promise<void> {
+    const histories = await this.#histories(table);
+    const stock = table === 'items' ? 'stock' : 'NULL AS stock';
+    const rows = till.app
+      .prepare<[], ShownRow>(`SELECT id, server_id, name, ${stock} FROM ${table} WHERE server_id IS NOT NULL`)
+      .all();
+    for (const row of rows) {
+      const history = histories.get(String(row.server_id));
+      if (history === undefined)
+        throw new Error(`${till.setup.id}: ${table} ${row.server_id} was never at the centre`);
+      const key = `${till.setup.id} ${table} ${row.server_id}`;
+      const seen = this.#seen.get(key) ?? { name: 0, stock: 0 };
+      const name = this.#placeOfName(till, table, row, history, seen.name, key);
+      const stockPlace = table === 'items' ? this.#placeOfStock(till, row, history, seen.stock, key) : 0;
+      this.#seen.set(key, { name, stock: stockPlace });
+    }
+  }
+
+  /** A name with unsettled changes is the newest of them; any other is one the centre showed, and no older than before. */
+  #placeOfName(
+    till: ModelTill,
+    table: string,
+    row: ShownRow,
+    history: History,
+    seen: number,
+    key: string,
+  ): number {
+    const open = openEdits(till, table, row.id).filter((edit) => edit.old_name !== edit.new_name);
+    const newest = open.at(-1);
+    if (newest !== undefined) {
+      if (newest.new_name !== row.name)
+        throw new Error(`${key}: shows ${row.name} although ${newest.new_name} is unsettled`);
+      return seen;
+    }
+    const place = history.names.indexOf(row.name, seen);
+    if (place >= 0) return place;
+    if (history.names.includes(row.name)) throw new Error(`${key}: name went back to ${row.name}`);
+    // Its own edit lost, and compaction took the image that says so; a newer one is still to be read.
+    if (row.name.startsWith(`${till.setup.id}-`)) return seen;
+    throw new Error(`${key}: shows ${row.name}, which the centre never did`);
+  }
+
+  /** Stock less what is unsettled is a stock the centre showed, and no older one than before. */
+  #placeOfStock(till: ModelTill, row: ShownRow, history: History, seen: number, key: string): number {
+    const open = openEdits(till, 'items', row.id).reduce(
+      (sum, edit) => sum + Number(edit.new_stock ?? 0) - Number(edit.old_stock ?? 0),
+      0,
+    );
+    const base = Number(row.stock) - open;
+    const place = history.stocks.findIndex((value, index) => index >= seen && Number(value) === base);
+    if (place < 0) {
+      throw new Error(
+        `${key}: shows stock ${row.stock} with ${open} unsettled; the centre had ${history.stocks.slice(seen).join(', ')}`,
+      );
+    }
+    return place;
+  }
+
+  async #histories(table: string): Promise<Map<string, History>> {
+    const found = await this.#world.pool.query<{ id: string; names: string[]; stocks: string[] }>(
+      `SELECT id, array_agg(name ORDER BY place) AS names, array_agg(coalesce(stock, 0)::text ORDER BY place) AS stocks
+         FROM history WHERE table_name = $1 GROUP BY id`,
+      [table],
+    );
+    return new Map(found.rows.map((row) => [row.id, row]));
+  }
+}
+
+interface OpenEdit {
+  readonly old_name: string | null;
+  readonly new_name: string | null;
+  readonly old_stock: number | null;
+  readonly new_stock: number | null;
+}
+
+function openEdits(till: ModelTill, table: string, rowKey: number): OpenEdit[] {
+  const stock = table === 'items' ? 'old_stock, new_stock' : 'NULL AS old_stock, NULL AS new_stock';
+  return till.app
+    .prepare<[string, number], OpenEdit>(
+      `SELECT old_name, new_name, ${stock} FROM sync_outbox o JOIN sync_change_${table} c ON c.seq = o.seq
+        WHERE o.table_name = ? AND o.row_key = ? AND o.outcome IS NULL AND o.op = 'u' ORDER BY o.seq`,
+    )
+    .all(table, rowKey);
+}
+
+/** Settled: both sides equal at every till, nothing doubled at the centre, every ticket there that nobody deleted. */
+export async function assertAgreement(world: World, truth: Truth): Promise<void> {
+  for (const till of world.tills) {
+    const { differences } = await compareTill({
+      pool: world.pool,
+      mapping: parseMapping(MAPPING),
+      terminalId: till.setup.id,
+      storeId: till.setup.store,
+      file: till.file,
+    });
+    if (differences.length > 0) {
+      const shown = differences
+        .slice(0, 5)
+        .map(({ table, kind, row, detail }) => `${table} ${row} ${kind} ${detail}`);
+      throw new Error(`${till.setup.id}: ${differences.length} differences: ${shown.join(' | ')}`);
+    }
+  }
+  const central = await world.pool.query<{ number: string; copies: number }>(
+    'SELECT number, count(*)::int AS copies FROM tickets GROUP BY number',
+  );
+  const doubled = central.rows.filter(({ copies }) => copies > 1).map(({ number }) => number);
+  const there = new Set(central.rows.map(({ number }) => number));
+  const lost = [...truth.tickets].filter((number) => !there.has(number) && !truth.deleted.has(number));
+  if (doubled.length + lost.length > 0)
+    throw new Error(`tickets doubled: ${doubled.join(' ')}; lost: ${lost.join(' ')}`);
+}

@@ -1,0 +1,168 @@
+/** One till of the world: the app's connection, and the agent's parts, driven a step at a time. */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { pino } from 'pino';
+import type { EventLog, StoredRecord, StreamRef } from '../../../services/shared/log/event-log.ts';
+import { parseMapping } from '../../../services/shared/mapping-parser.ts';
+import { SchemaRegistry } from '../../../services/shared/schema-registry.ts';
+import { makeKeyPair, readPrivateKey } from '../../../services/shared/signature.ts';
+import { AgentFile } from '../../../services/terminal-agent/agent-file.ts';
+import { TillApply } from '../../../services/terminal-agent/apply.ts';
+import { TillCapture } from '../../../services/terminal-agent/capture.ts';
+import { Publisher } from '../../../services/terminal-agent/publisher.ts';
+import { TillDatabase } from '../../../services/terminal-agent/till-database.ts';
+import { LOCAL_SCHEMA } from './schema.ts';
+
+export interface TillSetup {
+  readonly id: string;
+  readonly store: string;
+  readonly folder: string;
+  readonly eventLog: EventLog;
+  readonly topics: { readonly catalog: string; readonly store: string };
+  readonly up: StreamRef;
+  readonly prefix: string;
+  readonly databaseId: string;
+  readonly mapping: { readonly version: number; readonly source: string };
+  readonly keyVersion: number;
+  readonly privateKeyPem: string;
+}
+
+interface Agent {
+  readonly till: TillDatabase;
+  readonly agentFile: AgentFile;
+  readonly capture: TillCapture;
+  readonly publisher: Publisher;
+  readonly apply: TillApply;
+  /** Where the next record of each topic is read from; ahead of the stored offset by an unfinished transaction. */
+  readonly next: Map<string, number>;
+}
+
+export const newKeyPair = makeKeyPair;
+const silent = pino({ level: 'silent' });
+
+export class ModelTill {
+  readonly setup: TillSetup;
+  readonly app: Database.Database;
+  #agent: Agent | undefined;
+
+  private constructor(setup: TillSetup) {
+    this.setup = setup;
+    this.app = new Database(this.file);
+  }
+
+  static async open(setup: TillSetup): Promise<ModelTill> {
+    const till = new ModelTill(setup);
+    till.app.pragma('journal_mode = WAL');
+    till.app.pragma('synchronous = OFF');
+    till.app.exec(LOCAL_SCHEMA);
+    await till.start();
+    return till;
+  }
+
+  get file(): string {
+    return join(this.setup.folder, `${this.setup.id}.db`);
+  }
+
+  get agent(): Agent {
+    if (this.#agent === undefined) throw new Error('the agent is stopped');
+    return this.#agent;
+  }
+
+  async start(): Promise<void> {
+    const { setup } = this;
+    const { eventLog, topics } = setup;
+    const agentFile = AgentFile.open(setup.folder, setup.id);
+    const till = TillDatabase.open({
+      file: this.file,
+      mapping: parseMapping(setup.mapping.source, setup.mapping.version),
+      terminalId: setup.id,
+      incarnation: agentFile.incarnation,
+      log: silent,
+      // Far apart, so that the write gate never makes a step wait.
+      now: monotonicMinutes(),
+    });
+    const apply = new TillApply({
+      till,
+      schemas: new SchemaRegistry({ eventLog, prefix: setup.prefix }),
+      topics,
+      log: silent,
+    });
+    const next = new Map<string, number>();
+    for (const topic of [topics.catalog, topics.store]) {
+      apply.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
+      next.set(topic, apply.checkpoints.stream(topic).nextOffset);
+    }
+    const capture = new TillCapture({ till, agentFile, log: silent });
+    const publisher = new Publisher({
+      till,
+      agentFile,
+      eventLog,
+      stream: setup.up,
+      databaseId: setup.databaseId,
+      keyVersion: setup.keyVersion,
+      privateKey: readPrivateKey(setup.privateKeyPem),
+      mode: 'stream',
+      // Resends are steps of the model; by itself it never resends.
+      resendAfterMs: 24 * 60 * 60 * 1000,
+      log: silent,
+    });
+    const fenced = capture.checkFile();
+    if (fenced !== undefined) throw fenced;
+    this.#agent = { till, agentFile, capture, publisher, apply, next };
+  }
+
+  /** As kill -9 does: nothing is finished, nothing is flushed. */
+  stop(): void {
+    const { till, agentFile } = this.agent;
+    this.#agent = undefined;
+    till.close();
+    agentFile.close();
+  }
+
+  /** Reads at most `records` more of the stream. @returns how many there were */
+  async read(stream: 'catalog' | 'store', records: number): Promise<number> {
+    const { apply, next } = this.agent;
+    const topic = this.setup.topics[stream];
+    const batch = await readSome(this.setup.eventLog, { topic, partition: 0 }, next.get(topic) ?? 0, records);
+    const last = batch.at(-1);
+    if (last === undefined) return 0;
+    await apply.applyBatch(topic, batch);
+    next.set(topic, last.offset + 1);
+    return batch.length;
+  }
+
+  openEntries(): number {
+    return (
+      this.app.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ??
+      0
+    );
+  }
+
+  close(): void {
+    if (this.#agent !== undefined) this.stop();
+    this.app.close();
+  }
+}
+
+/** At most `limit` records from an offset on; fewer at the end of the stream, where it does not wait. */
+export async function readSome(
+  eventLog: EventLog,
+  stream: StreamRef,
+  from: number,
+  limit: number,
+): Promise<StoredRecord[]> {
+  const { first, end } = await eventLog.offsets(stream);
+  if (from >= end) return [];
+  const stop = new AbortController();
+  const records: StoredRecord[] = [];
+  for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
+    records.push(...batch.slice(0, limit - records.length));
+    if (records.length >= limit || (batch.at(-1)?.offset ?? end) >= end - 1) stop.abort();
+  }
+  return records;
+}
+
+function monotonicMinutes(): () => number {
+  let minutes = 0;
+  return () => (minutes += 1) * 60_000;
+}

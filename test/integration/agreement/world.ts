@@ -1,0 +1,202 @@
+/**
+ * One centre (real PostgreSQL, real capture and apply), the embedded log, and three tills, in which every
+ * command is one step. What the engine does by itself in loops is done here by hand, in any order.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Pool } from 'pg';
+import { startPostgres } from '../../../scripts/support/postgres.ts';
+import { until } from '../../../scripts/support/until.ts';
+import { CentralApply } from '../../../services/central-apply/apply.ts';
+import { Capture } from '../../../services/central-capture/capture.ts';
+import { ensureStoreStream, setupCentre } from '../../../services/central-capture/setup.ts';
+import { enrolTerminal, registerTerminal } from '../../../services/gateway/terminals.ts';
+import { asPayflowError } from '../../../services/shared/errors.ts';
+import type { Releaser } from '../../../services/shared/lifecycle.ts';
+import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
+import { parseMapping } from '../../../services/shared/mapping-parser.ts';
+import { parseLsn } from '../../../services/shared/position.ts';
+import { decodePositionHeader, POSITION_HEADER } from '../../../services/shared/position.ts';
+import { createPool } from '../../../services/shared/postgres.ts';
+import { catalogTopic, storeTopic, upStream } from '../../../services/shared/topics.ts';
+import { CENTRAL_SCHEMA, MAPPING, TILLS } from './schema.ts';
+import { ModelTill, newKeyPair, readSome } from './till.ts';
+
+const PREFIX = 'model';
+const HORIZON_DAYS = 14;
+const silent = pino({ level: 'silent' });
+
+export class World {
+  readonly pool: Pool;
+  readonly eventLog: EmbeddedLog;
+  readonly apply: CentralApply;
+  readonly tills: ModelTill[] = [];
+  /** Next offset central-apply has not seen. */
+  upNext = 0;
+  #captureFailure: unknown;
+  readonly #undo: Releaser[];
+
+  private constructor(pool: Pool, eventLog: EmbeddedLog, undo: Releaser[]) {
+    this.pool = pool;
+    this.eventLog = eventLog;
+    this.#undo = undo;
+    this.apply = new CentralApply({ pool, eventLog, prefix: PREFIX, partitions: [0], log: silent });
+  }
+
+  static async open(): Promise<World> {
+    const undo: Releaser[] = [];
+    const folder = mkdtempSync(join(tmpdir(), 'payflow-agreement-'));
+    undo.push(() => rmSync(folder, { recursive: true, force: true }));
+    const postgres = await startPostgres();
+    undo.push(() => postgres.stop());
+    const pool = createPool({
+      connectionString: postgres.url,
+      applicationName: 'model',
+      max: 6,
+      log: silent,
+    });
+    undo.push(() => pool.end());
+    const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log: silent, maintenanceMs: 0 });
+    undo.push(() => eventLog.close());
+    const world = new World(pool, eventLog, undo);
+    await pool.query(CENTRAL_SCHEMA);
+    const setup = {
+      pool,
+      prefix: PREFIX,
+      mapping: parseMapping(MAPPING),
+      eventLog,
+      horizonDays: HORIZON_DAYS,
+      upPartitions: 1,
+    };
+    await setupCentre(setup);
+    for (const { store } of TILLS) await ensureStoreStream(eventLog, PREFIX, store, HORIZON_DAYS);
+    world.#startCapture(postgres.url);
+    for (const { id, store } of TILLS) world.tills.push(await world.#newTill(id, store, folder));
+    return world;
+  }
+
+  #startCapture(databaseUrl: string): void {
+    const stop = new AbortController();
+    const capture = new Capture({
+      databaseUrl,
+      replicationUrl: databaseUrl,
+      eventLog: this.eventLog,
+      prefix: PREFIX,
+      horizonDays: HORIZON_DAYS,
+      log: silent,
+    });
+    const ended = capture.run(stop.signal).catch((error: unknown) => {
+      this.#captureFailure = error;
+    });
+    this.#undo.push(async () => {
+      stop.abort();
+      await ended;
+    });
+  }
+
+  async #newTill(id: string, store: string, folder: string): Promise<ModelTill> {
+    const { publicKey, privateKey } = newKeyPair();
+    const { enrolmentCode } = await registerTerminal(this.pool, {
+      terminalId: id,
+      storeId: store,
+      upPartitions: 1,
+    });
+    const enrolled = await enrolTerminal(this.pool, { code: enrolmentCode, publicKey, prefix: PREFIX });
+    const till = await ModelTill.open({
+      id,
+      store,
+      folder,
+      eventLog: this.eventLog,
+      topics: { catalog: catalogTopic(PREFIX), store: storeTopic(PREFIX, store) },
+      up: upStream(PREFIX, 0),
+      prefix: PREFIX,
+      databaseId: enrolled.databaseId,
+      mapping: enrolled.mapping,
+      keyVersion: enrolled.keyVersion,
+      privateKeyPem: privateKey,
+    });
+    this.#undo.push(() => till.close());
+    return till;
+  }
+
+  /** Central-apply reads at most `records` more. */
+  async applyNext(records: number): Promise<number> {
+    const batch = await readSome(this.eventLog, upStream(PREFIX, 0), this.upNext, records);
+    const last = batch.at(-1);
+    if (last === undefined) return 0;
+    await this.apply.applyRecords(0, batch);
+    this.upNext = last.offset + 1;
+    return batch.length;
+  }
+
+  /** Central-apply is given again what it has seen, as after a lost reply. */
+  async applyAgain(back: number): Promise<void> {
+    const batch = await readSome(this.eventLog, upStream(PREFIX, 0), Math.max(0, this.upNext - back), back);
+    if (batch.length > 0) await this.apply.applyRecords(0, batch);
+  }
+
+  /** Everything committed so far stands in the streams. */
+  async captured(): Promise<void> {
+    const found = await this.pool.query<{ lsn: string }>(
+      `SELECT pg_logical_emit_message(true, 'payflow.marker', '{"streams":"all"}')::text AS lsn`,
+    );
+    const wanted = parseLsn(found.rows[0]?.lsn ?? '0/0');
+    for (const topic of this.downTopics()) {
+      await until(
+        async () => {
+          if (this.#captureFailure !== undefined) throw asPayflowError(this.#captureFailure);
+          return (await this.#tailLsn(topic)) >= wanted;
+        },
+        `${topic} reaches ${wanted}`,
+        { deadlineMs: 20_000, everyMs: 5 },
+      );
+    }
+  }
+
+  async #tailLsn(topic: string): Promise<bigint> {
+    const stream = { topic, partition: 0 };
+    const { end } = await this.eventLog.offsets(stream);
+    const tail = await readSome(this.eventLog, stream, Math.max(0, end - 1), 1);
+    const header = tail[0]?.headers[POSITION_HEADER];
+    return header === undefined ? 0n : decodePositionHeader(header).position.lsn;
+  }
+
+  downTopics(): string[] {
+    return [catalogTopic(PREFIX), ...new Set(TILLS.map(({ store }) => storeTopic(PREFIX, store)))];
+  }
+
+  async compact(stream: 'catalog' | 'store'): Promise<void> {
+    const topics = this.downTopics().filter(
+      (topic) => (topic === catalogTopic(PREFIX)) === (stream === 'catalog'),
+    );
+    for (const topic of topics) await this.eventLog.compact(topic, { ignoreLag: true });
+  }
+
+  /** Lets everything flow until nothing moves any more. @throws Error that says what stays unsettled */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 30; round += 1) {
+      let moved = 0;
+      for (const till of this.tills) {
+        till.agent.till.appCommitted();
+        till.agent.apply.applyLocal();
+        till.agent.capture.cutAll();
+        while ((await till.agent.publisher.publishNext()) > 0) moved += 1;
+      }
+      while ((await this.applyNext(100)) > 0) moved += 1;
+      await this.captured();
+      for (const till of this.tills) {
+        for (const stream of ['catalog', 'store'] as const) while ((await till.read(stream, 1_000)) > 0);
+      }
+      if (moved === 0 && this.tills.every((till) => till.openEntries() === 0)) return;
+    }
+    throw new Error(
+      `not settled: ${this.tills.map((till) => `${till.setup.id} ${till.openEntries()} open`).join(', ')}`,
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const undo of this.#undo.reverse()) await undo();
+  }
+}

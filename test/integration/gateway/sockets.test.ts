@@ -1,0 +1,149 @@
+import type { Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
+import type { SystemStatus } from '../../../services/gateway/status.ts';
+import { retireTerminal } from '../../../services/gateway/terminals.ts';
+import {
+  eventOf,
+  GatewaySite,
+  PretendAgent,
+  PULLED,
+  PUSHED,
+  type RunningGateway,
+} from '../../support/gateway-site.ts';
+
+let site: GatewaySite;
+let gateway: RunningGateway;
+
+beforeAll(async () => {
+  site = await GatewaySite.start();
+  gateway = await site.gateway();
+});
+
+afterAll(() => site.stop());
+
+async function refusal(socket: Socket): Promise<unknown> {
+  const error = (await eventOf(socket, 'connect_error')) as Error & { data?: unknown };
+  return error.data;
+}
+
+describe('/terminals', () => {
+  it('refuses a wrong token, a retired till and the token of a person at connect', async () => {
+    expect(await refusal(site.socket(gateway, '/terminals', 'wrong'))).toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+    const { token } = await site.till(gateway, 'gone-1');
+    await retireTerminal(site.pool, 'gone-1');
+    expect(await refusal(site.socket(gateway, '/terminals', token))).toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+    const operator = await site.token('operator');
+    expect(await refusal(site.socket(gateway, '/terminals', operator))).toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('answers sync:request with the job, then tells the app how its part went', async () => {
+    const { token } = await site.till(gateway, 'app-1');
+    const agent = new PretendAgent();
+    await site.agent(gateway, token, agent);
+    const app = site.socket(gateway, '/terminals', token);
+    await eventOf(app, 'connect');
+    const done = eventOf(app, 'sync:done');
+    const reply = (await app.emitWithAck('sync:request', { direction: 'both' })) as {
+      ok: true;
+      jobId: string;
+    };
+    expect(reply).toEqual({ ok: true, jobId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
+    expect(await done).toMatchObject({
+      jobId: reply.jobId,
+      terminalId: 'app-1',
+      state: 'done',
+      pull: PULLED,
+      push: PUSHED,
+    });
+  });
+
+  it('answers a malformed sync:request with a code, and tells a failure as sync:failed', async () => {
+    const { token } = await site.till(gateway, 'app-2');
+    const agent = new PretendAgent();
+    agent.onFlush = () => Promise.reject(new Error('no'));
+    await site.agent(gateway, token, agent);
+    const app = site.socket(gateway, '/terminals', token);
+    await eventOf(app, 'connect');
+    const wrong = (await app.emitWithAck('sync:request', { direction: 'up' })) as unknown;
+    expect(wrong).toMatchObject({ ok: false, code: 'VALIDATION' });
+    const failed = eventOf(app, 'sync:failed');
+    await app.emitWithAck('sync:request', { direction: 'pull' });
+    expect(await failed).toMatchObject({ state: 'failed', error: { code: 'INTERNAL' } });
+  });
+
+  it('asks only the agent to flush, never the app with the same token', async () => {
+    const { token } = await site.till(gateway, 'app-3');
+    const app = site.socket(gateway, '/terminals', token);
+    await eventOf(app, 'connect');
+    const asked: string[] = [];
+    app.onAny((event: string) => asked.push(event));
+    const { jobId } = (await app.emitWithAck('sync:request', { direction: 'pull' })) as { jobId: string };
+    const agent = new PretendAgent();
+    await site.agent(gateway, token, agent);
+    await until(() => asked.includes('sync:done'), `job ${jobId} is done`);
+    expect(agent.calls).toEqual(['flush']);
+    expect(asked).not.toContain('sync:flush');
+  });
+
+  it('keeps the agent linked over a restart of the gateway', async () => {
+    const { token } = await site.till(gateway, 'link-1');
+    const fixed = await site.gateway();
+    const agent = new PretendAgent();
+    await site.agent(fixed, token, agent);
+    const before = agent.statusReads;
+    await fixed.stop();
+    const again = await site.gateway({ env: { GATEWAY_PORT: new URL(fixed.url).port } });
+    await until(() => agent.statusReads > before, 'the agent reports to the new gateway');
+    await again.stop();
+  });
+});
+
+describe('/monitor', () => {
+  it('shows the status at connect and again when a till changes, and what happens to jobs', async () => {
+    const viewer = await site.token('viewer');
+    const monitor = site.socket(gateway, '/monitor', viewer);
+    const seen: SystemStatus[] = [];
+    const events: string[] = [];
+    monitor.on('status', (status: SystemStatus) => seen.push(status));
+    monitor.onAny((event: string) => events.push(event));
+    await until(() => seen.length > 0, 'the first status');
+    const { token } = await site.till(gateway, 'mon-1');
+    const agent = new PretendAgent();
+    agent.outboxDepth = 7;
+    await site.agent(gateway, token, agent);
+    const shown = () => seen.at(-1)?.terminals.find((terminal) => terminal.terminalId === 'mon-1');
+    await until(() => shown()?.agent?.outbox.depth === 7, 'the status of the new till');
+    expect(shown()).toMatchObject({ online: true, mode: 'stream', pushLagMs: 4, pullLagMs: 0 });
+    const app = site.socket(gateway, '/terminals', token);
+    await eventOf(app, 'connect');
+    await app.emitWithAck('sync:request', { direction: 'pull' });
+    await until(() => events.includes('sync:done'), 'sync:done on the monitor');
+  });
+
+  it('refuses a till', async () => {
+    const { token } = await site.till(gateway, 'mon-2');
+    expect(await refusal(site.socket(gateway, '/monitor', token))).toMatchObject({ code: 'FORBIDDEN' });
+  });
+});
+
+describe('the schedule', () => {
+  it('syncs stream and scheduled tills by the clock, never manual ones', async () => {
+    const clocked = await site.gateway({ env: { SYNC_SCHEDULE: '* * * * * *' } });
+    const agents = new Map<string, PretendAgent>();
+    for (const mode of ['stream', 'scheduled', 'manual'] as const) {
+      const { token } = await site.till(clocked, `clock-${mode}`);
+      const agent = new PretendAgent();
+      agents.set(mode, agent);
+      await site.agent(clocked, token, agent, mode);
+    }
+    const calls = (mode: string) => agents.get(mode)?.calls.length ?? 0;
+    await until(() => calls('stream') >= 4 && calls('scheduled') >= 4, 'two ticks');
+    expect(calls('manual')).toBe(0);
+    await clocked.stop();
+  });
+});

@@ -1,0 +1,192 @@
+/** A centre with capture on the embedded log: a real PostgreSQL, a small shop, and readers of its streams. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { pino, type Logger } from 'pino';
+import { startPostgres } from '../../scripts/support/postgres.ts';
+import { until } from '../../scripts/support/until.ts';
+import { Capture } from '../../services/central-capture/capture.ts';
+import type { CaptureSession } from '../../services/central-capture/session.ts';
+import { setupCentre } from '../../services/central-capture/setup.ts';
+import type { ChangeRecord, ControlRecord } from '../../services/shared/change-record.ts';
+import { decodeChange, decodeControl, isControl } from '../../services/shared/envelope.ts';
+import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
+import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
+import { parseMapping } from '../../services/shared/mapping-parser.ts';
+import { createPool } from '../../services/shared/postgres.ts';
+import { SchemaRegistry } from '../../services/shared/schema-registry.ts';
+import { catalogTopic, storeTopic } from '../../services/shared/topics.ts';
+
+export const SHOP_SQL = `
+  CREATE TABLE products (
+    id bigint PRIMARY KEY, sku text NOT NULL, price numeric(12,2), description text,
+    changed timestamptz, data jsonb, weight double precision, photo bytea, active boolean, shelf int
+  );
+  CREATE TABLE orders (id bigint PRIMARY KEY, store_id text, note text);
+  CREATE TABLE order_items (id bigint PRIMARY KEY, order_id bigint, qty int);
+`;
+
+export const SHOP_MAPPING = `
+version: 1
+tables:
+  products: { scope: global }
+  orders: { scope: { store: store_id } }
+  order_items: { scope: { store: { via: order_id } }, references: { order_id: orders } }
+`;
+
+export interface CaptureSiteOptions {
+  readonly sql?: string;
+  readonly mapping?: string;
+  /** Wraps the log that capture is given. */
+  readonly wrapLog?: (log: EventLog) => EventLog;
+  readonly heartbeatMs?: number;
+}
+
+interface RunningCapture {
+  readonly session: () => CaptureSession;
+  readonly stop: () => Promise<void>;
+}
+
+/** Records of a stream, decoded, without the log's own. */
+export interface StreamContent {
+  readonly stored: readonly StoredRecord[];
+  readonly changes: readonly ChangeRecord[];
+  readonly controls: readonly ControlRecord[];
+}
+
+export class CaptureSite {
+  readonly prefix = `t${randomBytes(5).toString('hex')}`;
+  readonly log: Logger = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
+  readonly #folder = mkdtempSync(join(tmpdir(), 'payflow-capture-'));
+  readonly #options: CaptureSiteOptions;
+  readonly #running = new Set<RunningCapture>();
+  readonly eventLog: EmbeddedLog;
+  readonly url: string;
+  readonly pool: pg.Pool;
+  readonly #stopPostgres: () => Promise<void>;
+
+  private constructor(options: CaptureSiteOptions, url: string, stopPostgres: () => Promise<void>) {
+    this.#options = options;
+    this.url = url;
+    this.#stopPostgres = stopPostgres;
+    this.pool = createPool({ connectionString: url, applicationName: 'test', log: this.log });
+    this.eventLog = new EmbeddedLog({ file: join(this.#folder, 'log.db'), log: this.log });
+  }
+
+  static async start(options: CaptureSiteOptions = {}): Promise<CaptureSite> {
+    const postgres = await startPostgres();
+    const site = new CaptureSite(options, postgres.url, () => postgres.stop());
+    await site.pool.query(options.sql ?? SHOP_SQL);
+    return site;
+  }
+
+  async setup(mapping = this.#options.mapping ?? SHOP_MAPPING) {
+    return setupCentre({
+      pool: this.pool,
+      prefix: this.prefix,
+      mapping: parseMapping(mapping),
+      eventLog: this.eventLog,
+      horizonDays: 14,
+      upPartitions: 2,
+    });
+  }
+
+  /** Starts a capture and waits until it reads the WAL. */
+  async capture(): Promise<RunningCapture> {
+    const stop = new AbortController();
+    let session: CaptureSession | undefined;
+    let failure: unknown;
+    const capture = new Capture({
+      databaseUrl: this.url,
+      replicationUrl: this.url,
+      eventLog: this.#options.wrapLog?.(this.eventLog) ?? this.eventLog,
+      prefix: this.prefix,
+      horizonDays: 14,
+      log: this.log,
+      heartbeatMs: this.#options.heartbeatMs ?? 10_000,
+      onSession: (started) => (session = started),
+    });
+    const run = capture.run(stop.signal).catch((error: unknown) => (failure = error));
+    const running: RunningCapture = {
+      session: () => {
+        if (session === undefined) throw new Error('capture has no session');
+        return session;
+      },
+      stop: async () => {
+        stop.abort();
+        await run;
+        this.#running.delete(running);
+      },
+    };
+    this.#running.add(running);
+    await until(() => session !== undefined || failure !== undefined, 'capture reads the WAL');
+    if (failure !== undefined) throw failure;
+    return running;
+  }
+
+  catalog(): Promise<StreamContent> {
+    return this.read(catalogTopic(this.prefix));
+  }
+
+  store(storeId: string): Promise<StreamContent> {
+    return this.read(storeTopic(this.prefix, storeId));
+  }
+
+  /** Everything the stream holds now. */
+  async read(topic: string): Promise<StreamContent> {
+    const stream = { topic, partition: 0 };
+    const { first, end } = await this.eventLog.offsets(stream);
+    const stored: StoredRecord[] = [];
+    const stop = new AbortController();
+    for await (const batch of this.eventLog.read(stream, { from: first, signal: stop.signal })) {
+      stored.push(...batch);
+      if ((batch.at(-1)?.offset ?? 0) >= end - 1) break;
+    }
+    stop.abort();
+    const schemas = new SchemaRegistry({ eventLog: this.eventLog, prefix: this.prefix });
+    const rows = stored.filter((record) => !isControl(record));
+    return {
+      stored,
+      changes: await Promise.all(rows.map((record) => decodeChange(record, schemas))),
+      controls: stored.flatMap((record) => {
+        const decoded = isControl(record) ? decodeControl(record) : undefined;
+        return decoded === undefined ? [] : [decoded.control];
+      }),
+    };
+  }
+
+  /** Waits until all wanted seedings are done. */
+  async seeded(): Promise<void> {
+    await until(async () => {
+      const { rows } = await this.pool.query("SELECT FROM payflow_sync.seeding WHERE state <> 'done'");
+      return rows.length === 0;
+    }, 'all tables are seeded');
+  }
+
+  /** Waits until the slot has confirmed everything that is in the WAL now. */
+  async acknowledged(): Promise<void> {
+    const { rows } = await this.pool.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
+    await until(
+      async () => {
+        const confirmed = await this.pool.query(
+          `SELECT FROM pg_replication_slots
+           WHERE database = current_database() AND confirmed_flush_lsn >= $1::pg_lsn`,
+          [rows[0]?.lsn],
+        );
+        return confirmed.rowCount === 1;
+      },
+      'the slot has confirmed the WAL',
+      { everyMs: 10 },
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const running of [...this.#running]) await running.stop();
+    await this.pool.end();
+    await this.eventLog.close();
+    await this.#stopPostgres();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,197 @@
+/** What capture would write, by hand: records of one down stream, encoded as they travel. */
+import {
+  type CentralId,
+  type CentralRow,
+  type CentralValue,
+  LINK_TABLE,
+  MAPPING_TABLE,
+  type Origin,
+  PROGRESS_TABLE,
+  PROTOCOL_VERSION,
+  type RowOp,
+  rowKey,
+} from '../../services/shared/change-record.ts';
+import type { CentralKind } from '../../services/shared/central-catalog.ts';
+import { changeSchema } from '../../services/shared/change-schema.ts';
+import {
+  CATALOG_POSITION_HEADER,
+  compileSchema,
+  type CompiledSchema,
+  encodeChange,
+  encodeControl,
+  type SchemaSource,
+} from '../../services/shared/envelope.ts';
+import { PayflowError } from '../../services/shared/errors.ts';
+import type { LogRecord, StoredRecord } from '../../services/shared/log/event-log.ts';
+import {
+  encodePosition,
+  encodePositionHeader,
+  type Lsn,
+  POSITION_HEADER,
+  type Position,
+} from '../../services/shared/position.ts';
+
+/** Central columns: name → [kind, type]. The first is the key. */
+export type CentralColumns = Readonly<Record<string, readonly [CentralKind, string]>>;
+
+const INTERNAL: Readonly<Record<string, CentralColumns>> = {
+  [LINK_TABLE]: {
+    terminal_id: ['text', 'text'],
+    table_name: ['text', 'text'],
+    identity: ['text', 'text'],
+    central_id: ['text', 'text'],
+  },
+  [PROGRESS_TABLE]: {
+    terminal_id: ['text', 'text'],
+    incarnation: ['text', 'text'],
+    last_unit: ['bigint', 'bigint'],
+    last_seq: ['bigint', 'bigint'],
+    exceptions: ['text', 'text'],
+  },
+  [MAPPING_TABLE]: { name: ['text', 'text'], version: ['int', 'integer'], source: ['text', 'text'] },
+};
+
+export class TestSchemas implements SchemaSource {
+  readonly #byTable = new Map<string, CompiledSchema>();
+
+  constructor(tables: Readonly<Record<string, CentralColumns>>) {
+    for (const [table, columns] of Object.entries({ ...INTERNAL, ...tables })) this.set(table, columns);
+  }
+
+  set(table: string, columns: CentralColumns): void {
+    const list = Object.entries(columns).map(([name, [kind, type]]) => ({ name, kind, type }));
+    this.#byTable.set(table, compileSchema(changeSchema(table, [list[0]?.name ?? ''], list)));
+  }
+
+  of(table: string): CompiledSchema {
+    const schema = this.#byTable.get(table);
+    if (schema === undefined) throw new PayflowError('INTERNAL', `no test schema for ${table}`);
+    return schema;
+  }
+
+  find(fingerprint: bigint): CompiledSchema | undefined {
+    return [...this.#byTable.values()].find((schema) => schema.fingerprint === fingerprint);
+  }
+
+  fetch(fingerprint: bigint): Promise<CompiledSchema> {
+    const found = this.find(fingerprint);
+    if (found !== undefined) return Promise.resolve(found);
+    return Promise.reject(new PayflowError('SCHEMA_UNKNOWN', 'not among the test schemas'));
+  }
+}
+
+export interface RowOptions {
+  readonly op?: RowOp;
+  readonly origins?: readonly Origin[];
+  readonly omitted?: readonly string[];
+}
+
+type Content = (position: Position, last: boolean) => LogRecord;
+
+/** One stream. Every call of `commit` is one transaction. */
+export class DownStream {
+  readonly records: StoredRecord[] = [];
+  readonly #schemas: TestSchemas;
+
+  constructor(schemas: TestSchemas) {
+    this.#schemas = schemas;
+  }
+
+  row(
+    table: string,
+    id: string | number,
+    row: Record<string, CentralValue>,
+    options: RowOptions = {},
+  ): Content {
+    const types = this.#schemas.of(table).types;
+    const key = types.keys().next().value ?? 'id';
+    const full = Object.entries({ [key]: id, ...row }).map(([name, value]) => {
+      const isBig = types.get(name) === 'bigint' && typeof value === 'number';
+      return [name, isBig ? BigInt(value) : value] as const;
+    });
+    return this.#change(table, String(id), Object.fromEntries(full), { op: 'u', ...options });
+  }
+
+  delete(table: string, id: string | number, options: RowOptions = {}): Content {
+    return this.#change(table, String(id), null, { ...options, op: 'd' });
+  }
+
+  tombstone(table: string, id: string | number): Content {
+    return (position, last) => ({
+      key: Buffer.from(rowKey(table, String(id) as CentralId)),
+      value: null,
+      headers: { [POSITION_HEADER]: encodePositionHeader(position, last) },
+    });
+  }
+
+  link(terminal: string, table: string, identity: string, centralId: string | number): Content {
+    const row = { terminal_id: terminal, table_name: table, identity, central_id: String(centralId) };
+    return this.#change(LINK_TABLE, JSON.stringify([terminal, table, identity]), row, { op: 'c' });
+  }
+
+  progress(
+    terminal: string,
+    incarnation: string,
+    lastSeq: number,
+    options: { catalog?: Position; exceptions?: readonly [number, number, string][] } = {},
+  ): Content {
+    const row = {
+      terminal_id: terminal,
+      incarnation,
+      last_unit: 1n,
+      last_seq: BigInt(lastSeq),
+      exceptions: JSON.stringify(options.exceptions ?? []),
+    };
+    const change = this.#change(PROGRESS_TABLE, terminal, row, { op: 'u' });
+    return (position, last) => {
+      const record = change(position, last);
+      const header = encodePosition(options.catalog ?? { epoch: 0, lsn: 0n as Lsn, seq: 0 });
+      return { ...record, headers: { ...record.headers, [CATALOG_POSITION_HEADER]: header } };
+    };
+  }
+
+  mapping(version: number, source: string): Content {
+    return this.#change(MAPPING_TABLE, 'mapping', { name: 'mapping', version, source }, { op: 'u' });
+  }
+
+  heartbeat(): Content {
+    return (position) => encodeControl({ kind: 'heartbeat', streamId: 'stream-1', sentAtMs: 1 }, position);
+  }
+
+  /** One transaction: all contents at this LSN, seq counting from 1. @returns its records */
+  commit(lsn: number, ...contents: readonly Content[]): StoredRecord[] {
+    const added = contents.map((content, i) => {
+      const position: Position = { epoch: 1, lsn: BigInt(lsn) as Lsn, seq: i + 1 };
+      const { key, value, headers = {} } = content(position, i === contents.length - 1);
+      return { key, value, headers, offset: this.records.length + i, timestampMs: Date.now() };
+    });
+    this.records.push(...added);
+    return added;
+  }
+
+  #change(table: string, id: string, after: CentralRow | null, options: RowOptions): Content {
+    return (position, lastOfTransaction) =>
+      encodeChange(
+        {
+          protocol: PROTOCOL_VERSION,
+          op: options.op ?? 'u',
+          table,
+          id: id as CentralId,
+          before: null,
+          after,
+          position,
+          lastOfTransaction,
+          xid: 1,
+          commitTimeUs: 1_700_000_000_000_000n,
+          origins: options.origins ?? [],
+          omitted: options.omitted ?? [],
+          types: new Map(),
+        },
+        this.#schemas.of(table),
+      );
+  }
+}
+
+export function positionAt(lsn: number, seq = 1): Position {
+  return { epoch: 1, lsn: BigInt(lsn) as Lsn, seq };
+}

@@ -1,0 +1,142 @@
+/** A small shop for tests of the till's apply side: a till file, its two streams, and a TillApply on them. */
+import { TillApply, type TillApplyOptions } from '../../services/terminal-agent/apply.ts';
+import type { Origin, Outcome } from '../../services/shared/change-record.ts';
+import type { StoredRecord } from '../../services/shared/log/event-log.ts';
+import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
+import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
+
+export const CATALOG = 'payflow.catalog';
+export const STORE = 'payflow.store.S1';
+
+export const SHOP_SCHEMA = `
+CREATE TABLE categories (id INTEGER PRIMARY KEY, local_id TEXT, server_id INTEGER, name TEXT NOT NULL,
+  parent_id INTEGER REFERENCES categories, sync_status TEXT, last_sync_at TEXT);
+CREATE TABLE products (id INTEGER PRIMARY KEY, local_id TEXT, server_id INTEGER, sku TEXT NOT NULL UNIQUE,
+  name TEXT, price REAL CHECK (price >= 0), stock_quantity INTEGER NOT NULL DEFAULT 0,
+  category_id INTEGER REFERENCES categories, updated_at TEXT, shelf TEXT,
+  sync_status TEXT, sync_operation TEXT, last_sync_at TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, local_id TEXT, server_id INTEGER, number TEXT, total REAL,
+  updated_at TEXT, sync_status TEXT, sync_operation TEXT, last_sync_at TEXT);
+CREATE TABLE order_items (id INTEGER PRIMARY KEY, local_id TEXT, server_id INTEGER,
+  order_id INTEGER NOT NULL REFERENCES orders, product_id INTEGER REFERENCES products, quantity INTEGER,
+  sync_status TEXT);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT);
+`;
+
+export const SHOP_MAPPING = `
+version: 1
+defaults:
+  exclude: [local_id, server_id, sync_status, sync_operation, last_sync_at]
+tables:
+  categories:
+    scope: global
+    references: {parent_id: categories}
+  products:
+    scope: global
+    exclude: [local_id, server_id, sync_status, sync_operation, last_sync_at, shelf]
+    columns: {stock_quantity: {policy: delta}}
+    references: {category_id: categories}
+    natural_key: [sku]
+  orders:
+    scope: {store: store_id}
+    set: {store_id: $store}
+  order_items:
+    scope: {store: {via: order_id}}
+    references: {order_id: orders, product_id: products}
+  settings:
+    scope: global
+    direction: push
+`;
+
+export const SHOP_CENTRAL: Readonly<Record<string, CentralColumns>> = {
+  categories: { id: ['bigint', 'bigint'], name: ['text', 'text'], parent_id: ['bigint', 'bigint'] },
+  products: {
+    id: ['bigint', 'bigint'],
+    sku: ['text', 'text'],
+    name: ['text', 'text'],
+    price: ['text', 'numeric(12,2)'],
+    stock_quantity: ['int', 'integer'],
+    category_id: ['bigint', 'bigint'],
+    updated_at: ['text', 'timestamp with time zone'],
+  },
+  orders: {
+    id: ['bigint', 'bigint'],
+    number: ['text', 'text'],
+    total: ['text', 'numeric(12,2)'],
+    updated_at: ['text', 'timestamp with time zone'],
+    store_id: ['text', 'text'],
+  },
+  order_items: {
+    id: ['bigint', 'bigint'],
+    order_id: ['bigint', 'bigint'],
+    product_id: ['bigint', 'bigint'],
+    quantity: ['int', 'integer'],
+  },
+  settings: { name: ['text', 'text'], value: ['text', 'text'] },
+};
+
+export const INCARNATION = 'incarnation-1';
+
+export interface ShopTill {
+  readonly test: TestTill;
+  readonly schemas: TestSchemas;
+  readonly catalog: DownStream;
+  readonly store: DownStream;
+  readonly apply: TillApply;
+  /** Applies what was committed to a stream. */
+  toCatalog(records: StoredRecord[]): Promise<void>;
+  toStore(records: StoredRecord[]): Promise<void>;
+  /** A fresh TillApply over the same file, as after a restart. */
+  restart(): void;
+  rows(sql: string): unknown[];
+  close(): void;
+}
+
+export interface ShopOptions extends Partial<TestTillOptions> {
+  readonly apply?: Partial<TillApplyOptions>;
+}
+
+export function openShopTill(options: ShopOptions = {}): ShopTill {
+  // A clock on which every look is long after the one before: the gate never keeps a test waiting.
+  let clockMs = 0;
+  const test = openTestTill({
+    schema: options.schema ?? SHOP_SCHEMA,
+    mapping: options.mapping ?? SHOP_MAPPING,
+    incarnation: INCARNATION,
+    now: () => (clockMs += 60_000),
+    ...options,
+  });
+  const schemas = new TestSchemas(SHOP_CENTRAL);
+  const make = () =>
+    new TillApply({
+      till: test.till,
+      schemas,
+      topics: { catalog: CATALOG, store: STORE },
+      log: silentLog,
+      ...options.apply,
+    });
+  let apply = make();
+  return {
+    test,
+    schemas,
+    catalog: new DownStream(schemas),
+    store: new DownStream(schemas),
+    get apply() {
+      return apply;
+    },
+    toCatalog: async (records) => void (await apply.applyBatch(CATALOG, records)),
+    toStore: async (records) => void (await apply.applyBatch(STORE, records)),
+    restart() {
+      test.reopen();
+      apply = make();
+      apply.resume(CATALOG);
+      apply.resume(STORE);
+    },
+    rows: (sql) => test.app.prepare(sql).all(),
+    close: () => test.close(),
+  };
+}
+
+export function mine(seq: number, outcome: Outcome = 'applied'): Origin {
+  return { terminal: 'T1', incarnation: INCARNATION, seq, outcome };
+}

@@ -1,0 +1,135 @@
+/** A till's way up: its file, agent file, capture and publisher on an embedded log of its own. */
+import { join } from 'node:path';
+import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
+import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
+import type { SyncMode } from '../../services/shared/agent-protocol.ts';
+import { makeKeyPair, readPrivateKey, verifyBytes } from '../../services/shared/signature.ts';
+import { topicSpecUp, upStream } from '../../services/shared/topics.ts';
+import { decodeUnitRecord } from '../../services/shared/unit-codec.ts';
+import {
+  SIGNATURE_HEADER,
+  type Unit,
+  type UnitChange,
+  type UnitRecord,
+} from '../../services/shared/unit-record.ts';
+import { AgentFile } from '../../services/terminal-agent/agent-file.ts';
+import { TillCapture } from '../../services/terminal-agent/capture.ts';
+import { Publisher } from '../../services/terminal-agent/publisher.ts';
+import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
+
+export const UP = upStream('test', 0);
+
+export class TillPull {
+  readonly test: TestTill;
+  readonly log: EmbeddedLog;
+  readonly clock = { now: 1_700_000_000_000 };
+  readonly keys = makeKeyPair();
+  readonly mode: SyncMode;
+  agentFile: AgentFile;
+  capture: TillCapture;
+  publisher: Publisher;
+
+  private constructor(test: TestTill, log: EmbeddedLog, mode: SyncMode) {
+    this.test = test;
+    this.log = log;
+    this.mode = mode;
+    this.agentFile = AgentFile.open(test.folder, 'T1', () => 'incarnation-1');
+    this.capture = this.#newCapture();
+    this.publisher = this.newPublisher();
+  }
+
+  static async open(options: TestTillOptions & { mode?: SyncMode }): Promise<TillPull> {
+    const test = openTestTill(options);
+    const log = new EmbeddedLog({ file: join(test.folder, 'log.db'), log: silentLog });
+    await log.createTopic(topicSpecUp('test', 1));
+    return new TillPull(test, log, options.mode ?? 'stream');
+  }
+
+  get app() {
+    return this.test.app;
+  }
+
+  get till() {
+    return this.test.till;
+  }
+
+  newPublisher(eventLog: EventLog = this.log): Publisher {
+    return new Publisher({
+      till: this.till,
+      agentFile: this.agentFile,
+      eventLog,
+      stream: UP,
+      databaseId: 'centre',
+      keyVersion: 1,
+      privateKey: readPrivateKey(this.keys.privateKey),
+      mode: this.mode,
+      resendAfterMs: 60_000,
+      log: silentLog,
+      now: () => this.clock.now,
+    });
+  }
+
+  #newCapture(): TillCapture {
+    return new TillCapture({
+      till: this.till,
+      agentFile: this.agentFile,
+      log: silentLog,
+      now: () => this.clock.now,
+    });
+  }
+
+  /** As after a kill -9: nothing in memory survives. */
+  restart(): void {
+    this.agentFile.close();
+    this.test.reopen();
+    this.agentFile = AgentFile.open(this.test.folder, 'T1');
+    this.capture = this.#newCapture();
+    this.publisher = this.newPublisher();
+  }
+
+  /** Cuts and publishes until nothing is left. */
+  async pull(): Promise<void> {
+    this.capture.cutAll();
+    while ((await this.publisher.publishNext()) > 0);
+  }
+
+  /** Every record of the up stream, with its signature checked. */
+  async records(): Promise<UnitRecord[]> {
+    const { end } = await this.log.offsets(UP);
+    const stop = new AbortController();
+    const stored: StoredRecord[] = [];
+    for await (const batch of this.log.read(UP, { from: 0, signal: stop.signal })) {
+      stored.push(...batch);
+      if ((batch.at(-1)?.offset ?? 0) + 1 >= end) break;
+    }
+    stop.abort();
+    return stored
+      .filter(({ key, value }) => key?.toString() === 'T1' && value !== null)
+      .map(({ value, headers }) => {
+        const bytes = value as Buffer;
+        const signature = headers[SIGNATURE_HEADER];
+        if (signature === undefined || !verifyBytes(bytes, signature, this.keys.publicKey)) {
+          throw new Error('a record with a wrong signature');
+        }
+        return decodeUnitRecord(bytes);
+      });
+  }
+
+  async units(): Promise<Unit[]> {
+    return (await this.records()).flatMap(({ units }) => units);
+  }
+
+  async changes(): Promise<UnitChange[]> {
+    return (await this.units()).flatMap(({ changes }) => changes);
+  }
+
+  settle(upToSeq: number): void {
+    this.till.db.prepare(`UPDATE sync_outbox SET outcome = 'applied' WHERE seq <= ?`).run(upToSeq);
+  }
+
+  async close(): Promise<void> {
+    await this.log.close();
+    this.agentFile.close();
+    this.test.close();
+  }
+}

@@ -1,0 +1,321 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { positionAt } from '../../support/down-stream.ts';
+import { CATALOG, openShopTill, type ShopTill, STORE } from '../../support/shop-till.ts';
+
+let shop: ShopTill;
+beforeEach(() => {
+  shop = openShopTill();
+});
+afterEach(() => shop.close());
+
+const product = (sku: string, more: Record<string, string | number | bigint | null> = {}) => ({
+  sku,
+  name: `Name of ${sku}`,
+  price: '12.50',
+  stock_quantity: 10,
+  category_id: null,
+  updated_at: '2026-01-02 03:04:05+00',
+  ...more,
+});
+
+describe('central rows', () => {
+  it('are inserted with a local key, a link, a minted local_id and the status synced', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    const [row] = shop.rows('SELECT * FROM products') as Record<string, unknown>[];
+    expect(row).toMatchObject({ id: 1, server_id: 7, sku: 'A', price: 12.5, sync_status: 'synced' });
+    expect(row?.['local_id']).toMatch(/^[0-9a-f-]{36}$/);
+    expect(row?.['last_sync_at']).toMatch(/^\d{4}-/);
+  });
+
+  it('leave no trace in the outbox', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    await shop.toCatalog(catalog.commit(101, catalog.row('products', 7, product('B'))));
+    await shop.toCatalog(
+      catalog.commit(102, catalog.delete('products', 7), catalog.tombstone('products', 7)),
+    );
+    expect(shop.rows('SELECT * FROM sync_outbox')).toEqual([]);
+    expect(shop.rows('SELECT * FROM products')).toEqual([]);
+    expect(shop.rows('SELECT * FROM sync_silence')).toEqual([]);
+  });
+
+  it('are updated in place, and columns that stay on the till are left alone', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    shop.test.app.exec(`UPDATE products SET shelf = 'left'`);
+    await shop.toCatalog(catalog.commit(101, catalog.row('products', 7, product('A', { name: 'new' }))));
+    expect(shop.rows('SELECT id, name, shelf FROM products')).toEqual([
+      { id: 1, name: 'new', shelf: 'left' },
+    ]);
+  });
+
+  it('never go back in time, however often a stream is read again', async () => {
+    const { catalog } = shop;
+    const first = catalog.commit(100, catalog.row('products', 7, product('A', { name: 'old' })));
+    const second = catalog.commit(101, catalog.row('products', 7, product('A', { name: 'new' })));
+    const third = catalog.commit(102, catalog.row('products', 8, product('B')));
+    const fourth = catalog.commit(103, catalog.delete('products', 8));
+    await shop.toCatalog([...first, ...second, ...third, ...fourth]);
+    await shop.toCatalog([...first, ...third]);
+    expect(shop.rows('SELECT sku, name FROM products')).toEqual([{ sku: 'A', name: 'new' }]);
+  });
+
+  it('keep columns that were omitted because the row was too large', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    const omitted = catalog.row('products', 7, product('A', { name: null, stock_quantity: 3 }), {
+      omitted: ['name'],
+    });
+    await shop.toCatalog(catalog.commit(101, omitted));
+    expect(shop.rows('SELECT name, stock_quantity FROM products')).toEqual([
+      { name: 'Name of A', stock_quantity: 3 },
+    ]);
+  });
+
+  it('do not set off the triggers of the app, which are there again afterwards', async () => {
+    const { catalog, test } = shop;
+    test.app.exec(`CREATE TABLE noted (what TEXT);
+      CREATE TRIGGER note AFTER UPDATE ON products BEGIN INSERT INTO noted VALUES (NEW.sku); END;`);
+    test.till.appCommitted();
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    await shop.toCatalog(catalog.commit(101, catalog.row('products', 7, product('B'))));
+    expect(shop.rows('SELECT * FROM noted')).toEqual([]);
+    test.app.exec(`UPDATE products SET sku = 'C'`);
+    expect(shop.rows('SELECT * FROM noted')).toEqual([{ what: 'C' }]);
+    expect(shop.rows('SELECT op FROM sync_outbox')).toEqual([{ op: 'u' }]);
+  });
+
+  it('of a table that the till lacks are skipped and listed', async () => {
+    const { catalog } = shop;
+    shop.schemas.set('suppliers', { id: ['bigint', 'bigint'] });
+    await shop.toCatalog(catalog.commit(100, catalog.row('suppliers', 1, {})));
+    expect([...shop.apply.skipped]).toEqual(['suppliers']);
+    expect(shop.apply.checkpoints.stream(CATALOG).nextOffset).toBe(1);
+  });
+});
+
+describe('references', () => {
+  it('are written as the local key of the parent', async () => {
+    const { catalog } = shop;
+    shop.test.app.exec(`INSERT INTO categories (id, name) VALUES (40, 'own')`);
+    await shop.toCatalog(
+      catalog.commit(100, catalog.row('categories', 9, { name: 'c', parent_id: null }), catalog.heartbeat()),
+    );
+    await shop.toStore(shop.store.commit(101, shop.store.heartbeat()));
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 7, product('A', { category_id: 9n }))));
+    expect(shop.rows('SELECT category_id FROM products')).toEqual([{ category_id: 41 }]);
+  });
+
+  it('park a child whose parent is missing, and write it when the parent comes', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A', { category_id: 9n }))));
+    expect(shop.rows('SELECT * FROM products')).toEqual([]);
+    expect(shop.apply.parkedRows()).toMatchObject([
+      { table: 'products', centralId: '7', reason: 'parent', waitsFor: 'categories:9' },
+    ]);
+    await shop.toCatalog(catalog.commit(101, catalog.row('categories', 9, { name: 'c', parent_id: null })));
+    expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 1 }]);
+    expect(shop.apply.parkedRows()).toEqual([]);
+  });
+
+  it('that go round in a circle are written with the nullable one filled in later', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(
+      catalog.commit(
+        100,
+        catalog.row('categories', 1, { name: 'a', parent_id: 2n }),
+        catalog.row('categories', 2, { name: 'b', parent_id: 1n }),
+      ),
+    );
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(
+      shop.rows(
+        'SELECT c.name, p.name AS parent FROM categories c JOIN categories p ON p.id = c.parent_id ORDER BY 1',
+      ),
+    ).toEqual([
+      { name: 'a', parent: 'b' },
+      { name: 'b', parent: 'a' },
+    ]);
+  });
+});
+
+describe('rows that the till refuses', () => {
+  it('are parked and stop nothing; the newest image is written when there is room', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 1, product('A'))));
+    await shop.toCatalog(
+      catalog.commit(
+        101,
+        catalog.row('products', 2, product('A', { name: 'x' })),
+        catalog.row('products', 3, product('C')),
+      ),
+    );
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 2, product('A', { name: 'y' }))));
+    expect(shop.rows('SELECT server_id FROM products ORDER BY 1')).toEqual([
+      { server_id: 1 },
+      { server_id: 3 },
+    ]);
+    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '2', reason: 'refused' }]);
+    await shop.toCatalog(catalog.commit(103, catalog.delete('products', 1)));
+    expect(shop.rows(`SELECT server_id, name FROM products WHERE sku = 'A'`)).toEqual([
+      { server_id: 2, name: 'y' },
+    ]);
+    expect(shop.apply.parkedRows()).toEqual([]);
+  });
+
+  it('are written together when they are in each other’s way', async () => {
+    const { catalog } = shop;
+    await shop.toCatalog(
+      catalog.commit(100, ...['A', 'B', 'C'].map((sku, i) => catalog.row('products', i + 1, product(sku)))),
+    );
+    shop.test.app.exec(`UPDATE products SET shelf = 'shelf of ' || id`);
+    await shop.toCatalog(
+      catalog.commit(101, ...['B', 'C', 'A'].map((sku, i) => catalog.row('products', i + 1, product(sku)))),
+    );
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.rows('SELECT id, server_id, sku, shelf FROM products ORDER BY id')).toEqual([
+      { id: 1, server_id: 1, sku: 'B', shelf: 'shelf of 1' },
+      { id: 2, server_id: 2, sku: 'C', shelf: 'shelf of 2' },
+      { id: 3, server_id: 3, sku: 'A', shelf: 'shelf of 3' },
+    ]);
+  });
+
+  it('are tried again when the app makes room', async () => {
+    const { catalog, store } = shop;
+    shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
+    await shop.toStore(store.commit(100, store.heartbeat()));
+    await shop.toCatalog(catalog.commit(99, catalog.row('products', 1, product('A'))));
+    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'refused' }]);
+    shop.test.app.exec(`UPDATE products SET sku = 'B'`);
+    shop.apply.applyLocal();
+    expect(shop.rows('SELECT sku FROM products ORDER BY 1')).toEqual([{ sku: 'A' }, { sku: 'B' }]);
+  });
+});
+
+describe('transactions', () => {
+  it('are applied whole: the rest of one that is still to come is waited for', async () => {
+    const { catalog } = shop;
+    const records = catalog.commit(
+      100,
+      ...['A', 'B', 'C'].map((sku, i) => catalog.row('products', i, product(sku))),
+    );
+    await shop.toCatalog(records.slice(0, 2));
+    expect(shop.rows('SELECT * FROM products')).toEqual([]);
+    expect(shop.apply.checkpoints.stream(CATALOG).nextOffset).toBe(0);
+    await shop.toCatalog(records.slice(2));
+    expect(shop.rows('SELECT * FROM products')).toHaveLength(3);
+    expect(shop.apply.checkpoints.stream(CATALOG)).toMatchObject({
+      nextOffset: 3,
+      position: positionAt(100, 3),
+    });
+  });
+
+  it('end where the next begins when compaction took the flagged record', async () => {
+    const { catalog } = shop;
+    const first = catalog.commit(
+      100,
+      catalog.row('products', 1, product('A')),
+      catalog.row('products', 2, product('B')),
+    );
+    const second = catalog.commit(101, catalog.row('products', 3, product('C')));
+    await shop.toCatalog([...first.slice(0, 1), ...second]);
+    expect(shop.rows('SELECT * FROM products')).toHaveLength(2);
+  });
+
+  it('larger than TX_ROWS are applied in parts, and counted', async () => {
+    shop.close();
+    shop = openShopTill({ apply: { txRows: 10 } });
+    const { catalog } = shop;
+    await shop.toCatalog(
+      catalog.commit(
+        100,
+        ...Array.from({ length: 25 }, (_, i) => catalog.row('products', i, product(`S${i}`))),
+      ),
+    );
+    expect(shop.rows('SELECT * FROM products')).toHaveLength(25);
+    expect(shop.apply.partial).toBe(2);
+  });
+
+  it('leave nothing behind when one fails: rows, offset and triggers are as before', async () => {
+    const { catalog, test } = shop;
+    test.app.exec(`CREATE TRIGGER note AFTER INSERT ON products BEGIN SELECT 1; END;`);
+    test.till.appCommitted();
+    test.till.db.exec('DROP TABLE sync_checkpoint');
+    const records = catalog.commit(100, catalog.row('products', 7, product('A')));
+    await expect(shop.toCatalog(records)).rejects.toThrow(/sync_checkpoint/);
+    expect(shop.rows('SELECT * FROM products')).toEqual([]);
+    expect(shop.rows('SELECT * FROM sync_stream')).toEqual([]);
+    expect(shop.rows(`SELECT name FROM sqlite_master WHERE name = 'note'`)).toHaveLength(1);
+    expect(shop.rows('SELECT * FROM sync_silence')).toEqual([]);
+  });
+});
+
+describe('checkpoints', () => {
+  it('say per stream and per table how far the till is', async () => {
+    const { catalog, store } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 1, product('A'))));
+    await shop.toCatalog(catalog.commit(105, catalog.heartbeat()));
+    await shop.toStore(
+      store.commit(103, store.row('orders', 5, { number: 'n', total: '1.00', store_id: 'S1' })),
+    );
+    expect(shop.apply.checkpoints.stream(CATALOG)).toMatchObject({
+      nextOffset: 2,
+      position: positionAt(105),
+      streamId: 'stream-1',
+    });
+    expect(shop.apply.checkpoints.stream(STORE)).toMatchObject({ nextOffset: 1, position: positionAt(103) });
+    expect(shop.apply.checkpoints.tables()).toMatchObject([
+      { table: 'orders', rows: 1, position: positionAt(103) },
+      {
+        table: 'products',
+        rows: 1,
+        position: positionAt(100),
+        lastTimestamp: expect.stringContaining('2026-01-02') as string,
+      },
+    ]);
+  });
+});
+
+describe('a schema that changes', () => {
+  it('makes the till read the streams again when a column is new, and fills it', async () => {
+    const { catalog } = shop;
+    const records = catalog.commit(100, catalog.row('products', 7, product('A')));
+    shop.close();
+    const bare = `CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT, name TEXT);`;
+    shop = openShopTill({ schema: bare });
+    await shop.toCatalog(records);
+    shop.test.app.exec('ALTER TABLE products ADD COLUMN price REAL');
+    shop.restart();
+    expect(shop.apply.resume(CATALOG)).toBe(0);
+    await shop.toCatalog(records);
+    expect(shop.rows('SELECT id, sku, price FROM products')).toEqual([{ id: 1, sku: 'A', price: 12.5 }]);
+  });
+
+  it('a newer mapping is taken where it stands in the stream', async () => {
+    const { catalog } = shop;
+    const renamed = `
+version: 1
+tables:
+  products:
+    scope: global
+    exclude: [local_id, server_id, sync_status, sync_operation, last_sync_at, updated_at, price, stock_quantity, category_id]
+    rename: {shelf: name, name: title}
+`;
+    shop.schemas.set('products', { id: ['bigint', 'bigint'], sku: ['text', 'text'], name: ['text', 'text'] });
+    const records = [
+      ...catalog.commit(100, catalog.row('products', 1, { sku: 'A', name: 'before' })),
+      ...catalog.commit(101, catalog.mapping(2, renamed)),
+      ...catalog.commit(102, catalog.row('products', 2, { sku: 'B', name: 'after' })),
+    ];
+    expect(await shop.apply.applyBatch(CATALOG, records)).toBe(false);
+    expect(shop.rows('SELECT name, shelf FROM products')).toEqual([{ name: 'before', shelf: null }]);
+    expect(shop.test.till.mappingVersion).toBe(2);
+    expect(shop.apply.resume(CATALOG)).toBe(0);
+    expect(await shop.apply.applyBatch(CATALOG, records)).toBe(true);
+    expect(shop.rows('SELECT sku, shelf FROM products')).toEqual([
+      { sku: 'A', shelf: 'before' },
+      { sku: 'B', shelf: 'after' },
+    ]);
+  });
+});
