@@ -81,11 +81,7 @@ async function compareTable(context: TableContext): Promise<{ rows: number; diff
   const differences: Difference[] = [];
   const seen = new Set<string>();
   let rows = 0;
-  for (const row of context.db
-    .prepare(`SELECT * FROM ${quote(table.local)}`)
-    .safeIntegers()
-    .iterate()) {
-    const local = row as LocalRow;
+  for (const local of allRows(context.db, table.local)) {
     rows += 1;
     const id = linkOf(context, local);
     const name = context.local.key.map((column) => String(local[column])).join(',');
@@ -136,6 +132,14 @@ function compareRow(
       problem(table, 'different', id, `${column.local}: till ${String(ours)}, centre ${String(theirs)}`),
     ];
   });
+}
+
+/** Read at once, because a row under comparison leads to look-ups on the same connection. */
+function allRows(db: Database.Database, table: string): LocalRow[] {
+  return db
+    .prepare<[], LocalRow>(`SELECT * FROM ${quote(table)}`)
+    .safeIntegers()
+    .all();
 }
 
 /** Central id of a local row: its link column, else what the agent keeps for tables without one. */

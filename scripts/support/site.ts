@@ -113,6 +113,13 @@ export class Site {
     await running.ready;
   }
 
+  /** Runs another program in the agent's place, with its environment, until it dies by itself. */
+  async runInPlaceOf(id: string, program: string, extra: Readonly<Record<string, string>>): Promise<void> {
+    const running = this.#spawn(id, extra, [program]);
+    running.ready.catch((error: unknown) => this.#note(`${id}: ${String(error)}`));
+    await running.exited;
+  }
+
   /** From its next start on, the service reaches PostgreSQL through this local port (a proxy). */
   routeDatabase(name: string, port: number): void {
     this.#databasePorts.set(name, port);
@@ -201,9 +208,9 @@ export class Site {
     return url.toString();
   }
 
-  #spawn(name: string, extra: Readonly<Record<string, string>> = {}): Running {
+  #spawn(name: string, extra: Readonly<Record<string, string>> = {}, program?: readonly string[]): Running {
     const till = this.options.tills.some((candidate) => candidate.id === name);
-    const child = spawn(process.execPath, [cliProgram(), 'run', till ? 'terminal' : name], {
+    const child = spawn(process.execPath, [...(program ?? [cliProgram(), 'run', till ? 'terminal' : name])], {
       env: this.#env(name, extra),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -19,6 +19,7 @@ import { readReleasable, terminalsWithHeld } from './held.ts';
 import { Intake } from './intake.ts';
 import { readConsumed } from './progress.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
+import { Session } from './rows/sql.ts';
 
 export interface CentralApplyOptions {
   readonly pool: Pool;
@@ -95,7 +96,7 @@ export class CentralApply implements Service {
     const streamId = (await eventLog.streamId(stream)) ?? null;
     const client = await connect(pool);
     try {
-      const consumed = await readConsumed(client, stream.topic, partition);
+      const consumed = await readConsumed(new Session(client), stream.topic, partition);
       this.#streamIds.set(partition, streamId ?? consumed?.streamId ?? null);
       if (consumed === null || consumed.nextOffset < first || consumed.nextOffset > end) return first;
       const other = streamId !== null && consumed.streamId !== null && streamId !== consumed.streamId;
@@ -143,7 +144,7 @@ export class CentralApply implements Service {
     const client = await connect(this.#options.pool);
     let terminals: string[];
     try {
-      terminals = await terminalsWithHeld(client, partition);
+      terminals = await terminalsWithHeld(new Session(client), partition);
     } finally {
       client.release();
     }

@@ -3,7 +3,7 @@
  * that everything after it happens once; it is written last, so that whoever reads it in the WAL has seen
  * everything before it.
  */
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
@@ -22,6 +22,7 @@ import {
 import { applyUnits } from './rows/apply-units.ts';
 import type { IncomingUnit } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
+import { Session } from './rows/sql.ts';
 import { applyUnitByUnit, isRefusal } from './unit-by-unit.ts';
 
 export interface Group {
@@ -55,38 +56,42 @@ export interface GroupOptions {
  */
 export async function applyGroup(group: Group, options: GroupOptions): Promise<GroupResult> {
   try {
-    return await inTransaction(options.pool, (client) => applyIn(client, group, options, 'together'));
+    return await inTransaction(options.pool, (client) =>
+      applyIn(new Session(client), group, options, 'together'),
+    );
   } catch (error) {
     if (!isRefusal(error)) throw error;
     options.log.info({ err: error }, 'PostgreSQL refused a group; applying it unit by unit');
-    return inTransaction(options.pool, (client) => applyIn(client, group, options, 'unit by unit'));
+    return inTransaction(options.pool, (client) =>
+      applyIn(new Session(client), group, options, 'unit by unit'),
+    );
   }
 }
 
 async function applyIn(
-  client: PoolClient,
+  session: Session,
   group: Group,
   { model, log }: GroupOptions,
   mode: 'together' | 'unit by unit',
 ): Promise<GroupResult> {
-  const admitted = await admitAll(client, group, model, log);
+  const admitted = await admitAll(session, group, model, log);
   const { units, states } = admitted;
   const applied = await (mode === 'together'
-    ? applyUnits(client, model, units, { order: 'table' })
-    : applyUnitByUnit(client, model, units));
+    ? applyUnits(session, model, units, { order: 'table' })
+    : applyUnitByUnit(session, model, units));
   for (const [terminal, seqs] of applied.rejected) {
     const state = states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
   }
-  await settleHeld(client, group, admitted.held);
-  await fenceTerminals(client, admitted.fenced);
-  if (group.consumed !== null) await saveRefused(client, group.consumed, group.refused);
+  await settleHeld(session, group, admitted.held);
+  await fenceTerminals(session, admitted.fenced);
+  if (group.consumed !== null) await saveRefused(session, group.consumed, group.refused);
   const moved = new Set(units.map(({ terminal }) => terminal));
   await saveProgress(
-    client,
+    session,
     [...states.values()].filter(({ terminal }) => moved.has(terminal)),
   );
-  if (group.consumed !== null) await saveConsumed(client, group.consumed);
+  if (group.consumed !== null) await saveConsumed(session, group.consumed);
   return {
     units: units.length,
     changes: units.reduce((sum, { unit }) => sum + unit.changes.length, 0),
@@ -98,10 +103,10 @@ async function applyIn(
 }
 
 /** Records that were held and still are stay as they were stored; only the reason may be another. */
-async function settleHeld(client: PoolClient, { consumed, heldIds }: Group, held: readonly Held[]) {
-  if (consumed !== null) return saveHeld(client, held);
+async function settleHeld(session: Session, { consumed, heldIds }: Group, held: readonly Held[]) {
+  if (consumed !== null) return saveHeld(session, held);
   const [first] = held;
-  return first === undefined ? removeHeld(client, heldIds) : keepHeld(client, heldIds, first.reason);
+  return first === undefined ? removeHeld(session, heldIds) : keepHeld(session, heldIds, first.reason);
 }
 
 interface Admitted {
@@ -114,7 +119,7 @@ interface Admitted {
 }
 
 async function admitAll(
-  client: PoolClient,
+  session: Session,
   { records }: Group,
   model: CentralModel,
   log: Logger,
@@ -126,7 +131,7 @@ async function admitAll(
   if (incarnations.size === 0) {
     return { states: new Map(), units: [], held: [], fenced: [], duplicates: 0, withHeld: new Set() };
   }
-  const { states, withHeld, mappingVersion } = await lockProgress(client, incarnations);
+  const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
   if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
   const units: IncomingUnit[] = [];
   const held: Held[] = [];

@@ -2,12 +2,12 @@
  * What was read but cannot be applied yet is kept whole in payflow_sync.held, in the transaction that moves the
  * offset past it, and taken out again in the transaction that applies it.
  */
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import { connect, wrapPostgresError } from '../shared/postgres.ts';
 import { decodeUnitRecord } from '../shared/unit-codec.ts';
 import type { Unit, UnitRecord } from '../shared/unit-record.ts';
 import type { HoldReason } from './admission.ts';
-import { textArray, textRows, unnest, type TextRow } from './rows/sql.ts';
+import { textArray, unnest, type TextRow, Session } from './rows/sql.ts';
 
 /** A record whose signature was checked. */
 export interface AcceptedRecord {
@@ -25,7 +25,7 @@ export interface Held {
 }
 
 /** A longer record of the same first unit replaces a shorter one: resends may be packed differently. */
-export async function saveHeld(client: PoolClient, held: readonly Held[]): Promise<void> {
+export async function saveHeld(session: Session, held: readonly Held[]): Promise<void> {
   const byUnit = new Map<string, Held>();
   for (const each of held) {
     const { record, bytes } = each.accepted;
@@ -35,8 +35,7 @@ export async function saveHeld(client: PoolClient, held: readonly Held[]): Promi
   }
   const rows = [...byUnit.values()];
   if (rows.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record)
      SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex') FROM ${unnest(7)}
      ON CONFLICT (terminal_id, incarnation, unit, part) DO UPDATE
@@ -54,24 +53,23 @@ export async function saveHeld(client: PoolClient, held: readonly Held[]): Promi
   );
 }
 
-export async function removeHeld(client: PoolClient, heldIds: readonly string[]): Promise<void> {
+export async function removeHeld(session: Session, heldIds: readonly string[]): Promise<void> {
   if (heldIds.length === 0) return;
-  await textRows(client, 'DELETE FROM payflow_sync.held WHERE held_id = ANY ($1::text[]::bigint[])', [
+  await session.rows('DELETE FROM payflow_sync.held WHERE held_id = ANY ($1::text[]::bigint[])', [
     textArray(heldIds),
   ]);
 }
 
 /** They were to be released, but are still in the way of something. */
 export async function keepHeld(
-  client: PoolClient,
+  session: Session,
   heldIds: readonly string[],
   reason: HoldReason,
 ): Promise<void> {
-  await textRows(
-    client,
-    'UPDATE payflow_sync.held SET reason = $2 WHERE held_id = ANY ($1::text[]::bigint[])',
-    [textArray(heldIds), reason],
-  );
+  await session.rows('UPDATE payflow_sync.held SET reason = $2 WHERE held_id = ANY ($1::text[]::bigint[])', [
+    textArray(heldIds),
+    reason,
+  ]);
 }
 
 export interface Releasable {
@@ -83,8 +81,7 @@ export interface Releasable {
 export async function readReleasable(pool: Pool, terminal: string): Promise<Releasable> {
   const client = await connect(pool);
   try {
-    const rows = await textRows(
-      client,
+    const rows = await new Session(client).rows(
       `SELECT h.held_id, h.unit, h.parts, encode(h.record, 'hex'), floor(extract(epoch FROM h.held_at) * 1000)
          FROM payflow_sync.held h JOIN payflow_sync.progress p
            ON p.terminal_id = h.terminal_id AND p.incarnation = h.incarnation
@@ -105,9 +102,8 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
 }
 
 /** Terminals of a partition that have held records. */
-export async function terminalsWithHeld(client: PoolClient, partition: number): Promise<string[]> {
-  const rows = await textRows(
-    client,
+export async function terminalsWithHeld(session: Session, partition: number): Promise<string[]> {
+  const rows = await session.rows(
     `SELECT DISTINCT h.terminal_id FROM payflow_sync.held h JOIN payflow_sync.terminal t USING (terminal_id)
       WHERE t.up_partition = $1::integer AND h.reason <> 'fenced'`,
     [String(partition)],

@@ -1,8 +1,7 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
-import type { PoolClient } from 'pg';
 import { FIRST_PREVIOUS_HASH } from '../shared/unit-record.ts';
 import type { TerminalState, TerminalStatus } from './admission.ts';
-import { textArray, textRows, unnest, type TextRow } from './rows/sql.ts';
+import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
 
 export interface LockedProgress {
   readonly states: ReadonlyMap<string, TerminalState>;
@@ -18,14 +17,13 @@ export interface LockedProgress {
  * @param incarnations terminal → the incarnation its first record names
  */
 export async function lockProgress(
-  client: PoolClient,
+  session: Session,
   incarnations: ReadonlyMap<string, string>,
 ): Promise<LockedProgress> {
   const terminals = [...incarnations.keys()].sort();
-  let rows = await lockExisting(client, terminals);
+  let rows = await lockExisting(session, terminals);
   if (rows.length < terminals.length) {
-    await textRows(
-      client,
+    await session.rows(
       `INSERT INTO payflow_sync.progress (terminal_id, incarnation, last_unit, last_seq, chain_hash)
        SELECT v.c0, v.c1, 0, 0, decode($3, 'hex') FROM ${unnest(2)}
          JOIN payflow_sync.terminal t ON t.terminal_id = v.c0
@@ -37,7 +35,7 @@ export async function lockProgress(
         FIRST_PREVIOUS_HASH.toString('hex'),
       ],
     );
-    rows = await lockExisting(client, terminals);
+    rows = await lockExisting(session, terminals);
   }
   return {
     states: new Map(rows.map((row) => [row[0] ?? '', stateOf(row)])),
@@ -46,9 +44,8 @@ export async function lockProgress(
   };
 }
 
-async function lockExisting(client: PoolClient, terminals: readonly string[]): Promise<TextRow[]> {
-  return textRows(
-    client,
+async function lockExisting(session: Session, terminals: readonly string[]): Promise<TextRow[]> {
+  return session.rows(
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
             EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
@@ -73,10 +70,9 @@ function stateOf(row: TextRow): TerminalState {
   };
 }
 
-export async function saveProgress(client: PoolClient, states: readonly TerminalState[]): Promise<void> {
+export async function saveProgress(session: Session, states: readonly TerminalState[]): Promise<void> {
   if (states.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `UPDATE payflow_sync.progress p
         SET last_unit = v.c1::bigint, last_seq = v.c2::bigint, chain_hash = decode(v.c3, 'hex'),
             exceptions = v.c4, updated_at = clock_timestamp()
@@ -91,10 +87,9 @@ export async function saveProgress(client: PoolClient, states: readonly Terminal
   );
 }
 
-export async function fenceTerminals(client: PoolClient, terminals: readonly string[]): Promise<void> {
+export async function fenceTerminals(session: Session, terminals: readonly string[]): Promise<void> {
   if (terminals.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `UPDATE payflow_sync.terminal SET status = 'fenced' WHERE terminal_id = ANY ($1::text[]) AND status <> 'retired'`,
     [textArray(terminals)],
   );
@@ -108,9 +103,8 @@ export interface Consumed {
   readonly streamId: string | null;
 }
 
-export async function saveConsumed(client: PoolClient, consumed: Consumed): Promise<void> {
-  await textRows(
-    client,
+export async function saveConsumed(session: Session, consumed: Consumed): Promise<void> {
+  await session.rows(
     `INSERT INTO payflow_sync.consumed (topic, partition, next_offset, stream_id)
      VALUES ($1, $2::integer, $3::bigint, $4)
      ON CONFLICT (topic, partition) DO UPDATE
@@ -120,12 +114,11 @@ export async function saveConsumed(client: PoolClient, consumed: Consumed): Prom
 }
 
 export async function readConsumed(
-  client: PoolClient,
+  session: Session,
   topic: string,
   partition: number,
 ): Promise<{ nextOffset: number; streamId: string | null } | null> {
-  const [row] = await textRows(
-    client,
+  const [row] = await session.rows(
     'SELECT next_offset, stream_id FROM payflow_sync.consumed WHERE topic = $1 AND partition = $2::integer',
     [topic, String(partition)],
   );
@@ -140,13 +133,12 @@ export interface RefusedRecord {
 }
 
 export async function saveRefused(
-  client: PoolClient,
+  session: Session,
   stream: { readonly topic: string; readonly partition: number },
   refused: readonly RefusedRecord[],
 ): Promise<void> {
   if (refused.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.refused_record (topic, partition, record_offset, terminal_id, code)
      SELECT $4, $5::integer, v.c0::bigint, v.c1, v.c2 FROM ${unnest(3)}
      ON CONFLICT (topic, partition, record_offset) DO NOTHING`,

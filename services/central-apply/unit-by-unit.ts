@@ -4,7 +4,6 @@
  * only the parts that are refused on their own become dead letters. Slow, and rare: a refused row is gone
  * from the path once its dead letter is written.
  */
-import type { PoolClient } from 'pg';
 import type { Outcome } from '../shared/change-record.ts';
 import type { PayflowError } from '../shared/errors.ts';
 import { postgresFacts, wrapPostgresError } from '../shared/postgres.ts';
@@ -19,6 +18,7 @@ import {
 import type { IncomingUnit, Rejection } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import type { WriteOrder } from './rows/writer.ts';
+import type { Session } from './rows/sql.ts';
 
 /** Whether PostgreSQL refused business data: a refusal of our own tables is a defect, not a dead letter. */
 export function isRefusal(error: unknown): boolean {
@@ -27,14 +27,14 @@ export function isRefusal(error: unknown): boolean {
 }
 
 export async function applyUnitByUnit(
-  client: PoolClient,
+  session: Session,
   model: CentralModel,
   units: readonly IncomingUnit[],
 ): Promise<AppliedUnits> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
   for (const unit of units) {
-    const applied = await new OneUnit(client, model, unit).apply();
+    const applied = await new OneUnit(session, model, unit).apply();
     for (const [outcome, count] of applied.outcomes) {
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
     }
@@ -48,12 +48,12 @@ export async function applyUnitByUnit(
 type Attempt = { readonly applied: AppliedUnits } | { readonly refusal: PayflowError };
 
 class OneUnit {
-  readonly #client: PoolClient;
+  readonly #session: Session;
   readonly #model: CentralModel;
   readonly #unit: IncomingUnit;
 
-  constructor(client: PoolClient, model: CentralModel, unit: IncomingUnit) {
-    this.#client = client;
+  constructor(session: Session, model: CentralModel, unit: IncomingUnit) {
+    this.#session = session;
     this.#model = model;
     this.#unit = unit;
   }
@@ -66,14 +66,14 @@ class OneUnit {
     if ('applied' in rest) return rest.applied;
     // The parts go through one by one but not together; no part of the unit can be told to be innocent.
     const all = new Map(this.#unit.unit.changes.map((change) => [change, reason(rest.refusal)]));
-    return applyUnits(this.#client, this.#model, [this.#unit], { order: 'table', rejected: all });
+    return applyUnits(this.#session, this.#model, [this.#unit], { order: 'table', rejected: all });
   }
 
   /** Tries the parts on their own, keeping those that succeed while the others are tried; then undoes it all. */
   async #narrow(): Promise<{ rejected: Map<UnitChange, Rejection>; order: WriteOrder }> {
     const rejected = new Map<UnitChange, Rejection>();
     let order: WriteOrder = 'table';
-    await this.#client.query('SAVEPOINT narrow');
+    await this.#session.command('SAVEPOINT narrow');
     for (const part of partsOf(this.#model, incomingChanges(this.#model, this.#unit))) {
       const changes = part.map(({ change }) => change);
       const only = { ...this.#unit, unit: { ...this.#unit.unit, changes } };
@@ -83,20 +83,20 @@ class OneUnit {
       if ('applied' in again) order = 'original';
       else for (const change of changes) rejected.set(change, reason(attempt.refusal));
     }
-    await this.#client.query('ROLLBACK TO SAVEPOINT narrow; RELEASE SAVEPOINT narrow');
+    await this.#session.command('ROLLBACK TO SAVEPOINT narrow; RELEASE SAVEPOINT narrow');
     return { rejected, order };
   }
 
   async #attempt(unit: IncomingUnit, options: ApplyOptions): Promise<Attempt> {
-    await this.#client.query('SAVEPOINT attempt; SET CONSTRAINTS ALL DEFERRED');
+    await this.#session.command('SAVEPOINT attempt; SET CONSTRAINTS ALL DEFERRED');
     try {
-      const applied = await applyUnits(this.#client, this.#model, [unit], options);
+      const applied = await applyUnits(this.#session, this.#model, [unit], options);
       // What is checked only at the end is checked here, while it can still be told whose fault it is.
-      await this.#client.query('SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT attempt');
+      await this.#session.command('SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT attempt');
       return { applied };
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      await this.#client.query('ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt');
+      await this.#session.command('ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt');
       return { refusal: wrapPostgresError(error) };
     }
   }

@@ -90,12 +90,13 @@ export class ChunkRunner {
     }
   }
 
-  async #wait(id: string): Promise<ChunkVerdict> {
+  #wait(id: string): Promise<ChunkVerdict> {
     const promise = new Promise<ChunkVerdict>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
     });
     // The reader may fail before anybody awaits this one.
     promise.catch(() => undefined);
+    if (this.#options.signal.aborted) this.#stop();
     return promise;
   }
 

@@ -69,9 +69,11 @@ export class Routes {
     const table = this.catalog.get(relation.name);
     if (table === undefined) return !this.#isOurs(relation.name);
     const columns = new Map(relation.columns.map((column) => [column.name, column.typeOid]));
-    return table.columns
-      .filter((column) => !column.generated)
-      .every((column) => columns.get(column.name) === column.typeOid);
+    const stored = table.columns.filter((column) => !column.generated);
+    return (
+      stored.length === columns.size &&
+      stored.every((column) => columns.get(column.name) === column.typeOid)
+    );
   }
 
   /** @returns undefined for tables that do not concern us (still published, no longer mapped) */

@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog, type CentralTable } from '../shared/central-catalog.ts';
 import { PayflowError } from '../shared/errors.ts';
+import { sleep } from '../shared/lifecycle.ts';
 import type { EventLog, TopicSpec } from '../shared/log/event-log.ts';
 import type { Mapping } from '../shared/mapping.ts';
 import { schemaFile } from '../shared/paths.ts';
@@ -171,24 +172,32 @@ async function topicTodos(context: SetupContext): Promise<Todo[]> {
     topicSpecSchemas(prefix),
     ...stores.map((row) => topicSpecStore(prefix, row.store_id, horizonDays)),
   ];
-  const todos: Todo[] = [];
-  for (const spec of specs) {
-    if (await topicExists(eventLog, spec.topic)) continue;
-    todos.push({
+  const found = await Promise.all(specs.map((spec) => topicExists(eventLog, spec.topic)));
+  return specs
+    .filter((_, index) => found[index] !== true)
+    .map((spec) => ({
       what: `topic ${spec.topic}`,
       mend: async () => void (await eventLog.createTopic(spec)),
-    });
-  }
-  return todos;
+    }));
 }
 
+/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
+const MISSING_DEADLINE_MS = 10_000;
+const MISSING_RETRY_MS = 250;
+
 async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
-  try {
-    await eventLog.offsets({ topic, partition: 0 });
-    return true;
-  } catch (error) {
-    if (error instanceof PayflowError && error.code === 'LOG_TOPIC_MISSING') return false;
-    throw error;
+  const deadline = Date.now() + MISSING_DEADLINE_MS;
+  for (;;) {
+    try {
+      await eventLog.offsets({ topic, partition: 0 });
+      return true;
+    } catch (error) {
+      if (!(error instanceof PayflowError)) throw error;
+      if (error.code === 'LOG_TOPIC_MISSING') return false;
+      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
+      if (!maybeMissing || Date.now() > deadline) throw error;
+      await sleep(MISSING_RETRY_MS);
+    }
   }
 }
 

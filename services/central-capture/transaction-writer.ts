@@ -79,6 +79,8 @@ export class TransactionWriter {
   commit(endLsn: Lsn): void {
     for (const writer of this.#touched) {
       this.#acker.written(writer.stream.topic, writer.endTransaction());
+      // A flush may have come between the last change and here: what was held back then goes out with the next.
+      this.#streams.touched(writer);
     }
     this.#touched.clear();
     this.#acker.commit(endLsn);

@@ -20,6 +20,8 @@ import { targetOf, targetsInService } from './targets.ts';
 export interface GatewayStart extends ServiceContext {
   /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */
   readonly onListening?: (url: string) => void;
+  /** Told whenever an agent has connected. */
+  readonly onAgent?: (terminalId: string) => void;
   readonly limits?: RateLimits;
 }
 
@@ -35,6 +37,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     const pool = createPool({ connectionString: databaseUrl, applicationName: 'payflow-gateway', log });
     onRelease(() => pool.end());
     const agents = new Agents();
+    if (start.onAgent !== undefined) agents.on({ connected: start.onAgent });
     const jobs = new Jobs({
       store: new JobStore(pool),
       agents,

@@ -14,18 +14,20 @@ const TWO_63 = 2n ** 63n;
 /** Up to this many significant digits every decimal is its own double's shortest text. */
 const EXACT_DIGITS = 15;
 
-/** A text that is no number of ours: names, codes, timestamps. */
+/** Any text: names, codes, timestamps. */
 export function storedText(text: string, affinity: Affinity): SqliteValue {
-  if (affinity === 'TEXT' || affinity === 'BLOB') return text;
-  const decimal = looksNumeric(text) ? parseDecimal(text) : null;
-  return decimal === null ? text : numberFor(decimal, affinity);
+  if (affinity === 'TEXT' || affinity === 'BLOB' || !looksNumeric(text)) return text;
+  const decimal = parseDecimal(text);
+  if (decimal !== null) return numberFor(decimal, affinity);
+  // Too many digits for us, not for SQLite: 1E98911 is stored as infinity.
+  return storedDouble(Number(text), affinity);
 }
 
 /** A decimal number, given as PostgreSQL's text. */
 export function storedDecimal(text: string, affinity: Affinity): SqliteValue {
   if (affinity === 'TEXT') return text;
   const decimal = parseDecimal(text);
-  if (decimal === null) return text;
+  if (decimal === null) return storedText(text, affinity);
   if (affinity !== 'BLOB') return numberFor(decimal, affinity);
   // An untyped column takes anything: a number while it is exact, else all the digits.
   return isExact(decimal) ? numberFor(decimal, 'NUMERIC') : text;
@@ -37,7 +39,7 @@ export function storedInteger(value: bigint, affinity: Affinity): SqliteValue {
   return value;
 }
 
-/** A finite double. */
+/** A double, not NaN. */
 export function storedDouble(value: number, affinity: Affinity): SqliteValue {
   if (affinity === 'TEXT') return numberText(value);
   // SQLite has no negative zero.

@@ -30,9 +30,18 @@ export class HealthBoard implements HealthParts {
     };
   }
 
-  /** For one of several services of a kind in one process: its parts are named after it. */
+  /**
+   * For one of several services in one process: its parts are named after it. Until it has named its first
+   * part the service itself counts as starting, so that nobody is told `ready` while one is still loading.
+   */
   scope(prefix: string): HealthParts {
-    return { part: (name) => this.part(`${prefix} ${name}`) };
+    this.part(prefix);
+    return {
+      part: (name) => {
+        this.#parts.delete(prefix);
+        return this.part(name === prefix ? `${name} service` : `${prefix} ${name}`);
+      },
+    };
   }
 
   /** A process of which nothing has reported yet is not ready. */

@@ -31,6 +31,8 @@ export interface LocalTable {
   readonly keyIsRowid: boolean;
   readonly withoutRowid: boolean;
   readonly uniques: readonly (readonly string[])[];
+  /** Columns of unique indexes with a WHERE: they hold for some rows only. */
+  readonly partialUniques?: readonly (readonly string[])[];
   readonly foreignKeys: readonly LocalForeignKey[];
   /** CREATE TRIGGER statements of the app's own triggers on this table (not ours, whose names start with sync_). */
   readonly appTriggers: readonly { readonly name: string; readonly sql: string }[];
@@ -79,12 +81,13 @@ function readTable(db: Database, name: string, withoutRowid: boolean): Omit<Loca
     'index_list',
     name,
   );
-  const uniques = indexes
-    .filter((index) => index.unique === 1 && index.origin !== 'pk' && index.partial === 0)
-    .map((index) => pragma<{ seqno: number; name: string | null }>(db, 'index_info', index.name))
-    .map((columns) => columns.map((column) => column.name))
-    // An index on an expression is a rule that can't be named by columns.
-    .filter((columns): columns is string[] => columns.every((column) => column !== null));
+  const uniques = (partial: number) =>
+    indexes
+      .filter((index) => index.unique === 1 && index.origin !== 'pk' && index.partial === partial)
+      .map((index) => pragma<{ seqno: number; name: string | null }>(db, 'index_info', index.name))
+      .map((columns) => columns.map((column) => column.name))
+      // An index on an expression is a rule that can't be named by columns.
+      .filter((columns): columns is string[] => columns.every((column) => column !== null));
   return {
     name,
     columns: rows.map((row) => ({
@@ -99,7 +102,8 @@ function readTable(db: Database, name: string, withoutRowid: boolean): Omit<Loca
     // A key that is not the rowid has an index of its own (also the odd INTEGER PRIMARY KEY DESC).
     keyIsRowid: key.length === 1 && !withoutRowid && !indexes.some(({ origin }) => origin === 'pk'),
     withoutRowid,
-    uniques,
+    uniques: uniques(0),
+    partialUniques: uniques(1),
     foreignKeys: readForeignKeys(db, name),
   };
 }

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { LINK_TABLE, PROGRESS_TABLE, type CentralRow, type ChangeRecord } from '../shared/change-record.ts';
 import { CATALOG_POSITION_HEADER } from '../shared/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { decodePosition, encodePosition } from '../shared/position.ts';
+import { decodePosition, encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/position.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Incoming } from './incoming.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
@@ -42,6 +42,8 @@ export interface ApplyTransactionParts {
   /** As stored, the offset of this transaction included once it is saved. */
   readonly reach: { readonly catalog: () => StreamReach; readonly store: () => StreamReach };
   readonly skipped: Set<string>;
+  /** Nothing is settled: the file is not the one that made the changes. */
+  readonly fenced: boolean;
   /** Local tables in which something may have made room for refused rows. */
   readonly written: Iterable<string>;
   /** done: everything that the newest record accounts for is settled. */
@@ -62,7 +64,8 @@ export class ApplyTransaction {
   /** Commit time of the newest row. */
   newestCommitMs: number | null = null;
   /** Rows applied, by local table. */
-  rows: ReadonlyMap<string, number> = new Map();
+  readonly rows = new Map<string, number>();
+  readonly #newest = new Map<TillTable, { arrival: Arrival; rows: number }>();
   readonly #parts: ApplyTransactionParts;
   readonly #me: Me;
   readonly #scope: Scope;
@@ -106,9 +109,27 @@ export class ApplyTransaction {
     this.#settleByProgress();
     this.#settler.putBackEdits();
     this.#retryParked();
-    this.rows = checkpoints.flush();
+    for (const [table, { arrival, rows }] of this.#newest) {
+      checkpoints.count(table.name, {
+        position: arrival.position,
+        lastTimestamp: timestampOf(arrival),
+        rows,
+      });
+      this.rows.set(table.name, rows);
+    }
     this.#triggers.restore();
     till.db.exec('DELETE FROM sync_silence');
+  }
+
+  /** Like `take`, for a record that was read before. */
+  replay(topic: string, item: Incoming, dryRun: boolean): void {
+    if (!dryRun) return this.take(topic, item);
+    if (item.content.kind !== 'row' || item.position === null) return;
+    const { table: name, id } = item.content.change;
+    const stored = this.#parts.tables.byCentral(name)?.rows.get(id);
+    const older = stored !== undefined && Buffer.compare(encodePosition(item.position), stored.position) < 0;
+    if (older) this.older += 1;
+    else this.applied += 1;
   }
 
   take(topic: string, item: Incoming): void {
@@ -132,7 +153,7 @@ export class ApplyTransaction {
     if (change.table.startsWith('payflow_sync.')) return;
     const table = this.#parts.tables.byCentral(change.table);
     if (table === undefined) return this.#skip(change.table);
-    this.#takeRow(topic, table, change);
+    this.#takeRow(topic, table, change, positionBytes(record));
   }
 
   #skip(central: string): void {
@@ -141,9 +162,9 @@ export class ApplyTransaction {
     this.#parts.log.info({ table: central }, 'this till has no such table; its rows are skipped');
   }
 
-  #takeRow(topic: string, table: TillTable, change: ChangeRecord): void {
+  #takeRow(topic: string, table: TillTable, change: ChangeRecord, position: Buffer): void {
     const centralId = change.id;
-    const origins = ownOrigins(change, this.#me);
+    const origins = this.#parts.fenced ? [] : ownOrigins(change, this.#me);
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
     if (table.bound.mapping.direction === 'pull') {
@@ -153,12 +174,12 @@ export class ApplyTransaction {
     const result = this.#arrive({
       table,
       centralId,
-      position: encodePosition(change.position),
+      position,
       image: imageOf(table, change),
       topic,
       fromCatalog: topic === this.#parts.catalogTopic,
       known: origins.length > 0,
-      ...(key === undefined ? {} : { key }),
+      key,
     });
     if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);
   }
@@ -168,11 +189,12 @@ export class ApplyTransaction {
     if (result === 'older') this.older += 1;
     if (result !== 'applied') return result;
     this.applied += 1;
-    const { timestampColumn } = arrival.table.bound;
-    const timestamp =
-      timestampColumn === null || arrival.image === null ? null : imageValue(arrival.image, timestampColumn);
-    const text = timestamp === undefined || timestamp === null ? null : String(timestamp);
-    this.#parts.checkpoints.count(arrival.table.name, arrival.position, text);
+    const seen = this.#newest.get(arrival.table);
+    if (seen === undefined) this.#newest.set(arrival.table, { arrival, rows: 1 });
+    else {
+      seen.rows += 1;
+      if (Buffer.compare(arrival.position, seen.arrival.position) >= 0) seen.arrival = arrival;
+    }
     return result;
   }
 
@@ -193,7 +215,7 @@ export class ApplyTransaction {
 
   #settleByProgress(): void {
     const { newest, done } = this.progress;
-    if (newest === null || done) return;
+    if (newest === null || done || this.#parts.fenced) return;
     const { open, reach, log } = this.#parts;
     const streams = { catalog: reach.catalog(), store: reach.store() };
     const verdict = judgeProgress(newest, this.#me, open.highestSeq, streams);
@@ -281,6 +303,18 @@ export class ApplyTransaction {
       this.#parts.nowMs,
     );
   }
+}
+
+/** As it stands in the record's header: nothing has to be encoded again. */
+function positionBytes(record: StoredRecord): Buffer {
+  const header = record.headers[POSITION_HEADER];
+  return header === undefined ? Buffer.alloc(POSITION_BYTES) : header.subarray(0, POSITION_BYTES);
+}
+
+function timestampOf({ table, image }: Arrival): string | null {
+  const { timestampColumn } = table.bound;
+  const value = timestampColumn === null || image === null ? null : imageValue(image, timestampColumn);
+  return value === undefined || value === null ? null : String(value);
 }
 
 /** A soft-deleted row stays, marked; a till whose table has no column for the mark lets go of the row. */

@@ -5,6 +5,7 @@
  * `rows/row-applier.ts`; here is the order of things.
  */
 import type { Logger } from 'pino';
+import type { Outcome } from '../shared/change-record.ts';
 import type { SchemaSource } from '../shared/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import { inSnapshot } from '../shared/sqlite.ts';
@@ -25,13 +26,15 @@ export interface TillApplyOptions {
   readonly schemas: SchemaSource;
   readonly topics: { readonly catalog: string; readonly store: string };
   readonly log: Logger;
-  /** Largest number of records in one SQLite transaction. */
+  /** How many records make a SQLite transaction, in whole central transactions. */
+  readonly batchSize?: number;
+  /** A central transaction of more records is applied in parts; also the limit while the app is writing. */
   readonly txRows?: number;
   readonly now?: () => number;
-  /** A newer mapping was taken. */
-  readonly onMapping?: (version: number, source: string) => void;
+  readonly onFenced?: () => void;
 }
 
+const DEFAULT_BATCH_SIZE = 1000;
 const DEFAULT_TX_ROWS = 5000;
 
 export class TillApply {
@@ -80,17 +83,17 @@ export class TillApply {
    * @returns false when the stream must be read again from `resume`: tables or columns are new here
    */
   async applyBatch(topic: string, records: readonly StoredRecord[], signal?: AbortSignal): Promise<boolean> {
-    const { schemas, log, txRows = DEFAULT_TX_ROWS } = this.#options;
+    const { schemas, log } = this.#options;
     const pending = this.#pendingOf(topic, records);
     try {
       for (const item of await decodeIncoming(records, schemas, log)) pending.push(item);
-      for (let take = takeTransactions(pending, txRows); take > 0; take = takeTransactions(pending, txRows)) {
-        await this.#gate(signal);
+      for (let take = this.#take(pending); take > 0; take = this.#take(pending)) {
+        const waited = await this.#gate(signal);
         if (signal?.aborted === true) return true;
-        const items = pending.slice(0, take);
+        const items = pending.slice(0, waited ? this.#take(pending, this.#txRows) : take);
         if (!this.#mayApply(topic, items)) return false;
         this.#applyOne(topic, items);
-        pending.splice(0, take);
+        pending.splice(0, items.length);
       }
       return true;
     } catch (error) {
@@ -99,24 +102,26 @@ export class TillApply {
     }
   }
 
-  /** Applies records again, whatever was read before; the offset of the stream stays where it is. */
+  /**
+   * Applies records again, whatever was read before; the offset of the stream stays where it is.
+   * @param dryRun counts only
+   */
   async replay(
     topic: string,
     records: readonly StoredRecord[],
+    { dryRun }: { readonly dryRun: boolean } = { dryRun: false },
   ): Promise<{ applied: number; skipped: number }> {
     const items = await decodeIncoming(records, this.#options.schemas, this.#options.log);
-    let applied = 0;
-    let skipped = 0;
-    const { txRows = DEFAULT_TX_ROWS } = this.#options;
-    for (let from = 0; from < items.length; from += txRows) {
+    const counts = { applied: 0, skipped: 0 };
+    for (let from = 0; from < items.length; from += this.#txRows) {
       await this.#gate();
-      const done = this.#transaction((work) => {
-        for (const item of items.slice(from, from + txRows)) work.take(topic, item);
+      const { applied, older } = this.#transaction((work) => {
+        for (const item of items.slice(from, from + this.#txRows)) work.replay(topic, item, dryRun);
       });
-      applied += done.applied;
-      skipped += done.older;
+      counts.applied += applied;
+      counts.skipped += older;
     }
-    return { applied, skipped };
+    return counts;
   }
 
   /** After the app wrote: puts back edits of push-only tables and tries refused rows again. */
@@ -140,6 +145,36 @@ export class TillApply {
     this.#pending.delete(topic);
     this.#seenRewinds.set(topic, this.#rewinds);
     return this.checkpoints.stream(topic).nextOffset;
+  }
+
+  /** The file is not what the centre or the agent file knows: nothing is settled any more. */
+  fence(): void {
+    if (this.fenced) return;
+    this.fenced = true;
+    this.#options.onFenced?.();
+  }
+
+  /** Unsettled changes that go up, in seq order. */
+  unsettled(upToSeq = Infinity): { seq: number; table: string }[] {
+    inSnapshot(this.#till.db, () => this.open.refresh());
+    return this.open
+      .unsettled(upToSeq)
+      .filter(({ table }) => this.#tables.byLocal(table)?.bound.mapping.direction !== 'push');
+  }
+
+  /** Outcomes of the changes in a range of seqs; those without one are unsettled. */
+  outcomes(firstSeq: number, lastSeq: number): Map<number, Outcome> {
+    const rows = this.#till.db
+      .prepare<[number, number], { seq: number; outcome: Outcome }>(
+        'SELECT seq, outcome FROM sync_outbox WHERE seq BETWEEN ? AND ? AND outcome IS NOT NULL',
+      )
+      .all(firstSeq, lastSeq);
+    return new Map(rows.map(({ seq, outcome }) => [seq, outcome]));
+  }
+
+  outboxDepth(): { depth: number; oldestUnsettledMs: number | null } {
+    inSnapshot(this.#till.db, () => this.open.refresh());
+    return this.open.depth();
   }
 
   /** Where the stream ended when its reader started: up to there, its order proves nothing. */
@@ -170,11 +205,23 @@ export class TillApply {
     return pending;
   }
 
-  async #gate(signal?: AbortSignal): Promise<void> {
+  get #txRows(): number {
+    return this.#options.txRows ?? DEFAULT_TX_ROWS;
+  }
+
+  #take(pending: readonly Incoming[], wanted = this.#options.batchSize ?? DEFAULT_BATCH_SIZE): number {
+    return takeTransactions(pending, Math.min(wanted, this.#txRows), this.#txRows);
+  }
+
+  /** @returns whether it had to wait for the app: then the commit should carry more */
+  async #gate(signal?: AbortSignal): Promise<boolean> {
+    let waited = false;
     for (let waitMs = this.#till.gate.waitMs(); waitMs > 0; waitMs = this.#till.gate.waitMs()) {
+      waited = true;
       await sleep(waitMs, signal);
-      if (signal?.aborted === true) return;
+      if (signal?.aborted === true) break;
     }
+    return waited;
   }
 
   /** A mapping is taken before anything after it is read; it may show that the streams have to be read anew. */
@@ -210,6 +257,7 @@ export class TillApply {
       catalogTopic: topics.catalog,
       reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
       skipped: this.skipped,
+      fenced: this.fenced,
       written,
       progress: { newest: this.progress, done: this.#progressDone },
       nowMs: now(),
@@ -218,7 +266,6 @@ export class TillApply {
     try {
       this.#till.write(() => work.run(() => body(work)));
     } catch (error) {
-      this.checkpoints.forget();
       this.open.reload();
       throw error;
     }
@@ -229,7 +276,7 @@ export class TillApply {
   #afterCommit(work: ApplyTransaction): void {
     this.progress = work.progress.newest;
     this.#progressDone = work.progress.done;
-    this.fenced ||= work.fenced;
+    if (work.fenced) this.fence();
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);
   }
@@ -241,7 +288,6 @@ export class TillApply {
     const source = row?.['source'];
     if (typeof source !== 'string' || version <= this.#till.mappingVersion) return;
     this.#till.adoptMapping(version, source);
-    this.#options.onMapping?.(version, source);
     this.#options.log.info({ version }, 'took a newer mapping');
   }
 

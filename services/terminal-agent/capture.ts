@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/sqlite.ts';
-import type { SqliteValue } from '../shared/unit-record.ts';
 import type { AgentFile, CutUnit } from './agent-file.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import type { TillDatabase } from './till-database.ts';
@@ -121,8 +120,7 @@ export class TillCapture implements Service {
     let look = true;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      // Our own commits (bootstrap) do not move data_version, so the outbox is looked at as well.
-      if (this.#till.appCommitted() || look || this.#outbox.highestSeq() > this.#agentFile.chain.lastSeq) {
+      if (this.#till.hasNews() || look) {
         look = this.cutUnit() !== undefined;
         if (look) this.#options.onCut?.();
       }
@@ -151,7 +149,7 @@ export class TillCapture implements Service {
     const row = `${table}\0${String(entry.rowKey)}`;
     const names = [row, `${table}\0${entry.identity ?? ''}`];
     for (const column of this.#till.binding.tables.get(table)?.columns ?? []) {
-      const value = entry.values[entry.columns.newIndex.get(column.local) ?? -1] as SqliteValue | undefined;
+      const value = entry.values[entry.columns.newIndex.get(column.local) ?? -1];
       if (column.reference === null || value === null || value === undefined) continue;
       names.push(`${column.reference.table}\0${String(value)}`);
     }

@@ -19,10 +19,11 @@ export interface TableCheckpoint {
   readonly rows: number;
 }
 
-interface TableProgress {
-  position: Buffer;
-  lastTimestamp: string | null;
-  rows: number;
+/** What one transaction adds to a table's checkpoint. */
+export interface TableAdvance {
+  readonly position: Buffer;
+  readonly lastTimestamp: string | null;
+  readonly rows: number;
 }
 
 export class Checkpoints {
@@ -30,7 +31,6 @@ export class Checkpoints {
   readonly #getStream: Statement;
   readonly #putStream: Statement;
   readonly #putTable: Statement;
-  readonly #tables = new Map<string, TableProgress>();
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -72,32 +72,9 @@ export class Checkpoints {
     this.#db.exec('UPDATE sync_stream SET next_offset = 0');
   }
 
-  /** Counts one applied row; written by `flush`. */
-  count(table: string, position: Buffer, timestamp: string | null): void {
-    const seen = this.#tables.get(table);
-    if (seen === undefined) {
-      this.#tables.set(table, { position, lastTimestamp: timestamp, rows: 1 });
-      return;
-    }
-    seen.rows += 1;
-    if (Buffer.compare(position, seen.position) > 0) seen.position = position;
-    if (timestamp !== null) seen.lastTimestamp = timestamp;
-  }
-
-  /** Inside the transaction that applied the rows. @returns rows by local table */
-  flush(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const [table, { position, lastTimestamp, rows }] of this.#tables) {
-      this.#putTable.run(table, position, lastTimestamp, rows);
-      counts.set(table, rows);
-    }
-    this.#tables.clear();
-    return counts;
-  }
-
-  /** After a rollback. */
-  forget(): void {
-    this.#tables.clear();
+  /** Inside the transaction that applied the rows. */
+  count(table: string, { position, lastTimestamp, rows }: TableAdvance): void {
+    this.#putTable.run(table, position, lastTimestamp, rows);
   }
 
   tables(): TableCheckpoint[] {

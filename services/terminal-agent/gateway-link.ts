@@ -81,7 +81,7 @@ export class GatewayLink implements Service {
       autoConnect: false,
     });
     const stopRefused = this.#reportConnection(socket);
-    this.#answerRequests(socket);
+    this.#answerRequests(socket, signal);
     const stopReports = this.#sendStatus(socket);
     socket.connect();
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -119,22 +119,23 @@ export class GatewayLink implements Service {
     return () => clearTimeout(timer);
   }
 
-  #answerRequests(socket: Socket): void {
+  #answerRequests(socket: Socket, signal: AbortSignal): void {
     const { agent } = this.#options;
-    this.#answer(socket, 'sync:flush', ({ timeoutMs }) => agent.flush({ timeoutMs }));
-    this.#answer(socket, 'sync:catch-up', ({ lsn, timeoutMs }) => agent.catchUp({ lsn, timeoutMs }));
-    this.#answer(socket, 'agent:status', async () => agent.status());
-    this.#answer(socket, 'agent:catalog', async () => ({
+    const on = { socket, signal };
+    this.#answer(on, 'sync:flush', ({ timeoutMs }) => agent.flush({ timeoutMs }));
+    this.#answer(on, 'sync:catch-up', ({ lsn, timeoutMs }) => agent.catchUp({ lsn, timeoutMs }));
+    this.#answer(on, 'agent:status', async () => agent.status());
+    this.#answer(on, 'agent:catalog', async () => ({
       tables: agent.catalog().map((table) => ({ ...table })),
     }));
-    this.#answer(socket, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
-    this.#answer(socket, 'agent:replay', ({ toOffset, ...range }) =>
+    this.#answer(on, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
+    this.#answer(on, 'agent:replay', ({ toOffset, ...range }) =>
       agent.replay(toOffset === undefined ? range : { ...range, toOffset }),
     );
   }
 
   #answer<N extends AgentRequestName>(
-    socket: Socket,
+    { socket, signal }: { socket: Socket; signal: AbortSignal },
     name: N,
     handle: (request: AgentRequest<N>) => Promise<AgentResult<N>>,
   ): void {
@@ -143,15 +144,14 @@ export class GatewayLink implements Service {
     on(name, (...args: unknown[]) => {
       const [request, acknowledge] = args;
       if (typeof acknowledge !== 'function') return;
-      void this.#reply(name, request, handle).then((reply) => {
+      void this.#reply({ name, request, signal }, handle).then((reply) => {
         (acknowledge as (reply: Reply<AgentResult<N>>) => void)(reply);
       });
     });
   }
 
   async #reply<N extends AgentRequestName>(
-    name: N,
-    request: unknown,
+    { name, request, signal }: { name: N; request: unknown; signal: AbortSignal },
     handle: (request: AgentRequest<N>) => Promise<AgentResult<N>>,
   ): Promise<Reply<AgentResult<N>>> {
     try {
@@ -159,12 +159,12 @@ export class GatewayLink implements Service {
       if (!parsed.success) throw new PayflowError('VALIDATION', `${name}: ${parsed.error.message}`);
       return { ok: true, result: await handle(parsed.data as AgentRequest<N>) };
     } catch (thrown) {
-      const error = asPayflowError(thrown);
-      this.#options.log.warn(
-        { code: error.code, err: error, request: name },
-        `${name} failed: ${error.message}`,
-      );
-      return { ok: false, code: error.code, message: error.message };
+      const { code, message } = asPayflowError(thrown);
+      // While the agent stops, its file is closed under whatever still waits; the gateway repeats it later.
+      if (!signal.aborted) {
+        this.#options.log.warn({ code, err: thrown, request: name }, `${name} failed: ${message}`);
+      }
+      return { ok: false, code, message };
     }
   }
 

@@ -34,19 +34,18 @@ export async function decodeIncoming(
 ): Promise<Incoming[]> {
   const incoming: Incoming[] = [];
   for (const record of records) {
-    const header = record.headers[POSITION_HEADER];
-    const place = header === undefined ? { position: null, last: true } : placeOf(header);
-    const content = isControlKey(record) ? control(record) : row(record, schemas);
-    incoming.push({ record, ...place, content: content instanceof Promise ? await content : content });
-    const { content: read } = incoming[incoming.length - 1] as Incoming;
-    if (read.kind === 'unreadable') {
-      log.error({ code: read.error.code, offset: record.offset, err: read.error }, read.error.message);
+    if (isControlKey(record)) incoming.push({ record, ...placeOf(record), content: control(record) });
+    else {
+      const item = row(record, schemas, log);
+      incoming.push(item instanceof Promise ? await item : item);
     }
   }
   return incoming;
 }
 
-function placeOf(header: Buffer): { position: Position; last: boolean } {
+function placeOf(record: StoredRecord): { position: Position | null; last: boolean } {
+  const header = record.headers[POSITION_HEADER];
+  if (header === undefined) return { position: null, last: true };
   const { position, lastOfTransaction } = decodePositionHeader(header);
   return { position, last: lastOfTransaction };
 }
@@ -65,45 +64,54 @@ function control(record: StoredRecord): Incoming['content'] {
   return { kind: 'stream-id', streamId: decoded.control.streamId };
 }
 
-function row(
-  record: StoredRecord,
-  schemas: SchemaSource,
-): Incoming['content'] | Promise<Incoming['content']> {
+function row(record: StoredRecord, schemas: SchemaSource, log: Logger): Incoming | Promise<Incoming> {
   try {
     const change = decodeChange(record, schemas);
-    if (!(change instanceof Promise)) return { kind: 'row', change };
-    return change
-      .then((decoded) => ({ kind: 'row' as const, change: decoded }))
-      .catch((e) => unreadable(record, e));
+    if (!(change instanceof Promise)) return rowItem(record, change);
+    return change.then(
+      (decoded) => rowItem(record, decoded),
+      (error: unknown) => unreadable(record, error, log),
+    );
   } catch (error) {
-    return unreadable(record, error);
+    return unreadable(record, error, log);
   }
 }
 
-function unreadable(record: StoredRecord, thrown: unknown): Incoming['content'] {
+function rowItem(record: StoredRecord, change: ChangeRecord): Incoming {
+  const content = { kind: 'row', change } as const;
+  return { record, position: change.position, last: change.lastOfTransaction, content };
+}
+
+/** Listed and left behind: one broken record must not stop all others. */
+function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Incoming {
   const error = asPayflowError(thrown);
   if (error.code !== 'RECORD_MALFORMED') throw error;
+  log.error({ code: error.code, offset: record.offset, err: error }, error.message);
   const { table, id } = parseRowKey(record.key?.toString('utf8') ?? '');
-  return { kind: 'unreadable', table, id, error };
+  return { record, ...placeOf(record), content: { kind: 'unreadable', table, id, error } };
 }
 
 /**
- * How many records from the front make one SQLite transaction: whole central transactions, as many as fit, or
- * a part of one that is larger. A transaction ends where its last record is flagged, or where another one
- * begins (beyond the horizon compaction may have removed the flagged one). A mapping record stands alone, so
- * that what follows it is read under the new mapping.
+ * How many records from the front make one SQLite transaction: whole central transactions, until there are
+ * `wanted` records, or a part of one that is larger than `limit`. A transaction ends where its last record is
+ * flagged, or where another one begins (beyond the horizon compaction may have removed the flagged one). A
+ * mapping record stands alone, so that what follows it is read under the new mapping.
  * @returns 0 while the only transaction is not here whole
  */
-export function takeTransactions(pending: readonly Incoming[], maxRecords: number): number {
+export function takeTransactions(pending: readonly Incoming[], wanted: number, limit: number): number {
   let whole = 0;
-  for (let i = 0; i < pending.length && i < maxRecords; i += 1) {
+  for (let i = 0; i < pending.length && i < limit; i += 1) {
     const item = pending[i] as Incoming;
     if (isMapping(item)) return i === 0 ? 1 : i;
-    const next = pending[i + 1];
-    if (item.last || item.position === null || (next !== undefined && !sameTransaction(item, next)))
-      whole = i + 1;
+    if (!endsTransaction(item, pending[i + 1])) continue;
+    whole = i + 1;
+    if (whole >= wanted) return whole;
   }
-  return whole === 0 && pending.length >= maxRecords ? maxRecords : whole;
+  return whole === 0 && pending.length >= limit ? limit : whole;
+}
+
+function endsTransaction(item: Incoming, next: Incoming | undefined): boolean {
+  return item.last || item.position === null || (next !== undefined && !sameTransaction(item, next));
 }
 
 export function isMapping(item: Incoming): boolean {

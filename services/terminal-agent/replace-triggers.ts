@@ -20,7 +20,8 @@ export function replaceTriggers(t: TriggerSql): Trigger[] {
 }
 
 function uniqueConstraints({ bound: { local } }: TriggerSql): string[][] {
-  const all = [local.key, ...local.uniques].map((columns) => [...columns]);
+  // A partial index evicts fewer rows than its columns say; which ones are gone is looked at afterwards.
+  const all = [local.key, ...local.uniques, ...(local.partialUniques ?? [])].map((columns) => [...columns]);
   return all.filter((columns) => columns.length > 0);
 }
 
@@ -142,7 +143,7 @@ function afterReplace(t: TriggerSql): Trigger {
       `UPDATE ${t.evicted} SET state = 1 WHERE rowid = (SELECT rowid FROM ${t.evicted}
       WHERE state = 0 AND (row_key = ${key} OR ${sameUuid}) ORDER BY row_key = ${key} DESC LIMIT 1)`,
       `UPDATE ${t.evicted} SET state = 2 WHERE state = 0`,
-      ...t.keyMove(kept('row_key'), key, moved),
+      ...t.keyMove(kept('row_key'), key, kept('identity'), moved),
       `DELETE FROM sync_identity WHERE ${t.isRow(key)}`,
       `INSERT INTO sync_identity (table_name, row_key, identity)
       SELECT ${t.name}, ${key}, coalesce(${kept('identity')}, lower(hex(randomblob(16))))

@@ -44,6 +44,8 @@ export class RowWriter {
   readonly #statements = new Map<string, Statement>();
   /** In the form of the columns; set by `stamp`. */
   #syncedAt: SqliteValue = null;
+  /** Values of the status columns of a row that is as the centre has it. */
+  #synced: readonly SqliteValue[] = [];
 
   constructor(db: SqliteDatabase, table: BoundTable) {
     this.#db = db;
@@ -56,6 +58,7 @@ export class RowWriter {
   stamp(nowMs: number): void {
     const column = this.table.local.columns.find(({ name }) => name === 'last_sync_at');
     this.#syncedAt = column?.affinity === 'INTEGER' ? BigInt(nowMs) : new Date(nowMs).toISOString();
+    this.#synced = this.#statusValues('synced');
   }
 
   /**
@@ -64,20 +67,19 @@ export class RowWriter {
    */
   insert(set: ColumnSet, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
     const plan = this.#plan(set);
-    const own: SqliteValue[] = [];
-    if (plan.links) own.push(this.#linkValue(centralId));
-    if (plan.mints) own.push(randomUUID());
-    own.push(...this.#statusValues('synced'));
+    const bound = [...values];
+    if (plan.links) bound.push(this.#linkValue(centralId));
+    if (plan.mints) bound.push(randomUUID());
+    for (const value of this.#synced) bound.push(value);
     if (!this.table.surrogateKey) {
-      plan.insert.run(...values, ...own);
+      plan.insert.run(bound);
       return this.#keyIn(plan, values, null);
     }
     if (key !== undefined && key !== null && !this.exists(key)) {
-      plan.insertWithKey.run(...values, ...own, key);
+      plan.insertWithKey.run(bound, key);
       return key;
     }
-    // A column declared INTEGER but not the rowid's alias has no number of its own; SQLite refuses or keeps NULL.
-    return BigInt(plan.insert.run(...values, ...own).lastInsertRowid);
+    return BigInt(plan.insert.run(bound).lastInsertRowid);
   }
 
   /**
@@ -92,9 +94,7 @@ export class RowWriter {
   ): SqliteValue | undefined {
     const plan = this.#plan(set);
     const key = this.#keyParts(rowKey);
-    const done = settled
-      ? plan.update.run(...values, ...this.#statusValues('synced'), ...key)
-      : plan.updateQuietly.run(...values, ...key);
+    const done = settled ? plan.update.run(values, this.#synced, key) : plan.updateQuietly.run(values, key);
     return done.changes === 0 ? undefined : this.#keyIn(plan, values, rowKey);
   }
 
@@ -226,7 +226,7 @@ export class RowWriter {
 
   #updateSql(names: readonly string[]): string {
     const assignments = names.map((name) => `${quoteName(name)} = ?`).join(', ');
-    return `UPDATE ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`;
+    return `UPDATE OR FAIL ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`;
   }
 
   #prepare(sql: string): Statement {
@@ -239,6 +239,12 @@ export class RowWriter {
   }
 }
 
+/**
+ * OR FAIL, here and in the update: with ABORT, SQLite keeps a journal of each statement on a table that has
+ * triggers, which costs more than the insert itself. For one row, with triggers silent, both leave the same
+ * behind: all constraints are checked before anything is written. It also overrides an ON CONFLICT REPLACE of
+ * the app's schema, which would evict another row.
+ */
 function insertSql(table: string, names: readonly string[]): string {
-  return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`;
+  return `INSERT OR FAIL INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`;
 }

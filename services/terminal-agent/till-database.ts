@@ -16,6 +16,7 @@ import { inImmediate, openDatabase, realDatabasePath, type SqliteDatabase } from
 import { bindLocal, type BoundTable, type LocalBinding } from '../shared/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { quoteName } from './local-schema.ts';
+import { FileWatch } from './file-watch.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -43,6 +44,8 @@ export class TillDatabase {
   #binding: LocalBinding;
   #dataVersion: number;
   #schemaVersion: number;
+  #ownWrite = false;
+  readonly #watch: FileWatch;
   readonly #lock: AgentLock;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
@@ -53,6 +56,8 @@ export class TillDatabase {
     this.gate = new WriteGate({ now: options.now ?? Date.now });
     this.#lock = lock;
     this.#log = options.log;
+    const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
+    this.#watch = new FileWatch(db.name, { isWal, now: options.now ?? Date.now });
     this.terminalId = options.terminalId;
     this.incarnation = options.incarnation;
     this.#versions = {
@@ -97,11 +102,19 @@ export class TillDatabase {
     return this.#mapping.version;
   }
 
+  /** Whether anything was committed since the last look, by the app or by `write`. For every few ms. */
+  hasNews(): boolean {
+    const ownWrite = this.#ownWrite;
+    this.#ownWrite = false;
+    return this.appCommitted() || ownWrite;
+  }
+
   /**
-   * Looks whether somebody else has committed since the last look (PRAGMA data_version): tells the write gate,
-   * and puts the triggers right when the app changed its schema. Cheap enough for every few ms.
+   * Whether somebody else has committed since the last look (PRAGMA data_version): tells the write gate, and
+   * puts the triggers right when the app changed its schema.
    */
   appCommitted(): boolean {
+    if (!this.#watch.mayHaveChanged()) return false;
     const version = this.#pragma('data_version');
     if (version === this.#dataVersion) return false;
     this.gate.appWrote();
@@ -141,6 +154,7 @@ export class TillDatabase {
   /** One write transaction of ours. The caller has asked `gate.waitMs()` before. */
   write<T>(body: () => T): T {
     const result = inImmediate(this.db, body);
+    this.#ownWrite = true;
     this.gate.committed();
     return result;
   }

@@ -122,11 +122,12 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
     },
 
     /** The key of a row changed: what is kept by key goes with it. `moved` is SQL that says whether it did. */
-    keyMove: (from: string, to: string, moved: string): string[] => [
+    keyMove: (from: string, to: string, identity: string, moved: string): string[] => [
       `INSERT INTO sync_outbox (table_name, op, row_key, captured_at_ms, outcome)
       SELECT ${name}, 'k', ${from}, ${NOW_MS_SQL}, 'local' WHERE ${moved}`,
       `INSERT INTO ${syncChange} (seq, identity, central_id)
-      SELECT last_insert_rowid(), (SELECT identity FROM sync_identity WHERE ${isRow(from)}), ${centralId(from)} WHERE ${moved}`,
+      SELECT last_insert_rowid(), ${identity}, ${centralId(from)}
+      WHERE ${moved}`,
       `DELETE FROM sync_identity WHERE ${isRow(to)} AND ${moved}`,
       `UPDATE sync_identity SET row_key = ${to} WHERE ${isRow(from)} AND ${moved}`,
       `UPDATE ${syncRow} SET row_key = NULL WHERE row_key = ${to} AND ${moved}`,

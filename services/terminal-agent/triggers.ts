@@ -65,7 +65,7 @@ function updateTrigger(t: TriggerSql): Trigger {
     `AFTER UPDATE ON ${t.table}`,
     `${t.notSilent} AND (${t.differs('OLD', 'NEW')})`,
     [
-      ...t.keyMove(from, to, moved),
+      ...t.keyMove(from, to, t.identity('OLD'), moved),
       t.mint('NEW'),
       t.outbox('u', to),
       t.change({ oldRow: 'OLD', newRow: 'NEW', identity: t.identity('NEW'), central: t.centralId(to) }),
@@ -82,7 +82,7 @@ function rekeyTrigger(t: TriggerSql): Trigger {
     'rekey',
     `AFTER UPDATE OF ${keys} ON ${t.table}`,
     `${t.notSilent} AND (${from}) IS NOT (${to}) AND NOT (${t.differs('OLD', 'NEW')})`,
-    t.keyMove(from, to, '1'),
+    t.keyMove(from, to, t.identity('OLD'), '1'),
   );
 }
 

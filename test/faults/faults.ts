@@ -1,4 +1,6 @@
 /** Each fault: what is done to a working installation under load. Afterwards everything runs again. */
+import { join } from 'node:path';
+import { packageRoot } from '../../services/shared/paths.ts';
 import type { RunningKafka } from '../../scripts/support/kafka.ts';
 import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
@@ -43,9 +45,10 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'kill -9 agent between publishing and remembering it',
-    async make({ site }) {
+    async make({ site, random }) {
       await site.kill(TILL);
-      await site.startTillThatDiesAfterPublishing(TILL);
+      const program = join(packageRoot(), 'dist', 'test', 'faults', 'dying-agent.js');
+      await site.runInPlaceOf(TILL, program, { DIE_AT_APPEND: String(1 + Math.floor(random() * 4)) });
       await site.startTill(TILL);
     },
   },

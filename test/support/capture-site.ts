@@ -44,7 +44,7 @@ export interface CaptureSiteOptions {
   readonly heartbeatMs?: number;
 }
 
-interface RunningCapture {
+export interface RunningCapture {
   readonly session: () => CaptureSession;
   readonly stop: () => Promise<void>;
 }

@@ -53,6 +53,7 @@ const INTERNAL: Readonly<Record<string, CentralColumns>> = {
 
 export class TestSchemas implements SchemaSource {
   readonly #byTable = new Map<string, CompiledSchema>();
+  readonly #byFingerprint = new Map<bigint, CompiledSchema>();
 
   constructor(tables: Readonly<Record<string, CentralColumns>>) {
     for (const [table, columns] of Object.entries({ ...INTERNAL, ...tables })) this.set(table, columns);
@@ -60,7 +61,9 @@ export class TestSchemas implements SchemaSource {
 
   set(table: string, columns: CentralColumns): void {
     const list = Object.entries(columns).map(([name, [kind, type]]) => ({ name, kind, type }));
-    this.#byTable.set(table, compileSchema(changeSchema(table, [list[0]?.name ?? ''], list)));
+    const compiled = compileSchema(changeSchema(table, [list[0]?.name ?? ''], list));
+    this.#byTable.set(table, compiled);
+    this.#byFingerprint.set(compiled.fingerprint, compiled);
   }
 
   of(table: string): CompiledSchema {
@@ -70,7 +73,7 @@ export class TestSchemas implements SchemaSource {
   }
 
   find(fingerprint: bigint): CompiledSchema | undefined {
-    return [...this.#byTable.values()].find((schema) => schema.fingerprint === fingerprint);
+    return this.#byFingerprint.get(fingerprint);
   }
 
   fetch(fingerprint: bigint): Promise<CompiledSchema> {

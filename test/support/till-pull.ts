@@ -75,6 +75,7 @@ export class TillPull {
       agentFile: this.agentFile,
       log: silentLog,
       now: () => this.clock.now,
+      onCut: () => this.publisher.wake(),
     });
   }
 

@@ -4,7 +4,6 @@
  * resolved is rejected with all that hangs on it; what PostgreSQL refuses is thrown (DB_REFUSED) and has to
  * be narrowed down by the caller.
  */
-import type { PoolClient } from 'pg';
 import type { CentralId, Outcome } from '../../shared/change-record.ts';
 import type { UnitChange } from '../../shared/unit-record.ts';
 import {
@@ -17,7 +16,7 @@ import {
   type ResolvedChange,
 } from './change.ts';
 import { connectedParts } from './connected-parts.ts';
-import { FoldedRow, type Standing } from './decide.ts';
+import { FoldedRow, type RowWrites, type Standing } from './decide.ts';
 import {
   removeLinks,
   removeVersions,
@@ -32,11 +31,12 @@ import {
   type LinkRow,
 } from './evidence.ts';
 import { makeKeys, readLinks } from './identity.ts';
-import type { CentralModel } from './model.ts';
+import type { CentralModel, TableModel } from './model.ts';
 import { recognise } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
 import { writeRows, type RowPlan, type WriteOrder } from './writer.ts';
+import type { Session, Text } from './sql.ts';
 
 export interface ApplyOptions {
   readonly order: WriteOrder;
@@ -54,21 +54,25 @@ export interface AppliedUnits {
 
 /** @throws PayflowError DB_REFUSED when PostgreSQL refuses a row */
 export async function applyUnits(
-  client: PoolClient,
+  session: Session,
   model: CentralModel,
   units: readonly IncomingUnit[],
   options: ApplyOptions,
 ): Promise<AppliedUnits> {
   const changes = units.flatMap((from) => incomingChanges(model, from));
-  const work = await resolveAndLock(client, model, changes, options.rejected ?? new Map());
+  const work = await resolveAndLock(session, model, changes, options.rejected ?? new Map());
   const folded = foldAll(work);
   const entries = entriesOf(units, changes, work, folded);
-  if (options.probe !== true) await writeOutcomes(client, entries);
-  await writeLinkChanges(client, folded);
-  await writeFoldedRows(client, folded, options.order);
+  const about = options.probe === true ? new Map<IncomingUnit, Entry[]>() : entries;
+  // In this order; each statement is made ready while the one before it runs.
+  await Promise.all([
+    writeOutcomes(session, about),
+    ...writeLinkChanges(session, folded),
+    writeFoldedRows(session, model, folded, options.order),
+  ]);
   if (options.probe !== true) {
-    await writeDeadLetters(client, deadLetters(model, units, work.rejections));
-    await writeConflicts(client, folded.conflicts);
+    await writeDeadLetters(session, deadLetters(model, units, work.rejections));
+    await writeConflicts(session, folded.conflicts);
   }
   return summary([...entries.values()].flat());
 }
@@ -104,7 +108,7 @@ interface Work {
  * that need a rejected insert find nothing to refer to and follow.
  */
 async function resolveAndLock(
-  client: PoolClient,
+  session: Session,
   model: CentralModel,
   changes: readonly Incoming[],
   given: ReadonlyMap<UnitChange, Rejection>,
@@ -114,21 +118,21 @@ async function resolveAndLock(
     const why = given.get(incoming.change);
     if (why !== undefined) rejections.set(incoming, why);
   }
-  const links = await readLinks(client, model, changes);
-  const keys = await makeKeys(client, changes, links);
+  const links = await readLinks(session, model, changes);
+  const keys = await makeKeys(session, changes, links);
   for (;;) {
     const resolver = new Resolver(model, links, keys.fresh());
     const resolved = resolver.resolve(changes, rejections);
     if (spread(model, changes, rejections)) continue;
     const before = rejections.size;
-    const met = await recognise(client, model, resolved, rejections);
+    const met = await recognise(session, model, resolved, rejections);
     if (rejections.size > before) {
       spread(model, changes, rejections);
       continue;
     }
     const rejectedRows = rowsOf(rejections, resolver);
     const names = rowsToLock(resolved, met);
-    const standing = await lockRows(client, [...names, ...rejectedRows.values()]);
+    const standing = await lockRows(session, [...names, ...rejectedRows.values()]);
     return { resolved, standing, rejections, rejectedRows };
   }
 }
@@ -197,6 +201,7 @@ function foldAll({ resolved, standing }: Work): Folded {
     }
     const { identity } = incoming.change.row;
     const link = { terminal, table, identity };
+    if (identity === '') continue;
     if (kind === 'insert' || kind === 'offer') links.set(tillRow(terminal, table, identity), { ...link, id });
     else if (kind === 'delete' && outcome !== 'lost') {
       links.set(tillRow(terminal, table, identity), { ...link, id: null });
@@ -235,34 +240,62 @@ function entriesOf(
   return entries;
 }
 
-async function writeLinkChanges(client: PoolClient, { links }: Folded): Promise<void> {
+function writeLinkChanges(session: Session, { links }: Folded): Promise<void>[] {
   const all = [...links.values()];
-  await removeLinks(
-    client,
-    all.filter(({ id }) => id === null),
-  );
-  await writeLinks(
-    client,
-    all.flatMap(({ id, ...link }) => (id === null ? [] : [{ ...link, id }])),
-  );
+  const removed = all.filter(({ id }) => id === null);
+  const added = all.flatMap(({ id, ...link }) => (id === null ? [] : [{ ...link, id }]));
+  return [removeLinks(session, removed), writeLinks(session, added)];
 }
 
-async function writeFoldedRows(client: PoolClient, { rows }: Folded, order: WriteOrder): Promise<void> {
+async function writeFoldedRows(
+  session: Session,
+  model: CentralModel,
+  { rows }: Folded,
+  order: WriteOrder,
+): Promise<void> {
+  const inserted = (table: TableModel, id: Text) =>
+    (rows.get(centralRow(table, id as CentralId))?.writes?.insert ?? null) !== null;
   const plans: RowPlan[] = [];
-  for (const row of rows.values()) {
-    const { writes } = row;
-    if (writes !== null) plans.push({ table: row.table, id: row.id, writes });
+  for (const { table, id, writes } of rows.values()) {
+    if (writes !== null)
+      plans.push({ table, id, writes: withForwardReferences(model, table, writes, inserted) });
   }
-  const written = await writeRows(client, plans, order);
+  const written = await writeRows(session, plans, order);
   await removeVersions(
-    client,
+    session,
     plans.filter(({ writes }) => writes.delete),
   );
   const versions = written.flatMap((row) => {
     const folded = rows.get(centralRow(row.table, row.id));
     return folded === undefined ? [] : [{ ...row, ...folded.version }];
   });
-  await writeVersions(client, versions);
+  const confirmed = [...rows.values()].flatMap(({ confirmed, table, id, standing, version }) =>
+    confirmed && standing !== null ? [{ table, id, hash: standing.hash, ...version }] : [],
+  );
+  await writeVersions(session, [...versions, ...confirmed]);
+}
+
+/**
+ * In a cycle of references one table has to come first: what its new rows refer to in a later table is left
+ * empty in the insert and filled in by an update once the other rows are there.
+ */
+function withForwardReferences(
+  model: CentralModel,
+  table: TableModel,
+  writes: RowWrites,
+  inserted: (parent: TableModel, id: Text) => boolean,
+): RowWrites {
+  if (table.forward.length === 0 || writes.insert === null) return writes;
+  const insert = new Map(writes.insert);
+  const set = new Map<string, Text>();
+  for (const { column, parent: local } of table.forward) {
+    const parent = model.byLocal.get(local);
+    const value = insert.get(column) ?? null;
+    if (parent === undefined || value === null || !inserted(parent, value)) continue;
+    insert.set(column, null);
+    set.set(column, value);
+  }
+  return set.size === 0 ? writes : { ...writes, insert, update: { set, add: new Map() } };
 }
 
 function deadLetters(

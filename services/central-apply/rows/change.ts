@@ -1,6 +1,6 @@
 /** A till's change on its way through the stages: as it came, as resolved, and what became of it. */
 import type { CentralId, Outcome } from '../../shared/change-record.ts';
-import type { Unit, UnitChange } from '../../shared/unit-record.ts';
+import type { RowRef, Unit, UnitChange } from '../../shared/unit-record.ts';
 import type { TableModel } from './model.ts';
 import type { Text } from './sql.ts';
 
@@ -85,9 +85,17 @@ export interface Discarded {
   readonly rule: string;
 }
 
+/**
+ * Names a till row among those of its table: by its identity, or by the central row for one that came from the
+ * centre and never got an identity of its own.
+ */
+export function rowName({ identity, centralId }: RowRef): string {
+  return identity === '' ? `\0${centralId}` : identity;
+}
+
 /** Names a till row among those of all tills. */
-export function tillRow(terminal: string, table: TableModel, identity: string): string {
-  return `${terminal}\0${table.name}\0${identity}`;
+export function tillRow(terminal: string, table: TableModel, name: string): string {
+  return `${terminal}\0${table.name}\0${name}`;
 }
 
 /** Names a central row. */

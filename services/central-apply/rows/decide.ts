@@ -29,6 +29,8 @@ export const CENTRE = '';
 /** A row as it stands, locked, with its clock and who wrote it last. */
 export interface Standing {
   readonly values: ReadonlyMap<string, Text>;
+  /** Of the row's texts, hex. */
+  readonly hash: string;
   readonly clockMs: number;
   /** Terminal, or CENTRE. */
   readonly writer: string;
@@ -69,7 +71,7 @@ export class FoldedRow {
   /** The row as the till deleted it, should it come back in this group. */
   #ghost: Map<string, Text> | null = null;
   /** What stood in the delta columns when the till deleted the row: a REPLACE is a delete, then an insert. */
-  #lastDeleted: ReadonlyMap<string, Text> | null = null;
+  #lastDeleted: { readonly terminal: string; readonly values: ReadonlyMap<string, Text> } | null = null;
 
   constructor(table: TableModel, id: CentralId, standing: Standing | null) {
     this.table = table;
@@ -85,6 +87,13 @@ export class FoldedRow {
     return { clockMs: this.#clockMs, writer: this.#writer };
   }
 
+  /** A new version for a row of which nothing is written. */
+  get confirmed(): boolean {
+    const { standing } = this;
+    if (standing === null || this.writes !== null) return false;
+    return standing.clockMs !== this.#clockMs || standing.writer !== this.#writer;
+  }
+
   /** Whether the row is there after the changes so far. */
   get exists(): boolean {
     return this.#current !== null;
@@ -96,7 +105,9 @@ export class FoldedRow {
   }
 
   get writes(): RowWrites | null {
-    if (this.#inserted) return { insert: this.#set, update: null, delete: this.#deleted };
+    if (this.#inserted) {
+      return { insert: this.#current ?? this.#ghost, update: null, delete: this.#deleted };
+    }
     if (this.#deleted) return { insert: null, update: null, delete: true };
     if (this.#set.size === 0 && this.#added.size === 0) return null;
     return { insert: null, update: { set: this.#set, add: this.#added }, delete: false };
@@ -124,8 +135,7 @@ export class FoldedRow {
   #insert(change: ResolvedChange): Verdict {
     if (this.standing === null && !this.#deleted) {
       this.#inserted = true;
-      this.#current = new Map(change.next);
-      for (const [column, value] of change.next) this.#set.set(column, value);
+      this.#current = change.next;
       this.#wrote(change);
       return APPLIED;
     }
@@ -137,8 +147,8 @@ export class FoldedRow {
 
   /** An insert that meets a row which is there: its values compete like those of an update. */
   #merge(change: ResolvedChange): Verdict {
-    const own = this.#writer === change.terminal;
-    const before = own ? this.#lastDeleted : null;
+    const deleted = this.#lastDeleted;
+    const before = deleted?.terminal === change.terminal ? deleted.values : null;
     const next = new Map(change.next);
     // Constants say where a till creates rows, not where a row that exists belongs.
     for (const column of [...this.table.key, ...this.table.set.keys()]) next.delete(column);
@@ -165,6 +175,7 @@ export class FoldedRow {
     if (!soft.isMarked(this.#current?.get(soft.column) ?? null)) return false;
     if (this.#writer === change.terminal || !this.#wins(change)) return false;
     this.#put(soft.column, soft.unmarked);
+    this.#wrote(change);
     return true;
   }
 
@@ -189,7 +200,10 @@ export class FoldedRow {
     if (timestampColumn !== null && timestamp !== undefined && wins && (written > 0 || alone)) {
       if (this.#column(timestampColumn, timestamp, before, true) === 'written') written += 1;
     }
-    if (written > 0 && (wins || this.table.policy === 'terminal-wins')) this.#wrote(change);
+    // Also when all values were there already: they were confirmed later than whoever else wrote them.
+    if (wins ? written > 0 || rule === null : written > 0 && this.table.policy === 'terminal-wins') {
+      this.#wrote(change);
+    }
     if (rule === null) return APPLIED;
     return { outcome: written > 0 ? 'merged' : 'lost', discarded: { winner: 'central', rule } };
   }
@@ -227,13 +241,15 @@ export class FoldedRow {
     // Left alone where it is no plain decimal (NaN); the statement adds on the row itself.
     const sum = isDecimal(current) ? addDecimals(current, delta) : current;
     this.#current?.set(column, sum);
-    if (this.#inserted || this.#set.has(column)) this.#set.set(column, sum);
+    if (this.#inserted) return 'written';
+    if (this.#set.has(column)) this.#set.set(column, sum);
     else this.#added.set(column, addDecimals(this.#added.get(column) ?? '0', delta));
     return 'written';
   }
 
   #delete(change: ResolvedChange): Verdict {
     const { soft, delete: mode, policy } = this.table;
+    this.#lastDeleted = { terminal: change.terminal, values: change.before };
     if (mode === 'ignore') return APPLIED;
     if (soft !== null && soft.isMarked(this.#current?.get(soft.column) ?? null)) return APPLIED;
     if (policy === 'append-only') {
@@ -242,7 +258,6 @@ export class FoldedRow {
     if (policy !== 'terminal-wins' && !this.#wins(change)) {
       return { outcome: 'lost', discarded: { winner: 'central', rule: 'delete-against-update' } };
     }
-    this.#lastDeleted = change.before;
     if (soft !== null) this.#put(soft.column, soft.mark(change.clockMs));
     else {
       this.#ghost = this.#current;
@@ -259,6 +274,7 @@ export class FoldedRow {
 
   #put(column: string, value: Text): void {
     this.#current?.set(column, value);
+    if (this.#inserted) return;
     this.#set.set(column, value);
     this.#added.delete(column);
   }

@@ -4,13 +4,12 @@
  * of statements and capture looks back from a row to the outcome that explains it.
  */
 import { createHash } from 'node:crypto';
-import type { PoolClient } from 'pg';
 import type { CentralId, Outcome } from '../../shared/change-record.ts';
 import type { UnitChange } from '../../shared/unit-record.ts';
 import type { Incoming, IncomingUnit, Rejection } from './change.ts';
 import { changesToJson } from './dead-letter-json.ts';
 import type { TableModel } from './model.ts';
-import { textArray, textRows, unnest, type Text } from './sql.ts';
+import { textArray, unnest, type Text, type Session } from './sql.ts';
 import type { WrittenRow } from './writer.ts';
 
 /** One change and what became of it. */
@@ -24,13 +23,12 @@ export interface Entry {
 
 /** One row per unit; see the table's comment for the form of `entries`. */
 export async function writeOutcomes(
-  client: PoolClient,
+  session: Session,
   entries: ReadonlyMap<IncomingUnit, readonly Entry[]>,
 ): Promise<void> {
   const units = [...entries];
   if (units.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries)
      SELECT v.c0, v.c1, v.c2::bigint, v.c3 FROM ${unnest(4)}`,
     [
@@ -73,10 +71,9 @@ export interface LinkRow {
   readonly id: CentralId;
 }
 
-export async function writeLinks(client: PoolClient, links: readonly LinkRow[]): Promise<void> {
+export async function writeLinks(session: Session, links: readonly LinkRow[]): Promise<void> {
   if (links.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.link (terminal_id, table_name, identity, central_id)
      SELECT v.c0, v.c1, v.c2, v.c3 FROM ${unnest(4)}
      ON CONFLICT (terminal_id, table_name, identity) DO UPDATE SET central_id = excluded.central_id
@@ -94,10 +91,9 @@ export async function writeLinks(client: PoolClient, links: readonly LinkRow[]):
  * A row that the till itself deleted is no longer its row: brought back under the same identity later, it is
  * a new one and not a repeat of its first insert.
  */
-export async function removeLinks(client: PoolClient, links: readonly Omit<LinkRow, 'id'>[]): Promise<void> {
+export async function removeLinks(session: Session, links: readonly Omit<LinkRow, 'id'>[]): Promise<void> {
   if (links.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `DELETE FROM payflow_sync.link l USING ${unnest(3)}
       WHERE l.terminal_id = v.c0 AND l.table_name = v.c1 AND l.identity = v.c2`,
     [
@@ -113,12 +109,11 @@ export interface VersionRow extends WrittenRow {
   readonly writer: string;
 }
 
-export async function writeVersions(client: PoolClient, rows: readonly VersionRow[]): Promise<void> {
+export async function writeVersions(session: Session, rows: readonly VersionRow[]): Promise<void> {
   if (rows.length === 0) return;
   // In one order for all appliers.
   const sorted = [...rows].sort((a, b) => (a.table.name + a.id < b.table.name + b.id ? -1 : 1));
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.row_version (table_name, central_id, clock_ms, terminal_id, row_hash)
      SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}
      ON CONFLICT (table_name, central_id) DO UPDATE
@@ -135,12 +130,11 @@ export async function writeVersions(client: PoolClient, rows: readonly VersionRo
 
 /** Of deleted rows. */
 export async function removeVersions(
-  client: PoolClient,
+  session: Session,
   rows: readonly { readonly table: TableModel; readonly id: CentralId }[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  await textRows(
-    client,
+  await session.rows(
     `DELETE FROM payflow_sync.row_version r USING ${unnest(2)} WHERE r.table_name = v.c0 AND r.central_id = v.c1`,
     [textArray(rows.map(({ table }) => table.name)), textArray(rows.map(({ id }) => id))],
   );
@@ -153,7 +147,7 @@ export interface DeadLetter {
   readonly rejection: Rejection;
 }
 
-export async function writeDeadLetters(client: PoolClient, letters: readonly DeadLetter[]): Promise<void> {
+export async function writeDeadLetters(session: Session, letters: readonly DeadLetter[]): Promise<void> {
   if (letters.length === 0) return;
   const columns: ((letter: DeadLetter) => Text)[] = [
     ({ from }) => from.terminal,
@@ -166,8 +160,7 @@ export async function writeDeadLetters(client: PoolClient, letters: readonly Dea
     ({ rejection }) => rejection.constraint,
     ({ rejection }) => rejection.message.replaceAll('\0', ''),
   ];
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.dead_letter
        (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message)
      SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8 FROM ${unnest(9)}`,
@@ -186,7 +179,7 @@ export interface Conflict {
   readonly rule: string;
 }
 
-export async function writeConflicts(client: PoolClient, conflicts: readonly Conflict[]): Promise<void> {
+export async function writeConflicts(session: Session, conflicts: readonly Conflict[]): Promise<void> {
   if (conflicts.length === 0) return;
   const json = (row: ReadonlyMap<string, Text> | null) =>
     row === null ? null : JSON.stringify(Object.fromEntries(row));
@@ -200,8 +193,7 @@ export async function writeConflicts(client: PoolClient, conflicts: readonly Con
     ({ winner }) => winner,
     ({ rule }) => rule,
   ];
-  await textRows(
-    client,
+  await session.rows(
     `INSERT INTO payflow_sync.conflict
        (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
      SELECT v.c0, v.c1, v.c2, v.c3::bigint, v.c4, v.c5, v.c6, v.c7 FROM ${unnest(8)}`,

@@ -2,17 +2,16 @@
  * Which central row a till row is: links, new keys for inserts, and rows that are there already under the same
  * natural key. One query per question and group, however many rows ask.
  */
-import type { PoolClient } from 'pg';
 import { centralId, centralIdParts, type CentralId } from '../../shared/change-record.ts';
 import type { CentralColumn } from '../../shared/central-catalog.ts';
 import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';
-import { quoteName, textArray, textRows, unnest, type Text } from './sql.ts';
+import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 /** Till row → central id, of every row that the changes are about or refer to. */
 export async function readLinks(
-  client: PoolClient,
+  session: Session,
   model: CentralModel,
   changes: readonly Incoming[],
 ): Promise<Map<string, CentralId>> {
@@ -32,8 +31,7 @@ export async function readLinks(
   }
   const keys = [...wanted.values()];
   if (keys.length === 0) return new Map();
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT l.terminal_id, l.table_name, l.identity, l.central_id
        FROM ${unnest(3)}
        JOIN payflow_sync.link l ON l.terminal_id = v.c0 AND l.table_name = v.c1 AND l.identity = v.c2`,
@@ -89,7 +87,7 @@ export class NewKeys {
 
 /** Makes a key for every insert that may need one: one statement for all tables. */
 export async function makeKeys(
-  client: PoolClient,
+  session: Session,
   changes: readonly Incoming[],
   links: ReadonlyMap<string, CentralId>,
 ): Promise<NewKeys> {
@@ -110,10 +108,12 @@ export async function makeKeys(
   const pools = [...counts.keys()];
   const parts = [...counts.values()].flatMap(({ table, column, count }, index) => {
     const made = newValueSql(table, column);
-    return made === null ? [] : [`SELECT ${index}, (${made})::text FROM generate_series(1, ${count})`];
+    return made === null
+      ? []
+      : [`SELECT ${index}, (${made.value})::text FROM ${made.from}generate_series(1, ${count})`];
   });
   if (parts.length === 0) return new NewKeys(new Map());
-  const rows = await textRows(client, parts.join(' UNION ALL '));
+  const rows = await session.rows(parts.join(' UNION ALL '));
   const values = new Map<string, string[]>(pools.map((pool) => [pool, []]));
   for (const [index, value] of rows) {
     if (value !== null && value !== undefined) values.get(pools[Number(index)] ?? '')?.push(value);
@@ -121,9 +121,13 @@ export async function makeKeys(
   return new NewKeys(values);
 }
 
-function newValueSql(table: TableModel, column: CentralColumn): string | null {
-  if (column.identity === null) return column.defaultSql;
-  return `nextval(pg_get_serial_sequence(${literal(table.sql)}, ${literal(column.name)}))`;
+/** `from`: what is asked once and not for every row. */
+function newValueSql(table: TableModel, column: CentralColumn): { value: string; from: string } | null {
+  if (column.identity === null) {
+    return column.defaultSql === null ? null : { value: column.defaultSql, from: '' };
+  }
+  const sequence = `pg_get_serial_sequence(${literal(table.sql)}, ${literal(column.name)})::regclass`;
+  return { value: 'nextval(s.sequence)', from: `(SELECT ${sequence} AS sequence OFFSET 0) s, ` };
 }
 
 function literal(text: string): string {
@@ -132,7 +136,7 @@ function literal(text: string): string {
 
 /** The central row with the same natural key, per asked row; null where there is none or a part is null. */
 export async function naturalMatches(
-  client: PoolClient,
+  session: Session,
   table: TableModel,
   keys: readonly (readonly Text[])[],
 ): Promise<(CentralId | null)[]> {
@@ -145,8 +149,7 @@ export async function naturalMatches(
   const equal = table.naturalKey
     .map((column, index) => `t.${quoteName(column)} = v.c${index}::${typeOf(table, column)}`)
     .join(' AND ');
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT v.n, m.* FROM ${unnest(table.naturalKey.length, { ordinality: true })}
        CROSS JOIN LATERAL (SELECT ${ids} FROM ${table.sql} t WHERE ${equal} ORDER BY ${ids} LIMIT 1) m`,
     table.naturalKey.map((_, part) => textArray(whole.map(({ key }) => key[part] ?? null))),
@@ -160,13 +163,12 @@ export async function naturalMatches(
 
 /** @returns those of `ids` that are there */
 export async function existingIds(
-  client: PoolClient,
+  session: Session,
   table: TableModel,
   ids: readonly CentralId[],
 ): Promise<Set<CentralId>> {
   const columns = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT ${columns} FROM ${unnest(table.key.length)} JOIN ${table.sql} t ON ${keyJoin(table)}`,
     keyParameters(table, ids),
   );
@@ -182,13 +184,12 @@ export interface OwnLink {
 
 /** @returns per asked (terminal, row) the identities linked to it */
 export async function identitiesOf(
-  client: PoolClient,
+  session: Session,
   asked: readonly OwnLink[],
 ): Promise<(readonly string[])[]> {
   const found: string[][] = asked.map(() => []);
   if (asked.length === 0) return found;
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT v.n, l.identity FROM ${unnest(3, { ordinality: true })}
        JOIN payflow_sync.link l ON l.table_name = v.c0 AND l.central_id = v.c1 AND l.terminal_id = v.c2`,
     [

@@ -37,6 +37,8 @@ export interface TableModel {
   readonly local: string;
   /** Parents first. */
   readonly order: number;
+  /** References into tables that come later: only a cycle has them. */
+  readonly forward: readonly { readonly column: string; readonly parent: string }[];
   readonly direction: Direction;
   readonly delete: BoundCentralTable['delete'];
   readonly policy: Policy;
@@ -86,8 +88,11 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
   const names = mapping.tables.map((table) => table.central);
   const binding = bindCentral(mapping, await readCentralCatalog(client, names));
   const tables = new Map<string, TableModel>();
+  const seen: BoundCentralTable[] = [];
   for (const bound of binding.tables.values()) {
-    tables.set(bound.central.name, tableModel(bound, tables.size));
+    const earlier = new Set([bound, ...seen].map(({ mapping: { local } }) => local));
+    tables.set(bound.central.name, tableModel(bound, { order: tables.size, earlier }));
+    seen.push(bound);
   }
   const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
   return { databaseId, mappingVersion: version, tables, byLocal };
@@ -99,8 +104,11 @@ function notSetUp(error: unknown): PayflowError {
   return new PayflowError('DB_NOT_SET_UP', 'The schema payflow_sync is missing or older', { cause: error });
 }
 
-/** @param order its place, parents first */
-export function tableModel(bound: BoundCentralTable, order: number): TableModel {
+/** @param place its place, parents first, and the local names of the tables up to it */
+export function tableModel(
+  bound: BoundCentralTable,
+  { order, earlier }: { readonly order: number; readonly earlier: ReadonlySet<string> },
+): TableModel {
   const { mapping, central } = bound;
   const byName = new Map(central.columns.map((column) => [column.name, column]));
   const models = bound.columns.flatMap((name): ColumnModel[] => {
@@ -118,6 +126,9 @@ export function tableModel(bound: BoundCentralTable, order: number): TableModel 
     name: central.name,
     local: mapping.local,
     order,
+    forward: models.flatMap(({ central: { name }, parent }) =>
+      parent === null || earlier.has(parent) ? [] : [{ column: name, parent }],
+    ),
     direction: mapping.direction,
     delete: bound.delete,
     policy: mapping.policy,

@@ -1,12 +1,11 @@
 /** Reads central rows under lock, in (table, key) order, with their clock and last writer. */
-import type { PoolClient } from 'pg';
 import { centralId, type CentralId } from '../../shared/change-record.ts';
 import { timestampMs } from '../../shared/values.ts';
 import { centralRow } from './change.ts';
 import { CENTRE, type Standing } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import type { TableModel } from './model.ts';
-import { quoteName, textArray, textRows, unnest, type Text } from './sql.ts';
+import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 export interface RowName {
   readonly table: TableModel;
@@ -23,10 +22,7 @@ interface LockedRow extends RowName {
  * in the same order, so that two appliers wait for each other but never in a circle.
  * @returns by `centralRow`
  */
-export async function lockRows(
-  client: PoolClient,
-  names: readonly RowName[],
-): Promise<Map<string, Standing>> {
+export async function lockRows(session: Session, names: readonly RowName[]): Promise<Map<string, Standing>> {
   const byTable = new Map<TableModel, Set<CentralId>>();
   for (const { table, id } of names) {
     const ids = byTable.get(table);
@@ -35,20 +31,19 @@ export async function lockRows(
   }
   const locked: LockedRow[] = [];
   for (const [table, ids] of [...byTable].sort(([a], [b]) => (a.name < b.name ? -1 : 1))) {
-    locked.push(...(await lockTable(client, table, [...ids])));
+    locked.push(...(await lockTable(session, table, [...ids])));
   }
-  return withVersions(client, locked);
+  return withVersions(session, locked);
 }
 
 async function lockTable(
-  client: PoolClient,
+  session: Session,
   table: TableModel,
   ids: readonly CentralId[],
 ): Promise<LockedRow[]> {
   const columns = table.columns.map((column) => `t.${quoteName(column)}`).join(', ');
   const order = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT ${columns}, ${table.hashSql('t')} FROM ${unnest(table.key.length)}
        JOIN ${table.sql} t ON ${keyJoin(table)}
       ORDER BY ${order} FOR NO KEY UPDATE OF t`,
@@ -65,13 +60,9 @@ async function lockTable(
  * Read after the locks, in a statement of its own: one that waited for a lock sees the row as it is then, but
  * what it joined as it was before.
  */
-async function withVersions(
-  client: PoolClient,
-  locked: readonly LockedRow[],
-): Promise<Map<string, Standing>> {
+async function withVersions(session: Session, locked: readonly LockedRow[]): Promise<Map<string, Standing>> {
   if (locked.length === 0) return new Map();
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `SELECT v.n, r.clock_ms, r.terminal_id, encode(r.row_hash, 'hex')
        FROM ${unnest(2, { ordinality: true })}
        JOIN payflow_sync.row_version r ON r.table_name = v.c0 AND r.central_id = v.c1`,
@@ -82,10 +73,13 @@ async function withVersions(
     locked.map((row, index): [string, Standing] => {
       const [, clock, writer, hash] = versions.get(index) ?? [];
       const { table, id, values } = row;
-      const standing =
-        hash === row.hash
-          ? { values, clockMs: Number(clock), writer: writer ?? CENTRE }
-          : { values, clockMs: headOfficeClockMs(row, clock), writer: CENTRE };
+      const own = hash === row.hash;
+      const standing = {
+        values,
+        hash: row.hash,
+        clockMs: own ? Number(clock) : headOfficeClockMs(row, clock),
+        writer: own ? (writer ?? CENTRE) : CENTRE,
+      };
       return [centralRow(table, id), standing];
     }),
   );

@@ -6,20 +6,19 @@
  * One till row per central row: where the terminal already has another row for it, merging would leave two rows
  * on the till that no later change could tell apart, so the insert is rejected.
  */
-import type { PoolClient } from 'pg';
 import type { CentralId } from '../../shared/change-record.ts';
 import { centralRow, type Rejections, type ResolvedChange } from './change.ts';
 import { existingIds, identitiesOf, naturalMatches } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { rejection } from './resolve.ts';
-import type { Text } from './sql.ts';
+import type { Session, Text } from './sql.ts';
 
 /**
  * Rewrites ids and references of `resolved` in place and adds to `rejections`.
  * @returns inserts that stand for another row than the one their new key was made for
  */
 export async function recognise(
-  client: PoolClient,
+  session: Session,
   model: CentralModel,
   resolved: readonly ResolvedChange[],
   rejections: Rejections,
@@ -31,10 +30,10 @@ export async function recognise(
   for (const table of model.tables.values()) {
     const inserts = byTable.get(table) ?? [];
     for (const change of inserts) aliases.rewriteReferences(change);
-    for (const change of await recogniseTable(client, table, inserts, aliases, rejections)) met.add(change);
+    for (const change of await recogniseTable(session, table, inserts, aliases, rejections)) met.add(change);
   }
   if (aliases.size > 0) for (const change of resolved) aliases.rewrite(change);
-  await refuseSecondRows(client, resolved, [...met], rejections);
+  await refuseSecondRows(session, resolved, [...met], rejections);
   return met;
 }
 
@@ -78,7 +77,7 @@ class Aliases {
 }
 
 async function recogniseTable(
-  client: PoolClient,
+  session: Session,
   table: TableModel,
   inserts: readonly ResolvedChange[],
   aliases: Aliases,
@@ -87,9 +86,9 @@ async function recogniseTable(
   if (inserts.length === 0) return [];
   const keys = inserts.map((change) => table.naturalKey.map((column) => change.next.get(column) ?? null));
   const matches =
-    table.naturalKey.length === 0 ? keys.map(() => null) : await naturalMatches(client, table, keys);
+    table.naturalKey.length === 0 ? keys.map(() => null) : await naturalMatches(session, table, keys);
   const carried = inserts.filter(({ idFrom }) => idFrom === 'carried').map(({ id }) => id);
-  const existing = carried.length === 0 ? new Set() : await existingIds(client, table, carried);
+  const existing = carried.length === 0 ? new Set() : await existingIds(session, table, carried);
   const earlier = new Map<string, CentralId>();
   return inserts.filter((change, index) => {
     const key = keys[index] ?? [];
@@ -125,7 +124,7 @@ function disagrees(table: TableModel, id: CentralId) {
 
 /** Rejects inserts that met a row which the same terminal already has as another row of its own. */
 async function refuseSecondRows(
-  client: PoolClient,
+  session: Session,
   resolved: readonly ResolvedChange[],
   met: readonly ResolvedChange[],
   rejections: Rejections,
@@ -133,7 +132,7 @@ async function refuseSecondRows(
   if (met.length === 0) return;
   const own = (change: ResolvedChange) => `${change.terminal}\0${centralRow(change.table, change.id)}`;
   const deleted = new Set(resolved.filter(({ kind }) => kind === 'delete').map(own));
-  const linked = await identitiesOf(client, met);
+  const linked = await identitiesOf(session, met);
   const first = new Map<string, string>();
   const linkedTo = new Map(met.map((change, index) => [change, linked[index] ?? []]));
   for (const change of resolved) {

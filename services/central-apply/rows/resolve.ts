@@ -6,6 +6,7 @@ import { centralId, type CentralId } from '../../shared/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import type { ColumnChange, RowRef, SqliteValue } from '../../shared/unit-record.ts';
 import {
+  rowName,
   tillRow,
   type Incoming,
   type IncomingUnit,
@@ -61,7 +62,7 @@ export class Resolver {
 
   /** The central row of a till row, where it is known. */
   find(from: IncomingUnit, table: TableModel, row: RowRef): CentralId | null {
-    const linked = this.#known.get(tillRow(from.terminal, table, row.identity));
+    const linked = this.#known.get(tillRow(from.terminal, table, rowName(row)));
     if (linked !== undefined) return linked;
     return from.trusted && row.centralId !== null && fitsKey(table, row.centralId)
       ? (row.centralId as CentralId)
@@ -72,7 +73,7 @@ export class Resolver {
     const { from, change, table } = incoming;
     if (table === null) throw new Refusal('TABLE_NOT_MAPPED', `table ${change.table} is not mapped`);
     checkAllowed(incoming, table);
-    const key = tillRow(from.terminal, table, change.row.identity);
+    const key = tillRow(from.terminal, table, rowName(change.row));
     const { values, references } = this.#values(incoming, table);
     const before = beforeValues(table, change.columns);
     const { kind, id, idFrom } = this.#row(incoming, table, key, values);
@@ -96,7 +97,10 @@ export class Resolver {
     if (change.op === 'u' || change.op === 'd') {
       const id = this.#known.get(key) ?? this.find(from, table, change.row);
       if (id !== null) return { kind: change.op === 'u' ? 'update' : 'delete', id, idFrom: 'link' };
-      throw new Refusal('REFERENCE_UNKNOWN', `row ${change.row.identity} of ${table.local} is unknown`);
+      throw new Refusal(
+        'REFERENCE_UNKNOWN',
+        `row ${change.row.identity || change.row.centralId} of ${table.local} is unknown`,
+      );
     }
     const deleted = this.#deleted.get(key);
     const linked = this.#known.get(key);
@@ -154,7 +158,10 @@ export class Resolver {
     }
     const id = target === null ? null : this.find(from, parent, target);
     if (id === null) {
-      const what = target === null ? 'a row that is not there' : `row ${target.identity}, which is unknown`;
+      const what =
+        target === null
+          ? 'a row that is not there'
+          : `row ${target.identity || target.centralId}, which is unknown`;
       throw new Refusal(
         'REFERENCE_UNKNOWN',
         `${change.table}.${column.name} refers to ${what} in ${parent.local}`,
@@ -170,10 +177,11 @@ export class Resolver {
 /** What the mapping rules out whatever the rows are. */
 function checkAllowed({ change }: Incoming, table: TableModel): void {
   const { identity } = change.row;
-  if (identity === '' || identity.includes('\0')) {
+  const added = change.op === 'c' || change.op === 'r';
+  if (identity.includes('\0') || (identity === '' && (added || change.row.centralId === null))) {
     throw new Refusal('VALUE_UNFIT', `a row of ${change.table} has no usable identity`);
   }
-  if (table.direction === 'push' && (change.op === 'c' || change.op === 'r')) {
+  if (table.direction === 'push' && added) {
     throw new Refusal('CHANGE_NOT_ALLOWED', `${table.local} is only pushed: tills do not add rows to it`);
   }
   if (change.op === 'd' && table.delete === 'deny') {

@@ -12,19 +12,42 @@ const RAW_TYPES = {
   getTypeParser: () => (text: string) => text,
 };
 
-/** Rows as arrays of PostgreSQL's own texts. */
-export async function textRows(
-  client: PoolClient,
-  text: string,
-  values: readonly (string | null)[] = [],
-): Promise<TextRow[]> {
-  const result = await client.query<Text[]>({
-    text,
-    values: [...values],
-    rowMode: 'array',
-    types: RAW_TYPES,
-  });
-  return result.rows;
+/**
+ * A connection that takes the next statement while the last one is still running: its parameters are built
+ * meanwhile, which for thousands of texts takes as long as the statement itself. Statements run in the order
+ * of the calls; after one that fails those behind it are not sent.
+ */
+export class Session {
+  readonly #client: PoolClient;
+  #last: Promise<unknown> | null = null;
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+  }
+
+  /** Rows as arrays of PostgreSQL's own texts. */
+  rows(text: string, values: readonly Text[] = []): Promise<TextRow[]> {
+    return this.#queue(async () => {
+      const query = { text, values: [...values], rowMode: 'array' as const, types: RAW_TYPES };
+      return (await this.#client.query<Text[]>(query)).rows;
+    });
+  }
+
+  /** Statements without parameters, several separated by semicolons. */
+  command(text: string): Promise<unknown> {
+    return this.#queue(() => this.#client.query(text));
+  }
+
+  #queue<T>(send: () => Promise<T>): Promise<T> {
+    const before = this.#last;
+    const result = before === null ? send() : before.then(send);
+    this.#last = result;
+    const done = () => {
+      if (this.#last === result) this.#last = null;
+    };
+    result.then(done, done);
+    return result;
+  }
 }
 
 /** An array literal for a `$n::text[]` parameter; much cheaper than the driver's own for thousands of texts. */

@@ -3,13 +3,12 @@
  * first. Whatever a statement should have touched must come back in RETURNING: a row that does not was
  * suppressed by a trigger, which is a refusal like any other.
  */
-import type { PoolClient } from 'pg';
 import { centralId, type CentralId } from '../../shared/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import type { RowWrites } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import { typeOf, type TableModel } from './model.ts';
-import { quoteName, textArray, textRows, unnest, type Text } from './sql.ts';
+import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 /** What is to be done with one row. */
 export interface RowPlan {
@@ -37,32 +36,29 @@ export type WriteOrder = 'table' | 'original';
 
 /** @returns every row that was inserted or updated and not deleted again */
 export async function writeRows(
-  client: PoolClient,
+  session: Session,
   plans: readonly RowPlan[],
   order: WriteOrder,
 ): Promise<WrittenRow[]> {
   if (order === 'original') {
     const written: WrittenRow[] = [];
-    for (const plan of plans) written.push(...(await writeInTableOrder(client, [plan])));
+    for (const plan of plans) written.push(...(await writeInTableOrder(session, [plan])));
     return written;
   }
-  return writeInTableOrder(client, plans);
+  return writeInTableOrder(session, plans);
 }
 
-async function writeInTableOrder(client: PoolClient, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
+async function writeInTableOrder(session: Session, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
   const parentsFirst = [...plans].sort((a, b) => a.table.order - b.table.order);
   const written = new Map<RowPlan, WrittenRow>();
-  for (const group of alike(parentsFirst, insertShape)) {
-    for (const [plan, row] of await insertAlike(client, group)) written.set(plan, row);
-  }
-  for (const group of alike(parentsFirst, updateShape)) {
-    for (const [plan, row] of await updateAlike(client, group)) written.set(plan, row);
-  }
   const deletions = parentsFirst.filter(({ writes }) => writes.delete).reverse();
-  for (const group of alike(deletions, ({ table }) => table.name)) {
-    await deleteAlike(client, group);
-    for (const plan of group) written.delete(plan);
-  }
+  const rows = await Promise.all([
+    ...alike(parentsFirst, insertShape).map((group) => insertAlike(session, group)),
+    ...alike(parentsFirst, updateShape).map((group) => updateAlike(session, group)),
+    ...alike(deletions, ({ table }) => table.name).map((group) => deleteAlike(session, group)),
+  ]);
+  for (const [plan, row] of rows.flat()) written.set(plan, row);
+  for (const plan of deletions) written.delete(plan);
   return [...written.values()];
 }
 
@@ -81,25 +77,24 @@ function alike(plans: readonly RowPlan[], shape: (plan: RowPlan) => string | nul
 
 function insertShape({ table, writes }: RowPlan): string | null {
   if (writes.insert === null) return null;
-  return `${table.name}\0${[...writes.insert.keys()].sort().join('\0')}`;
+  return `${table.name}\0${[...writes.insert.keys()].join('\0')}`;
 }
 
 function updateShape({ table, writes }: RowPlan): string | null {
   if (writes.update === null) return null;
   const { set, add } = writes.update;
-  return `${table.name}\0${[...set.keys()].sort().join('\0')}\0+\0${[...add.keys()].sort().join('\0')}`;
+  return `${table.name}\0${[...set.keys()].join('\0')}\0+\0${[...add.keys()].join('\0')}`;
 }
 
 type Written = [plan: RowPlan, row: WrittenRow];
 
-async function insertAlike(client: PoolClient, plans: readonly RowPlan[]): Promise<Written[]> {
+async function insertAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
   const [first] = plans;
   if (first?.writes.insert == null) return [];
   const { table } = first;
-  const columns = [...first.writes.insert.keys()].sort();
+  const columns = [...first.writes.insert.keys()];
   const selected = columns.map((column, index) => `v.c${index}::${typeOf(table, column)}`);
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `INSERT INTO ${table.sql} AS t (${columns.map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
      SELECT ${selected.join(', ')} FROM ${unnest(columns.length)}
      RETURNING ${returning(table)}`,
@@ -108,12 +103,12 @@ async function insertAlike(client: PoolClient, plans: readonly RowPlan[]): Promi
   return returned(table, plans, rows);
 }
 
-async function updateAlike(client: PoolClient, plans: readonly RowPlan[]): Promise<Written[]> {
+async function updateAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
   const [first] = plans;
   if (first?.writes.update == null) return [];
   const { table } = first;
-  const set = [...first.writes.update.set.keys()].sort();
-  const add = [...first.writes.update.add.keys()].sort();
+  const set = [...first.writes.update.set.keys()];
+  const add = [...first.writes.update.add.keys()];
   const base = table.key.length;
   const assignments = [
     ...set.map((column, index) => `${quoteName(column)} = v.c${base + index}::${typeOf(table, column)}`),
@@ -124,8 +119,7 @@ async function updateAlike(client: PoolClient, plans: readonly RowPlan[]): Promi
   ];
   const values = (column: string, kind: 'set' | 'add'): string =>
     textArray(plans.map(({ writes }) => writes.update?.[kind].get(column) ?? null));
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `UPDATE ${table.sql} AS t SET ${assignments.join(', ')}
        FROM ${unnest(base + set.length + add.length)} WHERE ${keyJoin(table)}
      RETURNING ${returning(table)}`,
@@ -141,18 +135,17 @@ async function updateAlike(client: PoolClient, plans: readonly RowPlan[]): Promi
   return returned(table, plans, rows);
 }
 
-async function deleteAlike(client: PoolClient, plans: readonly RowPlan[]): Promise<void> {
+async function deleteAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
   const [first] = plans;
-  if (first === undefined) return;
+  if (first === undefined) return [];
   const { table } = first;
   const ids = plans.map(({ id }) => id);
-  const rows = await textRows(
-    client,
+  const rows = await session.rows(
     `DELETE FROM ${table.sql} AS t USING ${unnest(table.key.length)} WHERE ${keyJoin(table)}
      RETURNING ${returning(table)}`,
     keyParameters(table, ids),
   );
-  returned(table, plans, rows);
+  return returned(table, plans, rows);
 }
 
 function returning(table: TableModel): string {

@@ -112,28 +112,35 @@ async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json
   const ended = new AbortController();
   let listening: (url: string) => void = () => undefined;
   const gatewayUrl = new Promise<string>((resolve) => (listening = resolve));
-  const within = (signal: AbortSignal): ServiceContext => ({ ...context, signal });
+  const { health } = context;
+  const service = (name: 'capture' | 'apply'): Service => {
+    const parts = health.scope(name);
+    return { name, run: (signal) => runService(name, config, { ...context, signal, health: parts }) };
+  };
+  const agents = new Map(tills.map(({ terminalId }) => [terminalId, health.part(`${terminalId} link`)]));
   const services: Service[] = [
-    { name: 'capture', run: (signal) => runService('capture', config, within(signal)) },
-    { name: 'apply', run: (signal) => runService('apply', config, within(signal)) },
+    service('capture'),
+    service('apply'),
     {
       name: 'gateway',
-      run: (signal) => runGateway(config, { ...within(signal), onListening: listening }),
+      run: (signal) =>
+        runGateway(config, {
+          ...context,
+          signal,
+          onListening: listening,
+          onAgent: (terminalId) => agents.get(terminalId)?.({ state: 'ready' }),
+        }),
     },
-    ...tills.map((till) => ({
-      name: till.terminalId,
-      run: async (signal: AbortSignal) => {
-        // Known to the board from the start, so that nobody is told `ready` before the tills are.
-        const health = context.health.scope(till.terminalId);
-        const enrolled = health.part('enrolment');
+    ...tills.map((till) => {
+      const parts = health.scope(till.terminalId);
+      const run = async (signal: AbortSignal) => {
         const url = await orAborted(gatewayUrl, signal);
         if (url === undefined) return;
         const tillConfig = await enrolledTill(site, till, url);
-        const running = runService('terminal', tillConfig, { ...within(signal), health });
-        enrolled({ state: 'ready' });
-        await running;
-      },
-    })),
+        await runService('terminal', tillConfig, { ...context, signal, health: parts });
+      };
+      return { name: till.terminalId, run };
+    }),
   ];
   void announce(cli, site, { gatewayUrl, tills, json, ended: ended.signal });
   try {

@@ -11,6 +11,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PayflowError, type ErrorCode } from '../errors.ts';
 import type { StoredRecord, StreamRef } from './event-log.ts';
+import { setHeader } from './records.ts';
 
 const APPLICATION_ID = 0x70_66_6c_67;
 const SCHEMA_VERSION = 1;
@@ -180,7 +181,8 @@ export function decodeHeaders(bytes: Buffer): Record<string, Buffer> {
     const valueLength = bytes.readUInt32BE(at + NAME_LENGTH_BYTES);
     const nameAt = at + NAME_LENGTH_BYTES + VALUE_LENGTH_BYTES;
     const valueAt = nameAt + nameLength;
-    headers[bytes.toString('utf8', nameAt, valueAt)] = bytes.subarray(valueAt, valueAt + valueLength);
+    const name = bytes.toString('utf8', nameAt, valueAt);
+    setHeader(headers, name, bytes.subarray(valueAt, valueAt + valueLength));
     at = valueAt + valueLength;
   }
   return headers;

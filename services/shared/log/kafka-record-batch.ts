@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import crc32C from 'kafkajs/src/protocol/recordBatch/crc32C/index.js';
 import { PayflowError } from '../errors.ts';
 import type { LogRecord, StoredRecord } from './event-log.ts';
+import { setHeader } from './records.ts';
 
 const LENGTH_AT = 8;
 const MAGIC_AT = 16;
@@ -170,7 +171,7 @@ class Cursor {
     const headers: Record<string, Buffer> = {};
     for (let index = 0; index < count; index += 1) {
       const name = this.bytes()?.toString('utf8') ?? '';
-      headers[name] = this.bytes() ?? Buffer.alloc(0);
+      setHeader(headers, name, this.bytes() ?? Buffer.alloc(0));
     }
     return headers;
   }

@@ -29,3 +29,9 @@ export function tooLarge(stream: StreamRef, bytes: number, limit: number, cause?
 export function cancelled(stream: StreamRef, cause: unknown): PayflowError {
   return new PayflowError('LOG_UNREACHABLE', `the append to ${streamName(stream)} was cancelled`, { cause });
 }
+
+/** Sets a header by name; a plain assignment of `__proto__` would change the object instead. */
+export function setHeader(headers: Record<string, Buffer>, name: string, value: Buffer): void {
+  if (name !== '__proto__') headers[name] = value;
+  else Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true });
+}

@@ -111,6 +111,21 @@ export class OpenChanges {
     return this.#all('seq <= ?', seq);
   }
 
+  /** Seq and table of what is unsettled, in seq order; without the rest, because there may be very many. */
+  unsettled(upToSeq: number): { seq: number; table: string }[] {
+    const limit = Math.min(upToSeq, Number.MAX_SAFE_INTEGER);
+    const sql = 'SELECT seq, table_name FROM temp.sync_open WHERE seq <= ? AND rejected = 0 ORDER BY seq';
+    const rows = this.#prepare(sql).raw().all(BigInt(limit)) as [bigint, string][];
+    return rows.map(([seq, table]) => ({ seq: Number(seq), table }));
+  }
+
+  depth(): { depth: number; oldestUnsettledMs: number | null } {
+    const sql = `SELECT (SELECT count(*) FROM temp.sync_open WHERE rejected = 0),
+      (SELECT captured_at_ms FROM sync_outbox WHERE seq = (SELECT min(seq) FROM temp.sync_open WHERE rejected = 0))`;
+    const [depth = 0n, oldest = null] = this.#prepare(sql).raw().get() as [bigint, bigint | null];
+    return { depth: Number(depth), oldestUnsettledMs: oldest === null ? null : Number(oldest) };
+  }
+
   ofTable(table: string): OpenEntry[] {
     return this.#all('table_name = ? AND rejected = 0', table);
   }

@@ -30,7 +30,7 @@ export interface Arrival {
   /** It answers a change of this till, or is known not to be one of its own unlinked rows. */
   readonly known: boolean;
   /** The local key to give the row if it is inserted. */
-  readonly key?: SqliteValue;
+  readonly key?: SqliteValue | undefined;
 }
 
 export type Applied = 'applied' | 'older' | 'parked';
@@ -87,12 +87,16 @@ export class RowApplier {
 
   /** The row's unsettled changes, in seq order. */
   openOf(table: TillTable, centralId: string): readonly OpenEntry[] {
+    return this.#anyOpen(table) ? this.#parts.open.ofRow(table.name, centralId) : NO_ENTRIES;
+  }
+
+  #anyOpen(table: TillTable): boolean {
     let any = this.#scope.open.get(table.name);
     if (any === undefined) {
       any = this.#parts.open.hasAny(table.name);
       this.#scope.open.set(table.name, any);
     }
-    return any ? this.#parts.open.ofRow(table.name, centralId) : NO_ENTRIES;
+    return any;
   }
 
   /**
@@ -171,16 +175,9 @@ export class RowApplier {
 
   #firstSight(arrival: Arrival, image: Image): Applied {
     const { table, centralId, position } = arrival;
-    const { open, unlinked, tables } = this.#parts;
-    if (arrival.fromCatalog && !arrival.known) {
-      const place = { position: decodePosition(position), fromCatalog: true, ownOrigin: false };
-      // Refused inserts have no link either, so the flag of the scope (any entry at all) is a safe first look.
-      this.openOf(table, centralId);
-      const unlinkedInserts =
-        this.#scope.open.get(table.name) === true && open.hasUnlinkedInserts(table.name);
-      if (mayBeOwnRow(place, unlinkedInserts, this.#scope.store())) {
-        return this.#park(arrival, 'own', 'may be a row of this till whose link is on its way');
-      }
+    const { unlinked, tables } = this.#parts;
+    if (arrival.fromCatalog && !arrival.known && this.#mayBeOwn(table, position)) {
+      return this.#park(arrival, 'own', 'may be a row of this till whose link is on its way');
     }
     const resolved = tables.resolve(image);
     if (resolved.kind === 'values') {
@@ -199,6 +196,13 @@ export class RowApplier {
       }
     }
     return this.#insert(arrival, image);
+  }
+
+  #mayBeOwn(table: TillTable, position: Buffer): boolean {
+    // Inserts without a link are among the open entries: most tables have none at all.
+    if (!this.#anyOpen(table) || !this.#parts.open.hasUnlinkedInserts(table.name)) return false;
+    const place = { position: decodePosition(position), fromCatalog: true, ownOrigin: false };
+    return mayBeOwnRow(place, true, this.#scope.store());
   }
 
   #write(arrival: Arrival, row: SyncRow, image: Image): Applied {

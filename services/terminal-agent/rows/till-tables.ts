@@ -82,7 +82,7 @@ export class TillTables {
    */
   resolve({ set, values }: Image, without?: string): Resolved {
     const positions = this.#references(set);
-    if (positions.length === 0) return { kind: 'values', values };
+    if (positions.every((at) => values[at] === null)) return { kind: 'values', values };
     const resolved = [...values];
     for (const at of positions) {
       const column = set.columns[at] as BoundColumn;

@@ -120,12 +120,12 @@ const steps = fc.oneof(
   },
 );
 
-/** Runs of 20 to 60 commands, about as many edits as steps of the machinery. */
+/** Runs of 40 to 90 commands, about as many edits as steps of the machinery. */
 export const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: atTill },
     { weight: 2, arbitrary: atCentre },
     { weight: 8, arbitrary: steps },
   ),
-  { minLength: 20, maxLength: 60 },
+  { minLength: 40, maxLength: 90, size: 'max' },
 );

@@ -118,14 +118,17 @@ interface OpenEdit {
   readonly new_stock: number | null;
 }
 
+/** Of the row that has the key now: what came before a delete of that key was another row's. */
 function openEdits(till: ModelTill, table: string, rowKey: number): OpenEdit[] {
   const stock = table === 'items' ? 'old_stock, new_stock' : 'NULL AS old_stock, NULL AS new_stock';
   return till.app
-    .prepare<[string, number], OpenEdit>(
+    .prepare<[{ table: string; key: number }], OpenEdit>(
       `SELECT old_name, new_name, ${stock} FROM sync_outbox o JOIN sync_change_${table} c ON c.seq = o.seq
-        WHERE o.table_name = ? AND o.row_key = ? AND o.outcome IS NULL AND o.op = 'u' ORDER BY o.seq`,
+        WHERE o.table_name = @table AND o.row_key = @key AND o.outcome IS NULL AND o.op = 'u'
+          AND o.seq > (SELECT coalesce(max(seq), 0) FROM sync_outbox WHERE table_name = @table AND row_key = @key AND op = 'd')
+        ORDER BY o.seq`,
     )
-    .all(table, rowKey);
+    .all({ table, key: rowKey });
 }
 
 /** Settled: both sides equal at every till, nothing doubled at the centre, every ticket there that nobody deleted. */

@@ -46,6 +46,12 @@ CREATE TRIGGER remember AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER remember AFTER INSERT OR UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION remember();
 `;
 
+/** What is there before the tills come, so that edits have something to meet on. */
+export const FIRST_ROWS = `
+INSERT INTO items (sku, name, stock) VALUES ('sku-1', 'first-1', 10), ('sku-2', 'first-2', 10), ('sku-3', 'first-3', 10);
+INSERT INTO tickets (store_id, number, name) VALUES (1, 'first-4', 'first-4'), (1, 'first-5', 'first-5'), (2, 'first-6', 'first-6');
+`;
+
 const OWN_COLUMNS = 'local_id TEXT, server_id INTEGER, sync_status TEXT, updated_at TEXT';
 
 export const LOCAL_SCHEMA = `

@@ -38,7 +38,7 @@ interface Agent {
 }
 
 export const newKeyPair = makeKeyPair;
-const silent = pino({ level: 'silent' });
+const silent = pino({ level: process.env['AGREEMENT_LOG'] ?? 'silent' });
 
 export class ModelTill {
   readonly setup: TillSetup;

@@ -17,16 +17,16 @@ import { asPayflowError } from '../../../services/shared/errors.ts';
 import type { Releaser } from '../../../services/shared/lifecycle.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import { parseMapping } from '../../../services/shared/mapping-parser.ts';
-import { parseLsn } from '../../../services/shared/position.ts';
+import { formatLsn, parseLsn } from '../../../services/shared/position.ts';
 import { decodePositionHeader, POSITION_HEADER } from '../../../services/shared/position.ts';
 import { createPool } from '../../../services/shared/postgres.ts';
 import { catalogTopic, storeTopic, upStream } from '../../../services/shared/topics.ts';
-import { CENTRAL_SCHEMA, MAPPING, TILLS } from './schema.ts';
+import { CENTRAL_SCHEMA, FIRST_ROWS, MAPPING, TILLS } from './schema.ts';
 import { ModelTill, newKeyPair, readSome } from './till.ts';
 
 const PREFIX = 'model';
 const HORIZON_DAYS = 14;
-const silent = pino({ level: 'silent' });
+const silent = pino({ level: process.env['AGREEMENT_LOG'] ?? 'silent' });
 
 export class World {
   readonly pool: Pool;
@@ -62,6 +62,7 @@ export class World {
     undo.push(() => eventLog.close());
     const world = new World(pool, eventLog, undo);
     await pool.query(CENTRAL_SCHEMA);
+    await pool.query(FIRST_ROWS);
     const setup = {
       pool,
       prefix: PREFIX,
@@ -149,7 +150,7 @@ export class World {
           if (this.#captureFailure !== undefined) throw asPayflowError(this.#captureFailure);
           return (await this.#tailLsn(topic)) >= wanted;
         },
-        `${topic} reaches ${wanted}`,
+        async () => `${topic} reaches ${formatLsn(wanted)}; ${await this.#replication()}`,
         { deadlineMs: 20_000, everyMs: 5 },
       );
     }
@@ -161,6 +162,15 @@ export class World {
     const tail = await readSome(this.eventLog, stream, Math.max(0, end - 1), 1);
     const header = tail[0]?.headers[POSITION_HEADER];
     return header === undefined ? 0n : decodePositionHeader(header).position.lsn;
+  }
+
+  async #replication(): Promise<string> {
+    const found = await this.pool.query<{ state: string }>(
+      `SELECT coalesce(json_agg(s), '[]')::text AS state FROM (
+         SELECT slot_name, active, confirmed_flush_lsn, r.sent_lsn, r.state FROM pg_replication_slots
+           LEFT JOIN pg_stat_replication r ON r.pid = active_pid WHERE database = current_database()) s`,
+    );
+    return found.rows[0]?.state ?? '';
   }
 
   downTopics(): string[] {

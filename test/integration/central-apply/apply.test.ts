@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CentralApply } from '../../../services/central-apply/apply.ts';
+import { OutcomeRetention } from '../../../services/central-apply/retention.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import {
   insert,
@@ -133,6 +134,59 @@ describe('a sale', () => {
     const { units: applied } = await apply.applyRecords(0, [till.stored((offset += 1), units)]);
     expect(applied).toBe(1);
     expect((await ordersOf(till)).map(({ number }) => number)).toEqual(['A', 'B', 'C']);
+  });
+
+  test('rows that refer to each other in a circle arrive together', async () => {
+    const till = await newTill();
+    const { result } = await send(till, [
+      insert('teams', 't', { name: 'front' }, { lead_id: null }),
+      insert('members', 'm', { name: 'Ann' }, { team_id: 't' }),
+      { op: 'u', table: 'teams', row: 't', references: { lead_id: 'm' } },
+    ]);
+    expect(result.outcomes).toEqual(new Map([['applied', 3]]));
+    expect(
+      await centre.one(
+        `SELECT m.name FROM teams t JOIN members m ON m.id = t.lead_id WHERE m.team_id = t.id`,
+      ),
+    ).toEqual({ name: 'Ann' });
+  });
+
+  test('rows of the centre need no identity of the till: their central id names them', async () => {
+    const till = await newTill();
+    const ids = await centre.all<{ id: string }>(
+      `INSERT INTO products (sku, name, price, stock, updated_at)
+       VALUES ('n1', 'a', 1, 5, '2020-01-01'), ('n2', 'b', 1, 5, '2020-01-01') RETURNING id`,
+    );
+    const { result } = await send(till, [
+      ...ids.map(({ id }): ChangeSpec => ({
+        op: 'u',
+        table: 'products',
+        row: { identity: '', centralId: id },
+        old: { stock: 5 },
+        new: { stock: 4 },
+      })),
+      { op: 'd', table: 'products', row: { identity: '', centralId: ids[0]?.id ?? null } },
+      insert('orders', 'o', { number: 'n' }),
+      insert(
+        'order_items',
+        'i',
+        { quantity: 1n, price: 1 },
+        {
+          order_id: 'o',
+          product_id: { identity: '', centralId: ids[1]?.id ?? null },
+        },
+      ),
+    ]);
+    expect(result.outcomes).toEqual(new Map([['applied', 5]]));
+    expect(
+      await centre.all(
+        `SELECT stock, deleted_at IS NULL AS there FROM products WHERE sku IN ('n1', 'n2') ORDER BY sku`,
+      ),
+    ).toEqual([
+      { stock: '4.000', there: false },
+      { stock: '4.000', there: true },
+    ]);
+    expect(await centre.all(`SELECT 1 FROM payflow_sync.link WHERE identity = ''`)).toEqual([]);
   });
 
   test('under a foreign database id is applied by links alone', async () => {
@@ -373,4 +427,27 @@ describe('dead letters', () => {
       { table: 'unheard_of', columns: [{ new: { i: '1' } }] },
     ]);
   });
+});
+
+test('outcomes older than the retention are removed, younger ones stay', async () => {
+  const till = await newTill();
+  await send(till, sale('A'), sale('B'));
+  await centre.pool.query(
+    `UPDATE payflow_sync.outcome SET applied_at = now() - interval '31 days' WHERE terminal_id = $1 AND unit = 1`,
+    [till.terminal],
+  );
+  const retention = new OutcomeRetention({ pool: centre.pool, retentionDays: 30, log: silentLog });
+  expect(await retention.purge()).toBe(1);
+  expect(await outcomesOf(till)).toHaveLength(4);
+});
+
+test('a mapping published while the applier runs is taken at the next group', async () => {
+  const till = await newTill();
+  await send(till, sale('A'));
+  await centre.pool.query(
+    `UPDATE payflow_sync.mapping SET version = 2, source = replace(source, 'version: 1', 'version: 2') || E'  drawers: {scope: global}\n'`,
+  );
+  await centre.pool.query('CREATE TABLE drawers (id bigserial PRIMARY KEY, name text)');
+  const { result } = await send(till, [insert('drawers', 'd', { name: 'left' })]);
+  expect(result.outcomes).toEqual(new Map([['applied', 1]]));
 });

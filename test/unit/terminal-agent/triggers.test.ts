@@ -271,6 +271,21 @@ describe('REPLACE', () => {
     ]);
   });
 
+  it('through a partial unique index deletes the row in its way, and only that', () => {
+    const t = till(
+      `CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, live INTEGER);
+       CREATE UNIQUE INDEX live_sku ON items (sku) WHERE live = 1`,
+      ITEMS_MAPPING,
+    );
+    t.app.exec(`INSERT INTO items VALUES (1, 'a', 0), (2, 'a', 1)`);
+    const from = lastSeq(t);
+    t.app.exec(`REPLACE INTO items VALUES (3, 'a', 1)`);
+    expect(ops(t, from)).toEqual([
+      ['d', 2],
+      ['c', 3],
+    ]);
+  });
+
   it('of many rows in one statement records each', () => {
     const t = items();
     t.app.exec(`INSERT INTO items (id, sku) VALUES (1, 'a'), (2, 'b'), (3, 'c')`);

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { EmbeddedLog } from '../../../../services/shared/log/embedded-log.ts';
-import { eventLogConformance, type LogUnderTest } from './conformance.ts';
+import type { LogUnderTest } from './conformance-context.ts';
+import { eventLogConformance } from './conformance.ts';
 
 const FAULT_RATE = 0.2;
 const log = pino({ level: 'silent' });

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { startKafka } from '../../../../scripts/support/kafka.ts';
 import { KafkaLog } from '../../../../services/shared/log/kafka-log.ts';
 import { FaultProxy } from '../../../support/fault-proxy.ts';
-import { eventLogConformance, type LogUnderTest } from './conformance.ts';
+import type { LogUnderTest } from './conformance-context.ts';
+import { eventLogConformance } from './conformance.ts';
 
 const { Kafka, ConfigResourceTypes, logLevel } = kafkajs;
 const FAULT_RATE = 0.02;

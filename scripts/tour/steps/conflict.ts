@@ -1,0 +1,172 @@
+/** Head office and an offline till change the same rows. */
+import type { DemoTill } from '../demo-till.ts';
+import { plural } from '../screen.ts';
+import type { Tour } from '../tour.ts';
+
+interface Customer {
+  readonly full_name: string;
+  readonly phone: string | null;
+  readonly credit_limit: number | null;
+  readonly loyalty_points: number;
+}
+
+const TOUCH = `updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`;
+
+export async function showConflict(tour: Tour): Promise<void> {
+  const { site, screen } = tour;
+  const { headOffice, services } = site;
+  const [t1, t2] = site.tills;
+  screen.step(`Conflict  head office and ${t2.id}, offline again, change the same customers and stock`);
+  const [ada, bob] = await twoCustomers(tour);
+  const before = { ada: customerAt(t2, ada), bob: customerAt(t2, bob) };
+  const [product] = await headOffice.products(1);
+  if (product === undefined) throw new Error('head office has no product');
+  const stockBefore = stockAt(t1, product.id);
+  const newestConflict = await headOffice.text(
+    'SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict',
+  );
+
+  t2.cutOff();
+  await centralPhone(
+    tour,
+    ada,
+    '111-head-office',
+    'credit_limit = credit_limit + 500, loyalty_points = loyalty_points + 5',
+  );
+  await nextMoment(tour);
+  tillPhone(t2, ada, '222-till', 'loyalty_points = loyalty_points + 10');
+  tillPhone(t2, bob, '333-till', 'loyalty_points = loyalty_points + 7');
+  await nextMoment(tour);
+  await centralPhone(tour, bob, '444-head-office', 'loyalty_points = loyalty_points + 1');
+  moveStock(t2, product.id, -3);
+  moveStock(t1, product.id, -2);
+  await headOffice.receiveGoods(product, t2.storeId, 50);
+  t2.cable.plug();
+  t2.eventLog.mend();
+
+  const expectedStock = stockBefore - 3 - 2 + 50;
+  await allEqual(tour, { customers: [ada, bob], productId: product.id });
+  const after = { ada: customerAt(t1, ada), bob: customerAt(t1, bob) };
+  report(tour, { who: 'first head office, later the till', before: before.ada, after: after.ada });
+  report(tour, { who: 'first the till, later head office', before: before.bob, after: after.bob });
+  const stock = stockAt(t1, product.id);
+  const sum = `${stockBefore} − 3 (${t2.id}) − 2 (${t1.id}) + 50 (head office)`;
+  if (stock === expectedStock) screen.good(`stock of ${product.sku}: ${sum} = ${stock}, the same everywhere`);
+  else throw new Error(`stock of ${product.sku} is ${stock}, not ${sum}`);
+  await reportStored(tour, Number(newestConflict));
+  await services.waitFor(() => t2.openChanges() === 0, `${t2.id} has settled all its changes`);
+}
+
+/** Two customers that nobody has changed yet in an earlier tour, if there are any left. */
+async function twoCustomers({ site }: Tour): Promise<[string, string]> {
+  const found = await site.headOffice.rows<{ id: string }>(
+    `SELECT id::text FROM customers WHERE deleted_at IS NULL ORDER BY updated_at, email LIMIT 2`,
+  );
+  const [first, second] = found;
+  if (first === undefined || second === undefined)
+    throw new Error('head office has fewer than two customers');
+  return [first.id, second.id];
+}
+
+function customerAt(till: DemoTill, id: string): Customer {
+  const sql = 'SELECT full_name, phone, credit_limit, loyalty_points FROM customers WHERE server_id = ?';
+  const [row] = till.rows<Customer>(sql, id);
+  if (row === undefined) throw new Error(`customer ${id} is not at ${till.id}`);
+  return row;
+}
+
+function stockAt(till: DemoTill, productId: string): number {
+  return Number(till.read('SELECT stock_quantity FROM products WHERE server_id = ?', Number(productId)));
+}
+
+async function centralPhone({ site }: Tour, id: string, phone: string, more: string): Promise<void> {
+  await site.headOffice.text(`UPDATE customers SET phone = $2, ${more} WHERE id = $1 RETURNING id`, [
+    id,
+    phone,
+  ]);
+}
+
+function tillPhone(till: DemoTill, id: string, phone: string, more: string): void {
+  till.write(`UPDATE customers SET phone = ?, ${more}, ${TOUCH} WHERE server_id = ?`, phone, id);
+}
+
+/** A breakage; the app's own trigger takes it from the till's stock. */
+function moveStock(till: DemoTill, productId: string, quantity: number): void {
+  till.write(
+    `INSERT INTO inventory_transactions (local_id, product_id, kind, quantity, reason)
+     SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-a' ||
+                  substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))), id, 'loss', ?, 'broken'
+       FROM products WHERE server_id = ?`,
+    quantity,
+    Number(productId),
+  );
+}
+
+/** The till writes times in ms, so that later must be a later ms. */
+async function nextMoment({ site }: Tour): Promise<void> {
+  const now = Date.now();
+  await site.services.waitFor(() => Date.now() > now + 1, 'the clock goes on', { everyMs: 1 });
+}
+
+/** Both tills and the centre show the same of these rows, and nothing is open any more. */
+async function allEqual(
+  { site }: Tour,
+  { customers, productId }: { customers: readonly string[]; productId: string },
+): Promise<void> {
+  const { tills, headOffice, services } = site;
+  let seen: string[] = [];
+  const look = async () => {
+    const centre = await headOffice.rows<Customer>(
+      `SELECT full_name, phone, credit_limit::float8, loyalty_points FROM customers WHERE id::text = ANY ($1)
+        ORDER BY array_position($1::text[], id::text)`,
+      [customers],
+    );
+    const stock = await headOffice.text('SELECT master_stock_quantity::float8 FROM products WHERE id = $1', [
+      productId,
+    ]);
+    seen = [
+      JSON.stringify([...centre, Number(stock)]),
+      ...tills.map((till) =>
+        JSON.stringify([...customers.map((id) => customerAt(till, id)), stockAt(till, productId)]),
+      ),
+    ];
+    return seen.every((each) => each === seen[0]) && tills.every((till) => till.openChanges() === 0);
+  };
+  const open = () => tills.map((till) => `${till.id} ${till.openChanges()} open`).join(', ');
+  await services.waitFor(look, () => `both tills and head office agree; ${seen.join(' / ')}; ${open()}`, {
+    everyMs: 10,
+  });
+}
+
+function report(
+  { screen, site }: Tour,
+  { who, before, after }: { who: string; before: Customer; after: Customer },
+): void {
+  const [, t2] = site.tills;
+  const winner = after.phone?.endsWith('till') === true ? t2.id : 'head office';
+  const points = after.loyalty_points - before.loyalty_points;
+  screen.good(
+    `${after.full_name}, ${who}: ${winner} wins by the later time, phone is ${String(after.phone)}`,
+  );
+  screen.plain(
+    `points ${before.loyalty_points} → ${after.loyalty_points} (both sides' ${points} counted), credit limit ${String(before.credit_limit)} → ${String(after.credit_limit)}`,
+  );
+}
+
+/** What the centre has kept of it. */
+async function reportStored({ site, screen }: Tour, after: number): Promise<void> {
+  const { conflicts } = await site.gateway.get<{
+    conflicts: readonly {
+      conflictId: string;
+      table: string;
+      winner: string;
+      rule: string;
+      terminalId: string;
+    }[];
+  }>('/conflicts?limit=20');
+  const mine = conflicts.filter(({ conflictId }) => Number(conflictId) > after);
+  screen.note(`GET /api/v1/conflicts keeps ${plural(mine.length, 'decision')} with the version that lost:`);
+  for (const { table, winner, rule, terminalId } of mine) {
+    screen.plain(`${table} of ${terminalId}: ${winner} by ${rule}`);
+  }
+}

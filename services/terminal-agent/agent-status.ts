@@ -1,0 +1,45 @@
+/** How the till is doing, for the gateway, the CLI and the tests. Cheap: it is looked at every few seconds. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
+import { packageRoot } from '../shared/paths.ts';
+import { formatPosition } from '../shared/position.ts';
+import type { TillApply } from './apply.ts';
+import type { TillHost } from './till-host.ts';
+
+export interface AgentStatusParts {
+  readonly till: TillHost;
+  readonly apply: TillApply;
+  readonly topics: readonly string[];
+  readonly mode: SyncMode;
+  readonly fenced: boolean;
+}
+
+let version: string | undefined;
+
+export function agentStatus({ till, apply, topics, mode, fenced }: AgentStatusParts): AgentStatus {
+  const { checkpoints } = apply;
+  const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp);
+  return {
+    state: fenced ? 'fenced' : catchingUp ? 'catching up' : 'ready',
+    mode,
+    incarnation: till.incarnation,
+    version: (version ??= readVersion()),
+    mappingVersion: till.mappingVersion,
+    outbox: apply.outboxDepth(),
+    streams: topics.map((topic) => {
+      const { position, nextOffset } = checkpoints.stream(topic);
+      return { topic, position: formatPosition(position), nextOffset, lagMs: apply.lagMs(topic) };
+    }),
+    parked: apply.parked.count(),
+    missingTables: till.binding.missing.map(({ local }) => local),
+    checkpoints: checkpoints
+      .tables()
+      .map((table) => ({ ...table, position: formatPosition(table.position) })),
+  };
+}
+
+function readVersion(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,259 @@
+/**
+ * One till's agent: captures what the app wrote and publishes it, reads its two streams and applies them, and
+ * answers what the centre asks for. Everything opened here is closed by `close`.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type {
+  AgentStatus,
+  BootstrapResult,
+  PullResult,
+  PushResult,
+  ReplayResult,
+  SyncMode,
+} from '../shared/agent-protocol.ts';
+import type { HealthParts } from '../shared/health.ts';
+import { runAll, sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import { readLocalCatalog, type LocalTable } from '../shared/local-catalog.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
+import { parseMapping } from '../shared/mapping-parser.ts';
+import { SchemaRegistry } from '../shared/schema-registry.ts';
+import { wrapSqliteError } from '../shared/sqlite.ts';
+import { upStream } from '../shared/topics.ts';
+import { AgentFile } from './agent-file.ts';
+import { agentStatus } from './agent-status.ts';
+import { TillApply } from './apply.ts';
+import { Bootstrap } from './bootstrap.ts';
+import { TillCapture } from './capture.ts';
+import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
+import type { TerminalIdentity } from './identity.ts';
+import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
+import { Publisher } from './publisher.ts';
+import { Pulse, Valve } from './pulse.ts';
+import { TillRetention } from './retention.ts';
+import { StreamReader } from './stream-reader.ts';
+import { TillDatabase } from './till-database.ts';
+
+export interface TerminalAgentOptions {
+  readonly terminalDb: string;
+  readonly dataDir: string;
+  readonly eventLog: EventLog;
+  readonly prefix: string;
+  readonly identity: TerminalIdentity;
+  readonly log: Logger;
+  readonly mode: SyncMode;
+  readonly batchSize?: number;
+  readonly txRows?: number;
+  readonly resendAfterMs?: number;
+  readonly horizonDays?: number;
+  readonly retentionDays?: number;
+  readonly freeMb?: number;
+  /** Where it is not what terminal.json says; null: no link. */
+  readonly gatewayUrl?: string | null;
+  readonly health?: HealthParts;
+  readonly now?: () => number;
+}
+
+/** Bootstrap of a large file waits for the centre to answer all of it. */
+const BOOTSTRAP_TIMEOUT_MS = 60 * 60 * 1000;
+
+export class TerminalAgent implements Service, LinkedAgent {
+  readonly name = 'terminal-agent';
+  readonly till: TillDatabase;
+  readonly capture: TillCapture;
+  readonly publisher: Publisher;
+  readonly apply: TillApply;
+  readonly readers: readonly StreamReader[];
+  readonly #options: TerminalAgentOptions;
+  readonly #agentFile: AgentFile;
+  readonly #valve: Valve;
+  readonly #requests: TillRequests;
+  /** The app wrote. */
+  readonly #written = new Pulse();
+  /** Something was applied or settled. */
+  readonly #applied = new Pulse();
+
+  /** @throws PayflowError TERMINAL_DB_… when the file cannot be used; nothing stays open then */
+  constructor(options: TerminalAgentOptions) {
+    const { identity, log, eventLog, prefix, mode, now = Date.now } = options;
+    this.#options = options;
+    this.#valve = new Valve({ always: mode === 'stream' });
+    this.#agentFile = AgentFile.open(options.dataDir, identity.terminalId, randomUUID);
+    try {
+      this.till = TillDatabase.open({
+        file: options.terminalDb,
+        mapping: parseMapping(identity.mapping.source, identity.mapping.version),
+        terminalId: identity.terminalId,
+        incarnation: this.#agentFile.incarnation,
+        log,
+        now,
+      });
+    } catch (error) {
+      this.#agentFile.close();
+      throw error;
+    }
+    const { till } = this;
+    const agentFile = this.#agentFile;
+    this.publisher = new Publisher({
+      till,
+      agentFile,
+      eventLog,
+      stream: upStream(prefix, identity.partition),
+      databaseId: identity.databaseId,
+      keyVersion: identity.keyVersion,
+      privateKey: identity.privateKey,
+      mode,
+      resendAfterMs: options.resendAfterMs ?? 60_000,
+      log,
+      now,
+      ...this.#part('publisher'),
+    });
+    this.capture = new TillCapture({
+      till,
+      agentFile,
+      log,
+      now,
+      onCut: () => this.#onCut(),
+      ...this.#part('capture'),
+    });
+    this.apply = new TillApply({
+      till,
+      schemas: new SchemaRegistry({ eventLog, prefix }),
+      topics: { catalog: identity.streams.catalog, store: identity.streams.store },
+      log,
+      now,
+      onFenced: () => this.publisher.stop(),
+      ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
+      ...(options.txRows !== undefined && { txRows: options.txRows }),
+    });
+    this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
+    this.#requests = new TillRequests({
+      apply: this.apply,
+      capture: this.capture,
+      publisher: this.publisher,
+      eventLog,
+      topics: [identity.streams.catalog, identity.streams.store],
+      applied: this.#applied,
+      valve: this.#valve,
+      now,
+    });
+  }
+
+  /** Works until the signal is aborted. @throws PayflowError when a person must change something */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, identity, retentionDays = 30, now = Date.now } = this.#options;
+    if (this.capture.checkFile() !== undefined) {
+      this.publisher.stop();
+      this.apply.fence();
+    }
+    const retention = new TillRetention({
+      till: this.till,
+      agentFile: this.#agentFile,
+      settledSeq: () => this.publisher.settledSeq,
+      log,
+      now,
+      keepDays: retentionDays,
+    });
+    const local: Service = { name: 'till-local', run: (stop) => this.#runLocal(stop) };
+    const services: Service[] = [this.capture, this.publisher, ...this.readers, retention, local];
+    const url = this.#options.gatewayUrl === undefined ? identity.gatewayUrl : this.#options.gatewayUrl;
+    if (url !== null) {
+      const { token } = identity;
+      services.push(new GatewayLink({ url, token, mode: this.#options.mode, agent: this, log }));
+    }
+    await runAll(services, signal);
+  }
+
+  close(): void {
+    this.till.close();
+    this.#agentFile.close();
+  }
+
+  async flush({ timeoutMs }: { timeoutMs: number }): Promise<PullResult> {
+    return pullResult(await this.#requests.flush(timeoutMs));
+  }
+
+  async catchUp(options: { lsn: string; timeoutMs: number }): Promise<PushResult> {
+    return this.#requests.catchUp(options);
+  }
+
+  async replay(options: {
+    topic: string;
+    fromOffset: number;
+    toOffset?: number;
+    dryRun: boolean;
+  }): Promise<ReplayResult> {
+    return this.#requests.replay(options);
+  }
+
+  /** Offers the rows that were there before, and waits until the centre has answered them. */
+  async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
+    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
+    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), true);
+    const { afterSeq, tables } = await bootstrap.offerAll();
+    await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
+    return bootstrapResult(tables, bootstrap.outcomes(afterSeq), false);
+  }
+
+  status(): AgentStatus {
+    const { identity, mode } = this.#options;
+    return agentStatus({
+      till: this.till,
+      apply: this.apply,
+      topics: [identity.streams.catalog, identity.streams.store],
+      mode,
+      fenced: this.capture.fenced !== undefined || this.apply.fenced,
+    });
+  }
+
+  catalog(): readonly LocalTable[] {
+    return [...readLocalCatalog(this.till.db).values()];
+  }
+
+  #onCut(): void {
+    this.publisher.wake();
+    this.#written.notify();
+  }
+
+  /** Edits that are put back and rows that find room now; seldom, so it follows capture instead of leading it. */
+  async #runLocal(signal: AbortSignal): Promise<void> {
+    await supervise(signal, { log: this.#options.log }, async () => {
+      while (!signal.aborted) {
+        await this.#written.wait(60_000, signal);
+        while (this.till.gate.waitMs() > 0 && !signal.aborted) await sleep(this.till.gate.waitMs(), signal);
+        if (signal.aborted) return;
+        try {
+          this.apply.applyLocal();
+        } catch (error) {
+          throw wrapSqliteError(error, this.till.db.name);
+        }
+        this.#applied.notify();
+      }
+    });
+  }
+
+  #reader(topic: string): StreamReader {
+    const { eventLog, log, now = Date.now, horizonDays = 14, freeMb = 0 } = this.#options;
+    return new StreamReader({
+      till: this.till,
+      apply: this.apply,
+      eventLog,
+      stream: { topic, partition: 0 },
+      valve: this.#valve,
+      horizonDays,
+      freeMb,
+      log,
+      now,
+      onApplied: () => {
+        this.#applied.notify();
+        this.publisher.wake();
+      },
+      ...this.#part(topic),
+    });
+  }
+
+  #part(name: string): { onHealth?: (health: Health) => void } {
+    const { health } = this.#options;
+    return health === undefined ? {} : { onHealth: health.part(name) };
+  }
+}

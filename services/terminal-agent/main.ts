@@ -1,0 +1,70 @@
+/** Wires a till's agent: configuration and enrolment → event log → agent → wait. */
+import { requireSettings, type Config } from '../shared/config.ts';
+import { withReleasers } from '../shared/lifecycle.ts';
+import { openEventLog } from '../shared/log/open-event-log.ts';
+import { gauge } from '../shared/metrics.ts';
+import type { ServiceContext } from '../shared/service-context.ts';
+import { TerminalAgent } from './agent.ts';
+import { loadIdentity } from './identity.ts';
+
+export interface TerminalStart extends ServiceContext {
+  /** Told once the agent holds the till's file. */
+  readonly onOpen?: (agent: TerminalAgent) => void;
+}
+
+/**
+ * Runs the agent of one till until the signal is aborted.
+ * @throws PayflowError what a person must mend: TERMINAL_NOT_ENROLLED, TERMINAL_DB_MISSING, TERMINAL_DB_IN_USE …
+ */
+export async function runTerminal(config: Config, start: TerminalStart): Promise<void> {
+  const { terminalDb } = requireSettings(config, 'terminalDb');
+  const identity = loadIdentity(config.dataDir);
+  const log = start.log.child({ service: 'terminal', terminal: identity.terminalId });
+  await withReleasers(async (onRelease) => {
+    const { brokers } = identity;
+    const eventLog = start.eventLog ?? openEventLog(config, { clientId: 'payflow-terminal', log, brokers });
+    if (start.eventLog === undefined) onRelease(() => eventLog.close());
+    const agent = new TerminalAgent({
+      terminalDb,
+      dataDir: config.dataDir,
+      eventLog,
+      prefix: identity.prefix,
+      identity,
+      log,
+      mode: config.syncMode,
+      batchSize: config.syncBatchSize,
+      txRows: config.txRows,
+      resendAfterMs: config.resendAfterMs,
+      horizonDays: config.horizonDays,
+      retentionDays: config.retentionDays,
+      freeMb: config.freeMb,
+      ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
+      ...(start.health && { health: start.health }),
+    });
+    onRelease(() => agent.close());
+    measure(agent, identity.terminalId, start);
+    start.onOpen?.(agent);
+    await agent.run(start.signal);
+  });
+}
+
+/** Read from the till's state when they are asked for. */
+function measure(agent: TerminalAgent, terminal: string, { registry }: TerminalStart): void {
+  if (registry === undefined) return;
+  const labelNames = ['terminal'];
+  const depth = gauge(registry, {
+    name: 'payflow_till_outbox_changes',
+    help: 'Unsettled changes.',
+    labelNames,
+  });
+  const parked = gauge(registry, {
+    name: 'payflow_till_parked_rows',
+    help: 'Central rows that cannot be written yet.',
+    labelNames,
+    collect: () => {
+      const status = agent.till.db.open ? agent.status() : undefined;
+      depth.set({ terminal }, status?.outbox.depth ?? 0);
+      parked.set({ terminal }, status?.parked ?? 0);
+    },
+  });
+}

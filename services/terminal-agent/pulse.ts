@@ -1,0 +1,48 @@
+/** Wakes whoever waits for something to have changed; they look again by themselves. */
+import { sleep } from '../shared/lifecycle.ts';
+
+export class Pulse {
+  #waiting = new AbortController();
+
+  notify(): void {
+    this.#waiting.abort();
+    this.#waiting = new AbortController();
+  }
+
+  /** Until `notify`, for at most `ms`. */
+  async wait(ms: number, signal?: AbortSignal): Promise<void> {
+    const woken = this.#waiting.signal;
+    await sleep(ms, signal === undefined ? woken : AbortSignal.any([woken, signal]));
+  }
+}
+
+/**
+ * Lets down streams flow: always in `stream` mode, else only while somebody has asked for it.
+ */
+export class Valve {
+  readonly #always: boolean;
+  readonly #pulse = new Pulse();
+  #askers = 0;
+
+  constructor(options: { always: boolean }) {
+    this.#always = options.always;
+  }
+
+  get open(): boolean {
+    return this.#always || this.#askers > 0;
+  }
+
+  async while<T>(body: () => Promise<T>): Promise<T> {
+    this.#askers += 1;
+    this.#pulse.notify();
+    try {
+      return await body();
+    } finally {
+      this.#askers -= 1;
+    }
+  }
+
+  async opened(signal: AbortSignal): Promise<void> {
+    while (!this.open && !signal.aborted) await this.#pulse.wait(60_000, signal);
+  }
+}

@@ -1,0 +1,182 @@
+/** What can be asked of a running agent: flush (↑), catch up (↓), replay. Each waits for a state, never for an event. */
+import type {
+  BootstrapResult,
+  PullCounts,
+  PullResult,
+  PushResult,
+  ReplayResult,
+} from '../shared/agent-protocol.ts';
+import type { Outcome } from '../shared/change-record.ts';
+import { PayflowError } from '../shared/errors.ts';
+import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
+import { formatPosition, parseLsn, type Position } from '../shared/position.ts';
+import type { TillApply } from './apply.ts';
+import type { OfferOutcomes, TableOffer } from './bootstrap.ts';
+import type { TillCapture } from './capture.ts';
+import type { Publisher } from './publisher.ts';
+import type { Pulse, Valve } from './pulse.ts';
+import { isHeld, tallyFlush, type FlushCounts, type FlushEntry, type FlushReport } from './settlement.ts';
+
+export interface TillRequestsOptions {
+  readonly apply: TillApply;
+  readonly capture: TillCapture;
+  readonly publisher: Publisher;
+  readonly eventLog: EventLog;
+  readonly topics: readonly string[];
+  readonly applied: Pulse;
+  readonly valve: Valve;
+  readonly now: () => number;
+}
+
+const LOOK_MS = 250;
+
+export class TillRequests {
+  readonly #options: TillRequestsOptions;
+
+  constructor(options: TillRequestsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes all that is in the outbox now and waits until each entry is settled or an exception.
+   * @throws PayflowError SYNC_TIMEOUT (it goes on by itself), TERMINAL_FENCED
+   */
+  async flush(timeoutMs: number): Promise<FlushReport> {
+    const { apply, capture, publisher, valve } = this.#options;
+    const unit = capture.cutAll();
+    const open = apply.unsettled();
+    return valve.while(async () => {
+      if (unit !== undefined) publisher.flush(unit.number);
+      const last = open.at(-1)?.seq ?? 0;
+      await this.#until(timeoutMs, 'changes are not settled', () => {
+        const left = apply.unsettled(last);
+        return left.every(({ seq }) => isHeld(apply.progress, seq));
+      });
+      return tallyFlush(outcomesOf(open, apply.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
+    });
+  }
+
+  /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
+  async catchUp({ lsn, timeoutMs }: { lsn: string; timeoutMs: number }): Promise<PushResult> {
+    const { apply, topics, valve } = this.#options;
+    const wanted = parseLsn(lsn);
+    const before = new Map(apply.applied);
+    return valve.while(async () => {
+      const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
+      await this.#until(timeoutMs, `the streams are not applied up to ${lsn}`, () =>
+        positions().every((position) => position.lsn >= wanted),
+      );
+      const tables: Record<string, number> = {};
+      for (const [table, rows] of apply.applied) {
+        const added = rows - (before.get(table) ?? 0);
+        if (added > 0) tables[table] = added;
+      }
+      const applied = Object.values(tables).reduce((sum, rows) => sum + rows, 0);
+      return { applied, position: formatPosition(lowest(positions())), tables };
+    });
+  }
+
+  /** Applies the newest record of every key in the range again. @throws PayflowError NOT_FOUND */
+  async replay(options: {
+    topic: string;
+    fromOffset: number;
+    toOffset?: number;
+    dryRun: boolean;
+  }): Promise<ReplayResult> {
+    const { topic, fromOffset, toOffset = Infinity, dryRun } = options;
+    const { topics, apply, eventLog } = this.#options;
+    if (!topics.includes(topic))
+      throw new PayflowError('NOT_FOUND', `this till does not read a stream ${topic}`);
+    const { read, newest } = await newestOfRange(eventLog, { topic, partition: 0 }, fromOffset, toOffset);
+    const { applied, skipped } = await apply.replay(topic, newest, { dryRun });
+    return { read, applied, skipped, dryRun };
+  }
+
+  async #until(timeoutMs: number, missing: string, reached: () => boolean): Promise<void> {
+    const { applied, now, apply, capture } = this.#options;
+    const deadline = now() + timeoutMs;
+    while (!reached()) {
+      const fenced = capture.fenced ?? (apply.fenced ? fencedError() : undefined);
+      if (fenced !== undefined) throw fenced;
+      const leftMs = deadline - now();
+      if (leftMs <= 0) throw new PayflowError('SYNC_TIMEOUT', `after ${timeoutMs} ms ${missing}`);
+      await applied.wait(Math.min(LOOK_MS, leftMs));
+    }
+  }
+}
+
+function fencedError(): PayflowError {
+  return new PayflowError('TERMINAL_FENCED', 'the centre counts changes that this till file never made');
+}
+
+function* outcomesOf(
+  open: readonly { readonly seq: number; readonly table: string }[],
+  outcomes: ReadonlyMap<number, Outcome>,
+): Iterable<FlushEntry> {
+  for (const { seq, table } of open) yield { seq, table, outcome: outcomes.get(seq) ?? null };
+}
+
+function lowest(positions: readonly Position[]): Position {
+  return positions.reduce((low, each) => (each.lsn < low.lsn ? each : low));
+}
+
+/** The newest record of each key between two offsets (both included), in offset order. */
+async function newestOfRange(
+  eventLog: EventLog,
+  stream: StreamRef,
+  from: number,
+  to: number,
+): Promise<{ read: number; newest: StoredRecord[] }> {
+  const { first, end } = await eventLog.offsets(stream);
+  const last = Math.min(to, end - 1);
+  const newest = new Map<string, StoredRecord>();
+  let read = 0;
+  if (Math.max(first, from) > last) return { read, newest: [] };
+  const stop = new AbortController();
+  for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
+    for (const record of batch) {
+      if (record.offset > last) break;
+      read += 1;
+      // A delete comes as an event and a tombstone; the event says more.
+      const key = record.key?.toString('base64') ?? '';
+      newest.delete(key);
+      newest.set(key, record);
+    }
+    if ((batch.at(-1)?.offset ?? end) >= last) stop.abort();
+  }
+  return { read, newest: [...newest.values()] };
+}
+
+/** As the gateway shows it: a repeated change was applied before; one whose row is gone from here had no effect. */
+export function pullResult({ tables, ...total }: FlushReport): PullResult {
+  const byTable = Object.entries(tables).map(([table, counts]) => [table, pullCounts(counts)] as const);
+  return { ...pullCounts(total), tables: Object.fromEntries(byTable) };
+}
+
+function pullCounts(counts: FlushCounts): PullCounts {
+  return {
+    published: counts.published,
+    applied: counts.applied + counts.duplicate,
+    merged: counts.merged,
+    lost: counts.lost + counts.gone,
+    rejected: counts.rejected + counts.discarded,
+    held: counts.held,
+  };
+}
+
+export function bootstrapResult(
+  offers: ReadonlyMap<string, TableOffer>,
+  outcomes: ReadonlyMap<string, OfferOutcomes>,
+  dryRun: boolean,
+): BootstrapResult {
+  const total = { offered: 0, linked: 0, inserted: 0, listed: 0 };
+  const tables: BootstrapResult['tables'] = {};
+  for (const [table, { offered, listed }] of offers) {
+    const { linked = 0, inserted = 0 } = outcomes.get(table) ?? {};
+    const counts = { offered, linked, inserted, listed };
+    if (offered + listed === 0) continue;
+    tables[table] = counts;
+    for (const name of ['offered', 'linked', 'inserted', 'listed'] as const) total[name] += counts[name];
+  }
+  return { ...total, dryRun, tables };
+}

@@ -1,0 +1,170 @@
+/**
+ * Reads one down stream from where the till's file says it stands, and applies it. Whatever makes that place
+ * doubtful (another stream under the name, an offset past the end, a till that was away for longer than
+ * deletes are kept) makes it read from the beginning again, which the rows' positions make harmless.
+ */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import { PayflowError } from '../shared/errors.ts';
+import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
+import type { TillApply } from './apply.ts';
+import type { StreamState } from './checkpoints.ts';
+import type { Valve } from './pulse.ts';
+import type { TillHost } from './till-host.ts';
+
+export interface StreamReaderOptions {
+  readonly till: TillHost;
+  readonly apply: TillApply;
+  readonly eventLog: EventLog;
+  readonly stream: StreamRef;
+  readonly valve: Valve;
+  readonly horizonDays: number;
+  /** Free space below which nothing is applied, so that the app can go on selling. */
+  readonly freeMb: number;
+  readonly log: Logger;
+  readonly now?: () => number;
+  readonly onHealth?: (health: Health) => void;
+  /** Told after each batch. */
+  readonly onApplied?: () => void;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MB = 1024 * 1024;
+/** Gathered while the write gate is closed. */
+const MAX_GATHERED = 20_000;
+
+export class StreamReader implements Service {
+  readonly name: string;
+  readonly #options: StreamReaderOptions;
+
+  constructor(options: StreamReaderOptions) {
+    this.#options = options;
+    this.name = `till-reader ${options.stream.topic}`;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, onHealth } = this.#options;
+    await supervise(signal, { log, ...(onHealth && { onHealth }) }, (ready) => this.#read(signal, ready));
+  }
+
+  /** @returns where to read; decides whether what is stored still holds */
+  async startOffset(): Promise<number> {
+    const { apply, eventLog, stream, log } = this.#options;
+    const stored = apply.resume(stream.topic);
+    const { first, end } = await eventLog.offsets(stream);
+    const state = apply.checkpoints.stream(stream.topic);
+    const reason = stored === 0 ? null : this.#doubt(state, end, await eventLog.streamId(stream));
+    apply.setCatchUpEnd(stream.topic, end);
+    if (reason !== null) {
+      log.warn({ topic: stream.topic, stored, end }, `${reason}; reading the stream from the beginning`);
+      return first;
+    }
+    return Math.max(first, stored);
+  }
+
+  #doubt(state: StreamState, end: number, streamId: string | undefined): string | null {
+    const { horizonDays, now = Date.now } = this.#options;
+    if (state.streamId !== null && streamId !== undefined && streamId !== state.streamId) {
+      return 'the stream was made anew';
+    }
+    if (state.nextOffset > end) return 'the stream ends before what was read';
+    if (state.newestRecordMs < now() - horizonDays * DAY_MS)
+      return 'this till was away for longer than the horizon';
+    return null;
+  }
+
+  async #read(signal: AbortSignal, ready: () => void): Promise<void> {
+    const { eventLog, stream, valve, onHealth } = this.#options;
+    const from = await this.startOffset();
+    const stop = new AbortController();
+    const batches = eventLog
+      .read(stream, {
+        from,
+        signal: AbortSignal.any([signal, stop.signal]),
+        onTrouble: (error) => onHealth?.({ state: 'unready', error }),
+      })
+      [Symbol.asyncIterator]();
+    ready();
+    const source = new Source(batches);
+    try {
+      while (!signal.aborted) {
+        const records = await this.#gather(source, signal);
+        if (records === null) return;
+        await valve.opened(signal);
+        this.#checkSpace();
+        const goOn = await this.#options.apply.applyBatch(stream.topic, records, signal);
+        ready();
+        this.#options.onApplied?.();
+        if (!goOn) return;
+      }
+    } finally {
+      stop.abort();
+      await source.close();
+    }
+  }
+
+  /** The next records; while a commit has to wait for the app, what comes meanwhile goes with it. */
+  async #gather(source: Source, signal: AbortSignal): Promise<StoredRecord[] | null> {
+    const first = await source.next();
+    if (first === null) return null;
+    const gathered = [...first];
+    for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
+      const more = await source.nextWithin(waitMs, signal);
+      if (more === null || signal.aborted) break;
+      for (const record of more) gathered.push(record);
+    }
+    return gathered;
+  }
+
+  #waitMs(): number {
+    return this.#options.till.gate.waitMs();
+  }
+
+  #checkSpace(): void {
+    const { till, freeMb } = this.#options;
+    const { bavail, bsize } = statfsSync(dirname(till.db.name));
+    if (bavail * bsize >= freeMb * MB) return;
+    throw new PayflowError(
+      'TERMINAL_DISK_FULL',
+      `less than FREE_MB=${freeMb} MB are free at ${dirname(till.db.name)}; push pauses, sales go on`,
+    );
+  }
+}
+
+type Batch = readonly StoredRecord[];
+
+/** The stream's batches, of which the next one can be waited for with a limit and is not lost then. */
+class Source {
+  readonly #batches: AsyncIterator<Batch>;
+  #asked: Promise<IteratorResult<Batch>> | null = null;
+
+  constructor(batches: AsyncIterator<Batch>) {
+    this.#batches = batches;
+  }
+
+  /** null at the end. */
+  async next(): Promise<Batch | null> {
+    this.#asked ??= this.#batches.next();
+    const asked = this.#asked;
+    const result = await asked.finally(() => (this.#asked = null));
+    return result.done === true ? null : result.value;
+  }
+
+  /** null when nothing came in time (or ever will). */
+  async nextWithin(ms: number, signal: AbortSignal): Promise<Batch | null> {
+    this.#asked ??= this.#batches.next();
+    const asked = this.#asked;
+    const result = await Promise.race([asked, sleep(ms, signal)]);
+    if (result === undefined) return null;
+    this.#asked = null;
+    return result.done === true ? null : result.value;
+  }
+
+  async close(): Promise<void> {
+    // Its signal is aborted: a batch that is asked for ends at once, and whatever it holds is not applied.
+    if (this.#asked !== null) await this.#asked.catch(() => undefined);
+    await this.#batches.return?.();
+  }
+}

@@ -1,0 +1,136 @@
+/** Crashes: what was not acknowledged comes again, what stands in a stream is not written twice. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
+import type { EventLog } from '../../../services/shared/log/event-log.ts';
+import { CaptureSite, type StreamContent } from '../../support/capture-site.ts';
+
+/** A log whose appends can be made durable without their reply ever coming back. */
+function losingReplies(log: EventLog, lost: { topic: string | null }): EventLog {
+  return new Proxy(log, {
+    get(target, name: keyof EventLog) {
+      const value = target[name];
+      if (name !== 'append') return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<EventLog['append']>) => {
+        const result = await target.append(...args);
+        if (lost.topic !== null && args[0].topic.includes(lost.topic)) await new Promise(() => undefined);
+        return result;
+      };
+    },
+  });
+}
+
+const keys = ({ stored }: StreamContent) =>
+  stored.map((record) => record.key?.toString() ?? '').filter((key) => /^(products|orders|order_items):/.test(key));
+
+describe('after a crash', () => {
+  const lost: { topic: string | null } = { topic: null };
+  let site: CaptureSite;
+
+  beforeEach(async () => {
+    lost.topic = null;
+    site = await CaptureSite.start({ wrapLog: (log) => losingReplies(log, lost) });
+    await site.setup();
+  });
+  afterEach(async () => {
+    await site.stop();
+  });
+
+  it('nothing durable is written twice, and nothing else is missing', async () => {
+    const running = await site.capture();
+    await site.seeded();
+    await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n')`);
+    await site.acknowledged();
+    // The store's records of the next transaction become durable, but nobody hears of it.
+    lost.topic = 'store';
+    await site.pool.query(`BEGIN;
+      INSERT INTO products (id, sku) VALUES (1, 'A'); INSERT INTO orders VALUES (2, 'north', 'n');
+      INSERT INTO order_items VALUES (10, 2, 1); COMMIT`);
+    await site.pool.query(`DELETE FROM products WHERE id = 1`);
+    await until(async () => keys(await site.store('north')).length === 3, 'the store has its rows');
+    await until(async () => keys(await site.catalog()).length === 3, 'the catalog has its rows');
+    await running.stop();
+    lost.topic = null;
+    await site.capture();
+    await site.pool.query(`INSERT INTO orders VALUES (3, 'north', 'n')`);
+    await site.acknowledged();
+    expect(keys(await site.store('north'))).toEqual(['orders:1', 'orders:2', 'order_items:10', 'orders:3']);
+    expect(keys(await site.catalog())).toEqual(['products:1', 'products:1', 'products:1']);
+  });
+
+  it('a transaction that stands in one stream but not in the other is completed', async () => {
+    const running = await site.capture();
+    await site.seeded();
+    await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n')`);
+    await site.acknowledged();
+    lost.topic = 'catalog';
+    await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'A')`);
+    await until(async () => keys(await site.catalog()).length === 1, 'the catalog has the first row');
+    // Waits behind the append whose reply never comes.
+    await site.pool.query(`BEGIN;
+      INSERT INTO products (id, sku) VALUES (2, 'B'); INSERT INTO orders VALUES (2, 'north', 'n'); COMMIT`);
+    await until(async () => keys(await site.store('north')).length === 2, 'the store has its row');
+    await running.stop();
+    lost.topic = null;
+    await site.capture();
+    await site.acknowledged();
+    expect(keys(await site.catalog())).toEqual(['products:1', 'products:2']);
+    expect(keys(await site.store('north'))).toEqual(['orders:1', 'orders:2']);
+  });
+
+  it('children of a moved row are moved although the move itself stands in the streams', async () => {
+    const running = await site.capture();
+    await site.seeded();
+    await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n'), (2, 'south', 'x')`);
+    await site.pool.query(`INSERT INTO order_items VALUES (10, 1, 5)`);
+    await site.acknowledged();
+    lost.topic = 'store';
+    await site.pool.query(`UPDATE orders SET store_id = 'south' WHERE id = 1`);
+    await until(async () => keys(await site.store('south')).length === 2, 'the order has moved');
+    await running.stop();
+    lost.topic = null;
+    await site.capture();
+    await site.acknowledged();
+    expect(keys(await site.store('south')).slice(1)).toEqual(['orders:1', 'order_items:10']);
+    expect(keys(await site.store('north')).slice(2)).toEqual([
+      'orders:1',
+      'orders:1',
+      'order_items:10',
+      'order_items:10',
+    ]);
+  });
+
+  it('compaction of a resend cannot hide a row: positions never go back in a stream', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const running = await site.capture();
+      if (round === 0) await site.seeded();
+      await site.pool.query(`INSERT INTO products (id, sku) VALUES ($1, 'A')`, [round]);
+      await until(async () => keys(await site.catalog()).length === round + 1, 'the row arrives');
+      await running.stop();
+    }
+    const { changes } = await site.catalog();
+    const places = changes.map(({ position }) => `${position.lsn.toString().padStart(20, '0')}:${position.seq}`);
+    expect(places).toEqual([...places].sort());
+  });
+
+  it('a slot that is gone is told as SLOT_LOST, and setup begins a new epoch', async () => {
+    const running = await site.capture();
+    await site.seeded();
+    await running.stop();
+    await until(async () => {
+      const { rows } = await site.pool.query(
+        `SELECT FROM pg_replication_slots WHERE database = current_database() AND active`,
+      );
+      return rows.length === 0;
+    }, 'the slot is free');
+    await site.pool.query(
+      `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()`,
+    );
+    await expect(site.capture()).rejects.toMatchObject({ code: 'SLOT_LOST' });
+    await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'unseen')`);
+    expect((await site.setup()).epoch).toBe(2);
+    await site.capture();
+    await site.seeded();
+    const { changes } = await site.catalog();
+    expect(changes.at(-1)).toMatchObject({ op: 'r', id: '1', position: { epoch: 2 } });
+  });
+});

@@ -1,0 +1,173 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPostgres, type RunningPostgres } from '../../../scripts/support/postgres.ts';
+import { until } from '../../../scripts/support/until.ts';
+import { runCli } from '../../../services/cli/program.ts';
+import { Output } from '../../../services/cli/terminal-output.ts';
+import type { Environment } from '../../../services/shared/config.ts';
+import { schemaFile } from '../../../services/shared/paths.ts';
+import { payflow } from '../../support/cli.ts';
+
+let postgres: RunningPostgres;
+let folder: string;
+let file: string;
+let env: Environment;
+let pool: pg.Pool;
+const occupied = createServer();
+const stop = new AbortController();
+let up: Promise<number>;
+let printed = '';
+let noted = '';
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  folder = mkdtempSync(join(tmpdir(), 'payflow-up-'));
+  pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  // A connection that is still closing when the server stops is no fault of the test.
+  pool.on('error', (error) => (noted += error.message));
+  await pool.query(readFileSync(schemaFile('postgres', 'reference.sql'), 'utf8'));
+  await pool.query("INSERT INTO products (sku, name, price) VALUES ('A-1', 'Apple', 1.25)");
+  file = join(folder, 'payflow.db');
+  const db = new Database(file);
+  db.pragma('journal_mode = WAL');
+  db.exec(readFileSync(schemaFile('sqlite', 'reference.sql'), 'utf8'));
+  db.exec("INSERT INTO customers (full_name, email) VALUES ('Ada', 'ada@example.org')");
+  db.close();
+  await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve));
+  env = {
+    DATABASE_URL: postgres.url,
+    TOPIC_PREFIX: `up_${Math.random().toString(36).slice(2, 8)}`,
+    DATA_DIR: join(folder, 'data'),
+    GATEWAY_PORT: String((occupied.address() as AddressInfo).port),
+    LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    SYNC_SCHEDULE: '',
+  };
+  const output = new Output({
+    out: (text) => (printed += text),
+    err: (text) => (noted += text),
+    interactive: false,
+  });
+  const args = ['up', '--json', '--terminal', `till-1=${file}@1`];
+  up = runCli(args, { env, output, signal: stop.signal });
+  const failed = up.then((code) => Promise.reject(new Error(`up ended with ${code}: ${noted}`)));
+  await Promise.race([
+    failed,
+    until(
+      () => printed.includes('}\n'),
+      () => `up is ready: ${noted}`,
+    ),
+  ]);
+  failed.catch(() => undefined);
+  env = { ...env, GATEWAY_URL: (JSON.parse(printed) as { gatewayUrl: string }).gatewayUrl };
+});
+
+afterAll(async () => {
+  stop.abort();
+  await up;
+  occupied.close();
+  await pool.end();
+  rmSync(folder, { recursive: true, force: true });
+  await postgres.stop();
+});
+
+function local<T>(sql: string): T[] {
+  const db = new Database(file);
+  try {
+    return db.prepare<[], T>(sql).all();
+  } finally {
+    db.close();
+  }
+}
+
+async function central<T>(sql: string): Promise<T[]> {
+  return (await pool.query(sql)).rows as T[];
+}
+
+describe('payflow up', () => {
+  it('moves a port that is in use, and says so', () => {
+    expect(env['GATEWAY_URL']).not.toContain(`:${(occupied.address() as AddressInfo).port}`);
+    expect(noted).toMatch(/GATEWAY_PORT \d+ is in use; taking \d+/);
+  });
+
+  it('keeps the till’s identity to its owner', () => {
+    const folderOfTill = join(folder, 'data', 'terminals', 'till-1');
+    expect(existsSync(join(folderOfTill, 'terminal.json'))).toBe(true);
+    expect(existsSync(join(folderOfTill, 'terminal.key'))).toBe(true);
+  });
+
+  it('brings what the centre has to the till ↓, and sync --wait says so with 0', async () => {
+    const sync = await payflow(['sync', '--terminal', 'till-1', '--wait', '--json'], env);
+    expect(sync).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(sync.stdout)).toMatchObject({ state: 'done', terminals: [{ state: 'done' }] });
+    expect(local('SELECT sku, name FROM products')).toEqual([{ sku: 'A-1', name: 'Apple' }]);
+    await pool.query("UPDATE products SET name = 'Green apple' WHERE sku = 'A-1'");
+    expect((await payflow(['sync', '--all', '--direction', 'push', '--wait'], env)).code).toBe(0);
+    expect(local('SELECT name FROM products')).toEqual([{ name: 'Green apple' }]);
+  });
+
+  it('brings what the till sold to the centre ↑ and counts it per table', async () => {
+    const db = new Database(file);
+    db.exec("INSERT INTO customers (full_name, email) VALUES ('Grace', 'grace@example.org')");
+    db.close();
+    const sync = await payflow(['sync', '--store', '1', '--direction', 'pull', '--wait', '--json'], env);
+    const answer = JSON.parse(sync.stdout) as unknown;
+    expect({ code: sync.code, answer }).toMatchObject({
+      code: 0,
+      answer: { terminals: [{ pull: { applied: expect.any(Number) as number, tables: { customers: {} } } }] },
+    });
+    expect(await central("SELECT full_name FROM customers WHERE email = 'grace@example.org'")).toEqual([
+      { full_name: 'Grace' },
+    ]);
+  });
+
+  it('links rows that were there before by bootstrap, counting first with --dry-run', async () => {
+    const dry = await payflow(['bootstrap', '--terminal', 'till-1', '--dry-run', '--json'], env);
+    expect(JSON.parse(dry.stdout)).toMatchObject([{ terminalId: 'till-1', dryRun: true, offered: 1 }]);
+    expect(await payflow(['bootstrap'], env)).toMatchObject({ code: 0 });
+    expect(await central("SELECT full_name FROM customers WHERE email = 'ada@example.org'")).toHaveLength(1);
+    const again = await payflow(['bootstrap', '--json'], env);
+    expect(JSON.parse(again.stdout)).toMatchObject([{ offered: 0 }]);
+  });
+
+  it('repairs a till by replay, and is harmless where nothing is missing', async () => {
+    const stream = `${env['TOPIC_PREFIX'] ?? ''}.catalog`;
+    const args = ['replay', '--stream', stream, '--from-offset', '0', '--terminal', 'till-1', '--json'];
+    const harmless = await payflow(args, env);
+    expect(harmless).toMatchObject({ code: 0 });
+    expect(local('SELECT name FROM products')).toEqual([{ name: 'Green apple' }]);
+  });
+
+  it('finds the till in parity, and shows it in the status', async () => {
+    expect(await payflow(['parity', '--terminal', 'till-1'], env)).toMatchObject({ code: 0 });
+    const status = await payflow(['status', '--json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      slot: { active: true },
+      terminals: [{ terminalId: 'till-1', online: true, mode: 'stream', agent: { outbox: { depth: 0 } } }],
+    });
+    expect((await payflow(['status'], env)).stdout).toMatch(/till-1 +1 +enrolled/);
+  });
+
+  it('ends cleanly when it is interrupted, and starts again where it was', async () => {
+    stop.abort();
+    expect(await up).toBe(0);
+    const again = new AbortController();
+    const output = new Output({
+      out: () => again.abort(),
+      err: (text) => (noted += text),
+      interactive: false,
+    });
+    const args = ['up', '--json', '--terminal', `till-1=${file}@1`];
+    expect(await runCli(args, { env, output, signal: again.signal })).toBe(0);
+  });
+
+  it('refuses a second start of the same till for another store, with exit 2', async () => {
+    const { code, stderr } = await payflow(['up', '--terminal', `till-1=${file}@2`], env);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('store 1') as string });
+  });
+});

@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ResolvedChange, ResolvedKind } from '../../../../services/central-apply/rows/change.ts';
+import { CENTRE, FoldedRow, type Standing } from '../../../../services/central-apply/rows/decide.ts';
+import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
+import type { CentralId } from '../../../../services/shared/change-record.ts';
+import type { Policy } from '../../../../services/shared/mapping.ts';
+
+const COLUMNS = ['id', 'name', 'note', 'stock', 'fixed', 'till', 'log', 'updated_at', 'deleted_at'] as const;
+const POLICIES: Partial<Record<string, Policy>> = {
+  stock: 'delta',
+  fixed: 'central-wins',
+  till: 'terminal-wins',
+  log: 'append-only',
+};
+
+function table(options: { soft?: boolean; policy?: Policy } = {}): TableModel {
+  const { soft = true, policy = 'last-writer-wins' } = options;
+  const central = new Map(
+    COLUMNS.map((name) => [
+      name,
+      { name, kind: 'text', type: name === 'stock' ? 'numeric' : 'text', isArray: false },
+    ]),
+  );
+  const model = {
+    name: 'things',
+    local: 'things',
+    order: 0,
+    direction: 'both',
+    delete: soft ? 'soft' : 'hard',
+    policy,
+    key: ['id'],
+    columns: COLUMNS,
+    central,
+    byLocal: new Map(),
+    byCentral: new Map(COLUMNS.map((name) => [name, { policy: POLICIES[name] ?? policy }])),
+    set: new Map(),
+    timestampColumn: 'updated_at',
+    soft: soft
+      ? {
+          column: 'deleted_at',
+          isMarked: (text: string | null) => text !== null,
+          mark: (ms: number) => `deleted ${ms}`,
+          unmarked: null,
+        }
+      : null,
+    naturalKey: [],
+    sql: 'things',
+    hashSql: () => '',
+  };
+  return model as unknown as TableModel;
+}
+
+const ID = '1' as CentralId;
+
+function standing(clockMs: number, writer = CENTRE, values: Record<string, string | null> = {}): Standing {
+  const row = { id: '1', name: 'a', note: 'n', stock: '10', fixed: 'f', till: 't', log: 'l', ...values };
+  return {
+    clockMs,
+    writer,
+    values: new Map(Object.entries({ updated_at: 'then', deleted_at: null, ...row })),
+  };
+}
+
+function change(
+  kind: ResolvedKind,
+  clockMs: number,
+  next: Record<string, string | null>,
+  options: { terminal?: string; before?: Record<string, string | null>; table?: TableModel } = {},
+): ResolvedChange {
+  const { terminal = 'T1', before = {} } = options;
+  return {
+    incoming: {} as ResolvedChange['incoming'],
+    table: options.table ?? table(),
+    kind,
+    terminal,
+    id: ID,
+    idFrom: 'link',
+    clockMs,
+    next: new Map(Object.entries(next)),
+    before: new Map(Object.entries(before)),
+    references: [],
+  };
+}
+
+const row = (state: Standing | null, options = {}) => new FoldedRow(table(options), ID, state);
+const set = (folded: FoldedRow) => Object.fromEntries(folded.writes?.update?.set ?? []);
+const added = (folded: FoldedRow) => Object.fromEntries(folded.writes?.update?.add ?? []);
+
+describe('by policy, an older change of another till', () => {
+  const folded = row(standing(100, 'T2'));
+  const verdict = folded.fold(
+    change(
+      'update',
+      50,
+      { name: 'b', stock: '7', fixed: 'g', till: 'u', log: 'm' },
+      { before: { stock: '9', fixed: 'f' } },
+    ),
+  );
+
+  test('loses, adds its difference, and applies what the policies give it', () => {
+    expect(verdict).toMatchObject({ outcome: 'merged', discarded: { winner: 'central' } });
+    expect(set(folded)).toEqual({ fixed: 'g', till: 'u' });
+    expect(added(folded)).toEqual({ stock: '-2' });
+  });
+
+  test('leaves clock and writer of the row alone', () => {
+    expect(folded.version).toEqual({ clockMs: 100, writer: 'T2' });
+  });
+});
+
+test('central-wins gives way only to a till that knew what stands there', () => {
+  const folded = row(standing(0));
+  expect(folded.fold(change('update', 50, { fixed: 'g' }, { before: { fixed: 'other' } })).outcome).toBe(
+    'lost',
+  );
+  expect(folded.fold(change('update', 50, { fixed: 'g' }, { before: { fixed: 'f' } })).outcome).toBe(
+    'applied',
+  );
+});
+
+test('the timestamp goes with the values it belongs to', () => {
+  const folded = row(standing(100));
+  folded.fold(
+    change('update', 50, { name: 'b', stock: '11', updated_at: 'now' }, { before: { stock: '10' } }),
+  );
+  expect(set(folded)).toEqual({});
+});
+
+test('an insert and its updates are one insert with the last values', () => {
+  const folded = row(null);
+  folded.fold(change('insert', 10, { id: '1', name: 'a', stock: '5' }));
+  folded.fold(change('update', 11, { name: 'b', stock: '4' }, { before: { stock: '5' } }));
+  expect(folded.writes?.update).toBeNull();
+  expect(Object.fromEntries(folded.writes?.insert ?? [])).toEqual({ id: '1', name: 'b', stock: '4' });
+});
+
+test('an insert and its delete are both written, so that both can be seen', () => {
+  const folded = row(null, { soft: false });
+  folded.fold(change('insert', 10, { id: '1', name: 'a' }));
+  folded.fold(change('delete', 11, {}));
+  expect(folded.writes).toMatchObject({ update: null, delete: true });
+  expect(folded.writes?.insert?.get('name')).toBe('a');
+});
+
+test('a row deleted and brought back keeps what was changed before, and is one update', () => {
+  const folded = row(standing(0), { soft: false });
+  folded.fold(change('update', 10, { name: 'b' }));
+  folded.fold(change('delete', 11, {}, { before: { stock: '10' } }));
+  folded.fold(change('insert', 12, { id: '1', name: 'a', stock: '8' }));
+  expect(folded.writes?.delete).toBe(false);
+  expect(set(folded)).toMatchObject({ name: 'a' });
+  expect(added(folded)).toEqual({ stock: '-2' });
+});
+
+test('a soft delete that loses to a later update leaves the row, and one that wins marks it', () => {
+  const losing = row(standing(100));
+  expect(losing.fold(change('delete', 50, {}))).toMatchObject({ outcome: 'lost' });
+  expect(losing.writes).toBeNull();
+  const winning = row(standing(100));
+  winning.fold(change('delete', 150, {}));
+  expect(set(winning)).toEqual({ deleted_at: 'deleted 150' });
+});
+
+test('changes of a row that is gone are gone', () => {
+  for (const kind of ['update', 'delete', 'repeat'] as const) {
+    const folded = row(null);
+    expect(folded.fold(change(kind, 50, { name: 'b' })).outcome).toBe('gone');
+    expect(folded.writes).toBeNull();
+  }
+});
+
+const anyUpdate = fc.record({
+  terminal: fc.constantFrom('T1', 'T2', 'T3'),
+  clockMs: fc.integer({ min: 0, max: 20 }),
+  name: fc.constantFrom('a', 'b', 'c', 'd'),
+  stock: fc.integer({ min: -5, max: 5 }),
+});
+
+describe('whatever the changes are', () => {
+  test('the stock is what it was plus the sum of all differences', () => {
+    fc.assert(
+      fc.property(fc.array(anyUpdate), fc.integer({ min: 0, max: 20 }), (updates, clockMs) => {
+        const folded = row(standing(clockMs));
+        for (const { terminal, clockMs: at, name, stock } of updates) {
+          const next = { name, stock: String(100 + stock) };
+          folded.fold(change('update', at, next, { terminal, before: { stock: '100' } }));
+        }
+        const sum = updates.reduce((total, { stock }) => total + stock, 0);
+        expect(Number(added(folded)['stock'] ?? 0)).toBe(sum);
+      }),
+    );
+  });
+
+  test('the order in which tills arrive does not decide who wins', () => {
+    const oneEach = fc.uniqueArray(anyUpdate, { selector: ({ terminal }) => terminal, maxLength: 3 });
+    fc.assert(
+      fc.property(oneEach, fc.integer({ min: 0, max: 20 }), (updates, clockMs) => {
+        const outcome = (order: typeof updates) => {
+          const folded = row(standing(clockMs, CENTRE, { name: 'office' }));
+          for (const { terminal, clockMs: at, name } of order) {
+            folded.fold(change('update', at, { name }, { terminal }));
+          }
+          return folded.current?.get('name');
+        };
+        expect(outcome([...updates].reverse())).toBe(outcome(updates));
+      }),
+    );
+  });
+
+  test('the clock of a row never goes back, and a lost change writes nothing', () => {
+    fc.assert(
+      fc.property(fc.array(anyUpdate), (updates) => {
+        const folded = row(standing(10));
+        for (const { terminal, clockMs: at, name } of updates) {
+          const before = { version: folded.version, set: JSON.stringify(set(folded)) };
+          const { outcome } = folded.fold(change('update', at, { name }, { terminal }));
+          expect(folded.version.clockMs).toBeGreaterThanOrEqual(before.version.clockMs);
+          if (outcome === 'lost') expect(JSON.stringify(set(folded))).toBe(before.set);
+        }
+      }),
+    );
+  });
+});
