@@ -28,8 +28,9 @@ export interface SiteOptions {
   /** SQL that makes the business tables of the centre and of a till; the reference schemas by default. */
   readonly centralSchema?: string;
   readonly localSchema?: string;
-  /** More environment for every process. */
+  /** More environment for every process, and by name for one of them. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export interface CommandResult {
@@ -196,6 +197,7 @@ export class Site {
       SYNC_SCHEDULE: '',
       ...side,
       ...this.options.env,
+      ...this.options.envOf?.[name],
       ...extra,
     };
   }

@@ -133,7 +133,7 @@ export class Sockets {
       terminalId,
       mode,
       closed: closed.signal,
-      send: (name, request, timeoutMs) => send(socket, name, request, timeoutMs),
+      send: (name, request, timeoutMs) => send({ socket, closed: closed.signal, name, request, timeoutMs }),
       disconnect: () => socket.disconnect(true),
     });
   }
@@ -212,16 +212,28 @@ function room(terminalId: string): string {
   return `terminal:${terminalId}`;
 }
 
-async function send(
-  socket: Socket,
-  name: AgentRequestName,
-  request: unknown,
-  timeoutMs: number,
-): Promise<unknown> {
-  try {
-    return (await socket.timeout(timeoutMs).emitWithAck(name, request)) as unknown;
-  } catch (cause) {
-    // The only way this fails is that no acknowledgement came.
-    throw new PayflowError('SYNC_TIMEOUT', `the till did not answer within ${timeoutMs} ms`, { cause });
-  }
+interface Sending {
+  readonly socket: Socket;
+  readonly closed: AbortSignal;
+  readonly name: AgentRequestName;
+  readonly request: unknown;
+  readonly timeoutMs: number;
+}
+
+/** Socket.IO's own timeout would outlive the connection by a quarter of an hour. */
+function send({ socket, closed, name, request, timeoutMs }: Sending): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      closed.removeEventListener('abort', gone);
+      settle();
+    };
+    const gone = () => end(() => reject(new PayflowError('TERMINAL_OFFLINE', 'the connection was closed')));
+    const timer = setTimeout(
+      () => end(() => reject(new PayflowError('SYNC_TIMEOUT', `no answer within ${timeoutMs} ms`))),
+      timeoutMs,
+    );
+    closed.addEventListener('abort', gone);
+    socket.emit(name, request, (reply: unknown) => end(() => resolve(reply)));
+  });
 }

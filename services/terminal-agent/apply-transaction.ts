@@ -48,6 +48,8 @@ export interface ApplyTransactionParts {
   readonly written: Iterable<string>;
   /** done: everything that the newest record accounts for is settled. */
   readonly progress: { readonly newest: Progress | null; readonly done: boolean };
+  /** Local tables of which very many rows come. */
+  readonly bulk: ReadonlySet<string>;
   readonly nowMs: number;
   readonly log: Logger;
 }
@@ -79,7 +81,7 @@ export class ApplyTransaction {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
-    this.#triggers = new AppTriggers(parts.till);
+    this.#triggers = new AppTriggers(parts.till, parts.bulk);
     this.#written = new Set(parts.written);
     const { suspend } = this.#triggers;
     this.#scope = {

@@ -36,6 +36,9 @@ export interface TillApplyOptions {
 
 const DEFAULT_BATCH_SIZE = 1000;
 const DEFAULT_TX_ROWS = 5000;
+const BACKLOG_BATCHES = 4;
+/** Rows of one table in one transaction from which taking our triggers away pays. */
+const BULK_ROWS = 500;
 
 export class TillApply {
   readonly checkpoints: Checkpoints;
@@ -92,7 +95,7 @@ export class TillApply {
         if (signal?.aborted === true) return true;
         const items = pending.slice(0, waited ? this.#take(pending, this.#txRows) : take);
         if (!this.#mayApply(topic, items)) return false;
-        this.#applyOne(topic, items);
+        this.#applyOne(topic, items, waited);
         pending.splice(0, items.length);
       }
       return true;
@@ -133,7 +136,7 @@ export class TillApply {
     });
     const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
     const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name).length > 0);
-    if (wanted.length > 0) this.#transaction(() => undefined, wanted);
+    if (wanted.length > 0) this.#transaction(() => undefined, { written: wanted });
   }
 
   /**
@@ -209,8 +212,11 @@ export class TillApply {
     return this.#options.txRows ?? DEFAULT_TX_ROWS;
   }
 
-  #take(pending: readonly Incoming[], wanted = this.#options.batchSize ?? DEFAULT_BATCH_SIZE): number {
-    return takeTransactions(pending, Math.min(wanted, this.#txRows), this.#txRows);
+  /** A backlog goes in larger transactions: their fixed cost is then shared by more rows. */
+  #take(pending: readonly Incoming[], wanted?: number): number {
+    const { batchSize = DEFAULT_BATCH_SIZE } = this.#options;
+    const usual = pending.length >= BACKLOG_BATCHES * batchSize ? this.#txRows : batchSize;
+    return takeTransactions(pending, Math.min(wanted ?? usual, this.#txRows), this.#txRows);
   }
 
   /** @returns whether it had to wait for the app: then the commit should carry more */
@@ -231,20 +237,38 @@ export class TillApply {
     return (this.#seenRewinds.get(topic) ?? 0) === this.#rewinds;
   }
 
-  #applyOne(topic: string, items: readonly Incoming[]): void {
+  #applyOne(topic: string, items: readonly Incoming[], appIsWriting: boolean): void {
     const before = this.checkpoints.stream(topic);
     const after = advance(before, items);
-    const done = this.#transaction((work) => {
-      for (const item of items) work.take(topic, item);
-      this.checkpoints.saveStream(after);
-    });
+    const done = this.#transaction(
+      (work) => {
+        for (const item of items) work.take(topic, item);
+        this.checkpoints.saveStream(after);
+      },
+      { bulk: appIsWriting ? NONE : this.#bulkTables(items) },
+    );
     if (items.at(-1)?.last === false) this.partial += 1;
     if (done.newestCommitMs !== null) {
       this.#newestCommitMs.set(topic, Math.max(0, (this.#options.now ?? Date.now)() - done.newestCommitMs));
     }
   }
 
-  #transaction(body: (work: ApplyTransaction) => void, written: readonly string[] = []): ApplyTransaction {
+  #bulkTables(items: readonly Incoming[]): ReadonlySet<string> {
+    if (items.length < BULK_ROWS) return NONE;
+    const rows = new Map<string, number>();
+    for (const { content } of items) {
+      if (content.kind !== 'row') continue;
+      const { table } = content.change;
+      rows.set(table, (rows.get(table) ?? 0) + 1);
+    }
+    const many = [...rows].filter(([, count]) => count >= BULK_ROWS);
+    return new Set(many.flatMap(([table]) => this.#tables.byCentral(table)?.name ?? []));
+  }
+
+  #transaction(
+    body: (work: ApplyTransaction) => void,
+    { written = [], bulk = NONE }: { written?: readonly string[]; bulk?: ReadonlySet<string> } = {},
+  ): ApplyTransaction {
     this.#rebindIfNeeded();
     const { log, topics, now = Date.now } = this.#options;
     const work = new ApplyTransaction({
@@ -259,6 +283,7 @@ export class TillApply {
       skipped: this.skipped,
       fenced: this.fenced,
       written,
+      bulk,
       progress: { newest: this.progress, done: this.#progressDone },
       nowMs: now(),
       log,
@@ -324,6 +349,8 @@ export class TillApply {
     return tables;
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The stream's state after these records. */
 function advance(state: StreamState, items: readonly Incoming[]): StreamState {

@@ -2,6 +2,10 @@
  * The app's own triggers must not run on central rows: its `stock − qty` would count a sale of another till
  * again. SQLite can't switch triggers off, so they are dropped and made again inside our transaction, from the
  * text that stands in the file at that moment; nobody else ever sees the file without them.
+ *
+ * Ours are silent on central rows and stay, except where very many rows of a table come at once while the app
+ * is quiet: their mere presence makes SQLite keep a journal of every statement, which costs more than the row.
+ * (Not for a few rows: after a schema change every connection of the app has to read the schema again.)
  */
 import type { TillHost } from '../till-host.ts';
 import { quoteName } from '../local-schema.ts';
@@ -12,17 +16,23 @@ export class AppTriggers {
   readonly #seen = new Set<string>();
   readonly #dropped = new Map<string, readonly string[]>();
 
-  constructor(till: TillHost) {
+  /** Local tables of which so many rows come that ours are taken away too. */
+  readonly #bulk: ReadonlySet<string>;
+
+  constructor(till: TillHost, bulk: ReadonlySet<string>) {
     this.#till = till;
+    this.#bulk = bulk;
   }
 
   /** Before the first write to a table in this transaction. */
   readonly suspend = (table: string): void => {
     if (this.#seen.has(table)) return;
     this.#seen.add(table);
-    const triggers = this.#triggersOf(table);
-    if (triggers.length === 0) return;
-    for (const { name } of triggers) this.#till.db.exec(`DROP TRIGGER ${quoteName(name)}`);
+    const all = this.#triggersOf(table);
+    const triggers = all.filter(({ name }) => !TRIGGER_NAME.test(name));
+    const away = this.#bulk.has(table) ? all : triggers;
+    if (away.length === 0) return;
+    for (const { name } of away) this.#till.db.exec(`DROP TRIGGER ${quoteName(name)}`);
     this.#dropped.set(
       table,
       triggers.map(({ sql }) => sql),
@@ -35,8 +45,7 @@ export class AppTriggers {
       .prepare<[string], { name: string; sql: string }>(
         `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY rowid`,
       )
-      .all(table)
-      .filter(({ name }) => !TRIGGER_NAME.test(name));
+      .all(table);
   }
 
   /** Last thing before COMMIT; a rollback brings them back by itself. */

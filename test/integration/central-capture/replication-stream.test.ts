@@ -7,6 +7,7 @@ import { until } from '../../../scripts/support/until.ts';
 import { PgoutputDecoder, type WalMessage } from '../../../services/central-capture/pgoutput-decoder.ts';
 import { ReplicationStream } from '../../../services/central-capture/replication-stream.ts';
 import { PayflowError } from '../../../services/shared/errors.ts';
+import { createPool } from '../../../services/shared/postgres.ts';
 import { parseLsn, type Lsn } from '../../../services/shared/position.ts';
 
 const log = pino({ level: 'silent' });
@@ -19,7 +20,7 @@ describe('a replication session', () => {
 
   beforeAll(async () => {
     postgres = await startPostgres();
-    pool = new pg.Pool({ connectionString: postgres.url });
+    pool = createPool({ connectionString: postgres.url, applicationName: 'test', log });
     await pool.query('CREATE TABLE sales (id bigint PRIMARY KEY, note text)');
     await pool.query('CREATE PUBLICATION traps FOR TABLE sales');
     slot = `traps_${Date.now().toString(36)}`;

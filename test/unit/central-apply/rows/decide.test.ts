@@ -58,6 +58,7 @@ function standing(clockMs: number, writer = CENTRE, values: Record<string, strin
   return {
     clockMs,
     writer,
+    hash: '',
     values: new Map(Object.entries({ updated_at: 'then', deleted_at: null, ...row })),
   };
 }
