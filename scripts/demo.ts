@@ -75,6 +75,11 @@ function printLog(options: DemoOptions): void {
   process.stderr.write([`payflow: from ${file}:`, ...told, ''].join('\n'));
 }
 
+// `scripts/demo | head` ends by closing the pipe; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 3);
+});
+
 const stop = new AbortController();
 let asked = 0;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {

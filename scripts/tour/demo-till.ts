@@ -25,6 +25,8 @@ export class DemoTill {
   /** The app's own connection: it knows nothing of sync. */
   readonly #cashier: Cashier;
   readonly #view: Database.Database;
+  /** Looked at every few ms while something is waited for, so prepared once. */
+  readonly #prepared = new Map<string, Database.Statement<Value[]>>();
 
   private constructor(options: {
     id: string;
@@ -94,16 +96,14 @@ export class DemoTill {
 
   /** First column of the first row, as the app reads it. */
   read(sql: string, ...values: Value[]): Value {
-    return (
-      this.#view
-        .prepare<Value[], Value>(sql)
-        .pluck()
-        .get(...values) ?? null
-    );
+    const [row] = this.rows<Record<string, Value>>(sql, ...values);
+    return Object.values(row ?? {})[0] ?? null;
   }
 
   rows<Row>(sql: string, ...values: Value[]): Row[] {
-    return this.#view.prepare<Value[], Row>(sql).all(...values);
+    const statement = this.#prepared.get(sql) ?? this.#view.prepare<Value[]>(sql);
+    this.#prepared.set(sql, statement);
+    return statement.all(...values) as Row[];
   }
 
   /** Changes whose outcome the till does not know yet. */

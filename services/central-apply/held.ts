@@ -3,7 +3,7 @@
  * offset past it, and taken out again in the transaction that applies it.
  */
 import type { Pool } from 'pg';
-import { connect, wrapPostgresError } from '../shared/postgres.ts';
+import { connect } from '../shared/postgres.ts';
 import { decodeUnitRecord } from '../shared/unit-codec.ts';
 import type { Unit, UnitRecord } from '../shared/unit-record.ts';
 import type { HoldReason } from './admission.ts';
@@ -94,8 +94,6 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
       [terminal],
     );
     return assemble(rows);
-  } catch (error) {
-    throw wrapPostgresError(error);
   } finally {
     client.release();
   }

@@ -12,7 +12,7 @@ import { runAll, supervise, withReleasers, type Health, type Service } from '../
 import type { EventLog } from '../shared/log/event-log.ts';
 import { createPool } from '../shared/postgres.ts';
 import { publicationName, slotName } from '../shared/slot-names.ts';
-import { checkTail, readCentreState, type CentreState } from './centre-state.ts';
+import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
 import { ReplicationStream } from './replication-stream.ts';
 import { CaptureSession } from './session.ts';
 
@@ -69,7 +69,10 @@ export class Capture implements Service {
       const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
       log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
       ready();
-      await runAll(session.services, signal);
+      await runAll(
+        session.services.map((service) => stopsAll(service, stop)),
+        signal,
+      );
     });
   }
 
@@ -92,7 +95,7 @@ export class Capture implements Service {
     wal: ReplicationStream,
     signal: AbortSignal,
   ): Promise<CaptureSession> {
-    const { eventLog, prefix, horizonDays, log, heartbeatMs = HEARTBEAT_MS } = this.#options;
+    const { eventLog, prefix, horizonDays, log, onHealth, heartbeatMs = HEARTBEAT_MS } = this.#options;
     const session = await CaptureSession.create({
       pool,
       eventLog,
@@ -101,6 +104,8 @@ export class Capture implements Service {
       state,
       wal,
       captureId: this.#captureId,
+      onTrouble: (error) => onHealth?.({ state: 'unready', error }),
+      onRecovered: () => onHealth?.({ state: 'ready' }),
       heartbeatMs,
       log,
       signal,
@@ -113,7 +118,22 @@ export class Capture implements Service {
     };
     await Promise.all(Array.from({ length: STREAMS_OPENED_AT_ONCE }, openNext));
     for (const stream of session.streams.all()) checkTail(stream, state);
+    await reseedAfterLoss(pool, session.streams.all(), state, log);
     this.#options.onSession?.(session);
     return session;
   }
+}
+
+/** When one part ends, whatever the others wait for inside the session must end too, or nothing ever would. */
+function stopsAll(service: Service, stop: AbortController): Service {
+  return {
+    name: service.name,
+    run: async (signal) => {
+      try {
+        await service.run(signal);
+      } finally {
+        stop.abort();
+      }
+    },
+  };
 }

@@ -1,5 +1,6 @@
 /** What capture has to know of the centre before it starts. */
 import type { Pool } from 'pg';
+import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { parseMapping } from '../shared/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping.ts';
@@ -16,6 +17,8 @@ export interface CentreState {
   readonly walEnd: Lsn;
   /** Stores of registered tills, and those that have a stream already. */
   readonly stores: readonly string[];
+  /** How far each stream was durable, by topic. */
+  readonly remembered: ReadonlyMap<string, { readonly streamId: string; readonly lastOffset: number }>;
   /** Transactions that are in the WAL and wait for a synchronous standby before anybody sees them. */
   readonly committing: readonly number[];
 }
@@ -35,6 +38,7 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
       mapping: parseMapping(facts.source, facts.version),
       walEnd: parseLsn(facts.wal_end),
       stores: await readStores(pool, prefix),
+      remembered: await readRemembered(pool),
       committing: await readCommitting(pool),
     };
   } catch (error) {
@@ -56,6 +60,38 @@ export function checkTail(stream: StreamWriter, state: CentreState): void {
   );
 }
 
+/**
+ * A stream that was made anew, or ends before what was durable in it, has lost rows: every table is seeded
+ * again. (Tills see the new stream id, or their offset past the end, and read from the beginning.)
+ */
+export async function reseedAfterLoss(
+  pool: Pool,
+  streams: readonly StreamWriter[],
+  state: CentreState,
+  log: Logger,
+): Promise<void> {
+  const lost = streams.filter((stream) => {
+    const known = state.remembered.get(stream.stream.topic);
+    if (known === undefined) return false;
+    return known.streamId !== stream.streamId || stream.lastOffset <= known.lastOffset;
+  });
+  if (lost.length === 0) return;
+  const error = new PayflowError(
+    'LOG_LOST_DATA',
+    `records are missing from ${lost.map((stream) => stream.stream.topic).join(', ')}`,
+  );
+  log.error({ code: error.code, err: error }, `${error.message}; all tables are seeded again`);
+  try {
+    await pool.query(
+      `UPDATE payflow_sync.seeding
+       SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp() WHERE epoch = $1`,
+      [state.epoch],
+    );
+  } catch (failure) {
+    throw wrapPostgresError(failure);
+  }
+}
+
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
   const { rows } = await pool.query<{ schema: boolean; slot: boolean }>(
     `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL AS schema,
@@ -75,6 +111,15 @@ async function readStores(pool: Pool, prefix: string): Promise<string[]> {
   );
   const stores = rows.map((row) => row.store_id ?? storeIdOfTopic(prefix, row.topic ?? ''));
   return [...new Set(stores.filter((store) => store !== undefined))];
+}
+
+async function readRemembered(pool: Pool): Promise<CentreState['remembered']> {
+  const { rows } = await pool.query<{ topic: string; stream_id: string; last_offset: string }>(
+    'SELECT topic, stream_id, last_offset FROM payflow_sync.stream',
+  );
+  return new Map(
+    rows.map((row) => [row.topic, { streamId: row.stream_id, lastOffset: Number(row.last_offset) }]),
+  );
 }
 
 async function readCommitting(pool: Pool): Promise<number[]> {

@@ -25,6 +25,8 @@ export interface DownStreamsOptions {
   readonly signal: AbortSignal;
   readonly onDurable: (writer: StreamWriter, records: number) => void;
   readonly onFailure: (error: unknown) => void;
+  readonly onTrouble: (error: PayflowError) => void;
+  readonly onRecovered: () => void;
   /** Rows whose older copies somebody else wrote behind ours: they must be written again. */
   readonly onForeign: (keys: readonly string[]) => void;
 }
@@ -41,6 +43,7 @@ export class DownStreams {
   readonly #dirty = new Set<StreamWriter>();
   #catalog: StreamWriter | null = null;
   #roomWanted: (() => void) | null = null;
+  #inTrouble = false;
 
   constructor(options: DownStreamsOptions) {
     this.#options = options;
@@ -127,12 +130,22 @@ export class DownStreams {
       signal,
       onDurable: (writer, records) => this.#durable(writer, records),
       onFailure,
-      onTrouble: (error) => log.warn({ code: error.code, topic: spec.topic, err: error }, error.message),
+      onTrouble: (error) => this.#trouble(stream, error),
       onGap: (writer, from, to, first) => void this.#inspectGap(writer, from, to, first).catch(onFailure),
     });
   }
 
+  #trouble(stream: StreamRef, error: PayflowError): void {
+    this.#inTrouble = true;
+    this.#options.log.warn({ code: error.code, topic: stream.topic, err: error }, error.message);
+    this.#options.onTrouble(error);
+  }
+
   #durable(writer: StreamWriter, records: number): void {
+    if (this.#inTrouble) {
+      this.#inTrouble = false;
+      this.#options.onRecovered();
+    }
     this.#options.onDurable(writer, records);
     this.#roomWanted?.();
     this.#roomWanted = null;
@@ -145,7 +158,10 @@ export class DownStreams {
   async #takeOver(stream: StreamRef): Promise<{ tail: Position; nextOffset: number }> {
     const { eventLog, captureId, signal } = this.#options;
     const control = encodeControl({ kind: 'takeover', capture: captureId }, ZERO_POSITION);
-    const { baseOffset } = await eventLog.append(stream, [control], { signal });
+    const { baseOffset } = await eventLog.append(stream, [control], {
+      signal,
+      onTrouble: (error) => this.#trouble(stream, error),
+    });
     const { first } = await eventLog.offsets(stream);
     let tail = ZERO_POSITION;
     // Compaction leaves gaps: look further back until a position was found.

@@ -103,7 +103,7 @@ export class PgoutputDecoder {
   decode(bytes: Buffer): WalMessage {
     this.#bytes = bytes;
     this.#at = 1;
-    switch (bytes[0]) {
+    switch (bytes[0] ?? 0) {
       case 0x49: // I
         return this.#insert();
       case 0x55: // U

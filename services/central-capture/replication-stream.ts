@@ -52,6 +52,12 @@ const STATUS_BYTES = 34;
 /** Acknowledgements closer together than this are sent as one. */
 const ACK_EVERY_MS = 20;
 const MAX_STATUS_INTERVAL_MS = 10_000;
+/**
+ * PostgreSQL 16 and later can miss the wake-up of a commit: the walsender looks for new WAL, and only then puts
+ * itself on the list of those who are told of it. What is committed in between, likely on a busy machine, is
+ * sent when the next one commits, or when anything arrives from us.
+ */
+const NUDGE_MS = 100;
 const CLOSE_WITHIN_MS = 500;
 const PG_EPOCH_MS = 946_684_800_000;
 
@@ -69,6 +75,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
   #reported = 0n as Lsn;
   #ackTimer: NodeJS.Timeout | null = null;
   #statusTimer: NodeJS.Timeout | null = null;
+  #nudgeTimer: NodeJS.Timeout | null = null;
   #lastReceivedMs = Date.now();
 
   constructor(options: ReplicationStreamOptions) {
@@ -142,6 +149,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
     this.#closed = true;
     if (this.#ackTimer !== null) clearTimeout(this.#ackTimer);
     if (this.#statusTimer !== null) clearInterval(this.#statusTimer);
+    if (this.#nudgeTimer !== null) clearInterval(this.#nudgeTimer);
     const stream = this.#connection?.stream;
     if (stream !== undefined && !stream.destroyed) {
       this.#sendStatus(false);
@@ -189,6 +197,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
       },
       Math.min(MAX_STATUS_INTERVAL_MS, fastest),
     );
+    this.#nudgeTimer = setInterval(() => this.#sendStatus(false), NUDGE_MS);
   }
 
   #receive(chunk: Buffer): void {

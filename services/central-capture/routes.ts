@@ -71,8 +71,7 @@ export class Routes {
     const columns = new Map(relation.columns.map((column) => [column.name, column.typeOid]));
     const stored = table.columns.filter((column) => !column.generated);
     return (
-      stored.length === columns.size &&
-      stored.every((column) => columns.get(column.name) === column.typeOid)
+      stored.length === columns.size && stored.every((column) => columns.get(column.name) === column.typeOid)
     );
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { PayflowError } from '../shared/errors.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping-parser.ts';
@@ -35,6 +36,10 @@ export interface SessionOptions {
   readonly wal: ReplicationStream;
   readonly captureId: string;
   readonly heartbeatMs: number;
+  /** An append has to wait for the log. */
+  readonly onTrouble: (error: PayflowError) => void;
+  /** Appends go through again. */
+  readonly onRecovered: () => void;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -129,12 +134,15 @@ export class CaptureSession {
 
   /** resume point → read → route → flush → acknowledge */
   async #readWal(signal: AbortSignal): Promise<void> {
-    const close = () => void this.#wal.close().catch((error: unknown) => this.#fail(error));
-    signal.addEventListener('abort', close, { once: true });
+    let stop = (): void => undefined;
+    // The loop itself may be waiting for a log that does not answer.
+    const stopped = new Promise<void>((resolve) => (stop = resolve));
+    signal.addEventListener('abort', stop, { once: true });
     try {
-      await Promise.race([this.#pump(), this.#failed]);
+      await Promise.race([this.#pump(), this.#failed, stopped]);
     } finally {
-      signal.removeEventListener('abort', close);
+      signal.removeEventListener('abort', stop);
+      await this.#wal.close();
     }
   }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `payflow`. */
+import { setMaxListeners } from 'node:events';
 import { runCli } from './program.ts';
 import { Output } from './terminal-output.ts';
 
@@ -7,6 +8,8 @@ import { Output } from './terminal-output.ts';
 const LINGER_MS = 3_000;
 
 const stop = new AbortController();
+// All services of the process wait on it; that is no leak.
+setMaxListeners(0, stop.signal);
 let asked = 0;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {

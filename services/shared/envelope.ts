@@ -78,8 +78,7 @@ const bigintLong = avro.types.LongType.__with({
 
 export function compileSchema(schema: ChangeSchema): CompiledSchema {
   const type = avro.Type.forSchema(structuredClone(schema) as unknown as avro.Schema, {
-    typeHook: (part) =>
-      typeof part === 'object' && 'int8' in part ? (bigintLong as unknown as avro.Type) : undefined,
+    typeHook: (part) => (typeof part === 'object' && 'int8' in part ? bigintLong : undefined),
   });
   const columns = rowColumns(schema);
   return {

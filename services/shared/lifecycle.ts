@@ -2,6 +2,7 @@
  * How long tasks live and end. A task is a `Service`; whoever acquires something registers its undo with
  * `withReleasers`; retry and backoff come from `supervise` and from nowhere else.
  */
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { asPayflowError, type PayflowError } from './errors.ts';
 
@@ -128,6 +129,8 @@ export async function supervise(
 export async function runAll(services: readonly Service[], signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
+  // Dozens of partitions may wait on it at once; that is no leak.
+  setMaxListeners(0, both);
   const results = await Promise.allSettled(
     services.map(async (service) => {
       try {

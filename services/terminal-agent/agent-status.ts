@@ -19,6 +19,7 @@ let version: string | undefined;
 
 export function agentStatus({ till, apply, topics, mode, fenced }: AgentStatusParts): AgentStatus {
   const { checkpoints } = apply;
+  apply.open.look();
   const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp);
   return {
     state: fenced ? 'fenced' : catchingUp ? 'catching up' : 'ready',
@@ -26,7 +27,7 @@ export function agentStatus({ till, apply, topics, mode, fenced }: AgentStatusPa
     incarnation: till.incarnation,
     version: (version ??= readVersion()),
     mappingVersion: till.mappingVersion,
-    outbox: apply.outboxDepth(),
+    outbox: apply.open.depth(),
     streams: topics.map((topic) => {
       const { position, nextOffset } = checkpoints.stream(topic);
       return { topic, position: formatPosition(position), nextOffset, lagMs: apply.lagMs(topic) };

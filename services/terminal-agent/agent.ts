@@ -92,32 +92,17 @@ export class TerminalAgent implements Service, LinkedAgent {
       this.#agentFile.close();
       throw error;
     }
-    const { till } = this;
-    const agentFile = this.#agentFile;
-    this.publisher = new Publisher({
-      till,
-      agentFile,
-      eventLog,
-      stream: upStream(prefix, identity.partition),
-      databaseId: identity.databaseId,
-      keyVersion: identity.keyVersion,
-      privateKey: identity.privateKey,
-      mode,
-      resendAfterMs: options.resendAfterMs ?? 60_000,
-      log,
-      now,
-      ...this.#part('publisher'),
-    });
+    this.publisher = this.#publisher();
     this.capture = new TillCapture({
-      till,
-      agentFile,
+      till: this.till,
+      agentFile: this.#agentFile,
       log,
       now,
       onCut: () => this.#onCut(),
       ...this.#part('capture'),
     });
     this.apply = new TillApply({
-      till,
+      till: this.till,
       schemas: new SchemaRegistry({ eventLog, prefix }),
       topics: { catalog: identity.streams.catalog, store: identity.streams.store },
       log,
@@ -229,6 +214,24 @@ export class TerminalAgent implements Service, LinkedAgent {
         }
         this.#applied.notify();
       }
+    });
+  }
+
+  #publisher(): Publisher {
+    const { identity, eventLog, prefix, mode, log, now = Date.now, resendAfterMs = 60_000 } = this.#options;
+    return new Publisher({
+      till: this.till,
+      agentFile: this.#agentFile,
+      eventLog,
+      stream: upStream(prefix, identity.partition),
+      databaseId: identity.databaseId,
+      keyVersion: identity.keyVersion,
+      privateKey: identity.privateKey,
+      mode,
+      resendAfterMs,
+      log,
+      now,
+      ...this.#part('publisher'),
     });
   }
 

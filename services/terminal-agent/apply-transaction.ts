@@ -263,6 +263,8 @@ export class ApplyTransaction {
   }
 
   #stillMaybeOwn(row: ParkedRow): boolean {
+    // Its link has come: there is nothing left to wait for.
+    if (this.#parts.tables.byLocal(row.table)?.rows.get(row.centralId) !== undefined) return false;
     const place = { position: decodePosition(row.position), fromCatalog: true, ownOrigin: false };
     return mayBeOwnRow(place, this.#parts.open.hasUnlinkedInserts(row.table), this.#parts.reach.store());
   }

@@ -5,15 +5,13 @@
  * `rows/row-applier.ts`; here is the order of things.
  */
 import type { Logger } from 'pino';
-import type { Outcome } from '../shared/change-record.ts';
 import type { SchemaSource } from '../shared/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
-import { inSnapshot } from '../shared/sqlite.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { comparePositions, type Position } from '../shared/position.ts';
 import { ApplyTransaction } from './apply-transaction.ts';
 import { Checkpoints, type StreamState } from './checkpoints.ts';
-import { decodeIncoming, isMapping, takeTransactions, type Incoming } from './incoming.ts';
+import { decodeIncoming, isMapping, tablesOfMany, takeTransactions, type Incoming } from './incoming.ts';
 import { ParkedRows, type ParkedRow } from './parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables } from './rows/till-tables.ts';
@@ -130,10 +128,8 @@ export class TillApply {
   /** After the app wrote: puts back edits of push-only tables and tries refused rows again. */
   applyLocal(): void {
     this.#rebindIfNeeded();
-    const written = inSnapshot(this.#till.db, () => {
-      this.parked.begin();
-      return this.open.refresh();
-    });
+    const written = this.open.look();
+    this.parked.begin();
     const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
     const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name).length > 0);
     if (wanted.length > 0) this.#transaction(() => undefined, { written: wanted });
@@ -159,25 +155,10 @@ export class TillApply {
 
   /** Unsettled changes that go up, in seq order. */
   unsettled(upToSeq = Infinity): { seq: number; table: string }[] {
-    inSnapshot(this.#till.db, () => this.open.refresh());
+    this.open.look();
     return this.open
       .unsettled(upToSeq)
       .filter(({ table }) => this.#tables.byLocal(table)?.bound.mapping.direction !== 'push');
-  }
-
-  /** Outcomes of the changes in a range of seqs; those without one are unsettled. */
-  outcomes(firstSeq: number, lastSeq: number): Map<number, Outcome> {
-    const rows = this.#till.db
-      .prepare<[number, number], { seq: number; outcome: Outcome }>(
-        'SELECT seq, outcome FROM sync_outbox WHERE seq BETWEEN ? AND ? AND outcome IS NOT NULL',
-      )
-      .all(firstSeq, lastSeq);
-    return new Map(rows.map(({ seq, outcome }) => [seq, outcome]));
-  }
-
-  outboxDepth(): { depth: number; oldestUnsettledMs: number | null } {
-    inSnapshot(this.#till.db, () => this.open.refresh());
-    return this.open.depth();
   }
 
   /** Where the stream ended when its reader started: up to there, its order proves nothing. */
@@ -245,24 +226,12 @@ export class TillApply {
         for (const item of items) work.take(topic, item);
         this.checkpoints.saveStream(after);
       },
-      { bulk: appIsWriting ? NONE : this.#bulkTables(items) },
+      { bulk: appIsWriting ? NONE : this.#localNames(tablesOfMany(items, BULK_ROWS)) },
     );
     if (items.at(-1)?.last === false) this.partial += 1;
     if (done.newestCommitMs !== null) {
       this.#newestCommitMs.set(topic, Math.max(0, (this.#options.now ?? Date.now)() - done.newestCommitMs));
     }
-  }
-
-  #bulkTables(items: readonly Incoming[]): ReadonlySet<string> {
-    if (items.length < BULK_ROWS) return NONE;
-    const rows = new Map<string, number>();
-    for (const { content } of items) {
-      if (content.kind !== 'row') continue;
-      const { table } = content.change;
-      rows.set(table, (rows.get(table) ?? 0) + 1);
-    }
-    const many = [...rows].filter(([, count]) => count >= BULK_ROWS);
-    return new Set(many.flatMap(([table]) => this.#tables.byCentral(table)?.name ?? []));
   }
 
   #transaction(
@@ -314,6 +283,10 @@ export class TillApply {
     if (typeof source !== 'string' || version <= this.#till.mappingVersion) return;
     this.#till.adoptMapping(version, source);
     this.#options.log.info({ version }, 'took a newer mapping');
+  }
+
+  #localNames(central: readonly string[]): ReadonlySet<string> {
+    return new Set(central.flatMap((table) => this.#tables.byCentral(table)?.name ?? []));
   }
 
   #rebindIfNeeded(): void {

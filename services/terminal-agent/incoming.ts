@@ -114,6 +114,18 @@ function endsTransaction(item: Incoming, next: Incoming | undefined): boolean {
   return item.last || item.position === null || (next !== undefined && !sameTransaction(item, next));
 }
 
+/** Central tables of which there are at least so many rows. */
+export function tablesOfMany(items: readonly Incoming[], rows: number): string[] {
+  if (items.length < rows) return [];
+  const counts = new Map<string, number>();
+  for (const { content } of items) {
+    if (content.kind !== 'row') continue;
+    const { table } = content.change;
+    counts.set(table, (counts.get(table) ?? 0) + 1);
+  }
+  return [...counts].flatMap(([table, count]) => (count >= rows ? [table] : []));
+}
+
 export function isMapping(item: Incoming): boolean {
   return item.content.kind === 'row' && item.content.change.table === MAPPING_TABLE;
 }

@@ -52,7 +52,7 @@ export class TillRequests {
         const left = apply.unsettled(last);
         return left.every(({ seq }) => isHeld(apply.progress, seq));
       });
-      return tallyFlush(outcomesOf(open, apply.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
+      return tallyFlush(outcomesOf(open, apply.open.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
     });
   }
 

@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
+import { wrapSqliteError } from '../shared/sqlite.ts';
 import type { TillApply } from './apply.ts';
 import type { StreamState } from './checkpoints.ts';
 import type { Valve } from './pulse.ts';
@@ -46,7 +47,13 @@ export class StreamReader implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth && { onHealth }) }, (ready) => this.#read(signal, ready));
+    await supervise(signal, { log, ...(onHealth && { onHealth }) }, async (ready) => {
+      try {
+        await this.#read(signal, ready);
+      } catch (error) {
+        throw wrapSqliteError(error, this.#options.till.db.name);
+      }
+    });
   }
 
   /** @returns where to read; decides whether what is stored still holds */
@@ -79,15 +86,13 @@ export class StreamReader implements Service {
     const { eventLog, stream, valve, onHealth } = this.#options;
     const from = await this.startOffset();
     const stop = new AbortController();
-    const batches = eventLog
-      .read(stream, {
-        from,
-        signal: AbortSignal.any([signal, stop.signal]),
-        onTrouble: (error) => onHealth?.({ state: 'unready', error }),
-      })
-      [Symbol.asyncIterator]();
+    const batches = eventLog.read(stream, {
+      from,
+      signal: AbortSignal.any([signal, stop.signal]),
+      onTrouble: (error) => onHealth?.({ state: 'unready', error }),
+    });
     ready();
-    const source = new Source(batches);
+    const source = new Source(batches[Symbol.asyncIterator]());
     try {
       while (!signal.aborted) {
         const records = await this.#gather(source, signal);

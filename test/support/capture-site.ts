@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { pino, type Logger } from 'pino';
 import { startPostgres } from '../../scripts/support/postgres.ts';
 import { until } from '../../scripts/support/until.ts';
@@ -11,6 +11,7 @@ import { Capture } from '../../services/central-capture/capture.ts';
 import type { CaptureSession } from '../../services/central-capture/session.ts';
 import { setupCentre } from '../../services/central-capture/setup.ts';
 import type { ChangeRecord, ControlRecord } from '../../services/shared/change-record.ts';
+import { asPayflowError, type PayflowError } from '../../services/shared/errors.ts';
 import { decodeChange, decodeControl, isControl } from '../../services/shared/envelope.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
@@ -42,6 +43,8 @@ export interface CaptureSiteOptions {
   /** Wraps the log that capture is given. */
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly heartbeatMs?: number;
+  /** Default: an embedded log of its own. Closed with the site. */
+  readonly eventLog?: EventLog;
 }
 
 export interface RunningCapture {
@@ -62,7 +65,7 @@ export class CaptureSite {
   readonly #folder = mkdtempSync(join(tmpdir(), 'payflow-capture-'));
   readonly #options: CaptureSiteOptions;
   readonly #running = new Set<RunningCapture>();
-  readonly eventLog: EmbeddedLog;
+  readonly eventLog: EventLog;
   readonly url: string;
   readonly pool: pg.Pool;
   readonly #stopPostgres: () => Promise<void>;
@@ -72,7 +75,8 @@ export class CaptureSite {
     this.url = url;
     this.#stopPostgres = stopPostgres;
     this.pool = createPool({ connectionString: url, applicationName: 'test', log: this.log });
-    this.eventLog = new EmbeddedLog({ file: join(this.#folder, 'log.db'), log: this.log });
+    this.eventLog =
+      options.eventLog ?? new EmbeddedLog({ file: join(this.#folder, 'log.db'), log: this.log });
   }
 
   static async start(options: CaptureSiteOptions = {}): Promise<CaptureSite> {
@@ -97,7 +101,7 @@ export class CaptureSite {
   async capture(): Promise<RunningCapture> {
     const stop = new AbortController();
     let session: CaptureSession | undefined;
-    let failure: unknown;
+    let failure: PayflowError | undefined;
     const capture = new Capture({
       databaseUrl: this.url,
       replicationUrl: this.url,
@@ -108,7 +112,7 @@ export class CaptureSite {
       heartbeatMs: this.#options.heartbeatMs ?? 10_000,
       onSession: (started) => (session = started),
     });
-    const run = capture.run(stop.signal).catch((error: unknown) => (failure = error));
+    const run = capture.run(stop.signal).catch((error: unknown) => (failure = asPayflowError(error)));
     const running: RunningCapture = {
       session: () => {
         if (session === undefined) throw new Error('capture has no session');
@@ -149,7 +153,7 @@ export class CaptureSite {
     const rows = stored.filter((record) => !isControl(record));
     return {
       stored,
-      changes: await Promise.all(rows.map((record) => decodeChange(record, schemas))),
+      changes: await Promise.all(rows.map(async (record) => decodeChange(record, schemas))),
       controls: stored.flatMap((record) => {
         const decoded = isControl(record) ? decodeControl(record) : undefined;
         return decoded === undefined ? [] : [decoded.control];

@@ -29,18 +29,18 @@ export interface GatewayOptions {
 
 export class GatewaySite {
   readonly pool: pg.Pool;
-  readonly #postgres: RunningPostgres;
+  readonly postgres: RunningPostgres;
   readonly #undo: (() => Promise<void> | void)[] = [];
 
   private constructor(postgres: RunningPostgres) {
-    this.#postgres = postgres;
+    this.postgres = postgres;
     this.pool = new pg.Pool({ connectionString: postgres.url, max: 4 });
     // A connection that is still closing when the server stops is no fault of the test.
     this.pool.on('error', (error) => log.debug({ err: error }, 'a connection broke'));
   }
 
-  static async start(): Promise<GatewaySite> {
-    const site = new GatewaySite(await startPostgres());
+  static async start(options: { ownPostgres?: boolean } = {}): Promise<GatewaySite> {
+    const site = new GatewaySite(await startPostgres({ own: options.ownPostgres ?? false }));
     await site.pool.query(await readFile(schemaFile('postgres', 'payflow_sync.sql'), 'utf8'));
     await site.pool.query("INSERT INTO payflow_sync.meta VALUES ('database_id', 'db-1'), ('epoch', '1')");
     await site.pool.query("INSERT INTO payflow_sync.mapping (version, source) VALUES (3, 'version: 1')");
@@ -50,7 +50,7 @@ export class GatewaySite {
   async gateway(options: GatewayOptions = {}): Promise<RunningGateway> {
     const stop = new AbortController();
     const config = loadConfig({
-      DATABASE_URL: this.#postgres.url,
+      DATABASE_URL: this.postgres.url,
       GATEWAY_PORT: '0',
       SYNC_SCHEDULE: '',
       ...options.env,
@@ -126,7 +126,7 @@ export class GatewaySite {
   async stop(): Promise<void> {
     for (const undo of this.#undo.reverse()) await undo();
     await this.pool.end();
-    await this.#postgres.stop();
+    await this.postgres.stop();
   }
 }
 

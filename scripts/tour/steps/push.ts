@@ -16,7 +16,7 @@ export async function showPush({ site, screen }: Tour): Promise<void> {
       tills.map(async (till) => {
         const arrived = () =>
           till.read('SELECT price FROM products WHERE server_id = ?', Number(product.id)) === cents / 100;
-        await services.waitFor(arrived, `the new price of ${product.sku} at ${till.id}`, { everyMs: 1 });
+        await services.waitFor(arrived, `the new price of ${product.sku} at ${till.id}`, { everyMs: 2 });
         samples.get(till.id)?.push(performance.now() - committed);
       }),
     );

@@ -86,7 +86,10 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
   }
   const mapping = parseMapping(source, version);
   const names = mapping.tables.map((table) => table.central);
-  const binding = bindCentral(mapping, await readCentralCatalog(client, names));
+  const catalog = await readCentralCatalog(client, names).catch((error: unknown) => {
+    throw wrapPostgresError(error);
+  });
+  const binding = bindCentral(mapping, catalog);
   const tables = new Map<string, TableModel>();
   const seen: BoundCentralTable[] = [];
   for (const bound of binding.tables.values()) {

@@ -4,6 +4,7 @@
  */
 import type { PoolClient } from 'pg';
 import type { CentralColumn } from '../../shared/central-catalog.ts';
+import { wrapPostgresError } from '../../shared/postgres.ts';
 
 export type Text = string | null;
 export type TextRow = readonly Text[];
@@ -15,7 +16,7 @@ const RAW_TYPES = {
 /**
  * A connection that takes the next statement while the last one is still running: its parameters are built
  * meanwhile, which for thousands of texts takes as long as the statement itself. Statements run in the order
- * of the calls; after one that fails those behind it are not sent.
+ * of the calls; after one that fails those behind it are not sent. Errors are PayflowErrors.
  */
 export class Session {
   readonly #client: PoolClient;
@@ -29,13 +30,21 @@ export class Session {
   rows(text: string, values: readonly Text[] = []): Promise<TextRow[]> {
     return this.#queue(async () => {
       const query = { text, values: [...values], rowMode: 'array' as const, types: RAW_TYPES };
-      return (await this.#client.query<Text[]>(query)).rows;
+      return (await this.#sent(() => this.#client.query<Text[]>(query))).rows;
     });
   }
 
   /** Statements without parameters, several separated by semicolons. */
   command(text: string): Promise<unknown> {
-    return this.#queue(() => this.#client.query(text));
+    return this.#queue(() => this.#sent(() => this.#client.query(text)));
+  }
+
+  async #sent<T>(query: () => Promise<T>): Promise<T> {
+    try {
+      return await query();
+    } catch (error) {
+      throw wrapPostgresError(error);
+    }
   }
 
   #queue<T>(send: () => Promise<T>): Promise<T> {

@@ -1,45 +1,69 @@
 import type { Command } from 'commander';
 import type { BootstrapResult } from '../../shared/agent-protocol.ts';
+import { PayflowError } from '../../shared/errors.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
+import { withStoppedTill } from '../stopped-till.ts';
 import { chosenTerminals } from '../terminal-choice.ts';
 import type { Output } from '../terminal-output.ts';
 
 interface BootstrapOptions extends JsonOption {
   readonly terminal?: string;
+  readonly terminalDb?: string;
   readonly dryRun?: true;
 }
+
+type TillResult = BootstrapResult & { readonly terminalId: string };
 
 export function bootstrapCommand(cli: Cli): Command {
   const command = cli
     .command(
       'bootstrap',
       'link rows of a till that have no central id yet ↑; can be repeated and interrupted',
-      ['bootstrap --terminal till-7 --dry-run', 'bootstrap'],
+      [
+        'bootstrap --terminal till-7 --dry-run',
+        'bootstrap',
+        'bootstrap --terminal till-7 --terminal-db payflow.db',
+      ],
     )
     .option('--terminal <id>', 'only this till; without it all that are online')
+    .option('--terminal-db <file>', 'its file on this machine, when its agent is stopped')
     .option('--dry-run', 'only count what would be done');
   return withJson(command).action(
-    cli.action(async ({ terminal, dryRun, json }: BootstrapOptions) => {
-      const results = await withGateway(cli, async (client) => {
-        const done: (BootstrapResult & { terminalId: string })[] = [];
-        for (const terminalId of await chosenTerminals(client, terminal)) {
-          if (json !== true) cli.output.note(`${terminalId} …`);
-          const path = `/terminals/${encodeURIComponent(terminalId)}/bootstrap`;
-          const result = await client.post<BootstrapResult>(path, { dryRun: dryRun === true });
-          done.push({ terminalId, ...result });
-        }
-        return done;
-      });
-      if (json === true) cli.output.json(results);
+    cli.action(async (options: BootstrapOptions) => {
+      const results =
+        options.terminalDb === undefined ? await byGateway(cli, options) : await here(cli, options);
+      if (options.json === true) cli.output.json(results);
       else for (const result of results) show(cli.output, result);
       return EXIT.yes;
     }),
   );
 }
 
-function show(output: Output, result: BootstrapResult & { terminalId: string }): void {
+async function byGateway(cli: Cli, { terminal, dryRun, json }: BootstrapOptions): Promise<TillResult[]> {
+  return withGateway(cli, async (client) => {
+    const done: TillResult[] = [];
+    for (const terminalId of await chosenTerminals(client, terminal)) {
+      if (json !== true) cli.output.note(`${terminalId} …`);
+      const path = `/terminals/${encodeURIComponent(terminalId)}/bootstrap`;
+      const result = await client.post<BootstrapResult>(path, { dryRun: dryRun === true });
+      done.push({ terminalId, ...result });
+    }
+    return done;
+  });
+}
+
+async function here(cli: Cli, { terminal, terminalDb, dryRun }: BootstrapOptions): Promise<TillResult[]> {
+  if (terminal === undefined || terminalDb === undefined) {
+    throw new PayflowError('USAGE', '--terminal-db needs --terminal');
+  }
+  const till = { terminalId: terminal, file: terminalDb };
+  const result = await withStoppedTill(cli, till, (agent) => agent.bootstrap({ dryRun: dryRun === true }));
+  return [{ terminalId: terminal, ...result }];
+}
+
+function show(output: Output, result: TillResult): void {
   output.line(`${result.terminalId}${result.dryRun ? ' (dry run)' : ''}`);
   const rows = Object.entries(result.tables);
   output.table(

@@ -107,14 +107,15 @@ export function encodeValue(value: SqliteValue): string | null {
 export function decodeValue(text: string | null): SqliteValue {
   if (text === null) return null;
   const rest = text.slice(1);
-  switch (text[0]) {
-    case 'i':
-      return BigInt(rest);
-    case 'r':
-      return Number(rest);
-    case 'b':
-      return Buffer.from(rest, 'hex');
-    default:
-      return rest;
-  }
+  if (text.startsWith('i')) return BigInt(rest);
+  if (text.startsWith('r')) return Number(rest);
+  return text.startsWith('b') ? Buffer.from(rest, 'hex') : rest;
+}
+
+/** An image in which columns were omitted, completed from the one before. */
+export function completedImage(image: Image, before: Image): Image {
+  const missing = before.set.columns.filter((column) => imageValue(image, column.local) === undefined);
+  if (missing.length === 0) return image;
+  const added = missing.map((column) => imageValue(before, column.local) ?? null);
+  return { set: columnSet([...image.set.columns, ...missing]), values: [...image.values, ...added] };
 }

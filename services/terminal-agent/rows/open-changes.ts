@@ -49,11 +49,10 @@ export class OpenChanges {
 
   /** Reads everything again: at start, after a rollback, and when the tables were bound anew. */
   reload(): void {
-    inSnapshot(this.#db, () => {
-      this.#db.exec('DELETE FROM temp.sync_open');
-      this.#loaded = 0;
-      this.refresh();
-    });
+    this.#statements.clear();
+    this.#db.exec('DELETE FROM temp.sync_open');
+    this.#loaded = 0;
+    this.look();
   }
 
   get highestSeq(): number {
@@ -78,6 +77,11 @@ export class OpenChanges {
     for (const table of tables) this.#load(table, wanted);
     this.#loaded = newest;
     return tables;
+  }
+
+  /** `refresh` outside of a transaction. */
+  look(): string[] {
+    return inSnapshot(this.#db, () => this.refresh());
   }
 
   #load(table: string, wanted: string): void {
@@ -124,6 +128,13 @@ export class OpenChanges {
       (SELECT captured_at_ms FROM sync_outbox WHERE seq = (SELECT min(seq) FROM temp.sync_open WHERE rejected = 0))`;
     const [depth = 0n, oldest = null] = this.#prepare(sql).raw().get() as [bigint, bigint | null];
     return { depth: Number(depth), oldestUnsettledMs: oldest === null ? null : Number(oldest) };
+  }
+
+  /** Outcomes of the changes in a range of seqs; those without one are unsettled. */
+  outcomes(firstSeq: number, lastSeq: number): Map<number, Outcome> {
+    const sql = 'SELECT seq, outcome FROM sync_outbox WHERE seq BETWEEN ? AND ? AND outcome IS NOT NULL';
+    const rows = this.#prepare(sql).raw().all(firstSeq, lastSeq) as [bigint, Outcome][];
+    return new Map(rows.map(([seq, outcome]) => [Number(seq), outcome]));
   }
 
   ofTable(table: string): OpenEntry[] {

@@ -5,15 +5,15 @@
  */
 import type { Logger } from 'pino';
 import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/position.ts';
-import type { BoundColumn } from '../../shared/table-binding.ts';
 import type { SqliteValue } from '../../shared/unit-record.ts';
 import { parentKey, type ParkedRows, type ParkReason } from '../parked.ts';
 import { rebase, type LocalValues } from '../rebase.ts';
 import { isRefusal } from '../row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till-host.ts';
-import { decodeImage, encodeImage, imageValue, type Image } from './image.ts';
+import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import type { OpenChanges, OpenEntry } from './open-changes.ts';
+import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
 import type { MissingParent, TillTable, TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
@@ -209,7 +209,8 @@ export class RowApplier {
     const { table, centralId, position } = arrival;
     const open = this.openOf(table, centralId);
     if (open.length > 0) {
-      const base = encodeImage(mergedImage(table, row, image));
+      const before = row.base === null ? null : decodeImage(table.bound, row.base);
+      const base = encodeImage(before === null ? image : completedImage(image, before));
       const rebased: SyncRow = { ...row, position, deleted: false, base };
       table.rows.put(centralId, rebased);
       this.#showRebased(table, centralId, rebased, base, open);
@@ -233,7 +234,8 @@ export class RowApplier {
     }
     // The row vanished while nobody watched: the centre still has it.
     if (key === undefined) return this.#insert({ ...arrival, key: rowKey }, image);
-    table.rows.put(centralId, { rowKey: key, position, deleted: false, base: null });
+    if (sameValue(key, rowKey)) table.rows.advance(centralId, position);
+    else table.rows.put(centralId, { rowKey: key, position, deleted: false, base: null });
     return 'applied';
   }
 
@@ -304,7 +306,8 @@ export class RowApplier {
     this.#touch(table);
     try {
       const key = table.writer.update(row.rowKey, image.set, values, false);
-      if (key !== undefined && key !== row.rowKey) table.rows.put(centralId, { ...row, rowKey: key });
+      if (key !== undefined && !sameValue(key, row.rowKey))
+        table.rows.put(centralId, { ...row, rowKey: key });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.#parts.log.debug({ table: table.name, centralId, err: error }, 'not shown until it is settled');
@@ -338,19 +341,6 @@ export class RowApplier {
   #arrive(table: TillTable, centralId: string): void {
     if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
   }
-}
-
-/** An image with omitted columns is completed from the one before. */
-function mergedImage(table: TillTable, row: SyncRow, image: Image): Image {
-  if (row.base === null) return image;
-  const before = decodeImage(table.bound, row.base);
-  if (before === null) return image;
-  const missing = before.set.columns.filter((column) => imageValue(image, column.local) === undefined);
-  if (missing.length === 0) return image;
-  const columns: readonly BoundColumn[] = [...image.set.columns, ...missing];
-  const key = columns.map((column) => column.local).join('\u0000');
-  const added = missing.map((column) => imageValue(before, column.local) ?? null);
-  return { set: { columns, key }, values: [...image.values, ...added] };
 }
 
 function policyOf(table: TillTable, column: string) {

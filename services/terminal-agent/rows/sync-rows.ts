@@ -20,7 +20,7 @@ export class SyncRows {
   readonly #get: Statement<[string], Stored>;
   readonly #byKey: Statement<[SqliteValue], string>;
   readonly #put: Statement;
-  readonly #insert: Statement;
+  readonly #advance: Statement;
 
   constructor(db: SqliteDatabase, localTable: string) {
     const table = quoteName(`sync_row_${localTable}`);
@@ -31,8 +31,9 @@ export class SyncRows {
     this.#byKey = db
       .prepare<[SqliteValue], string>(`SELECT central_id FROM ${table} WHERE row_key = ?`)
       .pluck();
-    this.#insert = db.prepare(
-      `INSERT INTO ${table} (central_id, row_key, position, deleted, base) VALUES (?, ?, ?, 0, NULL)`,
+    // The key's index is left alone where the key stays.
+    this.#advance = db.prepare(
+      `UPDATE ${table} SET position = ?, deleted = 0, base = NULL WHERE central_id = ?`,
     );
     this.#put = db.prepare(
       `INSERT INTO ${table} (central_id, row_key, position, deleted, base) VALUES (?, ?, ?, ?, ?)
@@ -51,9 +52,9 @@ export class SyncRows {
     return this.#byKey.get(rowKey);
   }
 
-  /** A central row seen for the first time. */
-  add(centralId: string, rowKey: SqliteValue, position: Buffer): void {
-    this.#insert.run(centralId, rowKey, position);
+  /** A newer image was written to the same local row, and nothing is open. */
+  advance(centralId: string, position: Buffer): void {
+    this.#advance.run(position, centralId);
   }
 
   put(centralId: string, row: SyncRow): void {

@@ -184,6 +184,41 @@ test('two appliers on one partition apply every sale once', async () => {
   expect(await soldBy(till)).toEqual([20, 20, '22.00']);
 });
 
+test('the loop outlives a server that ends its sessions', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'central-apply-'));
+  const till = await newTill(6);
+  const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log: silentLog });
+  const pool = createPool({
+    connectionString: centre.postgres.url,
+    applicationName: 'victim',
+    log: silentLog,
+  });
+  const stop = new AbortController();
+  try {
+    await eventLog.createTopic(topicSpecUp('outlive', 8));
+    const apply = new CentralApply({ pool, eventLog, prefix: 'outlive', partitions: [6], log: silentLog });
+    const running = apply.run(stop.signal);
+    let killed = 0;
+    for (const record of sales(till, 30)) {
+      await eventLog.append(upStream('outlive', 6), [record]);
+      const { rowCount } = await centre.pool.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'`,
+      );
+      killed += rowCount ?? 0;
+    }
+    await until(async () => (await soldBy(till))[0] === 30, '30 sales are there');
+    stop.abort();
+    await running;
+    expect(killed).toBeGreaterThan(0);
+    expect(await soldBy(till)).toEqual([30, 30, '33.00']);
+  } finally {
+    stop.abort();
+    await pool.end();
+    await eventLog.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('the loop goes on where it was, and from the first offset when the stream is another one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'central-apply-'));
   const till = await newTill(7);

@@ -81,7 +81,11 @@ describe("a till's outcomes", () => {
     const image = { id: '1', sku: 'A', price: '2.50', weight: '0.5', active: 't', shelf: null };
     await apply('till-n', [[7, 'products', '1', 'lost', null, image]], 'SELECT 1');
     const change = last((await site.catalog()).changes, 'products');
-    expect(change).toMatchObject({ op: 'r', id: '1', after: { sku: 'A', price: '2.50', weight: 0.5, active: true } });
+    expect(change).toMatchObject({
+      op: 'r',
+      id: '1',
+      after: { sku: 'A', price: '2.50', weight: 0.5, active: true },
+    });
     expect(change?.origins).toMatchObject([{ seq: 7, outcome: 'lost' }]);
   });
 
@@ -92,22 +96,40 @@ describe("a till's outcomes", () => {
       [8, 'orders', '99', 'gone', null],
     ];
     await apply('till-n', entries, 'SELECT 1');
-    await apply('till-s', [[3, 'orders', '1', 'applied', null]], `UPDATE orders SET note = 'by south' WHERE id = 1`);
+    await apply(
+      'till-s',
+      [[3, 'orders', '1', 'applied', null]],
+      `UPDATE orders SET note = 'by south' WHERE id = 1`,
+    );
     const north = (await site.store('north')).changes.filter((change) => change.xid !== 0);
     const south = (await site.store('south')).changes.filter((change) => change.xid !== 0);
     const gone = (changes: readonly ChangeRecord[]) =>
-      changes.filter((change) => change.op === 'd').map(({ id, before, origins }) => ({ id, before: { ...before }, origins }));
+      changes
+        .filter((change) => change.op === 'd')
+        .map(({ id, before, origins }) => ({ id, before: { ...before }, origins }));
     expect(gone(north)).toEqual([
-      { id: '2', before: { id: 2n }, origins: [{ terminal: 'till-n', incarnation: 'inc', seq: 7, outcome: 'gone' }] },
-      { id: '99', before: { id: 99n }, origins: [{ terminal: 'till-n', incarnation: 'inc', seq: 8, outcome: 'gone' }] },
+      {
+        id: '2',
+        before: { id: 2n },
+        origins: [{ terminal: 'till-n', incarnation: 'inc', seq: 7, outcome: 'gone' }],
+      },
+      {
+        id: '99',
+        before: { id: 99n },
+        origins: [{ terminal: 'till-n', incarnation: 'inc', seq: 8, outcome: 'gone' }],
+      },
     ]);
     expect(gone(south)).toEqual([
-      { id: '1', before: { id: 1n }, origins: [{ terminal: 'till-s', incarnation: 'inc', seq: 3, outcome: 'gone' }] },
+      {
+        id: '1',
+        before: { id: 1n },
+        origins: [{ terminal: 'till-s', incarnation: 'inc', seq: 3, outcome: 'gone' }],
+      },
     ]);
     expect(last(north, 'orders')).toMatchObject({ op: 'u', after: { note: 'by south' }, origins: [] });
-    expect(JSON.stringify(north, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))).not.toContain(
-      'secret',
-    );
+    expect(
+      JSON.stringify(north, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+    ).not.toContain('secret');
   });
 
   it('travel with links and progress in the store stream of the till alone', async () => {

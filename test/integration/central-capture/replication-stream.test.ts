@@ -81,7 +81,10 @@ describe('a replication session', () => {
     let adjacent = 0;
     for (let round = 0; round < 50; round += 1) {
       const stream = await connect();
-      for (const [client, id] of [[a, round * 2], [b, round * 2 + 1]] as const) {
+      for (const [client, id] of [
+        [a, round * 2],
+        [b, round * 2 + 1],
+      ] as const) {
         await client.query('BEGIN; SET LOCAL synchronous_commit = off');
         await client.query('INSERT INTO sales VALUES ($1)', [id]);
       }
@@ -148,7 +151,9 @@ describe('a replication session', () => {
 
   it('keeps the bytes of a message while later ones arrive', async () => {
     const stream = await connect();
-    await pool.query(`INSERT INTO sales SELECT i, repeat(i::text, 20 + i % 300) FROM generate_series(1, 5000) AS i`);
+    await pool.query(
+      `INSERT INTO sales SELECT i, repeat(i::text, 20 + i % 300) FROM generate_series(1, 5000) AS i`,
+    );
     const items: Buffer[] = [];
     const decoder = new PgoutputDecoder();
     for await (const batch of stream) {
@@ -168,7 +173,12 @@ describe('a replication session', () => {
     await connect();
     const second = new ReplicationStream({ url: postgres.url, slot, publication: 'traps', log });
     await expect(second.open()).rejects.toMatchObject({ code: 'SLOT_BUSY' });
-    const lost = new ReplicationStream({ url: postgres.url, slot: `${slot}_gone`, publication: 'traps', log });
+    const lost = new ReplicationStream({
+      url: postgres.url,
+      slot: `${slot}_gone`,
+      publication: 'traps',
+      log,
+    });
     await expect(lost.open()).rejects.toMatchObject({ code: 'SLOT_LOST' });
     const nowhere = new ReplicationStream({
       url: 'postgres://nobody@127.0.0.1:1/none',
@@ -183,9 +193,10 @@ describe('a replication session', () => {
 
   it('ends the iteration with an error when the server ends the session', async () => {
     const stream = await connect();
-    await pool.query(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, [
-      slot,
-    ]);
+    await pool.query(
+      `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`,
+      [slot],
+    );
     await expect(read(stream, () => false)).rejects.toBeInstanceOf(PayflowError);
   });
 });

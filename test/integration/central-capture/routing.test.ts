@@ -1,7 +1,12 @@
 /** Which stream a row goes to, and what stands there afterwards. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeRecord } from '../../../services/shared/change-record.ts';
-import { CaptureSite, SHOP_MAPPING, type RunningCapture, type StreamContent } from '../../support/capture-site.ts';
+import {
+  CaptureSite,
+  SHOP_MAPPING,
+  type RunningCapture,
+  type StreamContent,
+} from '../../support/capture-site.ts';
 
 const brief = (change: ChangeRecord) => [change.op, change.table, change.id, change.after !== null];
 /** Business rows only, without tombstones. */
@@ -60,7 +65,9 @@ describe('routing', () => {
   });
 
   it('counts a row without a store and sends it to nobody', async () => {
-    await site.pool.query(`INSERT INTO orders VALUES (1, NULL, 'n'), (2, 'no/store', 'n'), (3, 'north', 'n')`);
+    await site.pool.query(
+      `INSERT INTO orders VALUES (1, NULL, 'n'), (2, 'no/store', 'n'), (3, 'north', 'n')`,
+    );
     await site.pool.query(`INSERT INTO order_items VALUES (10, 1, 5), (11, 999, 5)`);
     await site.acknowledged();
     expect(events(await site.store('north')).map(brief)).toEqual([['c', 'orders', '3', true]]);
@@ -82,7 +89,11 @@ describe('routing', () => {
       ['d', 'order_items', '10', false],
       ['d', 'order_items', '11', false],
     ]);
-    expect(events(await site.store('south')).slice(1).map(brief)).toEqual([
+    expect(
+      events(await site.store('south'))
+        .slice(1)
+        .map(brief),
+    ).toEqual([
       ['c', 'orders', '1', true],
       ['r', 'order_items', '10', true],
       ['r', 'order_items', '11', true],
@@ -149,7 +160,10 @@ describe('routing', () => {
     );
     await site.pool.query(`UPDATE products SET shelf = 7 WHERE id = 1`);
     await site.acknowledged();
-    expect(events(await site.catalog()).at(-1)?.after).toMatchObject({ shelf: 7, description: rows[0]?.text });
+    expect(events(await site.catalog()).at(-1)?.after).toMatchObject({
+      shelf: 7,
+      description: rows[0]?.text,
+    });
   });
 
   it('tells a new mapping in every stream, and rows after it by its rules', async () => {
@@ -171,6 +185,9 @@ describe('routing', () => {
     await site.pool.query(`ALTER TABLE products ADD COLUMN colour text DEFAULT 'red'`);
     await site.pool.query(`INSERT INTO products (id, sku) VALUES (2, 'B')`);
     await site.acknowledged();
-    expect(events(await site.catalog()).map((change) => change.after?.['colour'])).toEqual([undefined, 'red']);
+    expect(events(await site.catalog()).map((change) => change.after?.['colour'])).toEqual([
+      undefined,
+      'red',
+    ]);
   });
 });

@@ -24,19 +24,26 @@ describe('first seeding', () => {
   });
 
   async function table(): Promise<Map<string, number | null>> {
-    const { rows } = await site.pool.query<{ id: string; shelf: number | null }>('SELECT id, shelf FROM products');
+    const { rows } = await site.pool.query<{ id: string; shelf: number | null }>(
+      'SELECT id, shelf FROM products',
+    );
     return new Map(rows.map((row) => [row.id, row.shelf]));
   }
 
   it('meets the table although it changes all the time meanwhile', async () => {
-    await site.pool.query(`INSERT INTO products (id, sku, shelf) SELECT i, 'S' || i, 0 FROM generate_series(1, 9000) AS i`);
+    await site.pool.query(
+      `INSERT INTO products (id, sku, shelf) SELECT i, 'S' || i, 0 FROM generate_series(1, 9000) AS i`,
+    );
     await site.setup();
     let writing = true;
     const writer = (async () => {
       for (let round = 1; writing; round += 1) {
         await site.pool.query(`UPDATE products SET shelf = $1 WHERE id % 7 = $2`, [round, round % 7]);
         await site.pool.query(`DELETE FROM products WHERE id = $1`, [round * 3]);
-        await site.pool.query(`INSERT INTO products (id, sku, shelf) VALUES ($1, 'new', $2)`, [20_000 + round, round]);
+        await site.pool.query(`INSERT INTO products (id, sku, shelf) VALUES ($1, 'new', $2)`, [
+          20_000 + round,
+          round,
+        ]);
         await setTimeout(1);
       }
     })();
@@ -52,7 +59,9 @@ describe('first seeding', () => {
   });
 
   it('goes on where it was stopped', async () => {
-    await site.pool.query(`INSERT INTO products (id, sku, shelf) SELECT i, 'S' || i, i FROM generate_series(1, 30000) AS i`);
+    await site.pool.query(
+      `INSERT INTO products (id, sku, shelf) SELECT i, 'S' || i, i FROM generate_series(1, 30000) AS i`,
+    );
     await site.setup();
     const done = async () => {
       const { rows } = await site.pool.query<{ rows: string }>(
@@ -113,6 +122,9 @@ describe('first seeding', () => {
     await site.seeded();
     await site.acknowledged();
     const { changes } = await site.catalog();
-    expect(changes.filter((change) => change.table === 'products').map((change) => change.op)).toEqual(['r', 'r']);
+    expect(changes.filter((change) => change.table === 'products').map((change) => change.op)).toEqual([
+      'r',
+      'r',
+    ]);
   });
 });

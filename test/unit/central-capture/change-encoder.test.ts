@@ -55,7 +55,12 @@ const relation: Relation = {
 const schema = compileSchema(relationSchema(relation, table, Object.keys(KINDS)));
 const encoder = new ChangeEncoder(schema.schema, relation, table, singleObjectHeader(schema.fingerprint));
 const schemas = { find: () => schema, fetch: () => Promise.resolve(schema) };
-const source = { epoch: 3, lsn: 0x16b374d848n as Lsn, xid: 4_000_000_000, commitTimeUs: 1_790_000_000_123_456n };
+const source = {
+  epoch: 3,
+  lsn: 0x16b374d848n as Lsn,
+  xid: 4_000_000_000,
+  commitTimeUs: 1_790_000_000_123_456n,
+};
 
 function roundTrip(change: {
   before: readonly (string | null)[] | null;
@@ -120,7 +125,9 @@ describe('the change encoder', () => {
       fc.property(fc.option(rows), rows, (before, after) => {
         const { record } = roundTrip({ before, after });
         const expected = (row: readonly (string | null)[]) =>
-          Object.fromEntries(Object.entries(KINDS).map(([name, kind], i) => [name, valueOf(kind, row[i] ?? null)]));
+          Object.fromEntries(
+            Object.entries(KINDS).map(([name, kind], i) => [name, valueOf(kind, row[i] ?? null)]),
+          );
         expect({ ...record.after }).toEqual(expected(after));
         if (before === null) expect(record.before).toBeNull();
         else expect({ ...record.before }).toEqual(expected(before));
@@ -169,7 +176,10 @@ describe('the change encoder', () => {
 
   it('takes rows of any size', () => {
     const long = randomBytes(3_000_000).toString('hex');
-    const { record } = roundTrip({ before: null, after: ['1', long, '1', '2', '0', `\\x${long}`, null, 'f'] });
+    const { record } = roundTrip({
+      before: null,
+      after: ['1', long, '1', '2', '0', `\\x${long}`, null, 'f'],
+    });
     expect(record.after?.['name']).toBe(long);
     expect((record.after?.['photo'] as Buffer).toString('hex')).toBe(long);
   });

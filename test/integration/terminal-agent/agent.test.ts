@@ -1,0 +1,153 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { AgentTill } from '../../support/agent-till.ts';
+import { positionAt } from '../../support/down-stream.ts';
+import { CATALOG } from '../../support/shop-till.ts';
+
+let till: AgentTill;
+afterEach(() => till.close());
+
+const product = (sku: string, name: string) => ({
+  sku,
+  name,
+  price: '12.50',
+  stock_quantity: 10,
+  category_id: null,
+  updated_at: '2026-01-02 03:04:05+00',
+});
+const mine = (seq: number) => ({
+  terminal: 'T1',
+  incarnation: till.agent.till.incarnation,
+  seq,
+  outcome: 'applied' as const,
+});
+
+describe('a running agent', () => {
+  it('shows what the centre wrote, and a catch-up says when it is there and what came', async () => {
+    till = await AgentTill.start();
+    const { catalog, store } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    const waiting = till.agent.catchUp({ lsn: '0/110', timeoutMs: 10_000 });
+    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', 'second'))));
+    await till.toStore(store.commit(0x130, store.heartbeat()));
+    const result = await waiting;
+    expect(result.position).toBe('1:0/120:1');
+    expect(till.rows('SELECT server_id, name FROM products ORDER BY 1')).toEqual([
+      { server_id: 7, name: 'first' },
+      { server_id: 8, name: 'second' },
+    ]);
+    expect(till.agent.status()).toMatchObject({
+      state: 'ready',
+      mode: 'stream',
+      parked: 0,
+      mappingVersion: 1,
+    });
+  });
+
+  it('publishes a sale, and its flush ends when the centre has answered', async () => {
+    till = await AgentTill.start();
+    till.app.exec(`INSERT INTO orders (number, total) VALUES ('n1', 5.25)`);
+    const flushed = till.agent.flush({ timeoutMs: 10_000 });
+    await till.until('the sale is published', async () => (await till.published()).length === 1);
+    const [sale] = await till.published();
+    expect(sale).toMatchObject({ seq: 1, table: 'orders', op: 'c' });
+    const { store, catalog } = till;
+    const row = { number: 'n1', total: '5.25', updated_at: null, store_id: 'S1' };
+    await till.toStore(
+      store.commit(
+        0x100,
+        store.link('T1', 'orders', sale?.row.identity ?? '', 50),
+        store.row('orders', 50, row, { op: 'c', origins: [mine(1)] }),
+        store.progress('T1', till.agent.till.incarnation, 1, { catalog: positionAt(0xf0) }),
+      ),
+    );
+    await till.toCatalog(catalog.commit(0xf0, catalog.heartbeat()));
+    expect(await flushed).toMatchObject({
+      published: 1,
+      applied: 1,
+      lost: 0,
+      tables: { orders: { published: 1, applied: 1 } },
+    });
+    expect(till.rows('SELECT server_id, sync_status FROM orders')).toEqual([
+      { server_id: 50, sync_status: 'synced' },
+    ]);
+    expect(till.agent.status().outbox).toEqual({ depth: 0, oldestUnsettledMs: null });
+  });
+
+  it('says SYNC_TIMEOUT when the centre does not answer, and goes on', async () => {
+    till = await AgentTill.start();
+    till.app.exec(`INSERT INTO orders (number) VALUES ('n1')`);
+    await expect(till.agent.flush({ timeoutMs: 200 })).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+    expect(till.agent.status().outbox.depth).toBe(1);
+  });
+
+  it('goes on where it was after a restart, and puts back what was edited in a table it only receives', async () => {
+    till = await AgentTill.start();
+    const { catalog } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('settings', 'a', { value: '1' })));
+    await till.until('the setting is here', () => till.rows('SELECT * FROM settings').length === 1);
+    await till.stopAgent();
+    till.app.exec(`UPDATE settings SET value = 'edited'`);
+    await till.toCatalog(catalog.commit(0x101, catalog.row('settings', 'b', { value: '2' })));
+    till.run();
+    await till.until('both settings are as the centre has them', () => {
+      const values = till.rows('SELECT value FROM settings ORDER BY name') as { value: string }[];
+      return values.map(({ value }) => value).join() === '1,2';
+    });
+    expect(await till.published()).toEqual([]);
+  });
+
+  it('reads a stream that was made anew from its beginning', async () => {
+    till = await AgentTill.start();
+    await till.toCatalog(till.catalog.commit(0x100, till.catalog.row('products', 7, product('A', 'first'))));
+    await till.until('the product is here', () => till.rows('SELECT * FROM products').length === 1);
+    await till.stopAgent();
+    till.app
+      .prepare(`UPDATE sync_stream SET stream_id = 'another', next_offset = 500 WHERE topic = ?`)
+      .run(CATALOG);
+    till.app.exec(`INSERT INTO sync_silence VALUES (1); DELETE FROM products; DELETE FROM sync_silence`);
+    till.run();
+    await till.until('the product is here again', () => till.rows('SELECT * FROM products').length === 1);
+  });
+
+  it('replays a range of a stream, and refuses one it does not read', async () => {
+    till = await AgentTill.start();
+    const { catalog } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x101, catalog.row('products', 7, product('A', 'second'))));
+    await till.until(
+      'the product is here',
+      () => till.rows(`SELECT * FROM products WHERE name = 'second'`).length === 1,
+    );
+    till.app.exec(
+      `INSERT INTO sync_silence VALUES (1); UPDATE products SET name = 'broken'; DELETE FROM sync_silence`,
+    );
+    const all = { topic: CATALOG, fromOffset: 0 };
+    expect(await till.agent.replay({ ...all, dryRun: true })).toMatchObject({
+      read: 3,
+      applied: 1,
+      dryRun: true,
+    });
+    expect(till.rows('SELECT name FROM products')).toEqual([{ name: 'broken' }]);
+    expect(await till.agent.replay({ ...all, dryRun: false })).toMatchObject({ read: 3, applied: 1 });
+    expect(till.rows('SELECT name FROM products')).toEqual([{ name: 'second' }]);
+    const other = { topic: 'payflow.store.S2', fromOffset: 0, dryRun: false };
+    await expect(till.agent.replay(other)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('in manual mode', () => {
+  it('nothing moves until it is asked for', async () => {
+    till = await AgentTill.start({ mode: 'manual' });
+    const { catalog, store } = till;
+    till.app.exec(`INSERT INTO orders (number) VALUES ('n1')`);
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.toStore(store.commit(0x100, store.heartbeat()));
+    await till.until('the sale is cut', () => till.agent.capture.cutAll() !== undefined);
+    expect(await till.published()).toEqual([]);
+    expect(till.rows('SELECT * FROM products')).toEqual([]);
+    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 10_000 });
+    expect(till.rows('SELECT * FROM products')).toHaveLength(1);
+    await expect(till.agent.flush({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+    expect(await till.published()).toHaveLength(1);
+  });
+});

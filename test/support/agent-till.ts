@@ -1,0 +1,155 @@
+/** A whole terminal agent on the embedded log, with a hand-made centre that answers what the test wants. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { LINK_TABLE, MAPPING_TABLE, PROGRESS_TABLE } from '../../services/shared/change-record.ts';
+import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
+import type { StoredRecord } from '../../services/shared/log/event-log.ts';
+import { SchemaRegistry } from '../../services/shared/schema-registry.ts';
+import { makeKeyPair, readPrivateKey } from '../../services/shared/signature.ts';
+import {
+  topicSpecCatalog,
+  topicSpecSchemas,
+  topicSpecStore,
+  topicSpecUp,
+  upTopic,
+} from '../../services/shared/topics.ts';
+import { decodeUnitRecord } from '../../services/shared/unit-codec.ts';
+import type { UnitChange } from '../../services/shared/unit-record.ts';
+import { TerminalAgent, type TerminalAgentOptions } from '../../services/terminal-agent/agent.ts';
+import { DownStream, TestSchemas } from './down-stream.ts';
+import { CATALOG, SHOP_CENTRAL, SHOP_MAPPING, SHOP_SCHEMA, STORE } from './shop-till.ts';
+import { silentLog } from './till.ts';
+
+const PREFIX = 'payflow';
+
+export class AgentTill {
+  readonly folder: string;
+  readonly app: Database.Database;
+  readonly schemas = new TestSchemas(SHOP_CENTRAL);
+  catalog = new DownStream(this.schemas);
+  store = new DownStream(this.schemas);
+  log: EmbeddedLog;
+  agent!: TerminalAgent;
+  readonly #options: Partial<TerminalAgentOptions>;
+  readonly #privateKey = readPrivateKey(makeKeyPair().privateKey);
+  #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(options: Partial<TerminalAgentOptions>) {
+    this.#options = options;
+    this.folder = mkdtempSync(join(tmpdir(), 'payflow-agent-'));
+    this.app = new Database(join(this.folder, 'payflow.db'));
+    this.app.pragma('journal_mode = wal');
+    this.app.exec(SHOP_SCHEMA);
+    this.log = new EmbeddedLog({ file: join(this.folder, 'log.db'), log: silentLog, maintenanceMs: 0 });
+  }
+
+  static async start(options: Partial<TerminalAgentOptions> = {}): Promise<AgentTill> {
+    const till = new AgentTill(options);
+    await till.createTopics();
+    till.run();
+    return till;
+  }
+
+  async createTopics(): Promise<void> {
+    const specs = [
+      topicSpecCatalog(PREFIX, 14),
+      topicSpecStore(PREFIX, 'S1', 14),
+      topicSpecUp(PREFIX, 1),
+      topicSpecSchemas(PREFIX),
+    ];
+    for (const spec of specs) await this.log.createTopic(spec);
+    const registry = new SchemaRegistry({ eventLog: this.log, prefix: PREFIX });
+    for (const table of [...Object.keys(SHOP_CENTRAL), LINK_TABLE, PROGRESS_TABLE, MAPPING_TABLE]) {
+      await registry.publish(this.schemas.of(table).schema);
+    }
+  }
+
+  run(): void {
+    this.agent = new TerminalAgent({
+      terminalDb: join(this.folder, 'payflow.db'),
+      dataDir: this.folder,
+      eventLog: this.log,
+      prefix: PREFIX,
+      identity: {
+        terminalId: 'T1',
+        storeId: 'S1',
+        token: 'token',
+        databaseId: 'database',
+        prefix: PREFIX,
+        partition: 0,
+        streams: { catalog: CATALOG, store: STORE, up: upTopic(PREFIX) },
+        mapping: { version: 1, source: SHOP_MAPPING },
+        keyVersion: 1,
+        gatewayUrl: 'http://127.0.0.1:1',
+        privateKey: this.#privateKey,
+      },
+      log: silentLog,
+      mode: 'stream',
+      gatewayUrl: null,
+      ...this.#options,
+    });
+    this.#stop = new AbortController();
+    this.#running = this.agent.run(this.#stop.signal);
+  }
+
+  async stopAgent(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.agent.close();
+  }
+
+  async toCatalog(records: readonly StoredRecord[]): Promise<void> {
+    await this.#append(CATALOG, records);
+  }
+
+  async toStore(records: readonly StoredRecord[]): Promise<void> {
+    await this.#append(STORE, records);
+  }
+
+  async #append(topic: string, records: readonly StoredRecord[]): Promise<void> {
+    await this.log.append(
+      { topic, partition: 0 },
+      records.map(({ key, value, headers }) => ({ key, value, headers })),
+    );
+  }
+
+  /** Every change that the till has published, in order. */
+  async published(): Promise<UnitChange[]> {
+    const stream = { topic: upTopic(PREFIX), partition: 0 };
+    const { first, end } = await this.log.offsets(stream);
+    const changes: UnitChange[] = [];
+    if (first === end) return changes;
+    const stop = new AbortController();
+    for await (const batch of this.log.read(stream, { from: first, signal: stop.signal })) {
+      for (const { key, value } of batch) {
+        if (value === null || key?.toString().startsWith('~') === true) continue;
+        changes.push(...decodeUnitRecord(value).units.flatMap((unit) => unit.changes));
+      }
+      if ((batch.at(-1)?.offset ?? end) >= end - 1) stop.abort();
+    }
+    return changes;
+  }
+
+  rows(sql: string): unknown[] {
+    return this.app.prepare(sql).all();
+  }
+
+  /** @throws Error that says what was still missing */
+  async until(what: string, reached: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!(await reached())) {
+      if (Date.now() > deadline) throw new Error(`not reached in ${timeoutMs} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.stopAgent();
+    await this.log.close();
+    this.app.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
