@@ -55,6 +55,13 @@ export class HeadOffice {
     return found.rows;
   }
 
+  /** The first one. */
+  async product(): Promise<Product> {
+    const [product] = await this.products(1);
+    if (product === undefined) throw new Error('head office has no product');
+    return product;
+  }
+
   async setPrice(product: Product, cents: number): Promise<void> {
     await this.#pool.query('UPDATE products SET price = $2::numeric / 100 WHERE id = $1', [
       product.id,
@@ -75,7 +82,7 @@ export class HeadOffice {
 
   /** First column of the first row, as text. */
   async text(sql: string, values: readonly unknown[] = []): Promise<string | null> {
-    const found = await this.#pool.query<Record<string, unknown>>(sql, [...values]);
+    const found = await this.#pool.query<Record<string, string | number | null>>(sql, [...values]);
     const [value] = Object.values(found.rows[0] ?? {});
     return value === undefined || value === null ? null : String(value);
   }

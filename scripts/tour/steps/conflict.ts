@@ -14,25 +14,17 @@ const TOUCH = `updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`;
 
 export async function showConflict(tour: Tour): Promise<void> {
   const { site, screen } = tour;
-  const { headOffice, services } = site;
+  const { headOffice } = site;
   const [t1, t2] = site.tills;
   screen.step(`Conflict  head office and ${t2.id}, offline again, change the same customers and stock`);
   const [ada, bob] = await twoCustomers(tour);
-  const before = { ada: customerAt(t2, ada), bob: customerAt(t2, bob) };
-  const [product] = await headOffice.products(1);
-  if (product === undefined) throw new Error('head office has no product');
-  const stockBefore = stockAt(t1, product.id);
-  const newestConflict = await headOffice.text(
-    'SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict',
-  );
+  const product = await headOffice.product();
+  const before = { ada: customerAt(t2, ada), bob: customerAt(t2, bob), stock: stockAt(t1, product.id) };
+  const newest = await headOffice.text('SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict');
 
   t2.cutOff();
-  await centralPhone(
-    tour,
-    ada,
-    '111-head-office',
-    'credit_limit = credit_limit + 500, loyalty_points = loyalty_points + 5',
-  );
+  const more = 'credit_limit = credit_limit + 500, loyalty_points = loyalty_points + 5';
+  await centralPhone(tour, ada, '111-head-office', more);
   await nextMoment(tour);
   tillPhone(t2, ada, '222-till', 'loyalty_points = loyalty_points + 10');
   tillPhone(t2, bob, '333-till', 'loyalty_points = loyalty_points + 7');
@@ -44,17 +36,26 @@ export async function showConflict(tour: Tour): Promise<void> {
   t2.cable.plug();
   t2.eventLog.mend();
 
-  const expectedStock = stockBefore - 3 - 2 + 50;
   await allEqual(tour, { customers: [ada, bob], productId: product.id });
-  const after = { ada: customerAt(t1, ada), bob: customerAt(t1, bob) };
-  report(tour, { who: 'first head office, later the till', before: before.ada, after: after.ada });
-  report(tour, { who: 'first the till, later head office', before: before.bob, after: after.bob });
+  const first = { before: before.ada, after: customerAt(t1, ada), points: 5 + 10, credit: 500 };
+  reportCustomer(tour, {
+    ...first,
+    order: 'head office first, the till later',
+    winner: t2.id,
+    phone: '222-till',
+  });
+  const second = { before: before.bob, after: customerAt(t1, bob), points: 7 + 1, credit: 0 };
+  reportCustomer(tour, {
+    ...second,
+    order: 'the till first, head office later',
+    winner: 'head office',
+    phone: '444-head-office',
+  });
   const stock = stockAt(t1, product.id);
-  const sum = `${stockBefore} − 3 (${t2.id}) − 2 (${t1.id}) + 50 (head office)`;
-  if (stock === expectedStock) screen.good(`stock of ${product.sku}: ${sum} = ${stock}, the same everywhere`);
-  else throw new Error(`stock of ${product.sku} is ${stock}, not ${sum}`);
-  await reportStored(tour, Number(newestConflict));
-  await services.waitFor(() => t2.openChanges() === 0, `${t2.id} has settled all its changes`);
+  const sum = `${before.stock} − 3 at ${t2.id} − 2 at ${t1.id} + 50 at head office`;
+  if (stock !== before.stock - 3 - 2 + 50) throw new Error(`stock of ${product.sku} is ${stock}, not ${sum}`);
+  screen.good(`stock of ${product.sku}: ${sum} = ${stock}, the same everywhere`);
+  await reportStored(tour, Number(newest));
 }
 
 /** Two customers that nobody has changed yet in an earlier tour, if there are any left. */
@@ -138,18 +139,39 @@ async function allEqual(
   });
 }
 
-function report(
-  { screen, site }: Tour,
-  { who, before, after }: { who: string; before: Customer; after: Customer },
+interface CustomerReport {
+  readonly before: Customer;
+  readonly after: Customer;
+  readonly order: string;
+  /** Who changed the phone later, and to what. */
+  readonly winner: string;
+  readonly phone: string;
+  /** What both sides added. */
+  readonly points: number;
+  /** What head office alone added. */
+  readonly credit: number;
+}
+
+/** @throws Error when the later change did not win, or a sum is not what both sides made it */
+function reportCustomer(
+  { screen }: Tour,
+  { before, after, order, winner, phone, ...added }: CustomerReport,
 ): void {
-  const [, t2] = site.tills;
-  const winner = after.phone?.endsWith('till') === true ? t2.id : 'head office';
-  const points = after.loyalty_points - before.loyalty_points;
-  screen.good(
-    `${after.full_name}, ${who}: ${winner} wins by the later time, phone is ${String(after.phone)}`,
-  );
+  const points = before.loyalty_points + added.points;
+  const credit = (before.credit_limit ?? 0) + added.credit;
+  const wanted: Customer = {
+    full_name: before.full_name,
+    phone,
+    credit_limit: credit,
+    loyalty_points: points,
+  };
+  if (JSON.stringify(after) !== JSON.stringify(wanted)) {
+    throw new Error(`${order}: ${JSON.stringify(after)} instead of ${JSON.stringify(wanted)}`);
+  }
+  screen.good(`${after.full_name}, ${order}: ${winner} wins by its later time, phone ${phone}`);
+  const kept = added.credit > 0 ? `, head office's credit limit ${credit} is kept` : '';
   screen.plain(
-    `points ${before.loyalty_points} → ${after.loyalty_points} (both sides' ${points} counted), credit limit ${String(before.credit_limit)} → ${String(after.credit_limit)}`,
+    `points ${before.loyalty_points} + ${added.points} = ${points}, what both sides added counts${kept}`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** Before the tour: the tills have what the centre has. New ones get it from the streams, from the beginning. */
 import type { Comparison } from '../../support/compare.ts';
+import type { DemoSite } from '../demo-site.ts';
 import type { DemoTill } from '../demo-till.ts';
 import { msText } from '../screen.ts';
 import type { Tour } from '../tour.ts';
@@ -17,11 +18,11 @@ export async function fillTills({ site, screen }: Tour, startedAtMs: number): Pr
   screen.note(site.isNew ? `enrolled and filled from the streams in ${ms}` : `up to date after ${ms}`);
 }
 
-async function untilEqual({ compare, services }: Tour['site'], till: DemoTill): Promise<Comparison> {
-  let comparison = await compare(till);
-  await services.waitFor(
+async function untilEqual(site: DemoSite, till: DemoTill): Promise<Comparison> {
+  let comparison = await site.compare(till);
+  await site.services.waitFor(
     async () => {
-      comparison = await compare(till);
+      comparison = await site.compare(till);
       return comparison.differences.length === 0;
     },
     () => `${till.id} equals the centre; ${describe(comparison)}`,

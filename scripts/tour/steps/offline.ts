@@ -1,7 +1,9 @@
 /** A till without network: it sells on, and a flush asked for by REST brings it all to head office. */
 import type { PullCounts, PullResult, PushResult } from '../../../services/shared/agent-protocol.ts';
 import { isOnline } from '../demo-site.ts';
-import { eurosText, msText, plural } from '../screen.ts';
+import type { Sale } from '../../support/shop.ts';
+import type { DemoTill } from '../demo-till.ts';
+import { eurosText, msText } from '../screen.ts';
 import type { Tour } from '../tour.ts';
 
 const SALES = 8;
@@ -29,83 +31,88 @@ export interface SyncJob {
 
 export async function showOffline(tour: Tour): Promise<void> {
   const { site, screen } = tour;
-  const { services, gateway, headOffice } = site;
-  const [t1, t2] = site.tills;
+  const [, t2] = site.tills;
   screen.step(`Offline  ${t2.id} is cut off from event log and gateway, and sells on`);
   t2.cutOff();
-  await services.waitFor(
+  await site.services.waitFor(
     async () => !(await isOnline(site, t2)),
     `the gateway notices that ${t2.id} is gone`,
   );
   const sales = Array.from({ length: SALES }, () => t2.sell());
+  const price = await newPrice(tour);
   const cents = sales.reduce((sum, sale) => sum + sale.totalCents, 0);
-  const [product] = await headOffice.products(1);
-  if (product === undefined) throw new Error('head office has no product');
-  const newCents = product.priceCents + 100;
-  await headOffice.setPrice(product, newCents);
-  const priceAt = (till: typeof t1) =>
-    till.read('SELECT price FROM products WHERE server_id = ?', Number(product.id));
-  await services.waitFor(() => priceAt(t1) === newCents / 100, `the new price at ${t1.id}`);
-  const arrived = await salesAtHeadOffice(
-    tour,
-    sales.map(({ orderNumber }) => orderNumber),
-  );
-  screen.up(
-    `${plural(SALES, 'sale')}, ${eurosText(cents)}: ${arrived} of them at head office, ${t2.openChanges()} changes wait at ${t2.id}`,
-  );
+  const before = await arrivedOf(tour, sales);
+  if (before > 0) throw new Error(`${before} sales of ${t2.id} are at head office although it is cut off`);
+  screen.up(`${SALES} sales, ${eurosText(cents)}: none at head office, ${t2.openChanges()} changes wait`);
   screen.down(
-    `${product.sku} costs ${String(priceAt(t1))} at ${t1.id}, still ${String(priceAt(t2))} at ${t2.id}`,
+    `${price.sku} costs ${price.at(site.tills[0])} at ${site.tills[0].id}, still ${price.at(t2)} here`,
   );
 
   const request = { terminalId: t2.id, direction: 'both', wait: true, timeoutMs: 30_000 };
-  const asked = await gateway.post<SyncJob>('/sync', request);
-  const reason = asked.terminals[0]?.error?.code ?? 'no reason given';
+  const asked = await site.gateway.post<SyncJob>('/sync', request);
   screen.plain(`POST /api/v1/sync ${JSON.stringify(request)}`);
-  screen.plain(`→ ${asked.state} (${reason}): it runs as soon as the till is back`);
-  const job = await reconnectAndFlush(tour, asked.jobId);
-  printFlush(tour, job);
-  await services.waitFor(() => priceAt(t2) === newCents / 100, `the new price at ${t2.id}`);
-  const there = await salesAtHeadOffice(
-    tour,
-    sales.map(({ orderNumber }) => orderNumber),
+  screen.plain(
+    `→ ${asked.state} (${asked.terminals[0]?.error?.code ?? '–'}): it runs as soon as the till is back`,
   );
-  screen.note(
-    `now ${there} of ${SALES} at head office, ${t2.openChanges()} changes wait, ${product.sku} costs ${String(priceAt(t2))} at ${t2.id}`,
-  );
+  printFlush(tour, await reconnectAndFlush(tour, asked.jobId));
+  await site.services.waitFor(() => price.at(t2) === price.now, `the new price at ${t2.id}`);
+  const after = await arrivedOf(tour, sales);
+  if (after < SALES)
+    throw new Error(`only ${after} of ${SALES} sales of ${t2.id} are at head office after its flush`);
+  screen.good(`all ${SALES} sales are at head office, and ${price.sku} costs ${price.at(t2)} at ${t2.id}`);
+}
+
+interface NewPrice {
+  readonly sku: string;
+  readonly now: string;
+  at(till: DemoTill): string;
+}
+
+/** Head office changes a price, and the till that is connected has it. */
+async function newPrice({ site }: Tour): Promise<NewPrice> {
+  const product = await site.headOffice.product();
+  const cents = product.priceCents + 100;
+  await site.headOffice.setPrice(product, cents);
+  const at = (till: DemoTill) =>
+    Number(till.read('SELECT price FROM products WHERE server_id = ?', Number(product.id))).toFixed(2);
+  const now = (cents / 100).toFixed(2);
+  const [t1] = site.tills;
+  await site.services.waitFor(() => at(t1) === now, `the new price at ${t1.id}`);
+  return { sku: product.sku, now, at };
 }
 
 /** The line to the gateway first, so that the job sees everything that waited, then the event log. */
 async function reconnectAndFlush({ site }: Tour, jobId: string): Promise<SyncJob> {
   const [, t2] = site.tills;
+  const { services, gateway } = site;
   t2.cable.plug();
-  const state = async () => (await site.gateway.get<SyncJob>(`/sync/${jobId}`)).state;
-  await site.services.waitFor(
-    async () => (await state()) !== 'waiting',
-    `${t2.id} connects to the gateway again`,
-  );
+  const state = async () => (await gateway.get<SyncJob>(`/sync/${jobId}`)).state;
+  await services.waitFor(async () => (await state()) !== 'waiting', `${t2.id} connects to the gateway again`);
   t2.eventLog.mend();
-  return site.gateway.get<SyncJob>(`/sync/${jobId}?waitMs=30000`);
+  return gateway.get<SyncJob>(`/sync/${jobId}?waitMs=30000`);
 }
 
-export async function salesAtHeadOffice({ site }: Tour, orderNumbers: readonly string[]): Promise<number> {
+async function arrivedOf({ site }: Tour, sales: readonly Sale[]): Promise<number> {
   const sql = 'SELECT count(*) FROM orders WHERE order_number = ANY ($1)';
-  return Number(await site.headOffice.text(sql, [orderNumbers]));
+  return Number(await site.headOffice.text(sql, [sales.map(({ orderNumber }) => orderNumber)]));
 }
 
 function printFlush({ screen }: Tour, job: SyncJob): void {
   const [part] = job.terminals;
   if (part?.state !== 'done' || part.pull === undefined) {
-    throw new Error(
-      `the flush of ${part?.terminalId ?? 'nobody'} is ${job.state}: ${part?.error?.message ?? ''}`,
-    );
+    const why = part?.error?.message ?? '';
+    throw new Error(`the flush of ${part?.terminalId ?? 'nobody'} is ${job.state}: ${why}`);
   }
   const { pull, push } = part;
-  screen.up(
-    `${part.terminalId} is back: ${job.state}, ${pull.published} changes (the job took ${msText(job.durationMs)})`,
-  );
+  screen.up(`${part.terminalId} is back: ${job.state}, ${msText(job.durationMs)} after it was asked for`);
+  const rows = Object.entries(pull.tables).map(([table, counts]) => [table, counts] as const);
   screen.table(
-    ['table', ...COUNTS],
-    Object.entries(pull.tables).map(([table, counts]) => [table, ...COUNTS.map((name) => counts[name])]),
+    ['changes', ...COUNTS],
+    [...rows, ['in all', pull] as const].map(([table, counts]) => [
+      table,
+      ...COUNTS.map((name) => counts[name]),
+    ]),
   );
-  if (push !== undefined) screen.down(`${push.applied} rows came down with it`);
+  if (push !== undefined)
+    screen.down(`and it has read all that head office committed, up to ${push.position}`);
 }
