@@ -1,10 +1,10 @@
 /** `scripts/demo`: a centre and two tills on this machine, a tour with measured figures, and then a playground. */
 import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { exitCodeOf } from '../services/cli/exit-code.ts';
 import { errorLine, PayflowError } from '../services/shared/errors.ts';
 import { withReleasers } from '../services/shared/lifecycle.ts';
-import { logFileOf } from './tour/demo-centre.ts';
-import { openSite } from './tour/demo-site.ts';
+import { openSite, type DemoSite } from './tour/demo-site.ts';
 import { showFarewell } from './tour/farewell.ts';
 import { DEMO_HELP, parseDemoArgs, type DemoOptions } from './tour/options.ts';
 import { msText, Screen } from './tour/screen.ts';
@@ -30,32 +30,34 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     out: (text) => void process.stdout.write(text),
     colours: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
   });
+  const said: { log: string | null } = { log: null };
   try {
     return await withReleasers(async (onRelease) => {
       const started = performance.now();
       screen.heading('payflow-sync: a head office, an event log, a gateway and two tills on this machine');
+      screen.note(`starting PostgreSQL and ${options.kafka ? 'a real Kafka' : 'the embedded log'}`);
       const say = (text: string) => screen.note(text);
       const site = await openSite({ options, signal, say, onRelease, env: process.env });
+      said.log = site.logFile;
       return await guide({ site, screen }, options, started);
     });
   } catch (error) {
     if (signal.aborted) return INTERRUPTED;
-    if (!(error instanceof PayflowError && error.code === 'USAGE')) printLog(options);
+    if (said.log !== null) printLog(said.log);
     throw error;
   }
 }
 
 async function guide(tour: Tour, { once }: DemoOptions, started: number): Promise<number> {
   const { screen, site } = tour;
-  screen.note(site.isNew ? 'a new shop, in .payflow' : 'the shop of an earlier demo; --fresh starts over');
-  await fillTills(tour, started);
+  screen.note(`up after ${msText(performance.now() - started)}, ${shopOf(site)}`);
+  await fillTills(tour);
   const steps = [showPush, showPull, showOffline, showConflict, showCatchUp];
   for (const step of steps) await step(tour);
   const equal = await showVerdict(tour);
+  const verdict = equal ? 'Both sides are equal' : 'Both sides DIFFER';
   screen.line();
-  screen.line(
-    `${equal ? 'Both sides are equal' : 'Both sides DIFFER'}; all of it took ${msText(performance.now() - started)}.`,
-  );
+  screen.line(`${verdict}. All of it took ${msText(performance.now() - started)}.`);
   if (!once) {
     showFarewell(tour);
     await site.services.untilInterrupted();
@@ -65,9 +67,13 @@ async function guide(tour: Tour, { once }: DemoOptions, started: number): Promis
   return equal ? 0 : 1;
 }
 
+function shopOf({ isNew, folder }: DemoSite): string {
+  const path = relative(process.cwd(), folder.path) || '.';
+  return isNew ? `with a new shop in ${path}` : `with the shop that is in ${path}; --fresh starts over`;
+}
+
 /** The last warnings and errors of the services: a failure of theirs is told there first. */
-function printLog(options: DemoOptions): void {
-  const file = logFileOf(options);
+function printLog(file: string): void {
   const told = readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => /^\{"level":[456]0/.test(line))

@@ -2,20 +2,19 @@
 import type { Comparison } from '../../support/compare.ts';
 import type { DemoSite } from '../demo-site.ts';
 import type { DemoTill } from '../demo-till.ts';
-import { msText } from '../screen.ts';
 import type { Tour } from '../tour.ts';
 
-export async function fillTills({ site, screen }: Tour, startedAtMs: number): Promise<void> {
+export async function fillTills({ site, screen }: Tour): Promise<void> {
   const fills = await Promise.all(
     site.tills.map(async (till) => ({ till, comparison: await untilEqual(site, till) })),
   );
-  const ms = msText(performance.now() - startedAtMs);
   for (const { till, comparison } of fills) {
     const rows = comparison.tables.reduce((sum, table) => sum + table.rows, 0);
     const filled = comparison.tables.filter((table) => table.rows > 0).length;
-    screen.down(`${till.id} holds ${rows} rows in ${filled} of ${comparison.tables.length} tables`);
+    screen.down(
+      `${till.id} holds ${rows} rows in ${filled} of ${comparison.tables.length} tables, from the streams`,
+    );
   }
-  screen.note(site.isNew ? `enrolled and filled from the streams in ${ms}` : `up to date after ${ms}`);
 }
 
 async function untilEqual(site: DemoSite, till: DemoTill): Promise<Comparison> {
