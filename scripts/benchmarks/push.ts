@@ -3,7 +3,7 @@ import Database from 'better-sqlite3';
 import pino from 'pino';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { KafkaLog } from '../../services/shared/log/kafka-log.ts';
-import { catalogTopic } from '../../services/shared/topics.ts';
+import { catalogTopic } from '../../services/shared/log/topics.ts';
 import type { Site } from '../support/site.ts';
 import { until } from '../support/until.ts';
 import { hopCeiling, produceCeiling, sqliteCeiling } from './ceilings.ts';

@@ -6,7 +6,7 @@
  */
 import Database from 'better-sqlite3';
 import type { Pool } from 'pg';
-import { centralColumn, type Mapping, type TableMapping } from '../../services/shared/mapping.ts';
+import { centralColumn, type Mapping, type TableMapping } from '../../services/shared/mapping/mapping.ts';
 import { centralForm, localForm, type Neutral } from './neutral-values.ts';
 
 export interface Difference {

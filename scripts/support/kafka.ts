@@ -5,7 +5,7 @@
 import kafkajs from 'kafkajs';
 import { PayflowError } from '../../services/shared/errors.ts';
 import { sleep } from '../../services/shared/lifecycle.ts';
-import { freePort } from '../../services/shared/free-port.ts';
+import { freePort } from '../../services/shared/database/free-port.ts';
 import { findDocker, kafkaPlan, type DockerEngine } from './docker.ts';
 import { BROKER_PROPERTIES, findJava, KAFKA_VERSION, LocalKafka, newClusterId } from './local-kafka.ts';
 import { say } from './say.ts';

@@ -10,9 +10,9 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { PayflowError } from '../../services/shared/errors.ts';
-import { freePort } from '../../services/shared/free-port.ts';
+import { freePort } from '../../services/shared/database/free-port.ts';
 import { packageRoot } from '../../services/shared/paths.ts';
-import { ServerProcess } from '../../services/shared/server-process.ts';
+import { ServerProcess } from '../../services/shared/database/server-process.ts';
 import { say } from './say.ts';
 import { javaMajorVersion } from './server-choice.ts';
 

@@ -2,7 +2,7 @@
  * The neutral form in which `compare.ts` holds two values against each other: a string or null. Written
  * apart from the engine's conversions on purpose, so that a mistake there is seen here.
  */
-import type { ColumnOptions } from '../../services/shared/mapping.ts';
+import type { ColumnOptions } from '../../services/shared/mapping/mapping.ts';
 
 export type Neutral = string | null;
 

@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { EmbeddedPostgres, SYNC_SETTINGS } from '../../services/shared/embedded-postgres.ts';
+import { EmbeddedPostgres, SYNC_SETTINGS } from '../../services/shared/database/embedded-postgres.ts';
 import { PayflowError } from '../../services/shared/errors.ts';
-import { freePort } from '../../services/shared/free-port.ts';
+import { freePort } from '../../services/shared/database/free-port.ts';
 import { findDocker, postgresPlan, type DockerEngine } from './docker.ts';
 import { say } from './say.ts';
 import { postgresWays, type PostgresWay } from './server-choice.ts';

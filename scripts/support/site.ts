@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import pg from 'pg';
 import { packageRoot, schemaFile } from '../../services/shared/paths.ts';
-import { freePort } from '../../services/shared/free-port.ts';
+import { freePort } from '../../services/shared/database/free-port.ts';
 
 export interface TillPlan {
   readonly id: string;

@@ -2,11 +2,11 @@
  * Everything the demo runs on this machine. All but PostgreSQL and Kafka are in this process, wired as
  * `payflow up` does it, except that each till sits behind a cable that can be unplugged.
  */
-import { createToken, removeToken } from '../../services/gateway/auth.ts';
+import { createToken, removeToken } from '../../services/gateway/http/auth.ts';
 import { registerTerminal } from '../../services/gateway/terminals.ts';
 import { GatewayClient } from '../../services/cli/gateway-client.ts';
 import { PayflowError } from '../../services/shared/errors.ts';
-import { DEFAULT_UP_PARTITIONS } from '../../services/shared/topics.ts';
+import { DEFAULT_UP_PARTITIONS } from '../../services/shared/log/topics.ts';
 import { enrolTill, isEnrolled } from '../../services/terminal-agent/identity.ts';
 import { runTerminal } from '../../services/terminal-agent/main.ts';
 import { compareTill, type Comparison } from '../support/compare.ts';

@@ -2,7 +2,7 @@
  * What may be applied of a record, given how far its terminal has come. Pure: the uniqueness of every sale rests
  * on these few lines and on the progress row being locked while they run.
  */
-import type { Unit, UnitRecord } from '../shared/unit-record.ts';
+import type { Unit, UnitRecord } from '../shared/records/unit-record.ts';
 
 export type TerminalStatus = 'registered' | 'enrolled' | 'fenced' | 'retired';
 

@@ -7,12 +7,12 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { Outcome } from '../shared/change-record.ts';
+import type { Outcome } from '../shared/records/change-record.ts';
 import { asPayflowError } from '../shared/errors.ts';
 import { Backoff, runAll, sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { connect } from '../shared/postgres.ts';
-import { streamName, upStream } from '../shared/topics.ts';
+import { connect } from '../shared/database/postgres.ts';
+import { streamName, upStream } from '../shared/log/topics.ts';
 import { splitIntoGroups } from './batches.ts';
 import { applyGroup, MappingChanged, type Group, type GroupResult } from './group.ts';
 import { readReleasable, terminalsWithHeld } from './held.ts';

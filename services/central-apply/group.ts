@@ -5,9 +5,9 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { Outcome } from '../shared/change-record.ts';
+import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { inTransaction } from '../shared/postgres.ts';
+import { inTransaction } from '../shared/database/postgres.ts';
 import { addRejected, admit, type TerminalState } from './admission.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import {

@@ -3,9 +3,9 @@
  * offset past it, and taken out again in the transaction that applies it.
  */
 import type { Pool } from 'pg';
-import { connect } from '../shared/postgres.ts';
-import { decodeUnitRecord } from '../shared/unit-codec.ts';
-import type { Unit, UnitRecord } from '../shared/unit-record.ts';
+import { connect } from '../shared/database/postgres.ts';
+import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
+import type { Unit, UnitRecord } from '../shared/records/unit-record.ts';
 import type { HoldReason } from './admission.ts';
 import { textArray, unnest, type TextRow, Session } from './rows/sql.ts';
 

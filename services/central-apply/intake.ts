@@ -7,10 +7,10 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { asPayflowError, type ErrorCode } from '../shared/errors.ts';
 import { CONTROL_KEY_PREFIX, type StoredRecord } from '../shared/log/event-log.ts';
-import { wrapPostgresError } from '../shared/postgres.ts';
-import { readPublicKey, verifyBytes } from '../shared/signature.ts';
-import { decodeUnitRecord } from '../shared/unit-codec.ts';
-import { SIGNATURE_HEADER } from '../shared/unit-record.ts';
+import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { readPublicKey, verifyBytes } from '../shared/records/signature.ts';
+import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
+import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
 import type { AcceptedRecord } from './held.ts';
 import type { RefusedRecord } from './progress.ts';
 

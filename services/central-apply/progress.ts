@@ -1,5 +1,5 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
-import { FIRST_PREVIOUS_HASH } from '../shared/unit-record.ts';
+import { FIRST_PREVIOUS_HASH } from '../shared/records/unit-record.ts';
 import type { TerminalState, TerminalStatus } from './admission.ts';
 import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
 

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
-import { wrapPostgresError } from '../shared/postgres.ts';
+import { wrapPostgresError } from '../shared/database/postgres.ts';
 
 const HOUR_MS = 3_600_000;
 const PORTION = 5_000;

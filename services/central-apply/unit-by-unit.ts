@@ -4,10 +4,10 @@
  * only the parts that are refused on their own become dead letters. Slow, and rare: a refused row is gone
  * from the path once its dead letter is written.
  */
-import type { Outcome } from '../shared/change-record.ts';
+import type { Outcome } from '../shared/records/change-record.ts';
 import type { PayflowError } from '../shared/errors.ts';
-import { postgresFacts, wrapPostgresError } from '../shared/postgres.ts';
-import type { UnitChange } from '../shared/unit-record.ts';
+import { postgresFacts, wrapPostgresError } from '../shared/database/postgres.ts';
+import type { UnitChange } from '../shared/records/unit-record.ts';
 import {
   applyUnits,
   incomingChanges,

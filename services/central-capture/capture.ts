@@ -10,10 +10,10 @@ import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { runAll, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
-import { createPool } from '../shared/postgres.ts';
-import { publicationName, slotName } from '../shared/slot-names.ts';
+import { createPool } from '../shared/database/postgres.ts';
+import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
-import { ReplicationStream } from './replication-stream.ts';
+import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
 
 export interface CaptureOptions {

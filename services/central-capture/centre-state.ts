@@ -2,13 +2,13 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
-import { parseMapping } from '../shared/mapping-parser.ts';
-import type { Mapping } from '../shared/mapping.ts';
-import { wrapPostgresError } from '../shared/postgres.ts';
-import { formatPosition, parseLsn, type Lsn } from '../shared/position.ts';
-import { slotName } from '../shared/slot-names.ts';
-import { storeIdOfTopic } from '../shared/topics.ts';
-import type { StreamWriter } from './stream-writer.ts';
+import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import type { Mapping } from '../shared/mapping/mapping.ts';
+import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
+import { slotName } from '../shared/database/slot-names.ts';
+import { storeIdOfTopic } from '../shared/log/topics.ts';
+import type { StreamWriter } from './streams/stream-writer.ts';
 
 export interface CentreState {
   readonly epoch: number;

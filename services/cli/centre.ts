@@ -6,9 +6,9 @@ import { PayflowError } from '../shared/errors.ts';
 import { withReleasers } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
-import type { Mapping } from '../shared/mapping.ts';
-import { parseMapping } from '../shared/mapping-parser.ts';
-import { createPool } from '../shared/postgres.ts';
+import type { Mapping } from '../shared/mapping/mapping.ts';
+import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import { createPool } from '../shared/database/postgres.ts';
 import type { Cli } from './cli.ts';
 
 const APPLICATION = 'payflow-cli';

@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { createToken, removeToken } from '../gateway/auth.ts';
+import { createToken, removeToken } from '../gateway/http/auth.ts';
 import { isErrorCode } from '../shared/agent-protocol.ts';
 import type { Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from '../shared/metrics.ts';
 import type { Agents } from './agents.ts';
-import type { Jobs } from './jobs.ts';
+import type { Jobs } from './jobs/jobs.ts';
 
 export interface GatewayContext {
   readonly pool: Pool;

@@ -1,7 +1,7 @@
 /** The gateway's queries: plain SQL over a pool, every failure wrapped and classified at this door. */
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
-import { wrapPostgresError } from '../shared/postgres.ts';
+import { wrapPostgresError } from '../shared/database/postgres.ts';
 
 /** @throws PayflowError by SQLSTATE; a missing table means that the centre is not set up */
 export async function rows<Row>(pool: Pool, sql: string, values: readonly unknown[] = []): Promise<Row[]> {

@@ -4,18 +4,18 @@ import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { supervise, withReleasers, type Health } from '../shared/lifecycle.ts';
 import { createRegistry } from '../shared/metrics.ts';
-import { createPool } from '../shared/postgres.ts';
+import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { Agents } from './agents.ts';
 import { DEFAULT_LIMITS, type GatewayContext, type RateLimits } from './context.ts';
-import { JobStore } from './job-store.ts';
-import { Jobs } from './jobs.ts';
-import { Markers } from './markers.ts';
+import { JobStore } from './jobs/job-store.ts';
+import { Jobs } from './jobs/jobs.ts';
+import { Markers } from './jobs/markers.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
-import { checkSchedule, scheduledTerminals, startSchedule } from './schedule.ts';
-import { createServer } from './server.ts';
+import { checkSchedule, scheduledTerminals, startSchedule } from './jobs/schedule.ts';
+import { createServer } from './http/server.ts';
 import { Sockets } from './sockets.ts';
-import { targetOf, targetsInService } from './targets.ts';
+import { targetOf, targetsInService } from './jobs/targets.ts';
 
 export interface GatewayStart extends ServiceContext {
   /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */

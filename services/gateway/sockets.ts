@@ -15,12 +15,12 @@ import {
 } from '../shared/agent-protocol.ts';
 import { asPayflowError, PayflowError, type ErrorCode } from '../shared/errors.ts';
 import type { AgentConnection } from './agents.ts';
-import { authenticate, requireRole, type Principal } from './auth.ts';
+import { authenticate, requireRole, type Principal } from './http/auth.ts';
 import type { GatewayContext } from './context.ts';
 import { rows } from './database.ts';
-import { DIRECTIONS } from './job.ts';
+import { DIRECTIONS } from './jobs/job.ts';
 import { systemStatus } from './status.ts';
-import { selectTargets } from './targets.ts';
+import { selectTargets } from './jobs/targets.ts';
 
 const RECHECK_MS = 15_000;
 /** Changes that come together are shown together. */

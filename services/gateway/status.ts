@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { slotName } from '../shared/slot-names.ts';
+import { slotName } from '../shared/database/slot-names.ts';
 import type { Agents } from './agents.ts';
 import { firstRow, iso, rows } from './database.ts';
 import { listTerminals, type TerminalFilter, type TerminalRow } from './terminals.ts';

@@ -7,7 +7,7 @@ import { createPublicKey } from 'node:crypto';
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
 import { hashSecret, newEnrolmentCode, newToken, normalizeEnrolmentCode } from '../shared/tokens.ts';
-import { catalogTopic, storeTopic, upTopic } from '../shared/topics.ts';
+import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows } from './database.ts';
 
 export const ENROLMENT_HOURS = 24;

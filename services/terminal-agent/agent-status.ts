@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
 import { packageRoot } from '../shared/paths.ts';
-import { formatPosition } from '../shared/position.ts';
+import { formatPosition } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
-import type { TillHost } from './till-host.ts';
+import type { TillHost } from './till/till-host.ts';
 
 export interface AgentStatusParts {
   readonly till: TillHost;

@@ -14,13 +14,13 @@ import type {
 } from '../shared/agent-protocol.ts';
 import type { HealthParts } from '../shared/health.ts';
 import { runAll, sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
-import { readLocalCatalog, type LocalTable } from '../shared/local-catalog.ts';
+import { readLocalCatalog, type LocalTable } from '../shared/catalog/local-catalog.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
-import { parseMapping } from '../shared/mapping-parser.ts';
-import { SchemaRegistry } from '../shared/schema-registry.ts';
-import { wrapSqliteError } from '../shared/sqlite.ts';
-import { upStream } from '../shared/topics.ts';
-import { AgentFile } from './agent-file.ts';
+import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import { SchemaRegistry } from '../shared/records/schema-registry.ts';
+import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import { upStream } from '../shared/log/topics.ts';
+import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
 import { Bootstrap } from './bootstrap.ts';
@@ -30,9 +30,9 @@ import type { TerminalIdentity } from './identity.ts';
 import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
-import { TillRetention } from './retention.ts';
+import { TillRetention } from './units/retention.ts';
 import { StreamReader } from './stream-reader.ts';
-import { TillDatabase } from './till-database.ts';
+import { TillDatabase } from './till/till-database.ts';
 
 export interface TerminalAgentOptions {
   readonly terminalDb: string;

@@ -3,13 +3,23 @@
  * (parked rows, settled changes), then checkpoints. Nothing of it survives a rollback.
  */
 import type { Logger } from 'pino';
-import { LINK_TABLE, PROGRESS_TABLE, type CentralRow, type ChangeRecord } from '../shared/change-record.ts';
-import { CATALOG_POSITION_HEADER } from '../shared/envelope.ts';
+import {
+  LINK_TABLE,
+  PROGRESS_TABLE,
+  type CentralRow,
+  type ChangeRecord,
+} from '../shared/records/change-record.ts';
+import { CATALOG_POSITION_HEADER } from '../shared/records/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { decodePosition, encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/position.ts';
+import {
+  decodePosition,
+  encodePosition,
+  POSITION_BYTES,
+  POSITION_HEADER,
+} from '../shared/records/position.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Incoming } from './incoming.ts';
-import type { ParkedRow, ParkedRows } from './parked.ts';
+import type { ParkedRow, ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
 import { decodeImage, imageValue, type Image } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
@@ -29,7 +39,7 @@ import {
   type Progress,
   type StreamReach,
 } from './settlement.ts';
-import type { TillHost } from './till-host.ts';
+import type { TillHost } from './till/till-host.ts';
 
 export interface ApplyTransactionParts {
   readonly till: TillHost;

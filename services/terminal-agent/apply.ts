@@ -5,19 +5,19 @@
  * `rows/row-applier.ts`; here is the order of things.
  */
 import type { Logger } from 'pino';
-import type { SchemaSource } from '../shared/envelope.ts';
+import type { SchemaSource } from '../shared/records/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { comparePositions, type Position } from '../shared/position.ts';
+import { comparePositions, type Position } from '../shared/records/position.ts';
 import { ApplyTransaction } from './apply-transaction.ts';
 import { Checkpoints, type StreamState } from './checkpoints.ts';
 import { decodeIncoming, isMapping, tablesOfMany, takeTransactions, type Incoming } from './incoming.ts';
-import { ParkedRows, type ParkedRow } from './parked.ts';
+import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
-import type { TillHost } from './till-host.ts';
+import type { TillHost } from './till/till-host.ts';
 
 export interface TillApplyOptions {
   readonly till: TillHost;

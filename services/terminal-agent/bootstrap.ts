@@ -7,13 +7,13 @@
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { sleep } from '../shared/lifecycle.ts';
-import type { BoundTable } from '../shared/table-binding.ts';
-import type { SqliteValue } from '../shared/unit-record.ts';
-import { quoteName, quoteText, rowKeySql } from './local-schema.ts';
-import { isCapturable } from './sync-install.ts';
-import type { TillDatabase } from './till-database.ts';
-import { isPublished } from './trigger-sql.ts';
-import { offerSql } from './triggers.ts';
+import type { BoundTable } from '../shared/catalog/table-binding.ts';
+import type { SqliteValue } from '../shared/records/unit-record.ts';
+import { quoteName, quoteText, rowKeySql } from './till/local-schema.ts';
+import { isCapturable } from './till/sync-install.ts';
+import type { TillDatabase } from './till/till-database.ts';
+import { isPublished } from './till/trigger-sql.ts';
+import { offerSql } from './till/triggers.ts';
 
 export interface BootstrapOptions {
   readonly till: TillDatabase;

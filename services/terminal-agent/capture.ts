@@ -6,11 +6,11 @@
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
-import { wrapSqliteError } from '../shared/sqlite.ts';
-import type { AgentFile, CutUnit } from './agent-file.ts';
-import { Outbox, type OutboxEntry } from './outbox.ts';
-import type { TillDatabase } from './till-database.ts';
-import { type CutEntry, cutPoint, digestUnit, MAX_UNIT_CHANGES, REFERENCE_REACH } from './units.ts';
+import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import type { AgentFile, CutUnit } from './units/agent-file.ts';
+import { Outbox, type OutboxEntry } from './units/outbox.ts';
+import type { TillDatabase } from './till/till-database.ts';
+import { type CutEntry, cutPoint, digestUnit, MAX_UNIT_CHANGES, REFERENCE_REACH } from './units/units.ts';
 
 export interface TillCaptureOptions {
   readonly till: TillDatabase;

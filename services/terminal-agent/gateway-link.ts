@@ -22,7 +22,7 @@ import {
 } from '../shared/agent-protocol.ts';
 import { asPayflowError, PayflowError } from '../shared/errors.ts';
 import type { Service } from '../shared/lifecycle.ts';
-import type { LocalTable } from '../shared/local-catalog.ts';
+import type { LocalTable } from '../shared/catalog/local-catalog.ts';
 
 /** What the link asks of the agent. */
 export interface LinkedAgent {

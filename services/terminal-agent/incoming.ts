@@ -1,10 +1,10 @@
 /** Records of a down stream, decoded before the SQLite transaction begins: decoding may have to wait for a schema. */
 import type { Logger } from 'pino';
 import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../shared/log/event-log.ts';
-import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/change-record.ts';
+import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
-import { decodeChange, decodeControl, type SchemaSource } from '../shared/envelope.ts';
-import { decodePositionHeader, POSITION_HEADER, type Position } from '../shared/position.ts';
+import { decodeChange, decodeControl, type SchemaSource } from '../shared/records/envelope.ts';
+import { decodePositionHeader, POSITION_HEADER, type Position } from '../shared/records/position.ts';
 
 export interface Incoming {
   readonly record: StoredRecord;

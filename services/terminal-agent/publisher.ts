@@ -12,14 +12,14 @@ import type { SyncMode } from '../shared/agent-protocol.ts';
 import { type PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
-import { signBytes } from '../shared/signature.ts';
-import { inSnapshot } from '../shared/sqlite.ts';
-import { SIGNATURE_HEADER } from '../shared/unit-record.ts';
-import type { AgentFile, CutUnit } from './agent-file.ts';
-import { mintIdentities } from './minting.ts';
-import { Outbox } from './outbox.ts';
-import type { TillDatabase } from './till-database.ts';
-import { type BuiltRecords, UnitBuilder } from './unit-builder.ts';
+import { signBytes } from '../shared/records/signature.ts';
+import { inSnapshot } from '../shared/database/sqlite.ts';
+import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
+import type { AgentFile, CutUnit } from './units/agent-file.ts';
+import { mintIdentities } from './units/minting.ts';
+import { Outbox } from './units/outbox.ts';
+import type { TillDatabase } from './till/till-database.ts';
+import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';
 
 export interface PublisherOptions {
   readonly till: TillDatabase;

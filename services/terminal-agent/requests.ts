@@ -6,10 +6,10 @@ import type {
   PushResult,
   ReplayResult,
 } from '../shared/agent-protocol.ts';
-import type { Outcome } from '../shared/change-record.ts';
+import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { formatPosition, parseLsn, type Position } from '../shared/position.ts';
+import { formatPosition, parseLsn, type Position } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
 import type { OfferOutcomes, TableOffer } from './bootstrap.ts';
 import type { TillCapture } from './capture.ts';

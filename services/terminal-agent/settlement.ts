@@ -3,9 +3,14 @@
  * the newest progress record says it, whatever events were compacted away; origins on row records only say it
  * sooner.
  */
-import type { ChangeRecord, Origin, Outcome } from '../shared/change-record.ts';
+import type { ChangeRecord, Origin, Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { comparePositions, decodePosition, encodePosition, type Position } from '../shared/position.ts';
+import {
+  comparePositions,
+  decodePosition,
+  encodePosition,
+  type Position,
+} from '../shared/records/position.ts';
 
 export interface Me {
   readonly terminal: string;

@@ -9,11 +9,11 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { wrapSqliteError } from '../shared/sqlite.ts';
+import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import type { TillApply } from './apply.ts';
 import type { StreamState } from './checkpoints.ts';
 import type { Valve } from './pulse.ts';
-import type { TillHost } from './till-host.ts';
+import type { TillHost } from './till/till-host.ts';
 
 export interface StreamReaderOptions {
   readonly till: TillHost;

@@ -14,7 +14,7 @@ import { startPostgres, type RunningPostgres } from '../../scripts/support/postg
 import { Cashier, enterShop } from '../../scripts/support/shop.ts';
 import { Site } from '../../scripts/support/site.ts';
 import { until } from '../../scripts/support/until.ts';
-import { parseMapping } from '../../services/shared/mapping-parser.ts';
+import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
 
 const TILLS = [

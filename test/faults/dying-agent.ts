@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { loadConfig } from '../../services/shared/config.ts';
 import type { EventLog } from '../../services/shared/log/event-log.ts';
 import { openEventLog } from '../../services/shared/log/open-event-log.ts';
-import { upTopic } from '../../services/shared/topics.ts';
+import { upTopic } from '../../services/shared/log/topics.ts';
 import { runTerminal } from '../../services/terminal-agent/main.ts';
 
 const config = loadConfig(process.env);

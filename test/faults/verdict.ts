@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { compareTill, type Difference } from '../../scripts/support/compare.ts';
 import type { Site } from '../../scripts/support/site.ts';
 import { until } from '../../scripts/support/until.ts';
-import { parseMapping } from '../../services/shared/mapping-parser.ts';
+import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
 import type { Journal } from './load.ts';
 

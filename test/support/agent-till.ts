@@ -3,20 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { LINK_TABLE, MAPPING_TABLE, PROGRESS_TABLE } from '../../services/shared/change-record.ts';
+import { LINK_TABLE, MAPPING_TABLE, PROGRESS_TABLE } from '../../services/shared/records/change-record.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
-import { SchemaRegistry } from '../../services/shared/schema-registry.ts';
-import { makeKeyPair, readPrivateKey } from '../../services/shared/signature.ts';
+import { SchemaRegistry } from '../../services/shared/records/schema-registry.ts';
+import { makeKeyPair, readPrivateKey } from '../../services/shared/records/signature.ts';
 import {
   topicSpecCatalog,
   topicSpecSchemas,
   topicSpecStore,
   topicSpecUp,
   upTopic,
-} from '../../services/shared/topics.ts';
-import { decodeUnitRecord } from '../../services/shared/unit-codec.ts';
-import type { UnitChange } from '../../services/shared/unit-record.ts';
+} from '../../services/shared/log/topics.ts';
+import { decodeUnitRecord } from '../../services/shared/records/unit-codec.ts';
+import type { UnitChange } from '../../services/shared/records/unit-record.ts';
 import { TerminalAgent, type TerminalAgentOptions } from '../../services/terminal-agent/agent.ts';
 import { DownStream, TestSchemas } from './down-stream.ts';
 import { CATALOG, SHOP_CENTRAL, SHOP_MAPPING, SHOP_SCHEMA, STORE } from './shop-till.ts';

@@ -9,16 +9,16 @@ import { startPostgres } from '../../scripts/support/postgres.ts';
 import { until } from '../../scripts/support/until.ts';
 import { Capture } from '../../services/central-capture/capture.ts';
 import type { CaptureSession } from '../../services/central-capture/session.ts';
-import { setupCentre } from '../../services/central-capture/setup.ts';
-import type { ChangeRecord, ControlRecord } from '../../services/shared/change-record.ts';
+import { setupCentre } from '../../services/central-capture/setup/setup.ts';
+import type { ChangeRecord, ControlRecord } from '../../services/shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../../services/shared/errors.ts';
-import { decodeChange, decodeControl, isControl } from '../../services/shared/envelope.ts';
+import { decodeChange, decodeControl, isControl } from '../../services/shared/records/envelope.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
-import { parseMapping } from '../../services/shared/mapping-parser.ts';
-import { createPool } from '../../services/shared/postgres.ts';
-import { SchemaRegistry } from '../../services/shared/schema-registry.ts';
-import { catalogTopic, storeTopic } from '../../services/shared/topics.ts';
+import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
+import { createPool } from '../../services/shared/database/postgres.ts';
+import { SchemaRegistry } from '../../services/shared/records/schema-registry.ts';
+import { catalogTopic, storeTopic } from '../../services/shared/log/topics.ts';
 
 export const SHOP_SQL = `
   CREATE TABLE products (

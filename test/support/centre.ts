@@ -6,9 +6,9 @@ import { pino } from 'pino';
 import { startPostgres } from '../../scripts/support/postgres.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
-import { createPool } from '../../services/shared/postgres.ts';
-import { makeKeyPair, readPrivateKey, signBytes } from '../../services/shared/signature.ts';
-import { encodeUnitRecord } from '../../services/shared/unit-codec.ts';
+import { createPool } from '../../services/shared/database/postgres.ts';
+import { makeKeyPair, readPrivateKey, signBytes } from '../../services/shared/records/signature.ts';
+import { encodeUnitRecord } from '../../services/shared/records/unit-codec.ts';
 import {
   FIRST_PREVIOUS_HASH,
   SIGNATURE_HEADER,
@@ -20,7 +20,7 @@ import {
   type UnitChange,
   type UnitOp,
   type UnitRecord,
-} from '../../services/shared/unit-record.ts';
+} from '../../services/shared/records/unit-record.ts';
 
 export const silentLog = pino({ level: 'silent' });
 export const DATABASE_ID = 'db-1';

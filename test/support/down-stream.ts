@@ -10,9 +10,9 @@ import {
   PROTOCOL_VERSION,
   type RowOp,
   rowKey,
-} from '../../services/shared/change-record.ts';
-import type { CentralKind } from '../../services/shared/central-catalog.ts';
-import { changeSchema } from '../../services/shared/change-schema.ts';
+} from '../../services/shared/records/change-record.ts';
+import type { CentralKind } from '../../services/shared/catalog/central-catalog.ts';
+import { changeSchema } from '../../services/shared/records/change-schema.ts';
 import {
   CATALOG_POSITION_HEADER,
   compileSchema,
@@ -20,7 +20,7 @@ import {
   encodeChange,
   encodeControl,
   type SchemaSource,
-} from '../../services/shared/envelope.ts';
+} from '../../services/shared/records/envelope.ts';
 import { PayflowError } from '../../services/shared/errors.ts';
 import type { LogRecord, StoredRecord } from '../../services/shared/log/event-log.ts';
 import {
@@ -29,7 +29,7 @@ import {
   type Lsn,
   POSITION_HEADER,
   type Position,
-} from '../../services/shared/position.ts';
+} from '../../services/shared/records/position.ts';
 
 /** Central columns: name → [kind, type]. The first is the key. */
 export type CentralColumns = Readonly<Record<string, readonly [CentralKind, string]>>;

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { io, type Socket } from 'socket.io-client';
 import { startPostgres, type RunningPostgres } from '../../scripts/support/postgres.ts';
 import { until } from '../../scripts/support/until.ts';
-import { createToken, type Role } from '../../services/gateway/auth.ts';
+import { createToken, type Role } from '../../services/gateway/http/auth.ts';
 import type { RateLimits } from '../../services/gateway/context.ts';
 import { runGateway } from '../../services/gateway/main.ts';
 import { registerTerminal, type Enrolment } from '../../services/gateway/terminals.ts';

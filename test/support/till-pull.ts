@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
 import type { SyncMode } from '../../services/shared/agent-protocol.ts';
-import { makeKeyPair, readPrivateKey, verifyBytes } from '../../services/shared/signature.ts';
-import { topicSpecUp, upStream } from '../../services/shared/topics.ts';
-import { decodeUnitRecord } from '../../services/shared/unit-codec.ts';
+import { makeKeyPair, readPrivateKey, verifyBytes } from '../../services/shared/records/signature.ts';
+import { topicSpecUp, upStream } from '../../services/shared/log/topics.ts';
+import { decodeUnitRecord } from '../../services/shared/records/unit-codec.ts';
 import {
   SIGNATURE_HEADER,
   type Unit,
   type UnitChange,
   type UnitRecord,
-} from '../../services/shared/unit-record.ts';
-import { AgentFile } from '../../services/terminal-agent/agent-file.ts';
+} from '../../services/shared/records/unit-record.ts';
+import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
 import { TillCapture } from '../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../services/terminal-agent/publisher.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
-import { parseMapping } from '../../services/shared/mapping-parser.ts';
-import type { SqliteDatabase } from '../../services/shared/sqlite.ts';
-import { TillDatabase } from '../../services/terminal-agent/till-database.ts';
+import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
+import type { SqliteDatabase } from '../../services/shared/database/sqlite.ts';
+import { TillDatabase } from '../../services/terminal-agent/till/till-database.ts';
 
 export const silentLog = pino({ level: 'silent' });
 

@@ -4,8 +4,8 @@
  * resolved is rejected with all that hangs on it; what PostgreSQL refuses is thrown (DB_REFUSED) and has to
  * be narrowed down by the caller.
  */
-import type { CentralId, Outcome } from '../../shared/change-record.ts';
-import type { UnitChange } from '../../shared/unit-record.ts';
+import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
+import type { UnitChange } from '../../shared/records/unit-record.ts';
 import {
   centralRow,
   tillRow,

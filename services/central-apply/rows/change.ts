@@ -1,6 +1,6 @@
 /** A till's change on its way through the stages: as it came, as resolved, and what became of it. */
-import type { CentralId, Outcome } from '../../shared/change-record.ts';
-import type { RowRef, Unit, UnitChange } from '../../shared/unit-record.ts';
+import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
+import type { RowRef, Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { TableModel } from './model.ts';
 import type { Text } from './sql.ts';
 

@@ -1,6 +1,6 @@
 /** When a change was made; ms since 1970. Pure. */
-import type { UnitChange } from '../../shared/unit-record.ts';
-import { timestampMs } from '../../shared/values.ts';
+import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { timestampMs } from '../../shared/values/values.ts';
 import type { TableModel } from './model.ts';
 
 /**

@@ -6,7 +6,7 @@
  * row, and rows that refer to a row *inserted* in this unit. A reference to a row that is only updated here
  * (the product every sale takes its stock from) connects nothing, or one bad sale would take all others along.
  */
-import type { UnitChange } from '../../shared/unit-record.ts';
+import type { UnitChange } from '../../shared/records/unit-record.ts';
 import { rowName } from './change.ts';
 
 /** @returns local name of the parent table of a reference column, null when it is none */

@@ -4,7 +4,7 @@
  * BLOB {"b": hex}, NULL null.
  */
 import { PayflowError } from '../../shared/errors.ts';
-import type { SqliteValue, UnitChange } from '../../shared/unit-record.ts';
+import type { SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
 

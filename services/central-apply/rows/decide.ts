@@ -10,8 +10,8 @@
  * - append-only: never changed after the insert.
  * Delete against update: the later wins; an update that wins brings a softly deleted row back.
  */
-import { addDecimals, subtractDecimals } from '../../shared/values.ts';
-import type { CentralId } from '../../shared/change-record.ts';
+import { addDecimals, subtractDecimals } from '../../shared/values/values.ts';
+import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { ResolvedChange, Verdict } from './change.ts';
 import type { TableModel } from './model.ts';

@@ -4,8 +4,8 @@
  * of statements and capture looks back from a row to the outcome that explains it.
  */
 import { createHash } from 'node:crypto';
-import type { CentralId, Outcome } from '../../shared/change-record.ts';
-import type { UnitChange } from '../../shared/unit-record.ts';
+import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
+import type { UnitChange } from '../../shared/records/unit-record.ts';
 import type { Incoming, IncomingUnit, Rejection } from './change.ts';
 import { changesToJson } from './dead-letter-json.ts';
 import type { TableModel } from './model.ts';

@@ -2,8 +2,8 @@
  * Which central row a till row is: links, new keys for inserts, and rows that are there already under the same
  * natural key. One query per question and group, however many rows ask.
  */
-import { centralId, centralIdParts, type CentralId } from '../../shared/change-record.ts';
-import type { CentralColumn } from '../../shared/central-catalog.ts';
+import { centralId, centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
+import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';

@@ -1,6 +1,6 @@
 /** Whether a text can be a key of a table at all: a malformed one would make a whole group's statement fail. Pure. */
-import { centralIdParts, type CentralId } from '../../shared/change-record.ts';
-import type { CentralColumn } from '../../shared/central-catalog.ts';
+import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
+import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import type { TableModel } from './model.ts';
 
 const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;

@@ -4,13 +4,18 @@
  * longer fits the schema.
  */
 import type { Pool, PoolClient } from 'pg';
-import { readCentralCatalog, type CentralColumn } from '../../shared/central-catalog.ts';
+import { readCentralCatalog, type CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { parseMapping } from '../../shared/mapping-parser.ts';
-import { centralColumn, type ColumnOptions, type Direction, type Policy } from '../../shared/mapping.ts';
-import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/table-binding.ts';
-import { wrapPostgresError } from '../../shared/postgres.ts';
-import { centralConverter, type CentralConverter } from '../../shared/central-text.ts';
+import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
+import {
+  centralColumn,
+  type ColumnOptions,
+  type Direction,
+  type Policy,
+} from '../../shared/mapping/mapping.ts';
+import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/catalog/table-binding.ts';
+import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import { centralConverter, type CentralConverter } from '../../shared/values/central-text.ts';
 import { castType, quoteName } from './sql.ts';
 
 export interface ColumnModel {

@@ -1,6 +1,6 @@
 /** Reads central rows under lock, in (table, key) order, with their clock and last writer. */
-import { centralId, type CentralId } from '../../shared/change-record.ts';
-import { timestampMs } from '../../shared/values.ts';
+import { centralId, type CentralId } from '../../shared/records/change-record.ts';
+import { timestampMs } from '../../shared/values/values.ts';
 import { centralRow } from './change.ts';
 import { CENTRE, type Standing } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';

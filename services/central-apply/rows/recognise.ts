@@ -6,7 +6,7 @@
  * One till row per central row: where the terminal already has another row for it, merging would leave two rows
  * on the till that no later change could tell apart, so the insert is rejected.
  */
-import type { CentralId } from '../../shared/change-record.ts';
+import type { CentralId } from '../../shared/records/change-record.ts';
 import { centralRow, type Rejections, type ResolvedChange } from './change.ts';
 import { existingIds, identitiesOf, naturalMatches } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';

@@ -2,9 +2,9 @@
  * Till rows and values become central ones: identities through links, local keys through references, stored
  * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
  */
-import { centralId, type CentralId } from '../../shared/change-record.ts';
+import { centralId, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { ColumnChange, RowRef, SqliteValue } from '../../shared/unit-record.ts';
+import type { ColumnChange, RowRef, SqliteValue } from '../../shared/records/unit-record.ts';
 import {
   rowName,
   tillRow,

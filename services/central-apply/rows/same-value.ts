@@ -3,7 +3,7 @@
  * `2026-01-01T10:00:00.000Z`), rows hold what it *prints* (`12.50`, `2026-01-01 10:00:00+00`). Pure.
  * When in doubt the answer is no: then a statement writes what is there already, which harms nobody.
  */
-import type { CentralColumn } from '../../shared/central-catalog.ts';
+import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import type { Text } from './sql.ts';
 
 export function sameValue(column: CentralColumn, a: Text, b: Text): boolean {

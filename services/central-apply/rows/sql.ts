@@ -3,8 +3,8 @@
  * ways: nothing is parsed that is only carried, compared or hashed.
  */
 import type { PoolClient } from 'pg';
-import type { CentralColumn } from '../../shared/central-catalog.ts';
-import { wrapPostgresError } from '../../shared/postgres.ts';
+import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { wrapPostgresError } from '../../shared/database/postgres.ts';
 
 export type Text = string | null;
 export type TextRow = readonly Text[];

@@ -3,7 +3,7 @@
  * first. Whatever a statement should have touched must come back in RETURNING: a row that does not was
  * suppressed by a trigger, which is a refusal like any other.
  */
-import { centralId, type CentralId } from '../../shared/change-record.ts';
+import { centralId, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import type { RowWrites } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';

@@ -4,8 +4,8 @@ import { PayflowError } from '../../shared/errors.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
-import { withStoppedTill } from '../stopped-till.ts';
-import { chosenTerminals } from '../terminal-choice.ts';
+import { withStoppedTill } from '../till/stopped-till.ts';
+import { chosenTerminals } from '../till/terminal-choice.ts';
 import type { Output } from '../terminal-output.ts';
 
 interface BootstrapOptions extends JsonOption {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { readCentralCatalog } from '../../shared/central-catalog.ts';
+import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { assertMappingFits } from '../../shared/mapping-check.ts';
-import { parseMapping } from '../../shared/mapping-parser.ts';
-import { problemLine, type MappingProblem } from '../../shared/mapping-source.ts';
+import { assertMappingFits } from '../../shared/mapping/mapping-check.ts';
+import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
+import { problemLine, type MappingProblem } from '../../shared/mapping/mapping-source.ts';
 import { readMappingText, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';

@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import type { LocalCatalogReply } from '../../shared/agent-protocol.ts';
-import { readCentralCatalog } from '../../shared/central-catalog.ts';
+import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { readLocalCatalog, type LocalTable } from '../../shared/local-catalog.ts';
-import { parity, type ParityFinding } from '../../shared/parity.ts';
+import { readLocalCatalog, type LocalTable } from '../../shared/catalog/local-catalog.ts';
+import { parity, type ParityFinding } from '../../shared/catalog/parity.ts';
 import { readMapping, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
-import { chosenTerminals } from '../terminal-choice.ts';
-import { withTillFile } from '../till-file.ts';
+import { chosenTerminals } from '../till/terminal-choice.ts';
+import { withTillFile } from '../till/till-file.ts';
 
 interface ParityOptions extends JsonOption {
   readonly terminal?: string;

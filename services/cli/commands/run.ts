@@ -10,7 +10,7 @@ import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { runService, SERVICE_NAMES, type ServiceName } from '../process-services.ts';
 import { loadIdentity } from '../../terminal-agent/identity.ts';
-import { ensureEnrolled } from '../till-start.ts';
+import { ensureEnrolled } from '../till/till-start.ts';
 
 export function runCommand(cli: Cli): Command {
   return cli

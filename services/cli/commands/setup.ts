@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { checkCentre, setupCentre, type SetupOptions } from '../../central-capture/setup.ts';
-import { DEFAULT_UP_PARTITIONS } from '../../shared/topics.ts';
+import { checkCentre, setupCentre, type SetupOptions } from '../../central-capture/setup/setup.ts';
+import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import { readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';

@@ -6,7 +6,7 @@ import {
   type JobPart,
   type JobView,
   type SyncDirection,
-} from '../../gateway/job.ts';
+} from '../../gateway/jobs/job.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ensureStoreStream } from '../../central-capture/setup.ts';
+import { ensureStoreStream } from '../../central-capture/setup/setup.ts';
 import {
   listTerminals,
   registerTerminal,
@@ -8,7 +8,7 @@ import {
   type Registration,
 } from '../../gateway/terminals.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { DEFAULT_UP_PARTITIONS } from '../../shared/topics.ts';
+import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import { withCentre, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';

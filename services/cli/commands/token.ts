@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { createToken, listTokens, revokeToken, type Role } from '../../gateway/auth.ts';
+import { createToken, listTokens, revokeToken, type Role } from '../../gateway/http/auth.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { PayflowError } from '../../shared/errors.ts';
-import { readLocalCatalog } from '../../shared/local-catalog.ts';
-import { bindLocal } from '../../shared/table-binding.ts';
-import { triggerStatusColumns } from '../../terminal-agent/status-columns.ts';
-import { isCapturable } from '../../terminal-agent/sync-install.ts';
-import { triggersOf } from '../../terminal-agent/triggers.ts';
+import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
+import { bindLocal } from '../../shared/catalog/table-binding.ts';
+import { triggerStatusColumns } from '../../terminal-agent/till/status-columns.ts';
+import { isCapturable } from '../../terminal-agent/till/sync-install.ts';
+import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import { withTillFile } from '../till-file.ts';
+import { withTillFile } from '../till/till-file.ts';
 
 export function triggersCommand(cli: Cli): Command {
   return cli

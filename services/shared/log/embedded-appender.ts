@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type Database from 'better-sqlite3';
 import type { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import { asEmbeddedError, encodeHeaders, missingStream, recordNo } from './embedded-store.ts';
 import type { AppendOptions, LogRecord, StreamRef } from './event-log.ts';
 import { cancelled } from './records.ts';

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
-import { MAX_RECORD_BYTES, streamName } from '../topics.ts';
+import { MAX_RECORD_BYTES, streamName } from './topics.ts';
 import { EmbeddedAppender, type CommitFaults } from './embedded-appender.ts';
 import { compactStream, expireStream, isDirty } from './embedded-compaction.ts';
 import {

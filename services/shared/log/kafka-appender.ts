@@ -6,7 +6,7 @@
  */
 import { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import type { AppendOptions, LogRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS } from './kafka-connection.ts';
 import { asLogError, isProducerLost } from './kafka-errors.ts';

@@ -11,7 +11,7 @@ import type {
   TopicSpec,
 } from './event-log.ts';
 import { STREAM_ID_KEY } from './event-log.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import type { KafkaAccess } from './kafka-connection.ts';
 import { KafkaNodes, parseBroker } from './kafka-nodes.ts';

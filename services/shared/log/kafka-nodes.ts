@@ -3,7 +3,7 @@
  * error casts doubt on it. kafkajs's Cluster is not used: one deleted topic makes its refresh fail for all.
  */
 import { PayflowError } from '../errors.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import type { StreamRef } from './event-log.ts';
 import {
   KafkaConnection,

@@ -5,7 +5,7 @@
  */
 import { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import type { ReadOptions, StoredRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS, type KafkaConnection } from './kafka-connection.ts';
 import { asLogError } from './kafka-errors.ts';

@@ -1,7 +1,7 @@
 /** Makes topics as DESIGN §2 and §3 want them, and gives each new stream its id. */
 import { PayflowError } from '../errors.ts';
 import { sleep } from '../lifecycle.ts';
-import { MAX_RECORD_BYTES } from '../topics.ts';
+import { MAX_RECORD_BYTES } from './topics.ts';
 import { STREAM_ID_KEY, type StreamRef, type TopicSpec } from './event-log.ts';
 import { BATCH_OVERHEAD_BYTES } from './kafka-appender.ts';
 import { asLogError, isTopicExists } from './kafka-errors.ts';

@@ -1,6 +1,6 @@
 /** What both adapters check and measure before they take records. */
 import { PayflowError } from '../errors.ts';
-import { streamName } from '../topics.ts';
+import { streamName } from './topics.ts';
 import type { LogRecord, StreamRef } from './event-log.ts';
 
 /** Size as the limit of a topic counts it: key, value and headers. */

@@ -7,9 +7,9 @@
  * is quiet: their mere presence makes SQLite keep a journal of every statement, which costs more than the row.
  * (Not for a few rows: after a schema change every connection of the app has to read the schema again.)
  */
-import type { TillHost } from '../till-host.ts';
-import { quoteName } from '../local-schema.ts';
-import { TRIGGER_NAME } from '../triggers.ts';
+import type { TillHost } from '../till/till-host.ts';
+import { quoteName } from '../till/local-schema.ts';
+import { TRIGGER_NAME } from '../till/triggers.ts';
 
 export class AppTriggers {
   readonly #till: TillHost;

@@ -3,10 +3,10 @@
  * central ids of its parents, because which local key a parent has is known only when the row is written.
  * `base` and parked rows are kept as images, so that neither schema nor mapping of the record is needed again.
  */
-import type { CentralRow } from '../../shared/change-record.ts';
-import type { BoundColumn, BoundTable } from '../../shared/table-binding.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import { localConverter, type LocalConverter } from '../../shared/values.ts';
+import type { CentralRow } from '../../shared/records/change-record.ts';
+import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { localConverter, type LocalConverter } from '../../shared/values/values.ts';
 
 /** Some columns of a table, in a fixed order; `key` tells two sets apart, for statement caches. */
 export interface ColumnSet {

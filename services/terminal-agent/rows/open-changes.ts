@@ -4,12 +4,12 @@
  * transaction, and rolled back with it. Refused inserts stay in it: a retry at the centre may still link them.
  */
 import type { Statement } from 'better-sqlite3';
-import type { Outcome } from '../../shared/change-record.ts';
-import { inSnapshot, type SqliteDatabase } from '../../shared/sqlite.ts';
-import type { SqliteValue, UnitOp } from '../../shared/unit-record.ts';
-import type { ColumnEdit, OpenChange } from '../rebase.ts';
-import { quoteName, rowKeySql } from '../local-schema.ts';
-import type { BoundTable } from '../../shared/table-binding.ts';
+import type { Outcome } from '../../shared/records/change-record.ts';
+import { inSnapshot, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
+import type { ColumnEdit, OpenChange } from './rebase.ts';
+import { quoteName, rowKeySql } from '../till/local-schema.ts';
+import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 
 export interface OpenEntry {
   readonly seq: number;

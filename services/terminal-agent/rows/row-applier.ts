@@ -4,13 +4,13 @@
  * undoes only its own statement.
  */
 import type { Logger } from 'pino';
-import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/position.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import { parentKey, type ParkedRows, type ParkReason } from '../parked.ts';
-import { rebase, type LocalValues } from '../rebase.ts';
-import { isRefusal } from '../row-writer.ts';
+import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
+import { rebase, type LocalValues } from './rebase.ts';
+import { isRefusal } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
-import type { TillHost } from '../till-host.ts';
+import type { TillHost } from '../till/till-host.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import type { OpenChanges, OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';

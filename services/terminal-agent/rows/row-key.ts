@@ -3,7 +3,7 @@
  * texts joined by commas, exactly as the triggers build it.
  */
 import { PayflowError } from '../../shared/errors.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
 
 /** The row key of the key columns' values, in key order. */
 export function rowKeyOf(values: readonly SqliteValue[]): SqliteValue {

@@ -1,7 +1,7 @@
 /** What settlement does to the till's file: outcomes in the outbox, links, and the rows as they are then shown. */
 import type { Logger } from 'pino';
-import type { CentralId, Origin, Outcome } from '../../shared/change-record.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
+import type { CentralId, Origin, Outcome } from '../../shared/records/change-record.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { fateByProgress, type Progress } from '../settlement.ts';
 import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import type { RowApplier } from './row-applier.ts';

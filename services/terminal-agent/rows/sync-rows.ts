@@ -1,8 +1,8 @@
 /** `sync_row_<table>`: which central row is which local row, and what was last applied to it. */
 import type { Statement } from 'better-sqlite3';
-import type { SqliteDatabase } from '../../shared/sqlite.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import { quoteName } from '../local-schema.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { quoteName } from '../till/local-schema.ts';
 
 export interface SyncRow {
   /** null once the local row is gone. */

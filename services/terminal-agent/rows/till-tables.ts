@@ -1,10 +1,10 @@
 /** The till's bound tables with what is needed to write them, and how their rows refer to each other. */
 import { PayflowError } from '../../shared/errors.ts';
-import type { Reference } from '../../shared/mapping.ts';
-import type { SqliteDatabase } from '../../shared/sqlite.ts';
-import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/table-binding.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import { RowWriter } from '../row-writer.ts';
+import type { Reference } from '../../shared/mapping/mapping.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { RowWriter } from './row-writer.ts';
 import { ImageReader, type ColumnSet, type Image } from './image.ts';
 import { SyncRows } from './sync-rows.ts';
 

@@ -3,10 +3,10 @@
  * Each alone is refused; once the images of all of them are here they are written together, by taking the
  * rows out and putting them back whole. Inside one transaction, so nobody ever sees a row missing.
  */
-import type { SqliteDatabase } from '../../shared/sqlite.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import type { ParkedRow } from '../parked.ts';
-import { isRefusal } from '../row-writer.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { ParkedRow } from './parked.ts';
+import { isRefusal } from './row-writer.ts';
 import { decodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable, TillTables } from './till-tables.ts';

@@ -4,9 +4,9 @@
  * there are none) and kept in a TEMP table, because the app's file need not have an index on these columns.
  */
 import type { Statement } from 'better-sqlite3';
-import type { SqliteDatabase } from '../../shared/sqlite.ts';
-import type { SqliteValue } from '../../shared/unit-record.ts';
-import { quoteName, rowKeySql } from '../local-schema.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import { encodeValue, type ColumnSet } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable } from './till-tables.ts';

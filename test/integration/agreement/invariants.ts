@@ -1,6 +1,6 @@
 /** What must hold after every step at a till, and what must hold at the end. */
 import { compareTill } from '../../../scripts/support/compare.ts';
-import { parseMapping } from '../../../services/shared/mapping-parser.ts';
+import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import type { Truth } from './play.ts';
 import { MAPPING } from './schema.ts';
 import type { ModelTill } from './till.ts';

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
 import type { EventLog, StoredRecord, StreamRef } from '../../../services/shared/log/event-log.ts';
-import { parseMapping } from '../../../services/shared/mapping-parser.ts';
-import { SchemaRegistry } from '../../../services/shared/schema-registry.ts';
-import { makeKeyPair, readPrivateKey } from '../../../services/shared/signature.ts';
-import { AgentFile } from '../../../services/terminal-agent/agent-file.ts';
+import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
+import { SchemaRegistry } from '../../../services/shared/records/schema-registry.ts';
+import { makeKeyPair, readPrivateKey } from '../../../services/shared/records/signature.ts';
+import { AgentFile } from '../../../services/terminal-agent/units/agent-file.ts';
 import { TillApply } from '../../../services/terminal-agent/apply.ts';
 import { TillCapture } from '../../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../../services/terminal-agent/publisher.ts';
-import { TillDatabase } from '../../../services/terminal-agent/till-database.ts';
+import { TillDatabase } from '../../../services/terminal-agent/till/till-database.ts';
 import { LOCAL_SCHEMA } from './schema.ts';
 
 export interface TillSetup {

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CentralApply } from '../../../services/central-apply/apply.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../../services/shared/log/event-log.ts';
-import { createPool } from '../../../services/shared/postgres.ts';
-import { topicSpecUp, upStream } from '../../../services/shared/topics.ts';
+import { createPool } from '../../../services/shared/database/postgres.ts';
+import { topicSpecUp, upStream } from '../../../services/shared/log/topics.ts';
 import {
   insert,
   silentLog,

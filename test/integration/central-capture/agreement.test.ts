@@ -1,8 +1,8 @@
 /** What central-apply leaves for the till in its transaction, as it comes out of the streams (DESIGN §5). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChangeRecord } from '../../../services/shared/change-record.ts';
-import { CATALOG_POSITION_HEADER } from '../../../services/shared/envelope.ts';
-import { decodePosition } from '../../../services/shared/position.ts';
+import type { ChangeRecord } from '../../../services/shared/records/change-record.ts';
+import { CATALOG_POSITION_HEADER } from '../../../services/shared/records/envelope.ts';
+import { decodePosition } from '../../../services/shared/records/position.ts';
 import { CaptureSite } from '../../support/capture-site.ts';
 
 type Entry = [

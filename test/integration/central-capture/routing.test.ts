@@ -1,6 +1,6 @@
 /** Which stream a row goes to, and what stands there afterwards. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChangeRecord } from '../../../services/shared/change-record.ts';
+import type { ChangeRecord } from '../../../services/shared/records/change-record.ts';
 import {
   CaptureSite,
   SHOP_MAPPING,

@@ -10,10 +10,10 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type RunningPostgres } from '../../../scripts/support/postgres.ts';
 import { until } from '../../../scripts/support/until.ts';
-import { setupCentre } from '../../../services/central-capture/setup.ts';
+import { setupCentre } from '../../../services/central-capture/setup/setup.ts';
 import type { Environment } from '../../../services/shared/config.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
-import { parseMapping } from '../../../services/shared/mapping-parser.ts';
+import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../../services/shared/paths.ts';
 import { payflow } from '../../support/cli.ts';
 

@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startKafka, type RunningKafka } from '../../../scripts/support/kafka.ts';
-import { freePort } from '../../../services/shared/free-port.ts';
+import { freePort } from '../../../services/shared/database/free-port.ts';
 import { until } from '../../../scripts/support/until.ts';
 
 let kafka: RunningKafka | undefined;

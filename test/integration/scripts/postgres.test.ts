@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EmbeddedPostgres } from '../../../services/shared/embedded-postgres.ts';
-import { freePort } from '../../../services/shared/free-port.ts';
+import { EmbeddedPostgres } from '../../../services/shared/database/embedded-postgres.ts';
+import { freePort } from '../../../services/shared/database/free-port.ts';
 import { startPostgres, type RunningPostgres } from '../../../scripts/support/postgres.ts';
 
 const releases: (() => Promise<void> | void)[] = [];

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type RunningPostgres } from '../../../scripts/support/postgres.ts';
-import type { CentralValue } from '../../../services/shared/change-record.ts';
-import { jsonToArray } from '../../../services/shared/array-text.ts';
-import type { Affinity } from '../../../services/shared/local-catalog.ts';
-import type { ColumnOptions } from '../../../services/shared/mapping.ts';
-import { toCentralText, toLocalValue } from '../../../services/shared/values.ts';
-import type { SqliteValue } from '../../../services/shared/unit-record.ts';
+import type { CentralValue } from '../../../services/shared/records/change-record.ts';
+import { jsonToArray } from '../../../services/shared/values/array-text.ts';
+import type { Affinity } from '../../../services/shared/catalog/local-catalog.ts';
+import type { ColumnOptions } from '../../../services/shared/mapping/mapping.ts';
+import { toCentralText, toLocalValue } from '../../../services/shared/values/values.ts';
+import type { SqliteValue } from '../../../services/shared/records/unit-record.ts';
 
 const VALUES_PER_TYPE = 400;
 

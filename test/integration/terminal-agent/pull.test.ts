@@ -4,9 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PayflowError } from '../../../services/shared/errors.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import { FIRST_PREVIOUS_HASH } from '../../../services/shared/unit-record.ts';
+import { FIRST_PREVIOUS_HASH } from '../../../services/shared/records/unit-record.ts';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
-import { TillRetention } from '../../../services/terminal-agent/retention.ts';
+import { TillRetention } from '../../../services/terminal-agent/units/retention.ts';
 import { silentLog } from '../../support/till.ts';
 import { TillPull } from '../../support/till-pull.ts';
 

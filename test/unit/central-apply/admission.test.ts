@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addRejected, admit, type TerminalState } from '../../../services/central-apply/admission.ts';
-import { FIRST_PREVIOUS_HASH, type Unit, type UnitRecord } from '../../../services/shared/unit-record.ts';
+import {
+  FIRST_PREVIOUS_HASH,
+  type Unit,
+  type UnitRecord,
+} from '../../../services/shared/records/unit-record.ts';
 
 const hashOf = (number: number, salt = '') => createHash('sha256').update(`${number}${salt}`).digest();
 

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseTerminalCsv } from '../../../services/cli/commands/terminals.ts';
 import { jobExitCode } from '../../../services/cli/commands/sync.ts';
 import { exitCodeOf } from '../../../services/cli/exit-code.ts';
-import { parseTillPlan, parseTillPlans } from '../../../services/cli/up-plan.ts';
+import { parseTillPlan, parseTillPlans } from '../../../services/cli/up/up-plan.ts';
 import { bytesText, durationText } from '../../../services/cli/terminal-output.ts';
-import type { JobView } from '../../../services/gateway/job.ts';
+import type { JobView } from '../../../services/gateway/jobs/job.ts';
 import { PayflowError } from '../../../services/shared/errors.ts';
 import { payflow } from '../../support/cli.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { isAtRest, jobState, offlinePart, partIn, type JobPart } from '../../../services/gateway/job.ts';
-import { decodeCursor, encodeCursor, nextPage } from '../../../services/gateway/page.ts';
-import { toProblem } from '../../../services/gateway/problem.ts';
-import { checkSchedule, scheduledTerminals } from '../../../services/gateway/schedule.ts';
+import { isAtRest, jobState, offlinePart, partIn, type JobPart } from '../../../services/gateway/jobs/job.ts';
+import { decodeCursor, encodeCursor, nextPage } from '../../../services/gateway/http/page.ts';
+import { toProblem } from '../../../services/gateway/http/problem.ts';
+import { checkSchedule, scheduledTerminals } from '../../../services/gateway/jobs/schedule.ts';
 import { captureReadiness } from '../../../services/gateway/status.ts';
 import { ERROR_CODES, PayflowError, type ErrorCode } from '../../../services/shared/errors.ts';
 import { readReply } from '../../../services/shared/agent-protocol.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freePort } from '../../../services/shared/free-port.ts';
+import { freePort } from '../../../services/shared/database/free-port.ts';
 import { kafkaPlan, postgresPlan } from '../../../scripts/support/docker.ts';
 import { BROKER_PROPERTIES, brokerProperties, newClusterId } from '../../../scripts/support/local-kafka.ts';
 

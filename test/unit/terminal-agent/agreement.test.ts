@@ -1,6 +1,6 @@
 /** How the till comes to agree with the centre: links, origins, progress, rebase (DESIGN §5). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CentralValue } from '../../../services/shared/change-record.ts';
+import type { CentralValue } from '../../../services/shared/records/change-record.ts';
 import { positionAt } from '../../support/down-stream.ts';
 import { INCARNATION, mine, openShopTill, type ShopTill } from '../../support/shop-till.ts';
 

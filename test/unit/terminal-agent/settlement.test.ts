@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ChangeRecord } from '../../../services/shared/change-record.ts';
-import { encodePosition } from '../../../services/shared/position.ts';
+import type { ChangeRecord } from '../../../services/shared/records/change-record.ts';
+import { encodePosition } from '../../../services/shared/records/position.ts';
 import {
   exceptionOf,
   fateByProgress,

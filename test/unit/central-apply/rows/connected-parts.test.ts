@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { connectedParts } from '../../../../services/central-apply/rows/connected-parts.ts';
-import type { UnitChange, UnitOp } from '../../../../services/shared/unit-record.ts';
+import type { UnitChange, UnitOp } from '../../../../services/shared/records/unit-record.ts';
 
 let seq = 0;
 function change(

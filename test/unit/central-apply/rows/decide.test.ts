@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { ResolvedChange, ResolvedKind } from '../../../../services/central-apply/rows/change.ts';
 import { CENTRE, FoldedRow, type Standing } from '../../../../services/central-apply/rows/decide.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
-import type { CentralId } from '../../../../services/shared/change-record.ts';
-import type { Policy } from '../../../../services/shared/mapping.ts';
+import type { CentralId } from '../../../../services/shared/records/change-record.ts';
+import type { Policy } from '../../../../services/shared/mapping/mapping.ts';
 
 const COLUMNS = ['id', 'name', 'note', 'stock', 'fixed', 'till', 'log', 'updated_at', 'deleted_at'] as const;
 const POLICIES: Partial<Record<string, Policy>> = {

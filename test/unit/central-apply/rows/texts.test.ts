@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { CentralColumn, CentralKind } from '../../../../services/shared/central-catalog.ts';
+import type { CentralColumn, CentralKind } from '../../../../services/shared/catalog/central-catalog.ts';
 import { changesFromJson, changesToJson } from '../../../../services/central-apply/rows/dead-letter-json.ts';
 import { canonicalKeyText, fitsKey } from '../../../../services/central-apply/rows/key-form.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
 import { sameValue } from '../../../../services/central-apply/rows/same-value.ts';
 import { castType, textArray } from '../../../../services/central-apply/rows/sql.ts';
-import type { SqliteValue, UnitChange } from '../../../../services/shared/unit-record.ts';
+import type { SqliteValue, UnitChange } from '../../../../services/shared/records/unit-record.ts';
 
 const column = (type: string, kind: CentralKind = 'text'): CentralColumn =>
   ({ name: 'c', type, kind, isArray: type.endsWith('[]') }) as CentralColumn;

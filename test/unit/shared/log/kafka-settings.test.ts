@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { splitBySize } from '../../../../services/shared/log/kafka-appender.ts';
 import { parseBroker } from '../../../../services/shared/log/kafka-nodes.ts';
 import { topicConfig } from '../../../../services/shared/log/kafka-topics.ts';
-import { topicSpecCatalog, topicSpecUp } from '../../../../services/shared/topics.ts';
+import { topicSpecCatalog, topicSpecUp } from '../../../../services/shared/log/topics.ts';
 
 const settings = (entries: readonly { name: string; value: string }[]) =>
   Object.fromEntries(entries.map(({ name, value }) => [name, value]));

@@ -1,0 +1,260 @@
+/**
+ * WAL messages in, records out: follows each transaction from its Begin to its Commit, and what it says to
+ * capture itself (outcomes, a new mapping, wanted seedings, watermarks, heartbeats).
+ */
+import type { Logger } from 'pino';
+import { MAPPING_TABLE } from '../../shared/records/change-record.ts';
+import { unreachable } from '../../shared/errors.ts';
+import type { Lsn } from '../../shared/records/position.ts';
+import { completeFrom } from '../streams/change-encoder.ts';
+import { HEARTBEAT_PREFIX, MARKER_PREFIX, type Heartbeats } from '../streams/heartbeat.ts';
+import type { Introductions } from '../streams/introductions.ts';
+import { readOutcome, type OutcomeEntry, type TransactionOrigins } from './origins.ts';
+import { UNCHANGED_LENGTH, type Relation, type Tuple, type WalMessage } from '../wal/pgoutput-decoder.ts';
+import { OUTCOME_TABLE, SEEDING_TABLE, TERMINAL_TABLE } from '../setup/published-tables.ts';
+import type { Route, Routes } from './routes.ts';
+import type { RowChange, RowRouter } from './row-router.ts';
+import type { TransactionWriter } from '../streams/transaction-writer.ts';
+import { keyTuple, tupleOfColumns } from '../wal/tuples.ts';
+import { CHUNK_PREFIX, type ChunkVerdict, type Watermarks } from '../seeding/watermarks.ts';
+
+export interface TransactionRouterOptions {
+  readonly writer: TransactionWriter;
+  readonly rows: RowRouter;
+  readonly origins: TransactionOrigins;
+  readonly watermarks: Watermarks;
+  readonly heartbeats: Heartbeats;
+  readonly introductions: Introductions;
+  readonly openStore: (storeId: string) => Promise<unknown>;
+  /** Reads catalog and mapping anew. */
+  readonly reload: (source: string | null) => Promise<Routes>;
+  readonly onSeedingWanted: () => void;
+  /** A chunk reached its high watermark, in the transaction whose commit ends at `endLsn`. */
+  readonly onChunk: (id: string, verdict: ChunkVerdict, endLsn: Lsn) => void;
+  readonly log: Logger;
+}
+
+interface BoundRelation {
+  readonly relation: Relation;
+  /** undefined: none of ours. */
+  readonly route: Route | undefined;
+}
+
+export class TransactionRouter {
+  readonly #options: TransactionRouterOptions;
+  readonly #relations = new Map<number, BoundRelation>();
+  #chunk: { id: string; verdict: ChunkVerdict } | null = null;
+  /** A new mapping, in force from the next transaction on. */
+  #newMapping: string | null = null;
+  #truncates = 0;
+
+  constructor(options: TransactionRouterOptions) {
+    this.#options = options;
+  }
+
+  get truncates(): number {
+    return this.#truncates;
+  }
+
+  /** Handles one message. The promise, where there is one, must be awaited before the next message. */
+  handle(message: WalMessage): Promise<void> | undefined {
+    switch (message.kind) {
+      case 'insert':
+        return this.#row(message.relation, {
+          op: 'c',
+          before: null,
+          beforeIsKey: false,
+          after: message.after,
+        });
+      case 'update':
+        return this.#row(message.relation, { ...message, op: 'u' });
+      case 'delete':
+        return this.#row(message.relation, { ...message, op: 'd', after: null });
+      case 'begin':
+        this.#options.writer.begin(message);
+        this.#options.introductions.write();
+        return undefined;
+      case 'commit':
+        return this.#commit(message.endLsn);
+      case 'relation':
+        return this.#bind(message.relation);
+      case 'truncate':
+        this.#truncate(message.relations);
+        return undefined;
+      case 'message':
+        return this.#message(message.prefix, message.content, message.transactional);
+      case 'other':
+        return undefined;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #row(relation: Relation, change: RowChange): Promise<void> | undefined {
+    const { writer, rows, watermarks } = this.#options;
+    writer.nextSeq();
+    const route = this.#relations.get(relation.oid)?.route;
+    if (route === undefined) return undefined;
+    if (!watermarks.isEmpty) this.#noteChange(route, change);
+    const routed = rows.route(route, this.#completed(route, change));
+    if (!route.name.startsWith('payflow_sync.') || change.after === null) return routed;
+    const internal = this.#internal(route, change.after);
+    return routed === undefined ? internal : routed.then(() => internal);
+  }
+
+  /** With the columns that the update did not touch taken from the old row. */
+  #completed(route: Route, change: RowChange): RowChange {
+    const { after } = change;
+    if (change.op !== 'u' || after === null || completeFrom(after, change.before)) return change;
+    const omitted = route.relation.columns
+      .filter((_, index) => after.lengths[index] === UNCHANGED_LENGTH)
+      .map((column) => column.name);
+    this.#options.log.error(
+      { table: route.name, id: route.encoder.centralId(after), omitted },
+      'a column stored out of line is not in the WAL: run `payflow setup` for REPLICA IDENTITY FULL',
+    );
+    return { ...change, omitted };
+  }
+
+  /** Our own tables, where they mean something to capture itself. */
+  #internal(route: Route, after: Tuple): Promise<void> | undefined {
+    const text = (name: string) =>
+      after.text(route.relation.columns.findIndex((column) => column.name === name));
+    switch (route.name) {
+      case OUTCOME_TABLE:
+        return this.#outcome(readOutcome(route, after));
+      case MAPPING_TABLE:
+        this.#newMapping = text('source');
+        return undefined;
+      case TERMINAL_TABLE:
+        return this.#knowTerminal(text('terminal_id') ?? '').then(() => undefined);
+      case SEEDING_TABLE:
+        if (text('state') === 'wanted') this.#options.onSeedingWanted();
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Every entry takes a number, sent or not, so that a resend counts alike. */
+  async #outcome(entries: readonly OutcomeEntry[]): Promise<void> {
+    const { writer, rows, origins } = this.#options;
+    for (const { table, centralId, origin, image } of entries) {
+      writer.nextSeq();
+      if (centralId === null) continue;
+      if (image === null && origin.outcome !== 'gone') {
+        await this.#knowTerminal(origin.terminal);
+        origins.add(table, centralId, origin);
+        continue;
+      }
+      const route = await rows.routes.forTable(table);
+      if (route === undefined || !route.sent) continue;
+      const store = await this.#knowTerminal(origin.terminal);
+      const row = image === null ? keyTuple(route, centralId) : tupleOfColumns(route, image);
+      const rowStore = image === null ? null : await this.#storeOf(route, row);
+      if (image === null || (rowStore !== undefined && rowStore !== store)) {
+        rows.answerGone(route, row, origin);
+      } else {
+        rows.sendImage(route, row, origin, rowStore ?? null);
+      }
+    }
+  }
+
+  /** undefined for rows that everyone has. */
+  async #storeOf(route: Route, row: Tuple): Promise<string | null | undefined> {
+    const { rows } = this.#options;
+    if (route.scope.kind === 'global') return undefined;
+    const known = rows.storeOf(route, row);
+    if (known !== undefined || route.scope.kind !== 'via') return known ?? null;
+    await rows.routes.cache.load(route.scope.parent, [row.text(route.scopeIndex) ?? '']);
+    return rows.storeOf(route, row) ?? null;
+  }
+
+  /** A till's store is in the cache afterwards, and the store's stream open. */
+  async #knowTerminal(terminal: string): Promise<string | null> {
+    const { rows } = this.#options;
+    const { cache } = rows.routes;
+    if (cache.get(TERMINAL_TABLE, terminal) === undefined) await cache.load(TERMINAL_TABLE, [terminal]);
+    const store = cache.get(TERMINAL_TABLE, terminal) ?? null;
+    if (store !== null) await this.#options.openStore(store);
+    return store;
+  }
+
+  async #bind(relation: Relation): Promise<void> {
+    const { rows } = this.#options;
+    if (!rows.routes.knows(relation)) await this.#reload(null);
+    this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
+  }
+
+  /** @param source the new mapping's text; null: only the tables changed */
+  async #reload(source: string | null): Promise<void> {
+    const { rows } = this.#options;
+    if (source !== null && source === rows.routes.mapping.source) return;
+    rows.routes = await this.#options.reload(source);
+    for (const { relation } of [...this.#relations.values()]) {
+      this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
+    }
+  }
+
+  #noteChange(route: Route, { before, after }: RowChange): void {
+    for (const row of [before, after]) {
+      if (row !== null) this.#options.watermarks.changed(route.name, () => route.encoder.centralId(row));
+    }
+  }
+
+  #truncate(relations: readonly Relation[]): void {
+    this.#options.writer.nextSeq();
+    for (const relation of relations) {
+      this.#options.watermarks.truncated(relation.name);
+      if (this.#relations.get(relation.oid)?.route?.sent !== true) continue;
+      this.#truncates += 1;
+      this.#options.log.error(
+        { table: relation.name },
+        'TRUNCATE is not carried to the tills: delete rows instead',
+      );
+    }
+  }
+
+  #message(prefix: string, content: Buffer, transactional: boolean): Promise<void> | undefined {
+    if (!transactional) return undefined;
+    this.#options.writer.nextSeq();
+    switch (prefix) {
+      case HEARTBEAT_PREFIX:
+        this.#options.heartbeats.beat(this.#options.writer);
+        return undefined;
+      case MARKER_PREFIX:
+        this.#options.heartbeats.answer(this.#options.writer, content);
+        return undefined;
+      case CHUNK_PREFIX:
+        return this.#watermark(content.toString('utf8'));
+      default:
+        return undefined;
+    }
+  }
+
+  async #watermark(content: string): Promise<void> {
+    const [edge, id = ''] = content.split(' ');
+    if (edge === 'low') {
+      this.#options.watermarks.low(id);
+      return;
+    }
+    const verdict = await this.#options.watermarks.high(id);
+    if (verdict !== undefined) this.#chunk = { id, verdict };
+  }
+
+  #commit(endLsn: Lsn): Promise<void> | undefined {
+    const { writer, watermarks, origins } = this.#options;
+    watermarks.committed(writer.xid);
+    origins.clear();
+    writer.commit(endLsn);
+    if (this.#chunk !== null) {
+      const { id, verdict } = this.#chunk;
+      this.#chunk = null;
+      this.#options.onChunk(id, verdict, endLsn);
+    }
+    if (this.#newMapping === null) return undefined;
+    const source = this.#newMapping;
+    this.#newMapping = null;
+    return this.#reload(source);
+  }
+}

@@ -1,0 +1,112 @@
+/** The SQL of chunks: rows of a table in key order, in one snapshot whose transactions are known. */
+import type { Pool } from 'pg';
+import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
+import { inTransaction } from '../../shared/database/postgres.ts';
+import type { Tuple } from '../wal/pgoutput-decoder.ts';
+import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
+import type { Route } from '../routing/routes.ts';
+import { tupleOf } from '../wal/tuples.ts';
+import { parseSnapshot, type Snapshot } from './watermarks.ts';
+
+export interface ReadChunk {
+  readonly rows: readonly Tuple[];
+  readonly snapshot: Snapshot;
+}
+
+/** Which rows: behind a key, or children of a row, or named ones. */
+export type ChunkSelection =
+  | { readonly kind: 'after'; readonly key: readonly string[] | null; readonly limit: number }
+  | {
+      readonly kind: 'children';
+      readonly column: string;
+      readonly parentId: string;
+      readonly key: readonly string[] | null;
+      readonly limit: number;
+    }
+  | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+
+const CHUNK_BYTES = 2 << 20;
+const MOST_ROWS = 2_000;
+const FEWEST_ROWS = 20;
+
+/** Rows of this table that make about CHUNK_BYTES. */
+export async function chunkRows(pool: Pool, route: Route): Promise<number> {
+  const { rows } = await pool.query<{ row_bytes: number | null }>(
+    `SELECT (pg_table_size(oid) / nullif(reltuples, 0))::float8 AS row_bytes
+     FROM pg_class WHERE oid = $1 AND reltuples > 0`,
+    [route.table.oid],
+  );
+  const rowBytes = rows[0]?.row_bytes ?? 0;
+  if (rowBytes <= 0) return MOST_ROWS;
+  return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, Math.floor(CHUNK_BYTES / rowBytes)));
+}
+
+export async function readChunk(pool: Pool, route: Route, selection: ChunkSelection): Promise<ReadChunk> {
+  const { where, values, limit } = condition(route, selection);
+  const order = route.table.key.map(quoteIdent).join(', ');
+  const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
+  const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
+  return inTransaction(pool, async (client) => {
+    await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
+    const { rows } = await client.query<(string | null)[]>({
+      text,
+      values,
+      rowMode: 'array',
+      // Nothing is parsed: what PostgreSQL prints is what travels.
+      types: { getTypeParser: () => (value: string) => value },
+    });
+    return {
+      rows: rows.map((row) => tupleOf(row)),
+      snapshot: parseSnapshot(snapshot.rows[0]?.text ?? '0:0:'),
+    };
+  });
+}
+
+/** The key's texts, as `after` wants them. */
+export function keyTexts(route: Route, row: Tuple): string[] {
+  return route.table.key.map((name) => {
+    const index = route.relation.columns.findIndex((column) => column.name === name);
+    return row.text(index) ?? '';
+  });
+}
+
+function condition(
+  route: Route,
+  selection: ChunkSelection,
+): { where: string; values: unknown[]; limit: string } {
+  if (selection.kind === 'keys') return keysCondition(route, selection.ids);
+  const values: unknown[] = [];
+  const terms: string[] = [];
+  if (selection.kind === 'children') {
+    values.push(selection.parentId);
+    terms.push(`${quoteIdent(selection.column)} = $${values.length}`);
+  }
+  if (selection.key !== null) {
+    const names = route.table.key.map(quoteIdent).join(', ');
+    const params = selection.key.map((text) => {
+      values.push(text);
+      return `$${values.length}`;
+    });
+    terms.push(`(${names}) > (${params.join(', ')})`);
+  }
+  return { where: terms.join(' AND ') || 'true', values, limit: `LIMIT ${selection.limit}` };
+}
+
+function keysCondition(
+  route: Route,
+  ids: readonly CentralId[],
+): { where: string; values: unknown[]; limit: string } {
+  const { key, columns } = route.table;
+  const parts = ids.map((id) => centralIdParts(id, key.length));
+  const arrays = key.map((name, index) => {
+    const type = columns.find((column) => column.name === name)?.type ?? 'text';
+    return { sql: `$${index + 1}::${type}[]`, values: parts.map((part) => part[index] ?? null) };
+  });
+  const names = key.map(quoteIdent).join(', ');
+  return {
+    where: `(${names}) IN (SELECT * FROM unnest(${arrays.map((array) => array.sql).join(', ')}))`,
+    values: arrays.map((array) => array.values),
+    limit: '',
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * Runs one chunk after the other: low watermark, read, high watermark; again when its snapshot was not to be
+ * trusted; done when its rows are durable.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { PayflowError } from '../../shared/errors.ts';
+import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import type { Lsn } from '../../shared/records/position.ts';
+import { readChunk, type ChunkSelection } from './chunk-reader.ts';
+import type { Tuple } from '../wal/pgoutput-decoder.ts';
+import type { Route } from '../routing/routes.ts';
+import { CHUNK_PREFIX, type Chunk, type ChunkVerdict, type Watermarks } from './watermarks.ts';
+
+export interface ChunkRequest {
+  readonly route: Route;
+  readonly selection: ChunkSelection;
+  /** See `Chunk.emit`; runs inside the transaction of the high watermark. */
+  emit(rows: readonly Tuple[], isStale: (centralId: string) => boolean): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (verdict: ChunkVerdict) => void;
+  readonly reject: (error: PayflowError) => void;
+  /** Known once the high watermark's transaction was decoded. */
+  endLsn?: Lsn;
+}
+
+export class ChunkRunner {
+  readonly #options: { pool: Pool; watermarks: Watermarks; log: Logger; signal: AbortSignal };
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(options: { pool: Pool; watermarks: Watermarks; log: Logger; signal: AbortSignal }) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => this.#stop(), { once: true });
+  }
+
+  /** @returns the rows that the chunk was read with, when all of them are durable */
+  async run(request: ChunkRequest): Promise<readonly Tuple[]> {
+    const { pool, watermarks, log } = this.#options;
+    for (;;) {
+      const chunk: Chunk = {
+        id: randomUUID(),
+        table: request.route.name,
+        rows: [],
+        snapshot: null,
+        emit: (rows, isStale) => request.emit(rows, isStale),
+      };
+      watermarks.expect(chunk);
+      try {
+        const written = this.#wait(chunk.id);
+        await this.#mark('low', chunk.id);
+        const { rows, snapshot } = await readChunk(pool, request.route, request.selection);
+        chunk.rows = rows;
+        chunk.snapshot = snapshot;
+        await this.#mark('high', chunk.id);
+        if ((await written) === 'written') return rows;
+        log.info({ table: request.route.name }, 'a chunk is read again: a commit was not visible to it yet');
+      } finally {
+        watermarks.forget(chunk.id);
+        this.#waiting.delete(chunk.id);
+      }
+    }
+  }
+
+  /** The high watermark was decoded, in the transaction that ends at `endLsn`. */
+  decided(id: string, verdict: ChunkVerdict, endLsn: Lsn): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    if (verdict === 'again') waiting.resolve(verdict);
+    else waiting.endLsn = endLsn;
+  }
+
+  /** Everything up to here is durable. */
+  durable(lsn: Lsn): void {
+    for (const { endLsn, resolve } of this.#waiting.values()) {
+      if (endLsn !== undefined && endLsn <= lsn) resolve('written');
+    }
+  }
+
+  async #mark(edge: 'low' | 'high', id: string): Promise<void> {
+    try {
+      await this.#options.pool.query('SELECT pg_logical_emit_message(true, $1, $2)', [
+        CHUNK_PREFIX,
+        `${edge} ${id}`,
+      ]);
+    } catch (error) {
+      throw wrapPostgresError(error);
+    }
+  }
+
+  #wait(id: string): Promise<ChunkVerdict> {
+    const promise = new Promise<ChunkVerdict>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+    });
+    // The reader may fail before anybody awaits this one.
+    promise.catch(() => undefined);
+    if (this.#options.signal.aborted) this.#stop();
+    return promise;
+  }
+
+  #stop(): void {
+    const error = new PayflowError('DB_TRANSIENT', 'capture is stopping');
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+}

@@ -1,0 +1,107 @@
+/** The rows that setup keeps in payflow_sync: identity and epoch of the database, mapping, what to seed. */
+import { randomUUID } from 'node:crypto';
+import { bindCentral } from '../../shared/catalog/table-binding.ts';
+import { SENT_INTERNAL_TABLES } from './published-tables.ts';
+import type { SetupContext, Todo } from './setup.ts';
+
+const FIRST_EPOCH = '1';
+
+export async function factTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
+  const { rows } = hasSchema
+    ? await client.query<{ name: string }>('SELECT name FROM payflow_sync.meta')
+    : { rows: [] };
+  const known = new Set(rows.map((row) => row.name));
+  const facts = { database_id: randomUUID(), epoch: FIRST_EPOCH };
+  return Object.entries(facts)
+    .filter(([name]) => !known.has(name))
+    .map(([name, value]) => ({
+      what: `payflow_sync.meta ${name}`,
+      mend: async () =>
+        void (await client.query(
+          'INSERT INTO payflow_sync.meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+          [name, value],
+        )),
+    }));
+}
+
+/**
+ * The mapping's row, and a wanted seeding for every table that was never sent in this epoch, or whose set of
+ * columns changed (ADD COLUMN … DEFAULT writes no row changes). Both in one transaction, mapping first: tills
+ * switch at the mapping's record, before the rows made under it.
+ */
+export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
+  const { client, mapping, hasSchema } = context;
+  const stored = hasSchema
+    ? (await client.query<{ source: string }>('SELECT source FROM payflow_sync.mapping')).rows[0]
+    : undefined;
+  const changed = stored?.source !== mapping.source;
+  const unsent = await unsentTables(context);
+  if (!changed && unsent.length === 0) return [];
+  const parts = [
+    ...(changed ? ['published mapping'] : []),
+    ...(unsent.length > 0 ? [`first seeding of ${unsent.map((table) => table.name).join(', ')}`] : []),
+  ];
+  return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, unsent) }];
+}
+
+interface TableColumns {
+  readonly name: string;
+  /** As kept in payflow_sync.seeding. */
+  readonly columns: string;
+}
+
+async function unsentTables(context: SetupContext): Promise<TableColumns[]> {
+  const wanted = sentTables(context);
+  if (!context.hasSchema) return wanted;
+  const { rows } = await context.client.query<{ table_name: string; columns: string }>(`
+    SELECT table_name, columns FROM payflow_sync.seeding
+    WHERE epoch = (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch')`);
+  const sent = new Map(rows.map((row) => [row.table_name, row.columns]));
+  return wanted.filter((table) => sent.get(table.name) !== table.columns);
+}
+
+/** Ours first (links before the rows that they explain), then business tables, parents first. */
+function sentTables({ mapping, catalog }: SetupContext): TableColumns[] {
+  const internal = SENT_INTERNAL_TABLES.map((name) => ({
+    name,
+    columns: describe(catalog.get(name)?.columns.map((column) => column.name) ?? []),
+  }));
+  const business = [...bindCentral(mapping, catalog).tables.values()]
+    .filter((bound) => bound.mapping.direction !== 'pull')
+    .map((bound) => ({ name: bound.central.name, columns: describe(bound.columns) }));
+  return [...internal, ...business];
+}
+
+function describe(columns: readonly string[]): string {
+  return JSON.stringify([...columns].sort());
+}
+
+async function publishMapping(
+  { client, mapping }: SetupContext,
+  changed: boolean,
+  unsent: readonly TableColumns[],
+): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    if (changed) {
+      await client.query(
+        `INSERT INTO payflow_sync.mapping AS m (version, source) VALUES (1, $1)
+         ON CONFLICT (name) DO UPDATE
+           SET version = m.version + 1, source = EXCLUDED.source, published_at = now()`,
+        [mapping.source],
+      );
+    }
+    await client.query(
+      `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns)
+       SELECT name, (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch'), 'wanted', columns
+       FROM unnest($1::text[], $2::text[]) AS wanted (name, columns)
+       ON CONFLICT (table_name, epoch) DO UPDATE
+         SET state = 'wanted', last_key = NULL, rows = 0, columns = EXCLUDED.columns, updated_at = now()`,
+      [unsent.map((table) => table.name), unsent.map((table) => table.columns)],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Makes the centre ready, idempotently: schema, facts, publication, slot, replica identity, mapping, topics.
+ *
+ * The order matters. The publication comes before the slot, because pgoutput looks publications up in the
+ * catalog as of the WAL it decodes; the slot comes before the tables are marked for seeding, because a chunk is
+ * only true together with the changes made since.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Pool, PoolClient } from 'pg';
+import { readCentralCatalog, type CentralTable } from '../../shared/catalog/central-catalog.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { sleep } from '../../shared/lifecycle.ts';
+import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { schemaFile } from '../../shared/paths.ts';
+import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
+import { factTodos, mappingTodos } from './setup-facts.ts';
+import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
+import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
+
+export interface SetupOptions {
+  readonly pool: Pool;
+  readonly prefix: string;
+  readonly mapping: Mapping;
+  readonly eventLog: EventLog;
+  readonly horizonDays: number;
+  readonly upPartitions: number;
+}
+
+export interface SetupResult {
+  readonly databaseId: string;
+  readonly epoch: number;
+  readonly mappingVersion: number;
+  /** What was missing and was done, in words; empty when everything stood already. */
+  readonly changes: readonly string[];
+}
+
+/** Something that is missing, and how it is mended. */
+export interface Todo {
+  readonly what: string;
+  mend(): Promise<void>;
+}
+
+export interface SetupContext extends SetupOptions {
+  readonly client: PoolClient;
+  /** Mapped and internal tables that exist, by name. */
+  readonly catalog: ReadonlyMap<string, CentralTable>;
+  /** The tables of payflow_sync are all there. */
+  readonly hasSchema: boolean;
+}
+
+type Stage = (context: SetupContext) => Promise<Todo[]>;
+
+const STAGES: readonly Stage[] = [
+  schemaTodos,
+  factTodos,
+  replicaIdentityTodos,
+  publicationTodos,
+  slotTodos,
+  mappingTodos,
+  topicTodos,
+];
+/** Any constant of ours: two setups at once would both mint a database id. */
+const SETUP_LOCK = 7_042_001;
+
+/**
+ * @throws PayflowError DB_WAL_LEVEL, DB_NO_REPLICATION, TABLE_NO_KEY when a person must change something first
+ */
+export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
+  return withClient(options.pool, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [SETUP_LOCK]);
+    try {
+      await checkServer(client);
+      const changes: string[] = [];
+      for (const stage of STAGES) {
+        // Read afresh: each stage builds on what the one before has made.
+        for (const todo of await stage(await readContext(options, client))) {
+          await todo.mend();
+          changes.push(todo.what);
+        }
+      }
+      return { ...(await readFacts(client)), changes };
+    } finally {
+      await client.query('SELECT pg_advisory_unlock($1)', [SETUP_LOCK]);
+    }
+  });
+}
+
+/** What `setupCentre` would do, in words; changes nothing. Empty: complete. */
+export async function checkCentre(options: SetupOptions): Promise<string[]> {
+  return withClient(options.pool, async (client) => {
+    await checkServer(client);
+    const context = await readContext(options, client);
+    const missing: string[] = [];
+    for (const stage of STAGES) missing.push(...(await stage(context)).map((todo) => todo.what));
+    return missing;
+  });
+}
+
+/** Creates the stream of a store. Registration calls it; capture does when a row of an unknown store comes. */
+export async function ensureStoreStream(
+  eventLog: EventLog,
+  prefix: string,
+  storeId: string,
+  horizonDays: number,
+): Promise<'created' | 'exists'> {
+  return eventLog.createTopic(topicSpecStore(prefix, storeId, horizonDays));
+}
+
+async function withClient<T>(pool: Pool, body: (client: PoolClient) => Promise<T>): Promise<T> {
+  try {
+    const client = await pool.connect();
+    try {
+      return await body(client);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    throw error instanceof PayflowError ? error : wrapPostgresError(error);
+  }
+}
+
+async function checkServer(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ wal_level: string; may_replicate: boolean; role: string }>(`
+    SELECT current_setting('wal_level') AS wal_level, current_user::text AS role,
+           coalesce((SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user), false)
+             OR EXISTS (SELECT FROM pg_roles
+                        WHERE rolname = 'rds_replication' AND pg_has_role(current_user, oid, 'member'))
+             AS may_replicate`);
+  const server = rows[0];
+  if (server?.wal_level !== 'logical') {
+    throw new PayflowError('DB_WAL_LEVEL', `wal_level is ${server?.wal_level ?? 'unknown'}, not logical`);
+  }
+  if (!server.may_replicate) {
+    throw new PayflowError('DB_NO_REPLICATION', `the role ${server.role} has no REPLICATION attribute`);
+  }
+}
+
+async function readContext(options: SetupOptions, client: PoolClient): Promise<SetupContext> {
+  const mapped = mappedTableNames(options.mapping);
+  const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
+  const keyless = mapped.filter((name) => catalog.get(name)?.key.length === 0);
+  if (keyless.length > 0) {
+    throw new PayflowError('TABLE_NO_KEY', `no primary key: ${keyless.join(', ')}`, {
+      details: { tables: keyless },
+    });
+  }
+  return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
+}
+
+async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
+  const sql = await readFile(schemaFile('postgres', 'payflow_sync.sql'), 'utf8');
+  const wanted = [...sql.matchAll(/^CREATE TABLE IF NOT EXISTS (payflow_sync\.\w+)/gm)].map((m) => m[1]);
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
+    [wanted],
+  );
+  if (hasSchema && rows.length === 0) return [];
+  const what = `tables ${rows.map((row) => row.name).join(', ')}`;
+  return [{ what, mend: async () => void (await client.query(sql)) }];
+}
+
+async function topicTodos(context: SetupContext): Promise<Todo[]> {
+  const { client, prefix, horizonDays, upPartitions, hasSchema, eventLog } = context;
+  const stores = hasSchema
+    ? (await client.query<{ store_id: string }>('SELECT DISTINCT store_id FROM payflow_sync.terminal')).rows
+    : [];
+  const specs: TopicSpec[] = [
+    topicSpecCatalog(prefix, horizonDays),
+    topicSpecUp(prefix, upPartitions),
+    topicSpecSchemas(prefix),
+    ...stores.map((row) => topicSpecStore(prefix, row.store_id, horizonDays)),
+  ];
+  const found = await Promise.all(specs.map((spec) => topicExists(eventLog, spec.topic)));
+  return specs
+    .filter((_, index) => found[index] !== true)
+    .map((spec) => ({
+      what: `topic ${spec.topic}`,
+      mend: async () => void (await eventLog.createTopic(spec)),
+    }));
+}
+
+/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
+const MISSING_DEADLINE_MS = 10_000;
+const MISSING_RETRY_MS = 250;
+
+async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
+  const deadline = Date.now() + MISSING_DEADLINE_MS;
+  for (;;) {
+    try {
+      await eventLog.offsets({ topic, partition: 0 });
+      return true;
+    } catch (error) {
+      if (!(error instanceof PayflowError)) throw error;
+      if (error.code === 'LOG_TOPIC_MISSING') return false;
+      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
+      if (!maybeMissing || Date.now() > deadline) throw error;
+      await sleep(MISSING_RETRY_MS);
+    }
+  }
+}
+
+async function readFacts(
+  client: PoolClient,
+): Promise<{ databaseId: string; epoch: number; mappingVersion: number }> {
+  const { rows } = await client.query<{ database_id: string; epoch: number; mapping_version: number }>(`
+    SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id,
+           (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
+           (SELECT version FROM payflow_sync.mapping) AS mapping_version`);
+  const facts = rows[0];
+  if (facts === undefined) throw new PayflowError('INTERNAL', 'a query without FROM returned no row');
+  return { databaseId: facts.database_id, epoch: facts.epoch, mappingVersion: facts.mapping_version };
+}

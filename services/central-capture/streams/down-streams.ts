@@ -1,0 +1,221 @@
+/**
+ * The down streams that this capture writes: opened once, taken over from a predecessor, flushed together.
+ */
+import type { Logger } from 'pino';
+import { encodeControl } from '../../shared/records/envelope.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import type { EventLog, StoredRecord, StreamRef, TopicSpec } from '../../shared/log/event-log.ts';
+import {
+  comparePositions,
+  decodePosition,
+  formatPosition,
+  POSITION_HEADER,
+  ZERO_POSITION,
+  type Position,
+} from '../../shared/records/position.ts';
+import { streamName, storeIdOfTopic, topicSpecCatalog, topicSpecStore } from '../../shared/log/topics.ts';
+import { StreamWriter } from './stream-writer.ts';
+
+export interface DownStreamsOptions {
+  readonly eventLog: EventLog;
+  readonly prefix: string;
+  readonly horizonDays: number;
+  readonly captureId: string;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onDurable: (writer: StreamWriter, records: number) => void;
+  readonly onFailure: (error: unknown) => void;
+  readonly onTrouble: (error: PayflowError) => void;
+  readonly onRecovered: () => void;
+  /** Rows whose older copies somebody else wrote behind ours: they must be written again. */
+  readonly onForeign: (keys: readonly string[]) => void;
+}
+
+/** Reading from the WAL waits while more than this is not durable yet. */
+const MAX_PENDING_BYTES = 24 << 20;
+const FIRST_LOOK_BACK = 4;
+const LOOK_BACK_FACTOR = 16;
+
+export class DownStreams {
+  readonly #options: DownStreamsOptions;
+  readonly #stores = new Map<string, StreamWriter>();
+  readonly #opening = new Map<string, Promise<StreamWriter>>();
+  readonly #dirty = new Set<StreamWriter>();
+  #catalog: StreamWriter | null = null;
+  #roomWanted: (() => void) | null = null;
+  #inTrouble = false;
+
+  constructor(options: DownStreamsOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => this.#roomWanted?.(), { once: true });
+  }
+
+  get catalog(): StreamWriter {
+    if (this.#catalog === null) throw new PayflowError('INTERNAL', 'the catalog stream is not open');
+    return this.#catalog;
+  }
+
+  get stores(): ReadonlyMap<string, StreamWriter> {
+    return this.#stores;
+  }
+
+  all(): StreamWriter[] {
+    return [this.catalog, ...this.#stores.values()];
+  }
+
+  byTopic(topic: string): StreamWriter | undefined {
+    if (topic === this.catalog.stream.topic) return this.catalog;
+    return this.#stores.get(storeIdOfTopic(this.#options.prefix, topic) ?? '');
+  }
+
+  async openCatalog(): Promise<void> {
+    const { prefix, horizonDays } = this.#options;
+    this.#catalog = await this.#open(topicSpecCatalog(prefix, horizonDays));
+  }
+
+  /** Opens the store's stream, creating it where it does not exist. */
+  async openStore(storeId: string): Promise<StreamWriter> {
+    const known = this.#stores.get(storeId);
+    if (known !== undefined) return known;
+    const { prefix, horizonDays } = this.#options;
+    const opening = this.#opening.get(storeId) ?? this.#open(topicSpecStore(prefix, storeId, horizonDays));
+    this.#opening.set(storeId, opening);
+    try {
+      const writer = await opening;
+      this.#stores.set(storeId, writer);
+      return writer;
+    } finally {
+      this.#opening.delete(storeId);
+    }
+  }
+
+  touched(writer: StreamWriter): void {
+    this.#dirty.add(writer);
+  }
+
+  flush(): void {
+    for (const writer of this.#dirty) writer.flush();
+    this.#dirty.clear();
+  }
+
+  /** Resolves when there is room for more; this is what bounds memory whatever the backlog. */
+  async room(): Promise<void> {
+    while (this.#pendingBytes() > MAX_PENDING_BYTES && !this.#options.signal.aborted) {
+      await new Promise<void>((resolve) => (this.#roomWanted = resolve));
+    }
+  }
+
+  #pendingBytes(): number {
+    let bytes = 0;
+    for (const writer of this.all()) bytes += writer.pendingBytes;
+    return bytes;
+  }
+
+  async #open(spec: TopicSpec): Promise<StreamWriter> {
+    const { eventLog, signal, log, onFailure } = this.#options;
+    const stream: StreamRef = { topic: spec.topic, partition: 0 };
+    await eventLog.createTopic(spec);
+    const streamId = await eventLog.streamId(stream);
+    if (streamId === undefined) {
+      throw new PayflowError('LOG_LOST_DATA', `${streamName(stream)} has no stream id`);
+    }
+    const { tail, nextOffset } = await this.#takeOver(stream);
+    log.info({ topic: spec.topic, tail: formatPosition(tail), nextOffset }, 'took the stream over');
+    return new StreamWriter({
+      eventLog,
+      stream,
+      streamId,
+      tail,
+      nextOffset,
+      signal,
+      onDurable: (writer, records) => this.#durable(writer, records),
+      onFailure,
+      onTrouble: (error) => this.#trouble(stream, error),
+      onGap: (writer, from, to, first) => void this.#inspectGap(writer, from, to, first).catch(onFailure),
+    });
+  }
+
+  #trouble(stream: StreamRef, error: PayflowError): void {
+    this.#inTrouble = true;
+    this.#options.log.warn({ code: error.code, topic: stream.topic, err: error }, error.message);
+    this.#options.onTrouble(error);
+  }
+
+  #durable(writer: StreamWriter, records: number): void {
+    if (this.#inTrouble) {
+      this.#inTrouble = false;
+      this.#options.onRecovered();
+    }
+    this.#options.onDurable(writer, records);
+    this.#roomWanted?.();
+    this.#roomWanted = null;
+  }
+
+  /**
+   * First a record of our own, then the look at what stands before it: an append that a predecessor still has
+   * under way lands behind ours and is noticed by its offset.
+   */
+  async #takeOver(stream: StreamRef): Promise<{ tail: Position; nextOffset: number }> {
+    const { eventLog, captureId, signal } = this.#options;
+    const control = encodeControl({ kind: 'takeover', capture: captureId }, ZERO_POSITION);
+    const { baseOffset } = await eventLog.append(stream, [control], {
+      signal,
+      onTrouble: (error) => this.#trouble(stream, error),
+    });
+    const { first } = await eventLog.offsets(stream);
+    let tail = ZERO_POSITION;
+    // Compaction leaves gaps: look further back until a position was found.
+    for (let back = FIRST_LOOK_BACK; tail.lsn === ZERO_POSITION.lsn; back *= LOOK_BACK_FACTOR) {
+      const from = Math.max(first, baseOffset - back);
+      for (const record of await readRange(eventLog, stream, from, baseOffset)) {
+        const header = record.headers[POSITION_HEADER];
+        const position = header === undefined ? ZERO_POSITION : decodePosition(header.subarray(0, 16));
+        if (comparePositions(position, tail) > 0) tail = position;
+      }
+      if (from === first) break;
+    }
+    return { tail, nextOffset: baseOffset + 1 };
+  }
+
+  /**
+   * An append landed later than expected. Copies of this very append, from a repeat after a lost reply, are
+   * harmless: the last copy is whole. Anything older is a predecessor's, and would win the compaction.
+   */
+  async #inspectGap(writer: StreamWriter, from: number, to: number, first: Position): Promise<void> {
+    const records = await readRange(this.#options.eventLog, writer.stream, from, to - 1);
+    const foreign = records.filter((record) => {
+      const header = record.headers[POSITION_HEADER];
+      return header === undefined || comparePositions(decodePosition(header.subarray(0, 16)), first) < 0;
+    });
+    if (foreign.length === 0) return;
+    const error = new PayflowError(
+      'LOG_FOREIGN_APPEND',
+      `${foreign.length} foreign records in ${streamName(writer.stream)}`,
+    );
+    this.#options.log.error({ code: error.code, from, to, err: error }, error.message);
+    this.#options.onForeign(
+      foreign.flatMap((record) => (record.key === null ? [] : [record.key.toString('utf8')])),
+    );
+  }
+}
+
+/** The records of [from, to], both included; `to` must exist or have existed. */
+async function readRange(
+  eventLog: EventLog,
+  stream: StreamRef,
+  from: number,
+  to: number,
+): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  if (from > to) return records;
+  const stop = new AbortController();
+  try {
+    for await (const batch of eventLog.read(stream, { from, signal: stop.signal })) {
+      for (const record of batch) if (record.offset <= to) records.push(record);
+      if ((batch.at(-1)?.offset ?? 0) >= to) break;
+    }
+  } finally {
+    stop.abort();
+  }
+  return records;
+}

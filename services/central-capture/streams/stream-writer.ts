@@ -1,0 +1,182 @@
+/**
+ * One down stream as capture writes it. Records gather while an append is outstanding and go out together in
+ * the next one: batches grow with the load by themselves, and an idle stream adds no wait.
+ *
+ * The newest record of an open transaction is held back until either another follows or the transaction
+ * ends, because the last one carries the flag that ends the transaction in this stream. What must not be
+ * torn apart (a delete and its tombstone) is one group.
+ */
+import type { PayflowError } from '../../shared/errors.ts';
+import type { EventLog, LogRecord, StreamRef } from '../../shared/log/event-log.ts';
+import {
+  comparePositions,
+  decodePosition,
+  encodePositionHeader,
+  markLastOfTransaction,
+  POSITION_HEADER,
+  type Position,
+} from '../../shared/records/position.ts';
+
+export interface StreamWriterOptions {
+  readonly eventLog: EventLog;
+  readonly stream: StreamRef;
+  readonly streamId: string;
+  /** Position of the newest record that stands in the stream; what is not later is not written again. */
+  readonly tail: Position;
+  /** Offset that the next append must get. */
+  readonly nextOffset: number;
+  readonly signal: AbortSignal;
+  /** `records` more are durable. */
+  readonly onDurable: (writer: StreamWriter, records: number) => void;
+  readonly onFailure: (error: unknown) => void;
+  readonly onTrouble: (error: PayflowError) => void;
+  /** The append did not land where it should: [from, to) was written by somebody else, or is our own repeat. */
+  readonly onGap: (writer: StreamWriter, from: number, to: number, firstOfAppend: Position) => void;
+}
+
+export interface NewRecord {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  readonly headers?: Readonly<Record<string, Buffer>>;
+}
+
+interface Batch {
+  readonly records: readonly LogRecord[];
+  readonly bytes: number;
+  readonly first: Position;
+  readonly last: Position;
+}
+
+const MAX_APPEND_RECORDS = 2_000;
+const MAX_APPEND_BYTES = 4 << 20;
+/** Rough cost of a record's objects. */
+const RECORD_OVERHEAD_BYTES = 150;
+
+export class StreamWriter {
+  readonly stream: StreamRef;
+  readonly streamId: string;
+  readonly #options: StreamWriterOptions;
+  readonly #tail: Position;
+  #pastTail = false;
+  #nextOffset: number;
+  #ready: LogRecord[] = [];
+  #held: LogRecord[] = [];
+  #bytes = 0;
+  #outstanding = false;
+  #addedInTransaction = 0;
+  /** Position of the newest record handed over or found in the stream. */
+  newest: Position;
+  /** Offset of the newest durable record, -1 while the stream is empty. */
+  lastOffset: number;
+  /** Position of the newest durable record. */
+  durable: Position;
+  /** A record other than a heartbeat was written since the last one. */
+  busy = false;
+
+  constructor(options: StreamWriterOptions) {
+    this.#options = options;
+    this.stream = options.stream;
+    this.streamId = options.streamId;
+    this.#tail = options.tail;
+    this.newest = options.tail;
+    this.durable = options.tail;
+    this.#nextOffset = options.nextOffset;
+    this.lastOffset = options.nextOffset - 1;
+  }
+
+  /** Bytes handed over and not durable. */
+  get pendingBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether a record of this position still has to be written: after a crash the slot sends it again. */
+  wants(position: Position): boolean {
+    this.#pastTail ||= comparePositions(position, this.#tail) > 0;
+    return this.#pastTail;
+  }
+
+  /** Hands over records that belong together (all of one position). Call `wants` first. */
+  add(position: Position, records: readonly NewRecord[]): void {
+    this.#release();
+    for (const { key, value, headers } of records) {
+      const place = encodePositionHeader(position, false);
+      this.#held.push({ key, value, headers: { ...headers, [POSITION_HEADER]: place } });
+      this.#bytes += key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+    }
+    this.#addedInTransaction += records.length;
+    this.newest = position;
+    this.busy = true;
+  }
+
+  /**
+   * The transaction ends here for this stream.
+   * @returns how many records it led to
+   */
+  endTransaction(): number {
+    const last = this.#held.at(-1)?.headers?.[POSITION_HEADER];
+    if (last !== undefined) markLastOfTransaction(last);
+    this.#release();
+    const added = this.#addedInTransaction;
+    this.#addedInTransaction = 0;
+    return added;
+  }
+
+  /** Starts an append of what is ready, unless one is outstanding: then it follows when that is durable. */
+  flush(): void {
+    if (this.#outstanding || this.#ready.length === 0 || this.#options.signal.aborted) return;
+    const batch = this.#takeBatch();
+    this.#outstanding = true;
+    this.#append(batch).then(
+      () => {
+        this.#outstanding = false;
+        this.flush();
+      },
+      (error: unknown) => this.#options.onFailure(error),
+    );
+  }
+
+  async #append(batch: Batch): Promise<void> {
+    const { eventLog, stream, signal, onTrouble, onDurable, onGap } = this.#options;
+    const expected = this.#nextOffset;
+    const { baseOffset } = await eventLog.append(stream, batch.records, { signal, onTrouble });
+    this.#nextOffset = baseOffset + batch.records.length;
+    this.lastOffset = this.#nextOffset - 1;
+    this.durable = batch.last;
+    this.#bytes -= batch.bytes;
+    if (baseOffset > expected) onGap(this, expected, baseOffset, batch.first);
+    onDurable(this, batch.records.length);
+  }
+
+  #takeBatch(): Batch {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#ready.length && count < MAX_APPEND_RECORDS && bytes < MAX_APPEND_BYTES) {
+      bytes += recordBytes(this.#ready[count]);
+      count += 1;
+    }
+    // A delete stays together with its tombstone: after a crash, what has the tail's position counts as written.
+    while (count < this.#ready.length && this.#ready[count]?.value === null) {
+      bytes += recordBytes(this.#ready[count]);
+      count += 1;
+    }
+    const records = this.#ready.slice(0, count);
+    this.#ready = this.#ready.slice(count);
+    const first = positionOf(records[0]) ?? this.#tail;
+    const last = positionOf(records.at(-1)) ?? this.#tail;
+    return { records, bytes, first, last };
+  }
+
+  #release(): void {
+    for (const record of this.#held) this.#ready.push(record);
+    this.#held.length = 0;
+  }
+}
+
+function recordBytes(record: LogRecord | undefined): number {
+  return (record?.key?.length ?? 0) + (record?.value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+}
+
+function positionOf(record: LogRecord | undefined): Position | undefined {
+  const header = record?.headers?.[POSITION_HEADER];
+  return header === undefined ? undefined : decodePosition(header);
+}

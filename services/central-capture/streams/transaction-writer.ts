@@ -1,0 +1,150 @@
+/**
+ * The transaction that is being read, as it goes out: numbers its changes, encodes them into the streams, and
+ * tells the acker what has to be durable before it may be acknowledged.
+ */
+import type { Logger } from 'pino';
+import type { ControlRecord, Origin, RowOp } from '../../shared/records/change-record.ts';
+import { encodeControl } from '../../shared/records/envelope.ts';
+import type { Lsn, Position } from '../../shared/records/position.ts';
+import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
+import type { Acker } from '../wal/acker.ts';
+import { AvroWriter } from './avro-writer.ts';
+import type { ChangeInput, TransactionSource } from './change-encoder.ts';
+import type { DownStreams } from './down-streams.ts';
+import type { Tuple } from '../wal/pgoutput-decoder.ts';
+import type { Route } from '../routing/routes.ts';
+import type { StreamWriter } from './stream-writer.ts';
+
+export interface OutgoingChange {
+  readonly op: RowOp;
+  readonly before: Tuple | null;
+  readonly beforeIsKey: boolean;
+  readonly after: Tuple | null;
+  readonly origins: readonly Origin[];
+  readonly headers?: Readonly<Record<string, Buffer>>;
+  readonly omitted?: readonly string[];
+}
+
+export const NO_ORIGINS: readonly Origin[] = [];
+const NOTHING_OMITTED: readonly string[] = [];
+/** Room for key, headers and the log's own framing. */
+const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
+
+export class TransactionWriter {
+  readonly #epoch: number;
+  readonly #acker: Acker;
+  readonly #streams: DownStreams;
+  readonly #log: Logger;
+  readonly #arena = new AvroWriter();
+  readonly #touched = new Set<StreamWriter>();
+  #source: TransactionSource;
+  #seq = 0;
+
+  constructor(options: { epoch: number; acker: Acker; streams: DownStreams; log: Logger }) {
+    this.#epoch = options.epoch;
+    this.#acker = options.acker;
+    this.#streams = options.streams;
+    this.#log = options.log;
+    this.#source = { epoch: options.epoch, lsn: 0n as Lsn, xid: 0, commitTimeUs: 0n };
+  }
+
+  get xid(): number {
+    return this.#source.xid;
+  }
+
+  begin(begin: { commitLsn: Lsn; xid: number; commitTimeUs: bigint }): void {
+    const { commitLsn, xid, commitTimeUs } = begin;
+    this.#source = { epoch: this.#epoch, lsn: commitLsn, xid, commitTimeUs };
+    this.#seq = 0;
+    this.#acker.begin();
+  }
+
+  /** Counts a WAL change (or an image, or a row of a chunk), sent or not: a resend numbers alike. */
+  nextSeq(): void {
+    this.#seq += 1;
+  }
+
+  get position(): Position {
+    return { epoch: this.#epoch, lsn: this.#source.lsn, seq: this.#seq };
+  }
+
+  /** What `write` writes comes before all changes of the transaction. */
+  atHead(write: () => void): void {
+    const seq = this.#seq;
+    this.#seq = 0;
+    write();
+    this.#seq = seq;
+  }
+
+  commit(endLsn: Lsn): void {
+    for (const writer of this.#touched) {
+      this.#acker.written(writer.stream.topic, writer.endTransaction());
+      // A flush may have come between the last change and here: what was held back then goes out with the next.
+      this.#streams.touched(writer);
+    }
+    this.#touched.clear();
+    this.#acker.commit(endLsn);
+  }
+
+  /** A change of a row; a delete is followed by its tombstone. */
+  change(writer: StreamWriter, route: Route, change: OutgoingChange): void {
+    const { position } = this;
+    const row = change.after ?? change.before;
+    if (row === null || !writer.wants(position)) return;
+    const key = route.encoder.key(this.#arena, row);
+    const value = this.#encode(route, change);
+    const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
+    writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
+    this.#touch(writer);
+  }
+
+  /** A record of our own, at this place of the transaction. */
+  control(writer: StreamWriter, control: ControlRecord): void {
+    const { position } = this;
+    if (!writer.wants(position)) return;
+    const { key, value } = encodeControl(control, position);
+    if (key === null) return;
+    writer.add(position, [{ key, value }]);
+    this.#touch(writer);
+  }
+
+  #touch(writer: StreamWriter): void {
+    this.#touched.add(writer);
+    this.#streams.touched(writer);
+  }
+
+  #encode(route: Route, change: OutgoingChange): Buffer {
+    const input: ChangeInput = {
+      op: change.op,
+      seq: this.#seq,
+      before: change.before,
+      beforeIsKey: change.beforeIsKey,
+      after: change.after,
+      origins: change.origins,
+      omitted: change.omitted ?? NOTHING_OMITTED,
+    };
+    const value = route.encoder.encode(this.#arena, this.#source, input);
+    return value.length <= LARGEST_VALUE ? value : this.#encodeSmaller(route, input);
+  }
+
+  /** A row that no record can hold travels without its largest columns, and never blocks the others. */
+  #encodeSmaller(route: Route, input: ChangeInput): Buffer {
+    const omitted = [...input.omitted];
+    const largest = input.after === null ? [] : route.encoder.largestColumns(input.after);
+    const smaller = { ...input, beforeIsKey: true };
+    let value = route.encoder.encode(this.#arena, this.#source, smaller);
+    for (const column of largest) {
+      if (value.length <= LARGEST_VALUE) break;
+      omitted.push(column.name);
+      value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
+    }
+    if (omitted.length > input.omitted.length) {
+      const id = input.after === null ? null : route.encoder.centralId(input.after);
+      this.#log.error(
+        { code: 'LOG_RECORD_TOO_LARGE', table: route.name, id, omitted },
+        'row too large: columns omitted',
+      );
+    }
+    return value;
+  }
+}

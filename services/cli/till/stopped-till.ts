@@ -1,0 +1,38 @@
+/** Does something with the agent of an enrolled till on this machine whose service is stopped. */
+import type { Config } from '../../shared/config.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import type { TerminalAgent } from '../../terminal-agent/agent.ts';
+import { loadIdentity } from '../../terminal-agent/identity.ts';
+import { runTerminal } from '../../terminal-agent/main.ts';
+import type { Cli } from '../cli.ts';
+
+/**
+ * Runs the agent on `file` only as long as `body` takes.
+ * @throws PayflowError TERMINAL_DB_IN_USE when its service runs after all, USAGE when DATA_DIR is another till's
+ */
+export async function withStoppedTill<T>(
+  cli: Cli,
+  options: { terminalId: string; file: string },
+  body: (agent: TerminalAgent) => Promise<T>,
+): Promise<T> {
+  const config: Config = { ...cli.config, terminalDb: options.file };
+  const { terminalId } = loadIdentity(config.dataDir);
+  if (terminalId !== options.terminalId) {
+    throw new PayflowError('USAGE', `DATA_DIR ${config.dataDir} belongs to ${terminalId}`);
+  }
+  const stop = new AbortController();
+  const signal = AbortSignal.any([cli.signal, stop.signal]);
+  let opened: (agent: TerminalAgent) => void = () => undefined;
+  const agent = new Promise<TerminalAgent>((resolve) => (opened = resolve));
+  const running = runTerminal(config, { log: cli.commandLog(), signal, onOpen: opened });
+  // The agent ends by itself only when it fails or is interrupted; then nothing more is waited for.
+  const ended = running.then(() => {
+    throw new PayflowError('SYNC_TIMEOUT', 'interrupted');
+  });
+  try {
+    return await Promise.race([agent.then(body), ended]);
+  } finally {
+    stop.abort();
+    await Promise.allSettled([running, ended]);
+  }
+}

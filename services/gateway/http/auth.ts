@@ -1,0 +1,110 @@
+/**
+ * Who is asking. A bearer token is a person's or program's (payflow_sync.token; viewer < operator) or a till's
+ * (payflow_sync.terminal), which may only ask for its own sync and status. Tokens are found by their SHA-256.
+ */
+import type { Pool } from 'pg';
+import { PayflowError } from '../../shared/errors.ts';
+import { hashSecret, newToken } from '../../shared/tokens.ts';
+import { firstRow, iso, rows } from '../database.ts';
+
+export type Role = 'viewer' | 'operator';
+
+export type Principal =
+  | { readonly kind: 'user'; readonly name: string; readonly role: Role }
+  | { readonly kind: 'terminal'; readonly terminalId: string; readonly storeId: string };
+
+/** @throws PayflowError UNAUTHENTICATED when the token is unknown, expired or revoked */
+export async function authenticate(pool: Pool, token: string): Promise<Principal> {
+  const hash = hashSecret(token);
+  const row = await firstRow<{ kind: 'user' | 'terminal'; name: string; extra: string }>(
+    pool,
+    `SELECT 'user' AS kind, name, role AS extra FROM payflow_sync.token
+     WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+     UNION ALL
+     SELECT 'terminal', terminal_id, store_id FROM payflow_sync.terminal
+     WHERE token_hash = $1 AND status <> 'retired'`,
+    [hash],
+  );
+  if (row === undefined)
+    throw new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
+  return row.kind === 'user'
+    ? { kind: 'user', name: row.name, role: row.extra === 'operator' ? 'operator' : 'viewer' }
+    : { kind: 'terminal', terminalId: row.name, storeId: row.extra };
+}
+
+/** @throws PayflowError UNAUTHENTICATED when there is no bearer token in the header */
+export function bearerToken(authorization: string | undefined): string {
+  const match = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization ?? '');
+  if (match?.[1] === undefined) throw new PayflowError('UNAUTHENTICATED', 'a bearer token is needed');
+  return match[1];
+}
+
+/** @throws PayflowError FORBIDDEN unless the principal is a user with at least this role */
+export function requireRole(principal: Principal, role: Role): void {
+  const enough = principal.kind === 'user' && (role === 'viewer' || principal.role === 'operator');
+  if (!enough) throw new PayflowError('FORBIDDEN', `this needs a token with the role ${role}`);
+}
+
+/** A till passes for itself, a user with the role for any. @throws PayflowError FORBIDDEN */
+export function requireRoleOrSelf(principal: Principal, role: Role, terminalId: string | undefined): void {
+  if (principal.kind === 'user') return requireRole(principal, role);
+  if (principal.terminalId !== terminalId) {
+    throw new PayflowError('FORBIDDEN', 'a till may only ask for its own sync and status');
+  }
+}
+
+export interface TokenRow {
+  readonly tokenId: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+const TOKEN_COLUMNS = `token_id AS "tokenId", name, role, ${iso('created_at')} AS "createdAt",
+  ${iso('expires_at')} AS "expiresAt", ${iso('revoked_at')} AS "revokedAt"`;
+
+export interface CreateTokenOptions {
+  readonly name: string;
+  readonly role: Role;
+  /** Without it the token lives until it is revoked. */
+  readonly expiresInSeconds?: number | undefined;
+}
+
+/** The token itself is returned here and never again. */
+export async function createToken(
+  pool: Pool,
+  options: CreateTokenOptions,
+): Promise<TokenRow & { token: string }> {
+  const token = newToken('user');
+  const row = await firstRow<TokenRow>(
+    pool,
+    `INSERT INTO payflow_sync.token (name, role, token_hash, expires_at)
+     VALUES ($1, $2, $3, now() + make_interval(secs => $4)) RETURNING ${TOKEN_COLUMNS}`,
+    [options.name, options.role, hashSecret(token), options.expiresInSeconds ?? null],
+  );
+  if (row === undefined) throw new PayflowError('INTERNAL', 'INSERT … RETURNING gave no row');
+  return { ...row, token };
+}
+
+export async function listTokens(pool: Pool): Promise<TokenRow[]> {
+  return rows(pool, `SELECT ${TOKEN_COLUMNS} FROM payflow_sync.token ORDER BY created_at, token_id`);
+}
+
+/** @param nameOrId tokens of this name that are still valid, or the one with this id; @throws PayflowError NOT_FOUND */
+export async function revokeToken(pool: Pool, nameOrId: string): Promise<number> {
+  const revoked = await rows(
+    pool,
+    `UPDATE payflow_sync.token SET revoked_at = now()
+     WHERE (token_id::text = $1 OR name = $1) AND revoked_at IS NULL RETURNING token_id`,
+    [nameOrId],
+  );
+  if (revoked.length === 0) throw new PayflowError('NOT_FOUND', `there is no valid token ${nameOrId}`);
+  return revoked.length;
+}
+
+/** For a token that its maker has used up: nothing of it stays. */
+export async function removeToken(pool: Pool, tokenId: string): Promise<void> {
+  await rows(pool, 'DELETE FROM payflow_sync.token WHERE token_id = $1', [tokenId]);
+}

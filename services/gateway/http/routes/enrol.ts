@@ -1,0 +1,31 @@
+/** POST /api/v1/enroll: a till exchanges its one-use code for a token. The code is its credential. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { GatewayContext } from '../../context.ts';
+import { enrolTerminal } from '../../terminals.ts';
+
+const bodySchema = z.strictObject({
+  code: z.string().min(1).max(64),
+  publicKey: z.string().min(1).max(1000).describe('Ed25519 public key, PEM'),
+});
+
+export function enrolRoutes(context: GatewayContext) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.post<{ Body: z.output<typeof bodySchema> }>(
+      '/enroll',
+      {
+        schema: { body: bodySchema, security: [], tags: ['terminals'], summary: 'Enrol a till by its code' },
+        config: { rateLimit: { max: context.limits.enrolmentsPerMinute, timeWindow: 60_000 } },
+      },
+      async (request) => {
+        const { pool, prefix, brokers } = context;
+        const enrolment = await enrolTerminal(pool, { ...request.body, prefix, brokers });
+        context.log.info(
+          { terminalId: enrolment.terminalId },
+          `terminal ${enrolment.terminalId} is enrolled`,
+        );
+        return enrolment;
+      },
+    );
+  };
+}

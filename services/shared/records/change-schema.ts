@@ -1,0 +1,134 @@
+/**
+ * The Avro schema of a table's change records, made from its mapped columns. Field order is the wire order and
+ * is relied on by the encoder of central-capture.
+ */
+import { createHash } from 'node:crypto';
+import type { CentralKind } from '../catalog/central-catalog.ts';
+
+/** Attributes that Avro itself does not know; they travel with the schema in the schemas topic. */
+export interface ChangeSchema {
+  readonly type: 'record';
+  readonly name: string;
+  readonly namespace: string;
+  /** Central table name as in the mapping. */
+  readonly table: string;
+  /** Key columns, in key order. */
+  readonly key: readonly string[];
+  readonly fields: readonly SchemaField[];
+}
+
+export interface SchemaField {
+  readonly name: string;
+  readonly type: unknown;
+  readonly default?: null;
+  readonly pgName?: string;
+  readonly pgType?: string;
+}
+
+export interface SchemaColumn {
+  readonly name: string;
+  readonly kind: CentralKind;
+  /** As `format_type` prints it. */
+  readonly type: string;
+}
+
+const AVRO_TYPES: Readonly<Record<CentralKind, string | { type: 'long'; int8: true }>> = {
+  boolean: 'boolean',
+  int: 'int',
+  bigint: { type: 'long', int8: true },
+  double: 'double',
+  bytes: 'bytes',
+  text: 'string',
+};
+
+/** Order of the op in the schema's enum. */
+export const OPS = ['c', 'u', 'd', 'r'] as const;
+
+const SOURCE = {
+  type: 'record',
+  name: 'Source',
+  fields: [
+    { name: 'table', type: 'string' },
+    { name: 'epoch', type: 'int' },
+    { name: 'lsn', type: { type: 'long', int8: true } },
+    { name: 'xid', type: 'long' },
+    { name: 'commitTimeUs', type: { type: 'long', int8: true } },
+    { name: 'seq', type: 'int' },
+  ],
+};
+
+const ORIGIN = {
+  type: 'record',
+  name: 'Origin',
+  fields: [
+    { name: 'terminal', type: 'string' },
+    { name: 'incarnation', type: 'string' },
+    { name: 'seq', type: 'long' },
+    { name: 'outcome', type: 'string' },
+  ],
+};
+
+/**
+ * Every column is nullable with default null, so that a reader of another version can resolve added and
+ * removed ones. `before` may hold the key alone, where the WAL had no more.
+ */
+export function changeSchema(
+  table: string,
+  key: readonly string[],
+  columns: readonly SchemaColumn[],
+): ChangeSchema {
+  const fields = columns.map((column, index) => rowField(column, index));
+  const keyFields = fields.filter((field) => key.includes(field.pgName ?? ''));
+  const row = { type: 'record', name: 'Row', fields };
+  const namespace = `payflow.${safeName(table)}_${digest({ table, key, fields })}`;
+  return {
+    type: 'record',
+    name: 'Change',
+    namespace,
+    table,
+    key,
+    fields: [
+      { name: 'protocol', type: 'int' },
+      { name: 'op', type: { type: 'enum', name: 'Op', symbols: OPS } },
+      { name: 'source', type: SOURCE },
+      { name: 'origins', type: { type: 'array', items: ORIGIN } },
+      { name: 'omitted', type: { type: 'array', items: 'string' } },
+      { name: 'before', type: ['null', row, { type: 'record', name: 'Key', fields: keyFields }] },
+      { name: 'after', type: ['null', 'Row'] },
+    ],
+  };
+}
+
+/** The columns of a row of this schema, in wire order. */
+export function rowColumns(schema: ChangeSchema): { field: string; name: string; type: string }[] {
+  const union = schema.fields.find((field) => field.name === 'before')?.type as unknown[];
+  const row = union[1] as { fields: SchemaField[] };
+  return row.fields.map((field) => ({
+    field: field.name,
+    name: field.pgName ?? field.name,
+    type: field.pgType ?? '',
+  }));
+}
+
+function rowField(column: SchemaColumn, index: number): SchemaField {
+  const name = /^[A-Za-z_]\w*$/.test(column.name) ? column.name : `column_${index}`;
+  return {
+    name,
+    type: ['null', AVRO_TYPES[column.kind]],
+    default: null,
+    pgName: column.name,
+    pgType: column.type,
+  };
+}
+
+function safeName(table: string): string {
+  return table.replace(/\W/g, '_');
+}
+
+/**
+ * In the name, because a fingerprint is taken over Avro's own attributes only: without it numeric(10,2) and
+ * numeric(12,2) would share one, and the second schema would never be published.
+ */
+function digest(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12);
+}

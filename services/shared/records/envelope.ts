@@ -1,0 +1,264 @@
+/**
+ * Records of the down streams, from and to bytes: change records (Avro single objects, one schema per table,
+ * kept in the schemas topic) and control records (JSON).
+ */
+import avro from 'avsc';
+import { z } from 'zod';
+import {
+  fingerprintHex,
+  fingerprintOf,
+  readFingerprint,
+  SINGLE_OBJECT_HEADER_BYTES,
+} from './avro-fingerprint.ts';
+import {
+  parseRowKey,
+  PROTOCOL_VERSION,
+  rowKey,
+  type CentralRow,
+  type CentralValue,
+  type ChangeRecord,
+  type ControlRecord,
+  type Origin,
+  type RowOp,
+} from './change-record.ts';
+import { rowColumns, type ChangeSchema } from './change-schema.ts';
+import { PayflowError } from '../errors.ts';
+import { CONTROL_KEY_PREFIX, type LogRecord, type StoredRecord } from '../log/event-log.ts';
+import { decodePositionHeader, encodePositionHeader, POSITION_HEADER, type Position } from './position.ts';
+
+/** On progress records: 16 bytes, the newest catalog position up to and including their transaction. */
+export const CATALOG_POSITION_HEADER = 'c';
+
+/** A schema ready for use. */
+export interface CompiledSchema {
+  readonly fingerprint: bigint;
+  readonly schema: ChangeSchema;
+  readonly type: avro.Type;
+  /** Central column → PostgreSQL type. */
+  readonly types: ReadonlyMap<string, string>;
+  /** Avro field → central column, only where they differ. */
+  readonly renamed: readonly (readonly [field: string, column: string])[];
+}
+
+/** Where `decodeChange` gets its schemas; SchemaRegistry is the one over the schemas topic. */
+export interface SchemaSource {
+  find(fingerprint: bigint): CompiledSchema | undefined;
+  /** @throws PayflowError SCHEMA_UNKNOWN */
+  fetch(fingerprint: bigint): Promise<CompiledSchema>;
+}
+
+/** What avsc makes of a record. */
+interface DecodedChange {
+  readonly protocol: number;
+  readonly op: RowOp;
+  readonly source: { readonly xid: number; readonly commitTimeUs: bigint };
+  readonly origins: readonly Origin[];
+  readonly omitted: readonly string[];
+  /** Wrapped, because two branches are records. */
+  readonly before: Record<string, Record<string, CentralValue>> | null;
+  readonly after: Record<string, CentralValue> | null;
+}
+
+const NO_TYPES: ReadonlyMap<string, string> = new Map();
+const OLDEST_PROTOCOL = Math.max(1, PROTOCOL_VERSION - 2);
+
+/** int8 and LSNs as bigint: doubles would lose their last digits. */
+const bigintLong = avro.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer: (value: bigint) => {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigInt64LE(value);
+    return bytes;
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (value: unknown) => typeof value === 'bigint',
+  compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
+});
+
+export function compileSchema(schema: ChangeSchema): CompiledSchema {
+  const type = avro.Type.forSchema(structuredClone(schema) as unknown as avro.Schema, {
+    typeHook: (part) => (typeof part === 'object' && 'int8' in part ? bigintLong : undefined),
+  });
+  const columns = rowColumns(schema);
+  return {
+    fingerprint: fingerprintOf(JSON.stringify(type.schema())),
+    schema,
+    type,
+    types: new Map(columns.map((column) => [column.name, column.type])),
+    renamed: columns.flatMap(({ field, name }) => (field === name ? [] : [[field, name] as const])),
+  };
+}
+
+/** Whether the record is capture's own (heartbeat, seeding mark) or the log's, and not a row. */
+export function isControl(record: LogRecord): boolean {
+  return record.key !== null && record.key[0] === CONTROL_KEY_PREFIX.charCodeAt(0);
+}
+
+/**
+ * A row record. At once when its schema is known already, else after a look into the schemas topic.
+ * @throws PayflowError RECORD_MALFORMED, SCHEMA_UNKNOWN
+ */
+export function decodeChange(
+  record: StoredRecord,
+  schemas: SchemaSource,
+): ChangeRecord | Promise<ChangeRecord> {
+  const place = positionOf(record);
+  const key = parseRowKey(record.key?.toString('utf8') ?? '');
+  if (record.value === null) {
+    return {
+      protocol: PROTOCOL_VERSION,
+      op: 'd',
+      ...key,
+      before: null,
+      after: null,
+      ...place,
+      xid: 0,
+      commitTimeUs: 0n,
+      origins: [],
+      omitted: [],
+      types: NO_TYPES,
+    };
+  }
+  const value = record.value;
+  const fingerprint = readFingerprint(value);
+  if (fingerprint === undefined) throw malformed(record, 'is no Avro single object');
+  const known = schemas.find(fingerprint);
+  if (known !== undefined) return buildChange(record, value, known, key, place);
+  return schemas.fetch(fingerprint).then((schema) => buildChange(record, value, schema, key, place));
+}
+
+/** Field by field: spreading costs more than all of Avro here. */
+function buildChange(
+  record: StoredRecord,
+  value: Buffer,
+  schema: CompiledSchema,
+  key: ReturnType<typeof parseRowKey>,
+  place: ReturnType<typeof positionOf>,
+): ChangeRecord {
+  const decoded = decodeValue(record, value, schema);
+  const before = decoded.before === null ? null : (Object.values(decoded.before)[0] ?? null);
+  return {
+    protocol: decoded.protocol,
+    op: decoded.op,
+    table: key.table,
+    id: key.id,
+    before: centralRow(before, schema),
+    after: centralRow(decoded.after, schema),
+    position: place.position,
+    lastOfTransaction: place.lastOfTransaction,
+    xid: decoded.source.xid,
+    commitTimeUs: decoded.source.commitTimeUs,
+    origins: decoded.origins,
+    omitted: decoded.omitted,
+    types: schema.types,
+  };
+}
+
+/**
+ * A change record as log record, by avsc. (Capture has a faster way from WAL bytes; both must agree.)
+ */
+export function encodeChange(change: ChangeRecord, schema: CompiledSchema): LogRecord {
+  const { table, epoch, lsn, seq } = { table: change.table, ...change.position };
+  const row = (values: CentralRow | null): CentralRow | null => {
+    if (values === null) return null;
+    return Object.fromEntries(
+      rowColumns(schema.schema).map(({ field, name }) => [field, values[name] ?? null]),
+    );
+  };
+  const body = schema.type.toBuffer({
+    protocol: change.protocol,
+    op: change.op,
+    source: { table, epoch, lsn, xid: change.xid, commitTimeUs: change.commitTimeUs, seq },
+    origins: change.origins,
+    omitted: change.omitted,
+    before: change.before === null ? null : { [`${schema.schema.namespace}.Row`]: row(change.before) },
+    after: row(change.after),
+  });
+  const header = Buffer.alloc(SINGLE_OBJECT_HEADER_BYTES);
+  header.writeUInt16BE(0xc301, 0);
+  header.writeBigUInt64LE(schema.fingerprint, 2);
+  return {
+    key: Buffer.from(rowKey(table, change.id)),
+    value: Buffer.concat([header, body]),
+    headers: { [POSITION_HEADER]: encodePositionHeader(change.position, change.lastOfTransaction) },
+  };
+}
+
+const controlSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('heartbeat'), streamId: z.string(), sentAtMs: z.number() }),
+  z.object({ kind: z.literal('seed-begin'), table: z.string() }),
+  z.object({ kind: z.literal('seed-complete'), table: z.string() }),
+  z.object({ kind: z.literal('takeover'), capture: z.string() }),
+]);
+
+/** The newest of each kind (and table) survives compaction. */
+export function encodeControl(control: ControlRecord, position: Position): LogRecord {
+  return {
+    key: Buffer.from(controlKey(control)),
+    value: Buffer.from(JSON.stringify(control)),
+    headers: { [POSITION_HEADER]: encodePositionHeader(position, true) },
+  };
+}
+
+/** @returns undefined for control records that this version does not know (and for the log's own) */
+export function decodeControl(
+  record: StoredRecord,
+): { control: ControlRecord; position: Position } | undefined {
+  if (record.value === null || record.headers[POSITION_HEADER] === undefined) return undefined;
+  try {
+    const parsed = controlSchema.safeParse(JSON.parse(record.value.toString('utf8')));
+    return parsed.success ? { control: parsed.data, position: positionOf(record).position } : undefined;
+  } catch (error) {
+    throw malformed(record, 'is no JSON', error);
+  }
+}
+
+function controlKey(control: ControlRecord): string {
+  switch (control.kind) {
+    case 'heartbeat':
+      return `${CONTROL_KEY_PREFIX}heartbeat`;
+    case 'seed-begin':
+    case 'seed-complete':
+      return `${CONTROL_KEY_PREFIX}${control.kind}:${control.table}`;
+    case 'takeover':
+      return `${CONTROL_KEY_PREFIX}takeover`;
+  }
+}
+
+function decodeValue(record: StoredRecord, value: Buffer, schema: CompiledSchema): DecodedChange {
+  let decoded: DecodedChange;
+  try {
+    decoded = schema.type.decode(value, SINGLE_OBJECT_HEADER_BYTES).value as DecodedChange;
+  } catch (error) {
+    throw malformed(record, `does not fit schema ${fingerprintHex(schema.fingerprint)}`, error);
+  }
+  if (decoded.protocol < OLDEST_PROTOCOL || decoded.protocol > PROTOCOL_VERSION) {
+    throw malformed(record, `has protocol ${decoded.protocol}`);
+  }
+  return decoded;
+}
+
+function centralRow(row: Record<string, CentralValue> | null, schema: CompiledSchema): CentralRow | null {
+  if (row === null || schema.renamed.length === 0) return row;
+  const named = { ...row };
+  for (const [field, column] of schema.renamed) {
+    if (!(field in named)) continue;
+    named[column] = named[field] ?? null;
+    delete named[field];
+  }
+  return named;
+}
+
+function positionOf(record: StoredRecord): { position: Position; lastOfTransaction: boolean } {
+  const header = record.headers[POSITION_HEADER];
+  if (header === undefined) throw malformed(record, 'has no position');
+  return decodePositionHeader(header);
+}
+
+function malformed(record: StoredRecord, what: string, cause?: unknown): PayflowError {
+  return new PayflowError('RECORD_MALFORMED', `the record at offset ${record.offset} ${what}`, {
+    cause,
+    details: { offset: record.offset, key: record.key?.toString('utf8') },
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * The schemas topic as a map: fingerprint → compiled schema. Capture publishes, everyone reads. Read from its
+ * beginning once, then only what was added.
+ */
+import { fingerprintHex } from './avro-fingerprint.ts';
+import type { ChangeSchema } from './change-schema.ts';
+import { compileSchema, type CompiledSchema, type SchemaSource } from './envelope.ts';
+import { PayflowError } from '../errors.ts';
+import type { EventLog, StreamRef } from '../log/event-log.ts';
+import { STREAM_ID_KEY } from '../log/event-log.ts';
+import { schemasStream } from '../log/topics.ts';
+
+export class SchemaRegistry implements SchemaSource {
+  readonly #eventLog: EventLog;
+  readonly #stream: StreamRef;
+  readonly #schemas = new Map<bigint, CompiledSchema>();
+  #nextOffset: number | null = null;
+  #refreshing: Promise<void> | null = null;
+
+  constructor(options: { eventLog: EventLog; prefix: string }) {
+    this.#eventLog = options.eventLog;
+    this.#stream = schemasStream(options.prefix);
+  }
+
+  find(fingerprint: bigint): CompiledSchema | undefined {
+    return this.#schemas.get(fingerprint);
+  }
+
+  async fetch(fingerprint: bigint): Promise<CompiledSchema> {
+    const known = this.#schemas.get(fingerprint);
+    if (known !== undefined) return known;
+    await this.#refresh();
+    const found = this.#schemas.get(fingerprint);
+    if (found === undefined) {
+      throw new PayflowError(
+        'SCHEMA_UNKNOWN',
+        `no schema ${fingerprintHex(fingerprint)} in the schemas topic`,
+      );
+    }
+    return found;
+  }
+
+  /** Makes the schema known to every reader; durable when it resolves, so records may name it from then on. */
+  async publish(schema: ChangeSchema): Promise<CompiledSchema> {
+    const compiled = compileSchema(schema);
+    if (!this.#schemas.has(compiled.fingerprint)) await this.#refresh();
+    const known = this.#schemas.get(compiled.fingerprint);
+    if (known !== undefined) return known;
+    await this.#eventLog.append(this.#stream, [
+      { key: Buffer.from(fingerprintHex(compiled.fingerprint)), value: Buffer.from(JSON.stringify(schema)) },
+    ]);
+    this.#schemas.set(compiled.fingerprint, compiled);
+    return compiled;
+  }
+
+  /** One at a time: a burst of records with a new schema asks once. */
+  async #refresh(): Promise<void> {
+    this.#refreshing ??= this.#readOn().finally(() => (this.#refreshing = null));
+    await this.#refreshing;
+  }
+
+  async #readOn(): Promise<void> {
+    const { first, end } = await this.#eventLog.offsets(this.#stream);
+    let next = Math.max(first, this.#nextOffset ?? first);
+    if (next >= end) return;
+    const stop = new AbortController();
+    try {
+      for await (const batch of this.#eventLog.read(this.#stream, { from: next, signal: stop.signal })) {
+        for (const record of batch) {
+          next = record.offset + 1;
+          if (record.value !== null && record.key?.toString('utf8') !== STREAM_ID_KEY)
+            this.#add(record.value);
+        }
+        this.#nextOffset = next;
+        if (next >= end) break;
+      }
+    } finally {
+      stop.abort();
+    }
+  }
+
+  #add(value: Buffer): void {
+    const compiled = compileSchema(JSON.parse(value.toString('utf8')) as ChangeSchema);
+    this.#schemas.set(compiled.fingerprint, compiled);
+  }
+}

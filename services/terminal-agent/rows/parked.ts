@@ -1,0 +1,122 @@
+/**
+ * Central rows that cannot be written yet, newest image only, kept in the till's file in the transaction that
+ * moves the stream's offset. A parked row never blocks the stream.
+ */
+import type { Statement } from 'better-sqlite3';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+
+export type ParkReason =
+  /** A row it refers to is not here. */
+  | 'parent'
+  /** It may be the till's own row, whose link is still under way. */
+  | 'own'
+  /** A constraint of the till's table refused it. */
+  | 'refused'
+  /** It deletes a row that unsettled rows refer to. */
+  | 'children'
+  /** A local row claims its central id, but is another row by its natural key. */
+  | 'server-id'
+  /** The record cannot be read. */
+  | 'unreadable';
+
+export interface ParkedRow {
+  readonly table: string;
+  readonly centralId: string;
+  readonly position: Buffer;
+  readonly topic: string;
+  /** Coded by rows/image.ts. */
+  readonly image: string;
+  readonly reason: ParkReason;
+  readonly message: string;
+  /** `parentKey` of the missing parent. */
+  readonly waitsFor: string | null;
+}
+
+const COLUMNS = `table_name AS "table", central_id AS centralId, position, topic, record AS image, reason, message,
+  waits_for AS waitsFor`;
+
+export function parentKey(localTable: string, centralId: string): string {
+  return `${localTable}:${centralId}`;
+}
+
+export class ParkedRows {
+  readonly #db: SqliteDatabase;
+  readonly #statements = new Map<string, Statement>();
+  #any = true;
+
+  constructor(db: SqliteDatabase) {
+    this.#db = db;
+  }
+
+  /** At the start of each transaction; while nothing is parked, the rows need not be looked for one by one. */
+  begin(): void {
+    this.#any = this.#prepare('SELECT 1 FROM sync_parked LIMIT 1').get() !== undefined;
+  }
+
+  get any(): boolean {
+    return this.#any;
+  }
+
+  get(table: string, centralId: string): ParkedRow | undefined {
+    if (!this.#any) return undefined;
+    return this.#all('table_name = ? AND central_id = ?', table, centralId)[0];
+  }
+
+  put(row: ParkedRow, nowMs: number): void {
+    this.#any = true;
+    this.#prepare(
+      `INSERT OR REPLACE INTO sync_parked
+       (table_name, central_id, position, topic, record, reason, message, waits_for, parked_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(
+      row.table,
+      row.centralId,
+      row.position,
+      row.topic,
+      row.image,
+      row.reason,
+      row.message,
+      row.waitsFor,
+      nowMs,
+    );
+  }
+
+  remove(table: string, centralId: string): void {
+    if (!this.#any) return;
+    this.#prepare('DELETE FROM sync_parked WHERE table_name = ? AND central_id = ?').run(table, centralId);
+  }
+
+  /** Children of a row that has just come. */
+  waitingFor(parent: string): ParkedRow[] {
+    return this.#any ? this.#all('waits_for = ?', parent) : [];
+  }
+
+  ofReason(reason: ParkReason): ParkedRow[] {
+    return this.#any ? this.#all('reason = ? ORDER BY position', reason) : [];
+  }
+
+  refusedIn(table: string): ParkedRow[] {
+    return this.#any ? this.#all(`table_name = ? AND reason = 'refused' ORDER BY position`, table) : [];
+  }
+
+  all(): ParkedRow[] {
+    return this.#all('1 ORDER BY table_name, central_id');
+  }
+
+  count(): number {
+    return Number((this.#prepare('SELECT count(*) AS n FROM sync_parked').get() as { n: number }).n);
+  }
+
+  #all(where: string, ...values: string[]): ParkedRow[] {
+    return this.#prepare(`SELECT ${COLUMNS} FROM sync_parked WHERE ${where}`).all(...values) as ParkedRow[];
+  }
+
+  #prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}

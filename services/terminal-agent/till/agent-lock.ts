@@ -1,0 +1,37 @@
+/**
+ * One agent per till file. The lock is an operating-system lock that SQLite holds on an empty file beside it,
+ * so that it vanishes with the process, kill -9 included, and needs no clean-up.
+ */
+import Database from 'better-sqlite3';
+import { PayflowError } from '../../shared/errors.ts';
+import { wrapSqliteError, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+
+export class AgentLock {
+  readonly #db: SqliteDatabase;
+
+  private constructor(db: SqliteDatabase) {
+    this.#db = db;
+  }
+
+  /** @throws PayflowError TERMINAL_DB_IN_USE when another process, or another part of this one, holds it */
+  static take(file: string): AgentLock {
+    const lockFile = `${file}.sync-lock`;
+    let db: SqliteDatabase | undefined;
+    try {
+      db = new Database(lockFile, { timeout: 0 });
+      db.pragma('journal_mode = MEMORY');
+      db.exec('BEGIN EXCLUSIVE');
+      return new AgentLock(db);
+    } catch (error) {
+      db?.close();
+      if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+        throw new PayflowError('TERMINAL_DB_IN_USE', `another agent has ${file} open`, { cause: error });
+      }
+      throw wrapSqliteError(error, lockFile);
+    }
+  }
+
+  release(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Puts our tables and triggers into payflow.db, or brings them up to date; changes nothing when they are as
+ * they should be. Runs inside the caller's transaction, so that the app never sees half of it.
+ */
+import Database from 'better-sqlite3';
+import type { Logger } from 'pino';
+import { PayflowError } from '../../shared/errors.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import {
+  LOCAL_SCHEMA,
+  quoteName,
+  syncChangeTableSql,
+  syncEvictedTableSql,
+  syncRowTableSql,
+} from './local-schema.ts';
+import { triggerStatusColumns } from './status-columns.ts';
+import type { Trigger } from './trigger-sql.ts';
+import { TRIGGER_NAME, triggersOf } from './triggers.ts';
+
+/** A table without a key, or with nothing mapped, cannot be captured; parity lists it. */
+export function isCapturable(table: BoundTable): boolean {
+  return table.local.key.length > 0 && table.columns.length > 0;
+}
+
+export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): void {
+  checkOwnTables(db);
+  db.exec(LOCAL_SCHEMA);
+  const wanted = new Set<string>();
+  for (const table of binding.tables.values()) {
+    db.exec(syncRowTableSql(table.local.name));
+    if (!isCapturable(table)) {
+      log.warn({ table: table.local.name }, 'table without a key or mapped columns is not captured');
+      continue;
+    }
+    installTables(db, table);
+    for (const { name } of installTriggers(db, table, log)) wanted.add(name);
+  }
+  const stale = ownTriggers(db).filter((name) => !wanted.has(name));
+  if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
+  dropTriggers(db, stale);
+}
+
+/** Another program's table under one of our names would make our triggers fail inside the app's statements. */
+function checkOwnTables(db: SqliteDatabase): void {
+  const model = new Database(':memory:');
+  try {
+    model.exec(LOCAL_SCHEMA);
+    const tables = model
+      .prepare<[], string>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'sync%'`)
+      .pluck()
+      .all();
+    for (const table of tables) {
+      const found = new Set(columnsOf(db, table));
+      const missing = columnsOf(model, table).filter((column) => !found.has(column));
+      if (found.size === 0 || missing.length === 0) continue;
+      throw new PayflowError(
+        'TERMINAL_DB_INVALID',
+        `${db.name} has a table ${table} that is not ours (no column ${missing.join(', ')})`,
+      );
+    }
+  } finally {
+    model.close();
+  }
+}
+
+function installTables(db: SqliteDatabase, { local, columns }: BoundTable): void {
+  const names = columns.map((column) => column.local);
+  db.exec(syncChangeTableSql(local.name, names));
+  const change = `sync_change_${local.name}`;
+  const present = new Set(columnsOf(db, change));
+  for (const name of names.flatMap((column) => [`old_${column}`, `new_${column}`])) {
+    if (!present.has(name)) db.exec(`ALTER TABLE ${quoteName(change)} ADD COLUMN ${quoteName(name)}`);
+  }
+  const evicted = `sync_evicted_${local.name}`;
+  const sql = syncEvictedTableSql(local.name, local.key, names);
+  // Only a scratch table: made anew when its columns change. Its trigger goes with it and is installed again.
+  const scratch = new Database(':memory:');
+  try {
+    scratch.exec(sql);
+    if (columnsOf(db, evicted).join('\n') !== columnsOf(scratch, evicted).join('\n')) {
+      db.exec(`DROP TABLE IF EXISTS ${quoteName(evicted)}; ${sql}`);
+    }
+  } finally {
+    scratch.close();
+  }
+}
+
+function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
+  const wanted = triggersOf(table, triggerStatusColumns(db, table));
+  if (isInstalled(db, table, wanted)) return wanted;
+  const compiledBefore = compiles(db, table) === undefined;
+  dropTriggers(
+    db,
+    wanted.map(({ name }) => name),
+  );
+  for (const trigger of wanted) db.exec(trigger.sql);
+  const problem = compiles(db, table);
+  // A trigger that does not compile would fail every statement of the app: never commit one.
+  if (problem !== undefined && compiledBefore) {
+    throw new PayflowError('INTERNAL', `triggers of ${table.local.name} do not compile`, { cause: problem });
+  }
+  log.info({ table: table.local.name }, 'triggers installed');
+  return wanted;
+}
+
+/** Creates the triggers of a table again, so that they are the newest on it. */
+export function recreateTriggers(db: SqliteDatabase, table: BoundTable): void {
+  if (!isCapturable(table)) return;
+  const triggers = triggersOf(table, triggerStatusColumns(db, table));
+  dropTriggers(
+    db,
+    triggers.map(({ name }) => name),
+  );
+  for (const trigger of triggers) db.exec(trigger.sql);
+}
+
+function dropTriggers(db: SqliteDatabase, names: readonly string[]): void {
+  for (const name of names) db.exec(`DROP TRIGGER IF EXISTS ${quoteName(name)}`);
+}
+
+/** As wanted, word for word, in this order, and newer than every trigger of the app. */
+function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Trigger[]): boolean {
+  const all = [...triggerRows(db, table.local.name), ...triggerRows(db, `sync_evicted_${table.local.name}`)];
+  const onTable = triggerRows(db, table.local.name);
+  const firstOwn = onTable.findIndex(({ name }) => TRIGGER_NAME.test(name));
+  const lastApp = onTable.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
+  if (lastApp > firstOwn) return false;
+  const own = new Map(all.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]));
+  return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
+}
+
+function triggerRows(db: SqliteDatabase, table: string): Trigger[] {
+  return db
+    .prepare<[string], Trigger>(
+      `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY rowid`,
+    )
+    .all(table);
+}
+
+function ownTriggers(db: SqliteDatabase): string[] {
+  return db
+    .prepare<[], Trigger>(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid`)
+    .all()
+    .filter(({ name, sql }) => TRIGGER_NAME.test(name) && /\bsync_(silence|outbox)\b/.test(sql))
+    .map(({ name }) => name);
+}
+
+/** @returns the error with which the app's statements on this table would fail, or undefined */
+function compiles(db: SqliteDatabase, { local, columns }: BoundTable): unknown {
+  const table = quoteName(local.name);
+  const sets = columns.map((column) => `${quoteName(column.local)} = ${quoteName(column.local)}`);
+  try {
+    db.prepare(`EXPLAIN INSERT INTO ${table} DEFAULT VALUES`).all();
+    db.prepare(`EXPLAIN UPDATE ${table} SET ${sets.join(', ')}`).all();
+    db.prepare(`EXPLAIN DELETE FROM ${table}`).all();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function columnsOf(db: SqliteDatabase, table: string): string[] {
+  return db.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(table);
+}

@@ -1,0 +1,234 @@
+/**
+ * The till's own file, payflow.db, as the agent holds it. It belongs to the app: we never change its journal
+ * mode, never hold a lock longer than one short transaction, and commit seldom while the app writes (see
+ * write-gate.ts). One agent at a time: whoever holds the lock beside the file.
+ *
+ * `foreign_keys` is OFF on our connection: a deferred key fails at COMMIT naming no row, and a cascade would
+ * remove rows whose changes are not settled.
+ */
+import type { Statement } from 'better-sqlite3';
+import type { Logger } from 'pino';
+import { PayflowError } from '../../shared/errors.ts';
+import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
+import {
+  inImmediate,
+  openDatabase,
+  realDatabasePath,
+  type SqliteDatabase,
+} from '../../shared/database/sqlite.ts';
+import { bindLocal, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { AgentLock } from './agent-lock.ts';
+import { quoteName } from './local-schema.ts';
+import { FileWatch } from './file-watch.ts';
+import { installSync, recreateTriggers } from './sync-install.ts';
+import { WriteGate } from './write-gate.ts';
+
+export interface TillDatabaseOptions {
+  readonly file: string;
+  /** As known from enrolment; a newer one that came through the log since is kept in the file. */
+  readonly mapping: Mapping;
+  /** Whose file this is; a file that says otherwise is a copy of another till's. */
+  readonly terminalId: string;
+  /** Of the agent file; see agent-file.ts. */
+  readonly incarnation: string;
+  readonly log: Logger;
+  /** ms; for the write gate. */
+  readonly now?: () => number;
+}
+
+export class TillDatabase {
+  readonly db: SqliteDatabase;
+  readonly gate: WriteGate;
+  readonly terminalId: string;
+  readonly incarnation: string;
+  /** Counts up whenever `binding` is made anew: statements prepared from an older one must be made again. */
+  generation = 0;
+  #mapping: Mapping;
+  #binding: LocalBinding;
+  #dataVersion: number;
+  #schemaVersion: number;
+  #ownWrite = false;
+  readonly #watch: FileWatch;
+  readonly #lock: AgentLock;
+  readonly #log: Logger;
+  /** Asked every few ms, so prepared once. */
+  readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
+
+  private constructor(db: SqliteDatabase, lock: AgentLock, options: TillDatabaseOptions) {
+    this.db = db;
+    this.gate = new WriteGate({ now: options.now ?? Date.now });
+    this.#lock = lock;
+    this.#log = options.log;
+    const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
+    this.#watch = new FileWatch(db.name, { isWal, now: options.now ?? Date.now });
+    this.terminalId = options.terminalId;
+    this.incarnation = options.incarnation;
+    this.#versions = {
+      data_version: db.prepare<[], number>('PRAGMA data_version').pluck(),
+      schema_version: db.prepare<[], number>('PRAGMA schema_version').pluck(),
+    };
+    this.#dataVersion = this.#pragma('data_version');
+    this.#mapping = newerMapping(db, options.mapping);
+    this.#binding = this.#install(this.#mapping);
+    this.#schemaVersion = this.#pragma('schema_version');
+  }
+
+  /**
+   * Opens the file, takes the lock and installs or updates sync tables and triggers in one transaction.
+   * @throws PayflowError TERMINAL_DB_MISSING, _READ_ONLY, _INVALID, _IN_USE, _BUSY, TERMINAL_FENCED
+   */
+  static open(options: TillDatabaseOptions): TillDatabase {
+    const file = realDatabasePath(options.file);
+    const lock = AgentLock.take(file);
+    let db: SqliteDatabase | undefined;
+    try {
+      db = openDatabase(file, { mustExist: true });
+      db.pragma('foreign_keys = OFF');
+      return new TillDatabase(db, lock, options);
+    } catch (error) {
+      db?.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  get mapping(): Mapping {
+    return this.#mapping;
+  }
+
+  /** The mapping joined with this file's tables. */
+  get binding(): LocalBinding {
+    return this.#binding;
+  }
+
+  get mappingVersion(): number {
+    return this.#mapping.version;
+  }
+
+  /** Whether anything was committed since the last look, by the app or by `write`. For every few ms. */
+  hasNews(): boolean {
+    const ownWrite = this.#ownWrite;
+    this.#ownWrite = false;
+    return this.appCommitted() || ownWrite;
+  }
+
+  /**
+   * Whether somebody else has committed since the last look (PRAGMA data_version): tells the write gate, and
+   * puts the triggers right when the app changed its schema.
+   */
+  appCommitted(): boolean {
+    if (!this.#watch.mayHaveChanged()) return false;
+    const version = this.#pragma('data_version');
+    if (version === this.#dataVersion) return false;
+    this.gate.appWrote();
+    if (this.#pragma('schema_version') !== this.#schemaVersion) this.rebind(this.#mapping);
+    this.#dataVersion = version;
+    return true;
+  }
+
+  /** Reads the app's changed schema: binds and installs again. */
+  rebind(mapping: Mapping): void {
+    this.#binding = this.#install(mapping);
+    this.#mapping = mapping;
+    this.#schemaVersion = this.#pragma('schema_version');
+    this.generation += 1;
+  }
+
+  /** Stores a newer mapping and binds it; a transaction of its own. */
+  adoptMapping(version: number, source: string): void {
+    const mapping = parseMapping(source, version);
+    this.write(() => {
+      this.rebind(mapping);
+      this.setMeta('mapping_version', String(version));
+      this.setMeta('mapping_source', source);
+    });
+  }
+
+  getMeta(name: string): string | undefined {
+    return this.db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+  }
+
+  /** Inside `write`. null removes it. */
+  setMeta(name: string, value: string | null): void {
+    if (value === null) this.db.prepare('DELETE FROM sync_meta WHERE name = ?').run(name);
+    else this.db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, ?)').run(name, value);
+  }
+
+  /** One write transaction of ours. The caller has asked `gate.waitMs()` before. */
+  write<T>(body: () => T): T {
+    const result = inImmediate(this.db, body);
+    this.#ownWrite = true;
+    this.gate.committed();
+    return result;
+  }
+
+  /**
+   * Call last in a transaction that dropped triggers of the app on `tables` and created them again: puts ours
+   * after them, because the newest trigger fires first (see triggers.ts).
+   */
+  triggersRestored(tables: Iterable<string>): void {
+    for (const name of tables) {
+      const table = this.#binding.tables.get(name);
+      if (table !== undefined) recreateTriggers(this.db, table);
+    }
+    this.#schemaVersion = this.#pragma('schema_version');
+  }
+
+  /**
+   * Call when the agent itself deletes a till row for good, inside its transaction: as the delete trigger does,
+   * so that a UUID or key that comes again is a new row.
+   */
+  forgetRow(table: BoundTable, rowKey: unknown, identity: string | null): void {
+    const name = table.local.name;
+    this.db.prepare('DELETE FROM sync_identity WHERE table_name = ? AND row_key = ?').run(name, rowKey);
+    this.db
+      .prepare(`UPDATE ${quoteName(`sync_row_${name}`)} SET row_key = NULL WHERE row_key = ?`)
+      .run(rowKey);
+    if (identity !== null) {
+      this.db
+        .prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)')
+        .run(name, identity);
+    }
+  }
+
+  close(): void {
+    this.db.close();
+    this.#lock.release();
+  }
+
+  #install(mapping: Mapping): LocalBinding {
+    return inImmediate(this.db, () => {
+      const binding = bindLocal(mapping, readLocalCatalog(this.db));
+      installSync(this.db, binding, this.#log);
+      this.#claim();
+      return binding;
+    });
+  }
+
+  #claim(): void {
+    const owner = this.getMeta('terminal_id');
+    if (owner !== undefined && owner !== this.terminalId) {
+      throw new PayflowError(
+        'TERMINAL_FENCED',
+        `${this.db.name} belongs to terminal ${owner}, not to ${this.terminalId}`,
+      );
+    }
+    if (owner === undefined) this.setMeta('terminal_id', this.terminalId);
+    if (this.getMeta('incarnation') !== this.incarnation) this.setMeta('incarnation', this.incarnation);
+  }
+
+  #pragma(name: 'data_version' | 'schema_version'): number {
+    return this.#versions[name].get() ?? 0;
+  }
+}
+
+function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
+  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
+  if (!hasMeta) return enrolled;
+  const meta = db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck();
+  const version = Number(meta.get('mapping_version') ?? 0);
+  const source = meta.get('mapping_source');
+  return source === undefined || version <= enrolled.version ? enrolled : parseMapping(source, version);
+}

@@ -1,0 +1,25 @@
+/** What the apply side needs of the till's database; `TillDatabase` is it, tests may be smaller. */
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+
+export interface TillHost {
+  /** One connection, used synchronously: nobody keeps a transaction open over an await. foreign_keys is OFF. */
+  readonly db: SqliteDatabase;
+  readonly terminalId: string;
+  readonly incarnation: string;
+  readonly binding: LocalBinding;
+  readonly mappingVersion: number;
+  /** Counts up whenever `binding` is made anew. */
+  readonly generation: number;
+  /** How long a commit of ours still has to wait so that the app's own transactions do not fail; 0: now. */
+  readonly gate: { waitMs(): number };
+  getMeta(name: string): string | undefined;
+  /** Inside `write`. */
+  setMeta(name: string, value: string | null): void;
+  write<T>(body: () => T): T;
+  /** Stores a newer mapping, binds it, rebuilds sync tables and triggers; a transaction of its own. */
+  adoptMapping(version: number, source: string): void;
+  /** After triggers of the app were dropped and made again on these tables. */
+  triggersRestored(tables: Iterable<string>): void;
+  forgetRow(table: BoundTable, rowKey: unknown, identity: string | null): void;
+}

@@ -1,0 +1,188 @@
+/**
+ * The agent's own file beside payflow.db, so that its bookkeeping costs the app nothing: units, what was
+ * published, and the incarnation of this till's history. A unit is durable here before it is published
+ * (synchronous = FULL: a unit that a power cut takes back after it was published could be cut differently).
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+
+-- Cut once, never again. part_ends: JSON array of each part's last seq.
+CREATE TABLE IF NOT EXISTS unit (
+  number INTEGER PRIMARY KEY,
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  changes INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  previous_hash BLOB NOT NULL,
+  part_ends TEXT NOT NULL,
+  cut_at_ms INTEGER NOT NULL,
+  published_at_ms INTEGER,
+  publications INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS unit_unpublished ON unit (number) WHERE published_at_ms IS NULL;
+CREATE INDEX IF NOT EXISTS unit_by_seq ON unit (last_seq);
+`;
+
+export interface CutUnit {
+  readonly number: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly changes: number;
+  readonly hash: Buffer;
+  readonly previousHash: Buffer;
+  readonly partEnds: readonly number[];
+  readonly cutAtMs: number;
+  /** When it was last published, and how often; null: never. */
+  readonly publishedAtMs: number | null;
+  readonly publications: number;
+}
+
+export interface UnitChain {
+  readonly number: number;
+  readonly lastSeq: number;
+  readonly hash: Buffer;
+}
+
+interface UnitRow {
+  number: number;
+  first_seq: number;
+  last_seq: number;
+  changes: number;
+  hash: Buffer;
+  previous_hash: Buffer;
+  part_ends: string;
+  cut_at_ms: number;
+  published_at_ms: number | null;
+  publications: number;
+}
+
+export class AgentFile {
+  readonly #db: SqliteDatabase;
+  /** Of this till's history, random; made with the file. */
+  readonly incarnation: string;
+  #chain: UnitChain;
+
+  private constructor(db: SqliteDatabase, incarnation: string) {
+    this.#db = db;
+    this.incarnation = incarnation;
+    this.#chain = this.last() ?? { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
+  }
+
+  /** `<dataDir>/<terminal>.agent.db`, made when it is not there. */
+  static open(dataDir: string, terminalId: string, newIncarnation: () => string = randomUUID): AgentFile {
+    mkdirSync(dataDir, { recursive: true });
+    const db = openDatabase(join(dataDir, `${terminalId}.agent.db`), { mustExist: false });
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    const incarnation = inImmediate(db, () => {
+      db.exec(SCHEMA);
+      db.prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`).run(newIncarnation());
+      return db.prepare<[], string>(`SELECT value FROM meta WHERE name = 'incarnation'`).pluck().get() ?? '';
+    });
+    return new AgentFile(db, incarnation);
+  }
+
+  getMeta(name: string): string | undefined {
+    return this.#db.prepare<[string], string>('SELECT value FROM meta WHERE name = ?').pluck().get(name);
+  }
+
+  setMeta(name: string, value: string): void {
+    this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
+  }
+
+  /** The end of the chain: what the next unit continues. */
+  get chain(): UnitChain {
+    return this.#chain;
+  }
+
+  last(): CutUnit | undefined {
+    return this.#one('ORDER BY number DESC LIMIT 1');
+  }
+
+  add(unit: Omit<CutUnit, 'publishedAtMs' | 'publications'>): void {
+    this.#db
+      .prepare(
+        `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        unit.number,
+        unit.firstSeq,
+        unit.lastSeq,
+        unit.changes,
+        unit.hash,
+        unit.previousHash,
+        JSON.stringify(unit.partEnds),
+        unit.cutAtMs,
+      );
+    this.#chain = unit;
+  }
+
+  /** Units to publish, oldest first, up to a number. */
+  unpublished(upToNumber: number, limit: number): CutUnit[] {
+    return this.#db
+      .prepare<[number, number], UnitRow>(
+        'SELECT * FROM unit WHERE published_at_ms IS NULL AND number <= ? ORDER BY number LIMIT ?',
+      )
+      .all(upToNumber, limit)
+      .map(toUnit);
+  }
+
+  /** The unit that holds a seq. */
+  holding(seq: number): CutUnit | undefined {
+    return this.#one('WHERE last_seq >= ? ORDER BY last_seq LIMIT 1', seq);
+  }
+
+  markPublished(numbers: readonly number[], nowMs: number): void {
+    const mark = this.#db.prepare(
+      'UPDATE unit SET published_at_ms = ?, publications = publications + 1 WHERE number = ?',
+    );
+    inImmediate(this.#db, () => {
+      for (const number of numbers) mark.run(nowMs, number);
+    });
+  }
+
+  /** Units that end at or after a seq are published again. @returns how many */
+  markUnpublished(fromSeq: number): number {
+    return this.#db
+      .prepare('UPDATE unit SET published_at_ms = NULL WHERE last_seq >= ? AND published_at_ms IS NOT NULL')
+      .run(fromSeq).changes;
+  }
+
+  /** Forgets settled units; never the last one, which proves that payflow.db is still the same file. */
+  purge(upToSeq: number): void {
+    this.#db
+      .prepare('DELETE FROM unit WHERE last_seq <= ? AND number < (SELECT max(number) FROM unit)')
+      .run(upToSeq);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #one(tail: string, ...values: number[]): CutUnit | undefined {
+    const row = this.#db.prepare<number[], UnitRow>(`SELECT * FROM unit ${tail}`).get(...values);
+    return row === undefined ? undefined : toUnit(row);
+  }
+}
+
+function toUnit(row: UnitRow): CutUnit {
+  return {
+    number: row.number,
+    firstSeq: row.first_seq,
+    lastSeq: row.last_seq,
+    changes: row.changes,
+    hash: row.hash,
+    previousHash: row.previous_hash,
+    partEnds: JSON.parse(row.part_ends) as number[],
+    cutAtMs: row.cut_at_ms,
+    publishedAtMs: row.published_at_ms,
+    publications: row.publications,
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * Turns cut units into records. Values go up as SQLite stored them; only the names of rows are worked out here
+ * (references.ts). Runs inside one read snapshot, because a reference may be answered by two looks.
+ */
+import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
+import { type UnitRecordHead, UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
+import type {
+  ColumnChange,
+  ReferenceChange,
+  SqliteValue,
+  UnitChange,
+  UnitOp,
+} from '../../shared/records/unit-record.ts';
+import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
+import type { CutUnit } from './agent-file.ts';
+import { Outbox, type OutboxEntry } from './outbox.ts';
+import { References, type Unnamed } from './references.ts';
+import type { TillDatabase } from '../till/till-database.ts';
+import { isPublished } from '../till/trigger-sql.ts';
+
+/** A record holds whole units up to this size. */
+export const RECORD_BYTES = 256 * 1024;
+
+export interface BuiltRecords {
+  readonly records: readonly Buffer[];
+  /** Units that are whole in these records. */
+  readonly units: readonly number[];
+  /** Rows that must get an identity before these records may be published. */
+  readonly unnamed: readonly Unnamed[];
+}
+
+interface ColumnPlan {
+  readonly column: BoundColumn;
+  readonly oldIndex: number;
+  readonly newIndex: number;
+  readonly always: boolean;
+}
+
+export class UnitBuilder {
+  readonly #till: TillDatabase;
+  readonly #head: Omit<UnitRecordHead, 'part' | 'parts' | 'mappingVersion' | 'protocol'>;
+  readonly #outbox: Outbox;
+  #references: References;
+  #plans = new Map<string, readonly ColumnPlan[] | null>();
+  #generation: number;
+
+  constructor(
+    till: TillDatabase,
+    head: Pick<UnitRecordHead, 'terminal' | 'incarnation' | 'databaseId' | 'keyVersion'>,
+  ) {
+    this.#till = till;
+    this.#head = head;
+    this.#outbox = new Outbox(till.db);
+    this.#references = new References(till.db, till.binding);
+    this.#generation = till.generation;
+  }
+
+  /**
+   * Records of consecutive units, from the first on, until `maxBytes` are reached; at least one unit.
+   * Call inside a read snapshot.
+   */
+  build(units: readonly CutUnit[], maxBytes: number): BuiltRecords {
+    this.#followBinding();
+    const records: Buffer[] = [];
+    const done: number[] = [];
+    let encoder = new UnitRecordEncoder();
+    let bytes = 0;
+    const finish = () => {
+      if (encoder.bytes > 0) records.push(this.#finish(encoder, 1, 1));
+      bytes += encoder.bytes;
+      encoder = new UnitRecordEncoder();
+    };
+    for (const unit of units) {
+      if (unit.partEnds.length > 1) {
+        finish();
+        const parts = this.#parts(unit);
+        bytes += parts.reduce((sum, part) => sum + part.length, 0);
+        records.push(...parts);
+      } else {
+        encoder.add({ ...unit, changes: this.#changes(unit.firstSeq, unit.lastSeq) });
+        if (encoder.bytes >= RECORD_BYTES) finish();
+      }
+      done.push(unit.number);
+      if (bytes + encoder.bytes >= maxBytes) break;
+    }
+    finish();
+    return { records, units: done, unnamed: this.#references.takeUnnamed() };
+  }
+
+  #parts(unit: CutUnit): Buffer[] {
+    let firstSeq = unit.firstSeq;
+    return unit.partEnds.map((lastSeq, index) => {
+      const encoder = new UnitRecordEncoder();
+      encoder.add({ ...unit, changes: this.#changes(firstSeq, lastSeq) });
+      firstSeq = lastSeq + 1;
+      return this.#finish(encoder, index + 1, unit.partEnds.length);
+    });
+  }
+
+  #finish(encoder: UnitRecordEncoder, part: number, parts: number): Buffer {
+    const { mappingVersion } = this.#till;
+    return encoder.finish({ ...this.#head, protocol: PROTOCOL_VERSION, mappingVersion, part, parts });
+  }
+
+  #changes(firstSeq: number, lastSeq: number): UnitChange[] {
+    const changes: UnitChange[] = [];
+    for (const entry of this.#outbox.entries(firstSeq, lastSeq)) {
+      if (entry.op === 'k') continue;
+      const plan = this.#plan(entry);
+      if (plan !== null) changes.push(this.#change(entry, entry.op, plan));
+    }
+    return changes;
+  }
+
+  #change(entry: OutboxEntry, op: UnitOp, plan: readonly ColumnPlan[]): UnitChange {
+    const columns: ColumnChange[] = [];
+    const references: ReferenceChange[] = [];
+    for (const { column, oldIndex, newIndex, always } of plan) {
+      const before = op === 'c' || op === 'r' ? null : (entry.values[oldIndex] ?? null);
+      const after = op === 'd' ? null : (entry.values[newIndex] ?? null);
+      if (op === 'u' && !always && sameValue(before, after)) continue;
+      columns.push({ name: column.local, old: before, new: after });
+      if (column.reference === null) continue;
+      const target = this.#references.resolve(column.reference, after, entry.seq);
+      references.push({ column: column.local, target });
+    }
+    return {
+      seq: entry.seq,
+      table: entry.columns.table,
+      op,
+      capturedAtMs: entry.capturedAtMs,
+      row: { identity: entry.identity ?? '', centralId: entry.centralId },
+      columns,
+      references,
+    };
+  }
+
+  /** null: nothing of this table goes up. */
+  #plan(entry: OutboxEntry): readonly ColumnPlan[] | null {
+    const { table, oldIndex, newIndex } = entry.columns;
+    const known = this.#plans.get(table);
+    if (known !== undefined) return known;
+    const bound = this.#till.binding.tables.get(table);
+    const plan =
+      bound === undefined || !isPublished(bound)
+        ? null
+        : bound.columns.map((column) => ({
+            column,
+            oldIndex: oldIndex.get(column.local) ?? -1,
+            newIndex: newIndex.get(column.local) ?? -1,
+            always: column.local === bound.timestampColumn,
+          }));
+    this.#plans.set(table, plan);
+    return plan;
+  }
+
+  #followBinding(): void {
+    if (this.#generation === this.#till.generation) return;
+    this.#generation = this.#till.generation;
+    this.#outbox.reset();
+    this.#plans = new Map();
+    this.#references = new References(this.#till.db, this.#till.binding);
+  }
+}
+
+function sameValue(a: SqliteValue, b: SqliteValue): boolean {
+  return Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : a === b;
+}

@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../scripts/support/until.ts';
+import { checkCentre, setupCentre } from '../../../../services/central-capture/setup/setup.ts';
+import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
+import { createPool } from '../../../../services/shared/database/postgres.ts';
+import { CaptureSite, SHOP_MAPPING } from '../../../support/capture-site.ts';
+
+describe('setup of the centre', () => {
+  let site: CaptureSite;
+
+  beforeEach(async () => {
+    site = await CaptureSite.start();
+  });
+  afterEach(async () => {
+    await site.stop();
+  });
+
+  const options = (mapping = SHOP_MAPPING) => ({
+    pool: site.pool,
+    prefix: site.prefix,
+    mapping: parseMapping(mapping),
+    eventLog: site.eventLog,
+    horizonDays: 14,
+    upPartitions: 2,
+  });
+
+  it('makes what is missing, says so beforehand, and does nothing the second time', async () => {
+    const missing = await checkCentre(options());
+    expect(missing.join('\n')).toContain('publication');
+    const first = await setupCentre(options());
+    expect(first).toMatchObject({ epoch: 1, mappingVersion: 1 });
+    expect(first.databaseId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await checkCentre(options())).toEqual([]);
+    expect(await setupCentre(options())).toEqual({ ...first, changes: [] });
+  });
+
+  it('counts the mapping up only when its text changed, and seeds only what is new in it', async () => {
+    await setupCentre(options());
+    await site.pool.query(`UPDATE payflow_sync.seeding SET state = 'done'`);
+    const changed = SHOP_MAPPING.replace('{ scope: global }', '{ scope: global, exclude: [price] }');
+    expect((await setupCentre(options(changed))).mappingVersion).toBe(2);
+    expect((await setupCentre(options(changed))).mappingVersion).toBe(2);
+    const { rows } = await site.pool.query<{ table_name: string }>(
+      `SELECT table_name FROM payflow_sync.seeding WHERE state = 'wanted'`,
+    );
+    expect(rows).toEqual([{ table_name: 'products' }]);
+  });
+
+  it('names the mapped tables that have no primary key', async () => {
+    await site.pool.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
+    await expect(setupCentre(options())).rejects.toMatchObject({
+      code: 'TABLE_NO_KEY',
+      details: { tables: ['orders'] },
+    });
+  });
+
+  it('says that the role may not replicate', async () => {
+    const role = `plain_${site.prefix}`;
+    await site.pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
+    const url = new URL(site.url);
+    url.username = role;
+    url.password = 'secret';
+    const pool = createPool({ connectionString: url.href, applicationName: 'test', log: site.log });
+    await expect(setupCentre({ ...options(), pool })).rejects.toMatchObject({ code: 'DB_NO_REPLICATION' });
+    await pool.end();
+    await site.pool.query(`DROP ROLE ${role}`);
+  });
+
+  it('sets the replica identity on each partition, and rows of all of them go out as one table', async () => {
+    await site.pool.query(`
+      CREATE TABLE tickets (store_id text, id uuid, note text, PRIMARY KEY (store_id, id)) PARTITION BY LIST (store_id);
+      CREATE TABLE tickets_north PARTITION OF tickets FOR VALUES IN ('north');
+      CREATE TABLE tickets_rest PARTITION OF tickets DEFAULT;`);
+    await site.setup(`${SHOP_MAPPING}  tickets: { scope: { store: store_id } }\n`);
+    const { rows } = await site.pool.query(
+      `SELECT FROM pg_class WHERE relname IN ('tickets_north', 'tickets_rest') AND relreplident = 'f'`,
+    );
+    expect(rows).toHaveLength(2);
+    await site.capture();
+    await site.seeded();
+    const id = '00000000-0000-4000-8000-000000000001';
+    await site.pool.query(`INSERT INTO tickets VALUES ('north', $1, 'a')`, [id]);
+    await site.pool.query(`UPDATE tickets SET store_id = 'south'`);
+    await site.acknowledged();
+    const tickets = async (store: string) =>
+      (await site.store(store)).changes
+        .filter((change) => change.table === 'tickets')
+        .map((change) => [change.op, change.id]);
+    expect(await tickets('north')).toEqual([
+      ['c', `["north","${id}"]`],
+      ['d', `["north","${id}"]`],
+      ['d', `["north","${id}"]`],
+    ]);
+    expect(await tickets('south')).toEqual([['c', `["south","${id}"]`]]);
+  });
+
+  it('seeds again, in a loud voice, what a lost stream held', async () => {
+    await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'A')`);
+    await site.setup();
+    const running = await site.capture();
+    await site.seeded();
+    await running.stop();
+    await site.pool.query(`
+      INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position)
+      VALUES ('${site.prefix}.catalog', 'another stream', 5, '1:0/1:1')
+      ON CONFLICT (topic) DO UPDATE SET stream_id = 'another stream'`);
+    await site.capture();
+    await until(async () => {
+      const { changes } = await site.catalog();
+      return changes.filter((change) => change.table === 'products').length === 2;
+    }, 'the row is sent again');
+  });
+});
