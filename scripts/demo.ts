@@ -37,8 +37,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       screen.heading('payflow-sync: a head office, an event log, a gateway and two tills on this machine');
       screen.note(`starting PostgreSQL and ${options.kafka ? 'a real Kafka' : 'the embedded log'}`);
       const say = (text: string) => screen.note(text);
-      const site = await openSite({ options, signal, say, onRelease, env: process.env });
-      said.log = site.logFile;
+      const onLogFile = (path: string) => (said.log = path);
+      const site = await openSite({ options, signal, say, onRelease, onLogFile, env: process.env });
       return await guide({ site, screen }, options, started);
     });
   } catch (error) {

@@ -68,9 +68,10 @@ function findMaven(): string | undefined {
   return folders.map((folder) => join(folder, 'mvn')).find((file) => existsSync(file));
 }
 
-/** @returns the random id that a new cluster is formatted with */
+/** @returns the random id that a new cluster is formatted with; never one that looks like an option to its tool */
 export function newClusterId(): string {
-  return randomBytes(16).toString('base64url');
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? newClusterId() : id;
 }
 
 /** The text of server.properties for one node on loopback. */

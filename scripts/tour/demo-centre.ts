@@ -32,6 +32,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
   readonly onRelease: (undo: Releaser) => void;
+  /** Told where the services log, once they can. */
+  readonly onLogFile: (path: string) => void;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -53,7 +55,7 @@ export interface DemoCentre {
 }
 
 /** Where the services log; beside the folder, so that it outlives --fresh. */
-export function logFileOf(options: DemoOptions): string {
+function logFileOf(options: DemoOptions): string {
   return `${folderOf(options)}.log`;
 }
 
@@ -65,7 +67,9 @@ export async function openCentre(open: OpenOptions): Promise<DemoCentre> {
   const { options, onRelease, env, signal } = open;
   const folder = DemoFolder.take(folderOf(options), options.fresh, onRelease);
   const isNew = !folder.complete;
-  const log = await fileLogger(logFileOf(options), env, onRelease);
+  const logFile = logFileOf(options);
+  const log = await fileLogger(logFile, env, onRelease);
+  open.onLogFile(logFile);
   const [brokers, database] = await both(
     options.kafka ? startBrokers(onRelease) : Promise.resolve(null),
     openDatabase(loadConfig({ DATA_DIR: folder.path }), onRelease, () => undefined),
@@ -95,7 +99,7 @@ export async function openCentre(open: OpenOptions): Promise<DemoCentre> {
     mapping,
   };
   const gatewayUrl = await startServices({ config, log, eventLog, services, health });
-  return { ...parts, services, health, gatewayUrl, logFile: logFileOf(options) };
+  return { ...parts, services, health, gatewayUrl, logFile };
 }
 
 async function startServices(
