@@ -81,7 +81,7 @@ export async function hopCeiling(brokers: string, value: Buffer, samples = 300):
 /** S: better-sqlite3 alone upserting the same products, rows/s. */
 export async function sqliteCeiling(pool: Pool, rows: number): Promise<number> {
   const { rows: products } = await pool.query<unknown[]>({
-    text: `SELECT id::text, sku, barcode, name, description, price::text, cost_price::text, master_stock_quantity::text,
+    text: `SELECT id::text, id::text AS same_id, sku, barcode, name, description, price::text, cost_price::text, master_stock_quantity::text,
                   array_to_json(tags)::text, is_active::int, created_at::text, updated_at::text
              FROM products ORDER BY id LIMIT ${rows}`,
     rowMode: 'array',
@@ -99,7 +99,7 @@ function upsertAll(products: readonly unknown[][]): void {
     db.exec(readFileSync(schemaFile('sqlite', 'reference.sql'), 'utf8'));
     const upsert = db.prepare(
       `INSERT INTO products (server_id, id, sku, barcode, name, description, price, cost_price, stock_quantity, tags, is_active, created_at, updated_at)
-       VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET sku = excluded.sku, name = excluded.name, description = excluded.description,
          price = excluded.price, stock_quantity = excluded.stock_quantity, updated_at = excluded.updated_at`,
     );

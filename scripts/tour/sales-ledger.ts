@@ -1,13 +1,22 @@
 /** Every sale of a till, held against head office: there, once, with all its lines, and to the cent. */
 import type { DemoTill } from './demo-till.ts';
+import type { Sale } from '../support/shop.ts';
 import type { HeadOffice } from './head-office.ts';
 
-interface SaleRow {
+export interface SaleRow {
   readonly orderNumber: string;
   readonly cents: number;
   readonly lines: number;
   readonly lineCents: number;
   readonly paidCents: number;
+}
+
+export interface SalesOnBothSides {
+  readonly terminalId: string;
+  /** What its cashier was told since the demo started. */
+  readonly told: readonly Sale[];
+  readonly local: readonly SaleRow[];
+  readonly central: readonly SaleRow[];
 }
 
 export interface SalesVerdict {
@@ -31,38 +40,50 @@ const CENTRAL = `
          (SELECT (coalesce(sum(p.amount), 0) * 100)::int FROM payments p WHERE p.order_id = o.id) AS "paidCents"
     FROM orders o WHERE o.terminal_code = $1 ORDER BY o.order_number`;
 
-export async function salesDifferences(headOffice: HeadOffice, till: DemoTill): Promise<SalesVerdict> {
+export async function readSales(headOffice: HeadOffice, till: DemoTill): Promise<SalesOnBothSides> {
   const local = till.rows<SaleRow>(LOCAL, till.id);
   const central = await headOffice.rows<SaleRow>(CENTRAL, [till.id]);
-  const differences = [...againstCashier(till, local), ...againstCentre(till, local, central)];
-  return { sales: local.length, cents: local.reduce((sum, sale) => sum + sale.cents, 0), differences };
+  return { terminalId: till.id, told: till.sales, local, central };
+}
+
+/** Pure: what does not fit. */
+export function judgeSales(sales: SalesOnBothSides): SalesVerdict {
+  const { local } = sales;
+  const differences = [...againstCashier(sales), ...againstCentre(sales)];
+  return { sales: local.length, cents: local.reduce((sum, { cents }) => sum + cents, 0), differences };
 }
 
 /** What the cashier was told is what the file holds. */
-function againstCashier({ id, sales }: DemoTill, local: readonly SaleRow[]): string[] {
+function againstCashier({ terminalId, told, local }: SalesOnBothSides): string[] {
   const stored = new Map(local.map((sale) => [sale.orderNumber, sale]));
-  return sales
+  return told
     .filter(({ orderNumber, totalCents }) => stored.get(orderNumber)?.cents !== totalCents)
     .map(
-      ({ orderNumber, totalCents }) => `${id} sale ${orderNumber} of ${totalCents} ct is not in its file so`,
+      ({ orderNumber, totalCents }) =>
+        `${terminalId} sale ${orderNumber} of ${totalCents} ct is not in its file`,
     );
 }
 
-function againstCentre({ id }: DemoTill, local: readonly SaleRow[], central: readonly SaleRow[]): string[] {
+function againstCentre({ terminalId, local, central }: SalesOnBothSides): string[] {
   const differences: string[] = [];
   const found = new Map<string, SaleRow[]>();
   for (const sale of central) found.set(sale.orderNumber, [...(found.get(sale.orderNumber) ?? []), sale]);
   for (const sale of local) {
+    const name = `${terminalId} sale ${sale.orderNumber}`;
     const copies = found.get(sale.orderNumber) ?? [];
     found.delete(sale.orderNumber);
-    if (copies.length !== 1)
-      differences.push(`${id} sale ${sale.orderNumber} is ${copies.length} times at head office`);
-    else if (JSON.stringify(copies[0]) !== JSON.stringify(sale))
-      differences.push(`${id} sale ${JSON.stringify(sale)} is ${JSON.stringify(copies[0])} at head office`);
+    if (copies.length !== 1) differences.push(`${name} is ${copies.length} times at head office`);
+    else if (text(copies[0]) !== text(sale))
+      differences.push(`${name} is ${text(sale)} here, ${text(copies[0])} at head office`);
     if (sale.cents !== sale.paidCents || sale.cents !== sale.lineCents)
-      differences.push(`${id} sale ${sale.orderNumber} does not add up: ${JSON.stringify(sale)}`);
+      differences.push(`${name} does not add up: ${text(sale)}`);
   }
   for (const orderNumber of found.keys())
-    differences.push(`${id} never sold ${orderNumber}, head office has it`);
+    differences.push(`${terminalId} never sold ${orderNumber}, which head office has`);
   return differences;
+}
+
+function text(sale: SaleRow | undefined): string {
+  const { cents, lines, lineCents, paidCents } = sale ?? {};
+  return JSON.stringify({ cents, lines, lineCents, paidCents });
 }

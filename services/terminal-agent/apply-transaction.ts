@@ -248,14 +248,24 @@ export class ApplyTransaction {
     if (!parked.any) return;
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (this.#settler.settled > 0) for (const row of parked.ofReason('children')) this.#retry(row);
-    for (
-      let parent = this.#scope.arrived.shift();
-      parent !== undefined;
-      parent = this.#scope.arrived.shift()
-    ) {
-      for (const child of parked.waitingFor(parent)) this.#retry(child);
+    this.#retryArrived();
+    const tables = new Set(this.#written);
+    for (let found = true; found;) {
+      for (const table of this.#scope.touched) tables.add(table);
+      found = false;
+      // A row that finds room may make room itself, and be the parent that others waited for.
+      for (const table of tables) found = this.#retryRefused(table) || found;
+      this.#retryArrived();
     }
-    for (const table of new Set([...this.#scope.touched, ...this.#written])) this.#retryRefused(table);
+  }
+
+  /** Children of the rows that came, and rows that waited for their own link. */
+  #retryArrived(): void {
+    const { parked } = this.#parts;
+    const { arrived } = this.#scope;
+    for (let key = arrived.shift(); key !== undefined; key = arrived.shift()) {
+      for (const row of parked.freedBy(key)) this.#retry(row);
+    }
   }
 
   #retry(row: ParkedRow): Applied {
@@ -279,11 +289,12 @@ export class ApplyTransaction {
     return mayBeOwnRow(place, this.#parts.open.hasUnlinkedInserts(row.table), this.#parts.reach.store());
   }
 
-  #retryRefused(name: string): void {
+  /** @returns whether a row found room */
+  #retryRefused(name: string): boolean {
     const { parked, tables, till } = this.#parts;
     const table = tables.byLocal(name);
     const rows = parked.refusedIn(name).slice(0, MAX_RETRIES);
-    if (table === undefined || rows.length === 0) return;
+    if (table === undefined || rows.length === 0) return false;
     const left = new Map(
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
     );
@@ -294,6 +305,7 @@ export class ApplyTransaction {
         this.applied += 1;
       }
     }
+    return left.size < rows.length;
   }
 
   #parkUnreadable(

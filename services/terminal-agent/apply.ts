@@ -258,7 +258,7 @@ export class TillApply {
       log,
     });
     try {
-      this.#till.write(() => work.run(() => body(work)));
+      this.#till.writeRepeatable(() => work.run(() => body(work)));
     } catch (error) {
       this.open.reload();
       throw error;

@@ -4,7 +4,7 @@ import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../shared/
 import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
 import { decodeChange, decodeControl, type SchemaSource } from '../shared/records/envelope.ts';
-import { decodePositionHeader, POSITION_HEADER, type Position } from '../shared/records/position.ts';
+import { decodePositionHeader, POSITION_HEADER, ZERO_POSITION, type Position } from '../shared/records/position.ts';
 
 export interface Incoming {
   readonly record: StoredRecord;
@@ -100,10 +100,16 @@ function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Incomin
  */
 export function takeTransactions(pending: readonly Incoming[], wanted: number, limit: number): number {
   let whole = 0;
+  let torn = false;
   for (let i = 0; i < pending.length && i < limit; i += 1) {
     const item = pending[i] as Incoming;
     if (isMapping(item)) return i === 0 ? 1 : i;
-    if (!endsTransaction(item, pending[i + 1])) continue;
+    if (isPlaceless(item)) {
+      if (torn) continue;
+    } else {
+      torn = !endsTransaction(item, nextPlaced(pending, i));
+      if (torn) continue;
+    }
     whole = i + 1;
     if (whole >= wanted) return whole;
   }
@@ -111,7 +117,23 @@ export function takeTransactions(pending: readonly Incoming[], wanted: number, l
 }
 
 function endsTransaction(item: Incoming, next: Incoming | undefined): boolean {
-  return item.last || item.position === null || (next !== undefined && !sameTransaction(item, next));
+  return item.last || (next !== undefined && !sameTransaction(item, next));
+}
+
+/**
+ * A record of no transaction: the stream's id, or capture's note that it took the stream over, which after a
+ * crash stands in the midst of the transaction that it goes on with.
+ */
+function isPlaceless({ position }: Incoming): boolean {
+  return position === null || position.lsn === ZERO_POSITION.lsn;
+}
+
+function nextPlaced(pending: readonly Incoming[], at: number): Incoming | undefined {
+  for (let i = at + 1; i < pending.length; i += 1) {
+    const item = pending[i] as Incoming;
+    if (!isPlaceless(item)) return item;
+  }
+  return undefined;
 }
 
 /** Central tables of which there are at least so many rows. */

@@ -83,7 +83,7 @@ export class StreamReader implements Service {
   }
 
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {
-    const { eventLog, stream, valve, onHealth } = this.#options;
+    const { eventLog, stream, valve, onHealth, horizonDays, now = Date.now } = this.#options;
     const from = await this.startOffset();
     const stop = new AbortController();
     const batches = eventLog.read(stream, {
@@ -93,11 +93,15 @@ export class StreamReader implements Service {
     });
     ready();
     const source = new Source(batches[Symbol.asyncIterator]());
+    let heardMs = now();
     try {
       while (!signal.aborted) {
         const records = await this.#gather(source, signal);
         if (records === null) return;
         await valve.opened(signal);
+        // After so long an outage, deletes may be missing between the last records and these: look again.
+        if (now() - heardMs > horizonDays * DAY_MS) return;
+        heardMs = now();
         this.#checkSpace();
         const goOn = await this.#options.apply.applyBatch(stream.topic, records, signal);
         ready();

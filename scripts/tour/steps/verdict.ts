@@ -1,7 +1,7 @@
 /** The end of the tour: everything is settled, then both sides are held against each other. */
 import type { DemoSite } from '../demo-site.ts';
 import { isOnline } from '../demo-site.ts';
-import { salesDifferences } from '../sales-ledger.ts';
+import { judgeSales, readSales } from '../sales-ledger.ts';
 import { eurosText } from '../screen.ts';
 import type { Tour } from '../tour.ts';
 import type { SyncJob } from './offline.ts';
@@ -23,7 +23,7 @@ export async function showVerdict(tour: Tour): Promise<boolean> {
   const differences: string[] = [];
   for (const till of site.tills) differences.push(...(await compareOne(tour, till)));
   for (const till of site.tills) {
-    const ledger = await salesDifferences(site.headOffice, till);
+    const ledger = judgeSales(await readSales(site.headOffice, till));
     differences.push(...ledger.differences);
     if (ledger.differences.length === 0)
       screen.good(

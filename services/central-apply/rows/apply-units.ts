@@ -36,7 +36,7 @@ import { recognise } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
 import { writeRows, type RowPlan, type WriteOrder } from './writer.ts';
-import type { Session, Text } from './sql.ts';
+import { allDone, type Session, type Text } from './sql.ts';
 
 export interface ApplyOptions {
   readonly order: WriteOrder;
@@ -65,7 +65,7 @@ export async function applyUnits(
   const entries = entriesOf(units, changes, work, folded);
   const about = options.probe === true ? new Map<IncomingUnit, Entry[]>() : entries;
   // In this order; each statement is made ready while the one before it runs.
-  await Promise.all([
+  await allDone([
     writeOutcomes(session, about),
     ...writeLinkChanges(session, folded),
     writeFoldedRows(session, model, folded, options.order),

@@ -59,6 +59,15 @@ export class Session {
   }
 }
 
+/**
+ * The results of statements that were queued together. Fails only once none of them is queued or running any
+ * more, which Promise.all does not: one that is sent after the rollback would be committed on its own.
+ */
+export async function allDone<T>(statements: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(statements);
+  return Promise.all(statements);
+}
+
 /** An array literal for a `$n::text[]` parameter; much cheaper than the driver's own for thousands of texts. */
 export function textArray(values: readonly Text[]): string {
   return `{${values.map(element).join(',')}}`;

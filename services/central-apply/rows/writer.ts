@@ -8,7 +8,7 @@ import { PayflowError } from '../../shared/errors.ts';
 import type { RowWrites } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import { typeOf, type TableModel } from './model.ts';
-import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { allDone, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 /** What is to be done with one row. */
 export interface RowPlan {
@@ -52,7 +52,7 @@ async function writeInTableOrder(session: Session, plans: readonly RowPlan[]): P
   const parentsFirst = [...plans].sort((a, b) => a.table.order - b.table.order);
   const written = new Map<RowPlan, WrittenRow>();
   const deletions = parentsFirst.filter(({ writes }) => writes.delete).reverse();
-  const rows = await Promise.all([
+  const rows = await allDone([
     ...alike(parentsFirst, insertShape).map((group) => insertAlike(session, group)),
     ...alike(parentsFirst, updateShape).map((group) => updateAlike(session, group)),
     ...alike(deletions, ({ table }) => table.name).map((group) => deleteAlike(session, group)),

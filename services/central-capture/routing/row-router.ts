@@ -151,7 +151,10 @@ export class RowRouter {
   #oldStore(route: Route, change: RowChange, to: StoreId): StoreId | undefined {
     const { before, beforeIsKey, after } = change;
     if (before !== null && knowsColumn(before, beforeIsKey, route.scopeIndex)) {
-      return this.storeOf(route, before);
+      const store = this.storeOf(route, before);
+      // The parent may be gone from the database before its children's deletes come out of the WAL.
+      const orphan = store === null && after === null && route.scope.kind === 'via';
+      return orphan && before.text(route.scopeIndex) !== null ? undefined : store;
     }
     const row = before ?? after;
     if (row !== null && route.isParent)

@@ -55,9 +55,12 @@ const MAX_STATUS_INTERVAL_MS = 10_000;
 /**
  * PostgreSQL 16 and later can miss the wake-up of a commit: the walsender looks for new WAL, and only then puts
  * itself on the list of those who are told of it. What is committed in between, likely on a busy machine, is
- * sent when the next one commits, or when anything arrives from us.
+ * sent when the next one commits, or when anything arrives from us. A walsender that has just sent something is
+ * about to go to sleep, so it hears from us more often then.
  */
-const NUDGE_MS = 100;
+const NUDGE_MS = 20;
+const IDLE_NUDGE_MS = 100;
+const IDLE_AFTER_MS = 200;
 const CLOSE_WITHIN_MS = 500;
 const PG_EPOCH_MS = 946_684_800_000;
 
@@ -77,6 +80,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
   #statusTimer: NodeJS.Timeout | null = null;
   #nudgeTimer: NodeJS.Timeout | null = null;
   #lastReceivedMs = Date.now();
+  #lastSentMs = 0;
 
   constructor(options: ReplicationStreamOptions) {
     this.#options = { maxBufferedBytes: 4 << 20, watchdogMs: 90_000, ...options };
@@ -197,7 +201,14 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
       },
       Math.min(MAX_STATUS_INTERVAL_MS, fastest),
     );
-    this.#nudgeTimer = setInterval(() => this.#sendStatus(false), NUDGE_MS);
+    this.#nudgeTimer = setInterval(() => this.#nudge(), NUDGE_MS);
+  }
+
+  #nudge(): void {
+    const now = Date.now();
+    const everyMs = now - this.#lastReceivedMs > IDLE_AFTER_MS ? IDLE_NUDGE_MS : NUDGE_MS;
+    // The timer may come a little early.
+    if (now - this.#lastSentMs >= everyMs - 1) this.#sendStatus(false);
   }
 
   #receive(chunk: Buffer): void {
@@ -243,6 +254,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
     status[33] = answerWanted ? 1 : 0;
     connection.sendCopyFromChunk(status);
     this.#reported = this.#acknowledged;
+    this.#lastSentMs = Date.now();
   }
 
   #fail(thrown: unknown): void {

@@ -86,9 +86,13 @@ export class ParkedRows {
     this.#prepare('DELETE FROM sync_parked WHERE table_name = ? AND central_id = ?').run(table, centralId);
   }
 
-  /** Children of a row that has just come. */
-  waitingFor(parent: string): ParkedRow[] {
-    return this.#any ? this.#all('waits_for = ?', parent) : [];
+  /** What waited for a row (by `parentKey`) that has just come or was linked: its children, and its own image. */
+  freedBy(key: string): ParkedRow[] {
+    if (!this.#any) return [];
+    const children = this.#all('waits_for = ?', key);
+    const colon = key.indexOf(':');
+    const own = this.get(key.slice(0, colon), key.slice(colon + 1));
+    return own?.reason === 'server-id' ? [own, ...children] : children;
   }
 
   ofReason(reason: ParkReason): ParkedRow[] {

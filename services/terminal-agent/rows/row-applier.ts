@@ -51,7 +51,7 @@ export interface Scope {
   readonly store: () => StreamReach;
   /** Local tables whose rows changed. */
   readonly touched: Set<string>;
-  /** `parentKey` of rows that were not here before: children may have waited for them. */
+  /** `parentKey` of rows that were not here, or not linked, before: others may have waited for them. */
   readonly arrived: string[];
   /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
   readonly open: Map<string, boolean>;

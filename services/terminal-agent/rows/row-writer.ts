@@ -3,13 +3,13 @@
  * agent keeps itself (link, identity, status), and nothing about why. A refusal by the table's own
  * constraints comes out as SQLite's error; it undoes its statement only, so that the transaction goes on.
  */
-import { randomUUID } from 'node:crypto';
 import Database, { type Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
 import type { ColumnSet } from './image.ts';
+import { UuidMinter } from './minted-uuid.ts';
 import { rowKeyOf, rowKeyParts, sameValue } from './row-key.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
@@ -42,6 +42,8 @@ export class RowWriter {
   readonly #plans = new Map<string, SetPlan>();
   readonly #lastPlan: { set: ColumnSet | null; plan: SetPlan | null } = { set: null, plan: null };
   readonly #statements = new Map<string, Statement>();
+  readonly #uuids = new UuidMinter();
+  #nowMs = 0;
   /** In the form of the columns; set by `stamp`. */
   #syncedAt: SqliteValue = null;
   /** Values of the status columns of a row that is as the centre has it. */
@@ -56,6 +58,7 @@ export class RowWriter {
 
   /** The time that goes into last_sync_at from now on. */
   stamp(nowMs: number): void {
+    this.#nowMs = nowMs;
     const column = this.table.local.columns.find(({ name }) => name === 'last_sync_at');
     this.#syncedAt = column?.affinity === 'INTEGER' ? BigInt(nowMs) : new Date(nowMs).toISOString();
     this.#synced = this.#statusValues('synced');
@@ -69,7 +72,7 @@ export class RowWriter {
     const plan = this.#plan(set);
     const bound = [...values];
     if (plan.links) bound.push(this.#linkValue(centralId));
-    if (plan.mints) bound.push(randomUUID());
+    if (plan.mints) bound.push(this.#uuids.mint(this.#nowMs));
     for (const value of this.#synced) bound.push(value);
     if (!this.table.surrogateKey) {
       plan.insert.run(bound);

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS sync_identity (
   identity TEXT NOT NULL,
   PRIMARY KEY (table_name, row_key)
 );
+CREATE INDEX IF NOT EXISTS sync_identity_name ON sync_identity (table_name, identity);
 
 -- UUIDs of deleted rows: a row inserted again with one of them is a new row and gets a minted identity.
 CREATE TABLE IF NOT EXISTS sync_retired (

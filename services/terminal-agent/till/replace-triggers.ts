@@ -147,7 +147,7 @@ function afterReplace(t: TriggerSql): Trigger {
       `DELETE FROM sync_identity WHERE ${t.isRow(key)}`,
       `INSERT INTO sync_identity (table_name, row_key, identity)
       SELECT ${t.name}, ${key}, coalesce(${kept('identity')}, lower(hex(randomblob(16))))
-      WHERE (${key}) IS NOT NULL AND (${kept('identity')} IS NOT NULL OR NOT ${t.usable('NEW')} OR ${t.retired('NEW')})`,
+      WHERE (${key}) IS NOT NULL AND (${kept('identity')} IS NOT NULL OR NOT ${t.usable('NEW')} OR ${t.retired('NEW')} OR ${t.copied('NEW')})`,
       `UPDATE ${t.syncRow} SET row_key = NULL WHERE row_key = ${key} AND ${kept('state')} IS NULL`,
       `INSERT INTO sync_outbox (table_name, op, row_key, captured_at_ms)
       SELECT ${t.name}, CASE WHEN ${known} THEN 'u' ELSE 'c' END, ${key}, ${NOW_MS_SQL} WHERE ${changed}`,

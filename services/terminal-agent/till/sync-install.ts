@@ -15,7 +15,7 @@ import {
   syncRowTableSql,
 } from './local-schema.ts';
 import { triggerStatusColumns } from './status-columns.ts';
-import type { Trigger } from './trigger-sql.ts';
+import { mayBeCopied, type Trigger } from './trigger-sql.ts';
 import { TRIGGER_NAME, triggersOf } from './triggers.ts';
 
 /** A table without a key, or with nothing mapped, cannot be captured; parity lists it. */
@@ -34,6 +34,7 @@ export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logg
       continue;
     }
     installTables(db, table);
+    installUuidIndex(db, table);
     for (const { name } of installTriggers(db, table, log)) wanted.add(name);
   }
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
@@ -84,6 +85,23 @@ function installTables(db: SqliteDatabase, { local, columns }: BoundTable): void
   } finally {
     scratch.close();
   }
+}
+
+/** An insert is asked whether its UUID is a copy: without any index that would read the whole table. */
+function installUuidIndex(db: SqliteDatabase, table: BoundTable): void {
+  const { identityColumn, local } = table;
+  if (identityColumn === null || !mayBeCopied(table)) return;
+  const indexed = db
+    .prepare<[string, string], number>(
+      `SELECT count(*) FROM pragma_index_list(?) AS l JOIN pragma_index_info(l.name) AS i
+        WHERE i.seqno = 0 AND i.name = ? AND l.partial = 0`,
+    )
+    .pluck()
+    .get(local.name, identityColumn);
+  if (indexed !== 0) return;
+  db.exec(
+    `CREATE INDEX ${quoteName(`sync_uuid_${local.name}`)} ON ${quoteName(local.name)} (${quoteName(identityColumn)})`,
+  );
 }
 
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {

@@ -40,6 +40,30 @@ function usableSql(identityColumn: string, row: string): string {
   return `(typeof(${value}) = 'text' AND length(${value}) >= ${MIN_IDENTITY_LENGTH})`;
 }
 
+/** Rows can share a UUID unless the table itself forbids it. */
+export function mayBeCopied({ identityColumn, local }: BoundTable): boolean {
+  return !local.uniques.some((columns) => columns.length === 1 && columns[0] === identityColumn);
+}
+
+/**
+ * SQL: an unlinked row's UUID names another row already, because the app copied a row with everything in it.
+ * Under one name the second row would be taken for a repeat of the first, and lost.
+ */
+function copiedSql(bound: BoundTable): (row: string) => string {
+  const { identityColumn, local } = bound;
+  if (identityColumn === null) return () => '0';
+  const column = quoteName(identityColumn);
+  const name = quoteText(local.name);
+  const key = (row: string) => rowKeySql(row, local.key);
+  const keptForAnother = (row: string) => `EXISTS (SELECT 1 FROM sync_identity
+      WHERE table_name = ${name} AND identity = +${row}.${column} AND row_key IS NOT ${key(row)})`;
+  const twin = (row: string) => `EXISTS (SELECT 1 FROM ${quoteName(local.name)} AS twin
+      WHERE twin.${column} = ${row}.${column} AND (${key('twin')}) IS NOT (${key(row)})
+      AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE table_name = ${name} AND row_key = ${key('twin')}))`;
+  return (row) => `(NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${local.name}`)} WHERE row_key = ${key(row)})
+      AND (${keptForAnother(row)}${mayBeCopied(bound) ? ` OR ${twin(row)}` : ''}))`;
+}
+
 export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) {
   const { local, columns } = bound;
   const name = quoteText(local.name);
@@ -57,7 +81,10 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
     identityColumn === null
       ? '0'
       : `EXISTS (SELECT 1 FROM sync_retired WHERE table_name = ${name} AND identity = +${row}.${identityColumn})`;
-  const needsMint = (row: string) => `(${key(row)}) IS NOT NULL AND (NOT ${usable(row)} OR ${retired(row)})
+  const copied = copiedSql(bound);
+  const needsMint = (
+    row: string,
+  ) => `(${key(row)}) IS NOT NULL AND (NOT ${usable(row)} OR ${retired(row)} OR ${copied(row)})
       AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE ${isRow(key(row))})`;
   const centralId = (rowKey: string) =>
     `(SELECT central_id FROM ${syncRow} WHERE row_key = ${rowKey} LIMIT 1)`;
@@ -77,6 +104,7 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
     isRow,
     usable,
     retired,
+    copied,
     needsMint,
     centralId,
 
@@ -134,13 +162,14 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
       `UPDATE ${syncRow} SET row_key = ${to} WHERE row_key = ${from} AND ${moved}`,
     ],
 
-    /** A UUID of a deleted row that comes again is a new row. */
+    /** A UUID of a deleted row that comes again is a new row; of a row kept under another one, that other. */
     retire: (row: string): string[] =>
       identityColumn === null
         ? []
         : [
-            `INSERT INTO sync_retired (table_name, identity) SELECT ${name}, ${row}.${identityColumn}
-      WHERE ${usable(row)} AND NOT ${retired(row)}`,
+            `INSERT INTO sync_retired (table_name, identity) SELECT ${name}, i.identity
+      FROM (SELECT ${identitySql(bound, row)} AS identity) AS i WHERE ${usable(row)}
+      AND NOT EXISTS (SELECT 1 FROM sync_retired WHERE table_name = ${name} AND identity = i.identity)`,
           ],
 
     status: (operation: 'insert' | 'update') => statusSql(bound, statusColumns, operation),

@@ -59,7 +59,7 @@ function insertTrigger(t: TriggerSql): Trigger {
 
 function updateTrigger(t: TriggerSql): Trigger {
   const [from, to] = [t.key('OLD'), t.key('NEW')];
-  const moved = `(${from}) IS NOT (${to})`;
+  const moved = `(${from}) IS NOT (${to}) COLLATE BINARY`;
   return t.trigger(
     'update',
     `AFTER UPDATE ON ${t.table}`,
@@ -81,7 +81,7 @@ function rekeyTrigger(t: TriggerSql): Trigger {
   return t.trigger(
     'rekey',
     `AFTER UPDATE OF ${keys} ON ${t.table}`,
-    `${t.notSilent} AND (${from}) IS NOT (${to}) AND NOT (${t.differs('OLD', 'NEW')})`,
+    `${t.notSilent} AND (${from}) IS NOT (${to}) COLLATE BINARY AND NOT (${t.differs('OLD', 'NEW')})`,
     t.keyMove(from, to, t.identity('OLD'), '1'),
   );
 }
@@ -99,7 +99,7 @@ function deleteTrigger(t: TriggerSql): Trigger {
   ]);
 }
 
-/** The app changes the UUID of a row: to the centre it stays the row it was. */
+/** The app changes the UUID of a row, or gives it its first: to the centre it stays the row it was. */
 function pinIdentity(t: TriggerSql): Trigger | null {
   const column = t.identityColumn;
   if (column === null) return null;
@@ -107,8 +107,9 @@ function pinIdentity(t: TriggerSql): Trigger | null {
   return t.trigger(
     'pin',
     `BEFORE UPDATE OF ${column} ON ${t.table}`,
-    `${t.notSilent} AND ${t.usable('OLD')} AND OLD.${column} IS NOT NEW.${column} COLLATE BINARY`,
+    `${t.notSilent} AND OLD.${column} IS NOT NEW.${column} COLLATE BINARY`,
     [
+      t.mint('OLD'),
       `INSERT INTO sync_identity (table_name, row_key, identity) SELECT ${t.name}, ${key}, OLD.${column}
       WHERE (${key}) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE ${t.isRow(key)})`,
     ],
