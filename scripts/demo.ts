@@ -78,7 +78,7 @@ function printLog(file: string): void {
     .split('\n')
     .filter((line) => /^\{"level":[456]0/.test(line))
     .slice(-LOG_LINES);
-  process.stderr.write([`payflow: from ${file}:`, ...told, ''].join('\n'));
+  if (told.length > 0) process.stderr.write([`payflow: from ${file}:`, ...told, ''].join('\n'));
 }
 
 // `scripts/demo | head` ends by closing the pipe; that is no error.

@@ -1,6 +1,6 @@
 /**
- * Everything the demo runs on this machine. All but PostgreSQL and Kafka are in this process, wired as
- * `payflow up` does it, except that each till sits behind a cable that can be unplugged.
+ * Everything the demo runs on this machine. The centre's services are in this process, wired as `payflow up`
+ * does it; each till's agent is a process of its own, behind a network that can be cut.
  */
 import { createToken, removeToken } from '../../services/gateway/http/auth.ts';
 import { registerTerminal } from '../../services/gateway/terminals.ts';
@@ -8,10 +8,10 @@ import { GatewayClient } from '../../services/cli/gateway-client.ts';
 import { PayflowError } from '../../services/shared/errors.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../services/shared/log/topics.ts';
 import { enrolTill, isEnrolled } from '../../services/terminal-agent/identity.ts';
-import { runTerminal } from '../../services/terminal-agent/main.ts';
 import { compareTill, type Comparison } from '../support/compare.ts';
 import { openCentre, STORE, type DemoCentre, type OpenOptions } from './demo-centre.ts';
 import { DemoTill } from './demo-till.ts';
+import type { TillStart } from './till-process.ts';
 
 export interface DemoSite extends DemoCentre {
   /** Of the role operator; goes with the demo. */
@@ -47,7 +47,7 @@ export async function openSite(open: OpenOptions): Promise<DemoSite> {
 }
 
 async function openTill(
-  { folder, config, gatewayUrl, eventLog }: DemoCentre,
+  { folder, config, gatewayUrl }: DemoCentre,
   id: string,
   { onRelease }: OpenOptions,
 ): Promise<DemoTill> {
@@ -56,29 +56,29 @@ async function openTill(
     storeId: STORE,
     folder: folder.file(id),
     gateway: { host: config.gatewayHost, port: Number(new URL(gatewayUrl).port) },
-    eventLog,
   });
   onRelease(() => till.close());
   return till;
 }
 
-async function startTill({ pool, config, services, health, log }: DemoCentre, till: DemoTill): Promise<void> {
-  const { id: terminalId, storeId, dataDir, cable, eventLog } = till;
+async function startTill(centre: DemoCentre, till: DemoTill): Promise<void> {
+  const { pool, config, services, health, logFile } = centre;
+  const { id: terminalId, storeId, dataDir, cable } = till;
   if (!isEnrolled(dataDir)) {
     const upPartitions = DEFAULT_UP_PARTITIONS;
     const { enrolmentCode: code } = await registerTerminal(pool, { terminalId, storeId, upPartitions });
     await enrolTill({ dataDir, gatewayUrl: cable.url, code, terminalId });
   }
-  const { databaseUrl: _centreOnly, ...rest } = config;
-  const tillConfig = {
-    ...rest,
-    databaseUrl: undefined,
-    dataDir,
-    terminalId,
-    terminalDb: till.file,
-    gatewayUrl: cable.url,
+  const own = { dataDir, terminalId, terminalDb: till.file, gatewayUrl: cable.url };
+  const start: TillStart = {
+    kind: 'start',
+    // A till never holds DATABASE_URL.
+    config: { ...config, databaseUrl: undefined, ...own },
+    logFolder: config.dataDir,
+    logFile,
   };
-  services.start(terminalId, (signal) => runTerminal(tillConfig, { log, eventLog, health, signal }));
+  const onHealth = health.part(terminalId);
+  services.start(terminalId, (signal) => till.agent.run(start, signal, onHealth));
 }
 
 function notReady({ health }: DemoCentre): string {

@@ -1,14 +1,13 @@
-/** One till of the demo: its file as the shop's app sees it, its agent, and the cable between it and the world. */
+/** One till of the demo: its file as the shop's app sees it, its agent's process, and the cable to the gateway. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import type { EventLog } from '../../services/shared/log/event-log.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
 import { loadIdentity } from '../../services/terminal-agent/identity.ts';
 import { Cashier, type Sale } from '../support/shop.ts';
 import { Cable } from './cable.ts';
-import { CuttableLog } from './cuttable-log.ts';
+import { TillHandle } from './till-handle.ts';
 
 type Value = string | number | null;
 
@@ -19,7 +18,7 @@ export class DemoTill {
   /** Where its agent keeps identity and units. */
   readonly dataDir: string;
   readonly cable: Cable;
-  readonly eventLog: CuttableLog;
+  readonly agent = new TillHandle();
   /** What was sold here since the demo started. */
   readonly sales: Sale[] = [];
   /** The app's own connection: it knows nothing of sync. */
@@ -28,19 +27,12 @@ export class DemoTill {
   /** Looked at every few ms while something is waited for, so prepared once. */
   readonly #prepared = new Map<string, Database.Statement<Value[]>>();
 
-  private constructor(options: {
-    id: string;
-    storeId: string;
-    folder: string;
-    cable: Cable;
-    eventLog: EventLog;
-  }) {
+  private constructor(options: { id: string; storeId: string; folder: string; cable: Cable }) {
     this.id = options.id;
     this.storeId = options.storeId;
     this.file = join(options.folder, 'payflow.db');
     this.dataDir = join(options.folder, 'agent');
     this.cable = options.cable;
-    this.eventLog = new CuttableLog(options.eventLog);
     makeFile(this.file);
     this.#cashier = new Cashier(this.id, this.file);
     this.#view = new Database(this.file, { readonly: true });
@@ -51,7 +43,6 @@ export class DemoTill {
     storeId: string;
     folder: string;
     gateway: { host: string; port: number };
-    eventLog: EventLog;
   }): Promise<DemoTill> {
     mkdirSync(options.folder, { recursive: true });
     return new DemoTill({ ...options, cable: await Cable.lay(options.gateway) });
@@ -62,9 +53,14 @@ export class DemoTill {
     return loadIdentity(this.dataDir).token;
   }
 
-  cutOff(): void {
+  async cutOff(): Promise<void> {
     this.cable.unplug();
-    this.eventLog.cut();
+    await this.agent.cut();
+  }
+
+  async reconnect(): Promise<void> {
+    this.cable.plug();
+    await this.agent.mend();
   }
 
   sell(lines?: number): Sale {

@@ -158,6 +158,8 @@ export class CentralApply implements Service {
       if (heldIds.length === 0) return;
       const done = await this.#apply({ records, refused: [], heldIds, consumed: null });
       if (result !== null) count(result, done, 0);
+      // A gap inside a record: it waits for its next unit, and looking again would change nothing.
+      if (done.units === 0 && done.heldRecords > 0) return;
     }
   }
 

@@ -5,7 +5,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { asPayflowError, type ErrorCode } from '../shared/errors.ts';
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { asPayflowError } from '../shared/errors.ts';
 import { CONTROL_KEY_PREFIX, type StoredRecord } from '../shared/log/event-log.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
 import { readPublicKey, verifyBytes } from '../shared/records/signature.ts';

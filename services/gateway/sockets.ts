@@ -2,7 +2,7 @@
  * Socket.IO. `/terminals` is for tills: the agent, which answers our requests, and the point-of-sale app, which
  * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is for people: status
  * and what happens to jobs. A wrong token is refused at connect; one revoked later is cut off within
- * `RECHECK_MS`.
+ * `recheckMs`.
  */
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Namespace, type Socket } from 'socket.io';
@@ -13,16 +13,16 @@ import {
   socketAuthSchema,
   type AgentRequestName,
 } from '../shared/agent-protocol.ts';
-import { asPayflowError, PayflowError, type ErrorCode } from '../shared/errors.ts';
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { asPayflowError, PayflowError } from '../shared/errors.ts';
 import type { AgentConnection } from './agents.ts';
-import { authenticate, requireRole, type Principal } from './http/auth.ts';
+import { authenticate, requireRole, validTokens, type Principal } from './http/auth.ts';
 import type { GatewayContext } from './context.ts';
 import { rows } from './database.ts';
 import { DIRECTIONS } from './jobs/job.ts';
 import { systemStatus } from './status.ts';
 import { selectTargets } from './jobs/targets.ts';
 
-const RECHECK_MS = 15_000;
 /** Changes that come together are shown together. */
 const STATUS_EVERY_MS = 500;
 /** A local catalog of hundreds of tables fits. */
@@ -48,7 +48,7 @@ export class Sockets {
     this.#monitor = this.#io.of('/monitor');
     this.#serveTerminals();
     this.#serveMonitor();
-    this.#recheck = setInterval(() => void this.#dropRevoked(), RECHECK_MS);
+    this.#recheck = setInterval(() => void this.#dropRevoked(), context.recheckMs);
   }
 
   async close(): Promise<void> {
@@ -162,24 +162,15 @@ export class Sockets {
     );
   }
 
-  /** A till's token that was replaced or revoked ends its connections too. */
+  /** A till's token that was replaced or revoked ends its connections too; an outage of PostgreSQL ends none. */
   async #dropRevoked(): Promise<void> {
+    const sockets = [this.#terminals, this.#monitor].flatMap(({ sockets }) => [...sockets.values()]);
+    if (sockets.length === 0) return;
+    const tokenOf = (socket: Socket) => (socket.data as Authenticated).auth.token;
     await this.#quietly('tokens could not be checked again', async () => {
-      for (const namespace of [this.#terminals, this.#monitor]) {
-        for (const socket of namespace.sockets.values()) await this.#dropIfRevoked(socket);
-      }
+      const valid = await validTokens(this.#context.pool, sockets.map(tokenOf));
+      for (const socket of sockets) if (!valid.has(tokenOf(socket))) socket.disconnect(true);
     });
-  }
-
-  async #dropIfRevoked(socket: Socket): Promise<void> {
-    const { auth } = socket.data as Authenticated;
-    try {
-      await authenticate(this.#context.pool, auth.token);
-    } catch (error) {
-      // An outage of PostgreSQL revokes nothing.
-      if (asPayflowError(error).code !== 'UNAUTHENTICATED') throw error;
-      socket.disconnect(true);
-    }
   }
 
   #statusChanged(): void {

@@ -4,7 +4,8 @@
  * and are answered in the acknowledgement by a `Reply`. Sync itself never depends on this link.
  */
 import { z } from 'zod';
-import { ERROR_CODES, PayflowError, type ErrorCode } from './errors.ts';
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+import { PayflowError } from './errors.ts';
 
 export const SYNC_MODES = ['stream', 'scheduled', 'manual'] as const;
 export type SyncMode = (typeof SYNC_MODES)[number];

@@ -11,26 +11,20 @@ import {
 } from '../shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER } from '../shared/records/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import {
-  decodePosition,
-  encodePosition,
-  POSITION_BYTES,
-  POSITION_HEADER,
-} from '../shared/records/position.ts';
+import { encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/records/position.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Incoming } from './incoming.ts';
-import type { ParkedRow, ParkedRows } from './rows/parked.ts';
+import { ParkedRetry } from './rows/parked-retry.ts';
+import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
-import { decodeImage, imageValue, type Image } from './rows/image.ts';
+import { imageValue, type Image } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
 import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-applier.ts';
 import { Settler } from './rows/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
-import { unblock } from './rows/unblock.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
 import {
   judgeProgress,
-  mayBeOwnRow,
   newerProgress,
   ownOrigins,
   progressToText,
@@ -64,8 +58,6 @@ export interface ApplyTransactionParts {
   readonly log: Logger;
 }
 
-/** Refused rows tried again in one transaction, so that thousands of hopeless ones do not slow the stream. */
-const MAX_RETRIES = 500;
 const SOFT_DELETE_COLUMNS = ['deleted_at', 'is_deleted'];
 
 export class ApplyTransaction {
@@ -83,6 +75,7 @@ export class ApplyTransaction {
   readonly #scope: Scope;
   readonly #applier: RowApplier;
   readonly #settler: Settler;
+  readonly #retry: ParkedRetry;
   readonly #triggers: AppTriggers;
   /** Local tables that the app wrote since the transaction before. */
   readonly #written: Set<string>;
@@ -104,6 +97,12 @@ export class ApplyTransaction {
     };
     this.#applier = new RowApplier(parts);
     this.#settler = new Settler({ ...parts, applier: this.#applier, suspend });
+    this.#retry = new ParkedRetry({
+      ...parts,
+      scope: this.#scope,
+      written: this.#written,
+      arrive: (arrival) => this.#arrive(arrival),
+    });
   }
 
   get putBack(): ReadonlyMap<string, number> {
@@ -120,7 +119,8 @@ export class ApplyTransaction {
     body();
     this.#settleByProgress();
     this.#settler.putBackEdits();
-    this.#retryParked();
+    this.#retry.all(this.#settler.settled > 0);
+    this.applied += this.#retry.unblocked;
     for (const [table, { arrival, rows }] of this.#newest) {
       checkpoints.count(table.name, {
         position: arrival.position,
@@ -219,6 +219,9 @@ export class ApplyTransaction {
   #takeProgress(change: ChangeRecord, record: StoredRecord): void {
     const arrived = readProgress(change, record.headers[CATALOG_POSITION_HEADER], this.#me.terminal);
     if (arrived === null) return;
+    const { newest: known } = this.progress;
+    // Read again: what the file's predecessor had reached says nothing any more.
+    if (known?.incarnation === this.#me.incarnation && arrived.incarnation !== known.incarnation) return;
     const newest = newerProgress(this.progress.newest, arrived);
     if (newest === this.progress.newest) return;
     this.progress = { newest, done: false };
@@ -240,72 +243,6 @@ export class ApplyTransaction {
     }
     if (verdict === 'settle') this.#settler.byProgress(newest);
     this.progress.done = verdict !== 'wait';
-  }
-
-  /** What this transaction may have set free; each row goes through the same door as when it first came. */
-  #retryParked(): void {
-    const { parked } = this.#parts;
-    if (!parked.any) return;
-    for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
-    if (this.#settler.settled > 0) for (const row of parked.ofReason('children')) this.#retry(row);
-    this.#retryArrived();
-    const tables = new Set(this.#written);
-    for (let found = true; found;) {
-      for (const table of this.#scope.touched) tables.add(table);
-      found = false;
-      // A row that finds room may make room itself, and be the parent that others waited for.
-      for (const table of tables) found = this.#retryRefused(table) || found;
-      this.#retryArrived();
-    }
-  }
-
-  /** Children of the rows that came, and rows that waited for their own link. */
-  #retryArrived(): void {
-    const { parked } = this.#parts;
-    const { arrived } = this.#scope;
-    for (let key = arrived.shift(); key !== undefined; key = arrived.shift()) {
-      for (const row of parked.freedBy(key)) this.#retry(row);
-    }
-  }
-
-  #retry(row: ParkedRow): Applied {
-    const table = this.#parts.tables.byLocal(row.table);
-    if (table === undefined) return 'parked';
-    return this.#arrive({
-      table,
-      centralId: row.centralId,
-      position: row.position,
-      image: decodeImage(table.bound, row.image),
-      topic: row.topic,
-      fromCatalog: row.topic === this.#parts.catalogTopic,
-      known: row.reason !== 'own',
-    });
-  }
-
-  #stillMaybeOwn(row: ParkedRow): boolean {
-    // Its link has come: there is nothing left to wait for.
-    if (this.#parts.tables.byLocal(row.table)?.rows.get(row.centralId) !== undefined) return false;
-    const place = { position: decodePosition(row.position), fromCatalog: true, ownOrigin: false };
-    return mayBeOwnRow(place, this.#parts.open.hasUnlinkedInserts(row.table), this.#parts.reach.store());
-  }
-
-  /** @returns whether a row found room */
-  #retryRefused(name: string): boolean {
-    const { parked, tables, till } = this.#parts;
-    const table = tables.byLocal(name);
-    const rows = parked.refusedIn(name).slice(0, MAX_RETRIES);
-    if (table === undefined || rows.length === 0) return false;
-    const left = new Map(
-      rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
-    );
-    for (const row of left.values()) {
-      for (const centralId of unblock(till.db, tables, table, row, left)) {
-        left.delete(centralId);
-        parked.remove(name, centralId);
-        this.applied += 1;
-      }
-    }
-    return left.size < rows.length;
   }
 
   #parkUnreadable(

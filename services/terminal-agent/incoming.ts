@@ -4,7 +4,12 @@ import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../shared/
 import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
 import { decodeChange, decodeControl, type SchemaSource } from '../shared/records/envelope.ts';
-import { decodePositionHeader, POSITION_HEADER, ZERO_POSITION, type Position } from '../shared/records/position.ts';
+import {
+  decodePositionHeader,
+  POSITION_HEADER,
+  ZERO_POSITION,
+  type Position,
+} from '../shared/records/position.ts';
 
 export interface Incoming {
   readonly record: StoredRecord;

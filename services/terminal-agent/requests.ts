@@ -63,10 +63,13 @@ export class TillRequests {
     const before = new Map(apply.applied);
     return valve.while(async () => {
       const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
-      await this.#until(timeoutMs, `the streams are not applied up to ${lsn}`, () =>
-        // A stream that is read again from the beginning has been there once, but not with all of its rows.
-        topics.every((topic) => apply.reach(topic).caughtUp) &&
-        positions().every((position) => position.lsn >= wanted),
+      await this.#until(
+        timeoutMs,
+        `the streams are not applied up to ${lsn}`,
+        () =>
+          // A stream that is read again from the beginning has been there once, but not with all of its rows.
+          topics.every((topic) => apply.reach(topic).caughtUp) &&
+          positions().every((position) => position.lsn >= wanted),
       );
       const tables: Record<string, number> = {};
       for (const [table, rows] of apply.applied) {

@@ -22,7 +22,7 @@ export async function showConflict(tour: Tour): Promise<void> {
   const before = { ada: customerAt(t2, ada), bob: customerAt(t2, bob), stock: stockAt(t1, product.id) };
   const newest = await headOffice.text('SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict');
 
-  t2.cutOff();
+  await t2.cutOff();
   const more = 'credit_limit = credit_limit + 500, loyalty_points = loyalty_points + 5';
   await centralPhone(tour, ada, '111-head-office', more);
   await nextMoment(tour);
@@ -33,8 +33,7 @@ export async function showConflict(tour: Tour): Promise<void> {
   moveStock(t2, product.id, -3);
   moveStock(t1, product.id, -2);
   await headOffice.receiveGoods(product, t2.storeId, 50);
-  t2.cable.plug();
-  t2.eventLog.mend();
+  await t2.reconnect();
 
   await allEqual(tour, { customers: [ada, bob], productId: product.id });
   const first = { before: before.ada, after: customerAt(t1, ada), points: 5 + 10, credit: 500 };

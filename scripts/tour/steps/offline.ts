@@ -33,7 +33,7 @@ export async function showOffline(tour: Tour): Promise<void> {
   const { site, screen } = tour;
   const [, t2] = site.tills;
   screen.step(`Offline  ${t2.id} is cut off from event log and gateway, and sells on`);
-  t2.cutOff();
+  await t2.cutOff();
   await site.services.waitFor(
     async () => !(await isOnline(site, t2)),
     `the gateway notices that ${t2.id} is gone`,
@@ -88,7 +88,7 @@ async function reconnectAndFlush({ site }: Tour, jobId: string): Promise<SyncJob
   t2.cable.plug();
   const state = async () => (await gateway.get<SyncJob>(`/sync/${jobId}`)).state;
   await services.waitFor(async () => (await state()) !== 'waiting', `${t2.id} connects to the gateway again`);
-  t2.eventLog.mend();
+  await t2.agent.mend();
   return gateway.get<SyncJob>(`/sync/${jobId}?waitMs=30000`);
 }
 

@@ -76,7 +76,10 @@ export class RowRouter {
     }
   }
 
-  /** A row whose parent moved: it leaves the old store's stream and stands in the new one. */
+  /**
+   * A row whose parent moved: it leaves the old store's stream and stands in the new one. Its own children are
+   * the caller's to move.
+   */
   async moveChild(route: Route, row: Tuple, from: StoreId): Promise<void> {
     const change: RowChange = { op: 'r', before: null, beforeIsKey: false, after: row };
     const part: RowChange = { op: 'd', before: row, beforeIsKey: true, after: null };
@@ -84,7 +87,6 @@ export class RowRouter {
       await this.#options.openStore(from);
       if (route.sent) this.#deleteFrom(route, part, from);
     }
-    if (route.isParent) this.#options.onMove(route.name, route.encoder.centralId(row), from);
     await this.route(route, change);
   }
 

@@ -197,7 +197,8 @@ export class Seeding implements Service {
     return route.scope.kind === 'every' ? streams.all() : [...streams.stores.values()];
   }
 
-  async #moveChildren({ table, centralId, from }: Move): Promise<void> {
+  /** To any depth, because the transaction that led to it may be acknowledged after the last grandchild only. */
+  async #moveChildren({ table, centralId, from }: Omit<Move, 'done'>): Promise<void> {
     const { rows, chunks, writer } = this.#options;
     for (const child of rows.routes.childrenOf(table)) {
       const route = await rows.routes.forTable(child);
@@ -216,6 +217,11 @@ export class Seeding implements Service {
             }
           },
         });
+        if (route.isParent) {
+          for (const row of read) {
+            await this.#moveChildren({ table: child, centralId: route.encoder.centralId(row), from });
+          }
+        }
         const last = read.at(-1);
         if (last !== undefined) key = keyTexts(route, last);
         more = read.length === CHILDREN_PER_CHUNK;

@@ -77,10 +77,11 @@ function describe(columns: readonly string[]): string {
 }
 
 async function publishMapping(
-  { client, mapping }: SetupContext,
+  context: SetupContext,
   changed: boolean,
   unsent: readonly TableColumns[],
 ): Promise<void> {
+  const { client, mapping } = context;
   await client.query('BEGIN');
   try {
     if (changed) {
@@ -90,6 +91,10 @@ async function publishMapping(
            SET version = m.version + 1, source = EXCLUDED.source, published_at = now()`,
         [mapping.source],
       );
+      // What changes in a table that is mapped no longer is not sent: should it be mapped again, it is seeded.
+      await client.query('DELETE FROM payflow_sync.seeding WHERE table_name <> ALL ($1::text[])', [
+        sentTables(context).map((table) => table.name),
+      ]);
     }
     await client.query(
       `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns)

@@ -1,5 +1,6 @@
 /** Errors as RFC 9457 problem details, with our code. What is not ours is INTERNAL and says nothing of itself. */
-import { asPayflowError, ERROR_CODES, PayflowError } from '../../shared/errors.ts';
+import { ERROR_CODES } from '../../shared/error-codes.ts';
+import { asPayflowError, PayflowError } from '../../shared/errors.ts';
 
 export interface Problem {
   readonly type: string;

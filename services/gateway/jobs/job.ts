@@ -4,7 +4,7 @@
  * what the pull caused.
  */
 import type { PullResult, PushResult } from '../../shared/agent-protocol.ts';
-import type { ErrorCode } from '../../shared/errors.ts';
+import type { ErrorCode } from '../../shared/error-codes.ts';
 
 export const DIRECTIONS = ['pull', 'push', 'both'] as const;
 export type SyncDirection = (typeof DIRECTIONS)[number];

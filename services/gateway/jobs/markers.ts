@@ -2,14 +2,20 @@
  * Catch-up markers. A marker is a message in the WAL; central-capture answers it with a heartbeat in the named
  * streams, so that a till that has read past the marker's LSN has everything committed before it. Requests
  * that come close together share one marker: a job over a thousand tills costs one, not a thousand.
+ *
+ * Rows that were there before their table was mapped reach the streams by seeding. A marker is written only
+ * when no seeding is under way, else a till could be past it and lack most of a table.
  */
 import type { Pool } from 'pg';
 import { asPayflowError, PayflowError } from '../../shared/errors.ts';
 import { catalogTopic, storeTopic } from '../../shared/log/topics.ts';
+import { sleep } from '../../shared/lifecycle.ts';
 import { firstRow } from '../database.ts';
 
 export const MARKER_PREFIX = 'payflow.marker';
 const GATHER_MS = 10;
+const SEEDING_LOOK_MS = 200;
+const SEEDING_LIMIT_MS = 15 * 60_000;
 /** More stores than this, and the marker simply names all streams. */
 const MOST_STREAMS = 50;
 
@@ -21,14 +27,19 @@ interface Batch {
 export class Markers {
   readonly #pool: Pool;
   readonly #prefix: string;
+  readonly #seedingLimitMs: number;
   #gathering: Batch | undefined;
 
-  constructor(options: { pool: Pool; prefix: string }) {
+  constructor(options: { pool: Pool; prefix: string; seedingLimitMs?: number }) {
     this.#pool = options.pool;
     this.#prefix = options.prefix;
+    this.#seedingLimitMs = options.seedingLimitMs ?? SEEDING_LIMIT_MS;
   }
 
-  /** @returns an LSN after everything committed before this call, announced in the catalog and the store's stream */
+  /**
+   * @returns an LSN after everything committed before this call, announced in the catalog and the store's stream
+   * @throws PayflowError SYNC_TIMEOUT while tables are being seeded
+   */
   write(storeId: string): Promise<string> {
     const batch = (this.#gathering ??= this.#gather());
     batch.stores.add(storeId);
@@ -48,6 +59,7 @@ export class Markers {
   }
 
   async #emit(stores: ReadonlySet<string>): Promise<string> {
+    await this.#seeded();
     const streams =
       stores.size > MOST_STREAMS
         ? 'all'
@@ -59,5 +71,20 @@ export class Markers {
     );
     if (row === undefined) throw new PayflowError('INTERNAL', 'pg_logical_emit_message gave no row');
     return row.lsn;
+  }
+
+  /** A table is `done` when its last row is durable in the streams, so an LSN taken later lies behind it. */
+  async #seeded(): Promise<void> {
+    const deadline = Date.now() + this.#seedingLimitMs;
+    for (;;) {
+      const open = await firstRow<{ tables: string }>(
+        this.#pool,
+        `SELECT string_agg(table_name, ', ') AS tables FROM payflow_sync.seeding WHERE state <> 'done'
+           AND epoch = (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') HAVING count(*) > 0`,
+      );
+      if (open === undefined) return;
+      if (Date.now() > deadline) throw new PayflowError('SYNC_TIMEOUT', `still being seeded: ${open.tables}`);
+      await sleep(SEEDING_LOOK_MS);
+    }
   }
 }

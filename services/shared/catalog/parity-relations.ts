@@ -2,7 +2,7 @@
 import type { CentralTable } from './central-catalog.ts';
 import type { LocalTable } from './local-catalog.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../mapping/mapping.ts';
-import type { ParityFinding } from './parity.ts';
+import type { ParityFinding } from './parity-finding.ts';
 
 export interface RelationContext {
   readonly mapping: Mapping;

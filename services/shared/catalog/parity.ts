@@ -5,22 +5,12 @@
 import type { CentralColumn, CentralTable } from './central-catalog.ts';
 import { typeShape } from './central-types.ts';
 import type { LocalColumn, LocalTable } from './local-catalog.ts';
+import type { ParityFinding } from './parity-finding.ts';
 import { checkMapping } from '../mapping/mapping-check.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../mapping/mapping.ts';
 import { relationFindings } from './parity-relations.ts';
 import { typeFinding } from './parity-types.ts';
 import { hasSurrogateKey, isCarried, localColumn } from './table-binding.ts';
-
-export interface ParityFinding {
-  readonly kind: 'mismatch' | 'warning';
-  /** Local table name. */
-  readonly table: string;
-  readonly column?: string;
-  /** Stable, for programs. */
-  readonly code: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 /** @returns mismatches first, each kind in the mapping's order. */
 export function parity(

@@ -5,7 +5,8 @@
 import pg from 'pg';
 import type { ClientBase, Pool, PoolClient, PoolConfig } from 'pg';
 import type { Logger } from 'pino';
-import { PayflowError, type ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { PayflowError } from '../errors.ts';
 
 /**
  * Values are compared, hashed and sent as the text PostgreSQL prints, so every session prints alike, whatever
@@ -62,6 +63,9 @@ export function createPool(options: PoolOptions): Pool {
 
 /** The pool waits for it before anybody gets the connection (its types do not say so). */
 function prepareSession(client: ClientBase): unknown {
+  // Whoever has a connection that breaks between two queries is told by the next query; without any listener
+  // the break would end the process.
+  client.on('error', () => undefined);
   return client.query(SESSION_SQL);
 }
 

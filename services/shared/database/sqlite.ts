@@ -2,7 +2,8 @@
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { type ErrorCode, PayflowError } from '../errors.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { PayflowError } from '../errors.ts';
 
 export type SqliteDatabase = Database.Database;
 

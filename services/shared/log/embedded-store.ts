@@ -9,7 +9,8 @@
 import Database from 'better-sqlite3';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { PayflowError, type ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { PayflowError } from '../errors.ts';
 import type { StoredRecord, StreamRef } from './event-log.ts';
 import { setHeader } from './records.ts';
 

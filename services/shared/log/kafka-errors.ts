@@ -2,7 +2,8 @@
  * What a failure of Kafka or of kafkajs means to us. Decided by `type` (the broker's error), `name` (kafkajs)
  * and `code` (sockets, TLS), never by the text of a message. What is not known here is not retried.
  */
-import { PayflowError, type ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { PayflowError } from '../errors.ts';
 
 const BY_TYPE: Readonly<Record<string, ErrorCode>> = {
   TOPIC_AUTHORIZATION_FAILED: 'LOG_AUTH',

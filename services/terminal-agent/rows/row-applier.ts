@@ -11,6 +11,7 @@ import { rebase, type LocalValues } from './rebase.ts';
 import { isRefusal } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
+import type { WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import type { OpenChanges, OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
@@ -47,7 +48,7 @@ export interface ApplierParts {
 /** What one transaction knows and gathers. */
 export interface Scope {
   readonly nowMs: number;
-  readonly suspend: (table: string) => void;
+  readonly suspend: (table: string, kind: WriteKind) => void;
   readonly store: () => StreamReach;
   /** Local tables whose rows changed. */
   readonly touched: Set<string>;
@@ -116,7 +117,7 @@ export class RowApplier {
     const base = row?.deleted === true ? encodeImage(null) : (row?.base ?? null);
     table.rows.put(centralId, { rowKey, position: row?.position ?? ZERO, deleted: false, base });
     if (rowKey !== null) {
-      this.#touch(table);
+      this.#touch(table, 'update');
       table.writer.setLink(rowKey, centralId);
       unlinked.remove(table.name, rowKey);
       this.#arrive(table, centralId);
@@ -139,7 +140,7 @@ export class RowApplier {
     }
     if (row.base === null) {
       if (row.rowKey === null) return;
-      this.#touch(table);
+      this.#touch(table, 'update');
       table.writer.setStatus(row.rowKey, 'synced');
       return;
     }
@@ -164,7 +165,7 @@ export class RowApplier {
       const child = this.#unsettledChild(table, centralId, row.rowKey);
       if (child !== undefined)
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
-      this.#touch(table);
+      this.#touch(table, 'delete');
       const identity = table.writer.identity(row.rowKey);
       table.writer.delete(row.rowKey);
       this.#parts.till.forgetRow(table.bound, row.rowKey, identity);
@@ -224,7 +225,7 @@ export class RowApplier {
 
   #update(arrival: Arrival, image: Image, values: readonly SqliteValue[], rowKey: SqliteValue): Applied {
     const { table, centralId, position } = arrival;
-    this.#touch(table);
+    this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
       key = table.writer.update(rowKey, image.set, values, true);
@@ -247,7 +248,7 @@ export class RowApplier {
       if (without !== undefined) return 'parked';
       return this.#awaitParent(arrival, image, resolved.parent, null);
     }
-    this.#touch(table);
+    this.#touch(table, 'insert');
     let rowKey: SqliteValue;
     try {
       rowKey = table.writer.insert(image.set, resolved.values, centralId, arrival.key);
@@ -303,7 +304,7 @@ export class RowApplier {
     const shown = rebase(central, changes, (column) => policyOf(table, column));
     if (shown.kind !== 'row') return;
     const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
-    this.#touch(table);
+    this.#touch(table, 'update');
     try {
       const key = table.writer.update(row.rowKey, image.set, values, false);
       if (key !== undefined && !sameValue(key, row.rowKey))
@@ -332,10 +333,10 @@ export class RowApplier {
     return 'parked';
   }
 
-  #touch(table: TillTable): void {
-    if (this.#scope.touched.has(table.name)) return;
+  /** Before a write. */
+  #touch(table: TillTable, kind: WriteKind): void {
     this.#scope.touched.add(table.name);
-    this.#scope.suspend(table.name);
+    this.#scope.suspend(table.name, kind);
   }
 
   #arrive(table: TillTable, centralId: string): void {

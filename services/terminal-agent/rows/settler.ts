@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { CentralId, Origin, Outcome } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { fateByProgress, type Progress } from '../settlement.ts';
+import type { WriteKind } from './app-triggers.ts';
 import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import type { RowApplier } from './row-applier.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
@@ -13,7 +14,7 @@ export interface SettlerParts {
   readonly open: OpenChanges;
   readonly unlinked: UnlinkedRows;
   readonly applier: RowApplier;
-  readonly suspend: (table: string) => void;
+  readonly suspend: (table: string, kind: WriteKind) => void;
   readonly log: Logger;
 }
 
@@ -92,7 +93,7 @@ export class Settler {
     this.settled += 1;
     const refused = outcome === 'rejected' && isInsert(entry);
     if (!refused || entry.rowKey === null || !table.writer.exists(entry.rowKey)) return;
-    this.#parts.suspend(table.name);
+    this.#parts.suspend(table.name, 'update');
     table.writer.setStatus(entry.rowKey, 'rejected');
   }
 
@@ -105,7 +106,7 @@ export class Settler {
       if (table.bound.mapping.direction !== 'push') continue;
       const entries = this.#parts.open.ofTable(table.name);
       if (entries.length === 0) continue;
-      this.#parts.suspend(table.name);
+      for (const kind of ['insert', 'update', 'delete'] as const) this.#parts.suspend(table.name, kind);
       for (const entry of entries.reverse()) this.#undo(table, entry);
       const rows = new Map(entries.map((entry) => [entry.centralId, entry]));
       for (const [centralId] of rows) if (centralId !== null) this.#parts.applier.restore(table, centralId);

@@ -5,6 +5,7 @@
  */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { WriteKind } from './app-triggers.ts';
 import type { ParkedRow } from './parked.ts';
 import { isRefusal } from './row-writer.ts';
 import { decodeImage, type Image } from './image.ts';
@@ -21,20 +22,27 @@ interface Member {
 /** More rows than this in one knot are left to a person. */
 const MAX_GROUP = 200;
 
+export interface UnblockScope {
+  readonly db: SqliteDatabase;
+  readonly tables: TillTables;
+  readonly table: TillTable;
+  readonly suspend: (table: string, kind: WriteKind) => void;
+}
+
 /**
  * Tries to write a refused row together with the rows in its way.
  * @param refused all refused rows of the table, by central id
  * @returns the central ids that were written; empty when it cannot be done (yet)
  */
 export function unblock(
-  db: SqliteDatabase,
-  tables: TillTables,
-  table: TillTable,
+  { db, tables, table, suspend }: UnblockScope,
   start: ParkedRow,
   refused: ReadonlyMap<string, ParkedRow>,
 ): string[] {
   const group = gather(tables, table, start, refused);
   if (group === null || group.length < 2) return [];
+  // Before the savepoint: rolling back to it would bring the app's triggers back.
+  for (const kind of ['insert', 'update', 'delete'] as const) suspend(table.name, kind);
   db.exec('SAVEPOINT sync_unblock');
   try {
     const rows = group.map((member) => ({ member, row: table.writer.read(member.rowKey) }));

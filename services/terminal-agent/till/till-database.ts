@@ -202,13 +202,22 @@ export class TillDatabase {
   /**
    * Call when the agent itself deletes a till row for good, inside its transaction: as the delete trigger does,
    * so that a UUID or key that comes again is a new row.
+   * @param uuid what its identity column holds
    */
-  forgetRow(table: BoundTable, rowKey: unknown, identity: string | null): void {
+  forgetRow(table: BoundTable, rowKey: unknown, uuid: string | null): void {
     const name = table.local.name;
+    const kept = this.db
+      .prepare<[string, unknown], string>(
+        'SELECT identity FROM sync_identity WHERE table_name = ? AND row_key = ?',
+      )
+      .pluck()
+      .get(name, rowKey);
     this.db.prepare('DELETE FROM sync_identity WHERE table_name = ? AND row_key = ?').run(name, rowKey);
     this.db
       .prepare(`UPDATE ${quoteName(`sync_row_${name}`)} SET row_key = NULL WHERE row_key = ?`)
       .run(rowKey);
+    // A row kept under another name never answered to its UUID, which may name a living row.
+    const identity = kept ?? uuid;
     if (identity !== null) {
       this.db
         .prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)')

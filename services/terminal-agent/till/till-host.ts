@@ -23,5 +23,5 @@ export interface TillHost {
   adoptMapping(version: number, source: string): void;
   /** After triggers of the app were dropped and made again on these tables. */
   triggersRestored(tables: Iterable<string>): void;
-  forgetRow(table: BoundTable, rowKey: unknown, identity: string | null): void;
+  forgetRow(table: BoundTable, rowKey: unknown, uuid: string | null): void;
 }

@@ -60,7 +60,9 @@ function copiedSql(bound: BoundTable): (row: string) => string {
   const twin = (row: string) => `EXISTS (SELECT 1 FROM ${quoteName(local.name)} AS twin
       WHERE twin.${column} = ${row}.${column} AND (${key('twin')}) IS NOT (${key(row)})
       AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE table_name = ${name} AND row_key = ${key('twin')}))`;
-  return (row) => `(NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${local.name}`)} WHERE row_key = ${key(row)})
+  return (
+    row,
+  ) => `(NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${local.name}`)} WHERE row_key = ${key(row)})
       AND (${keptForAnother(row)}${mayBeCopied(bound) ? ` OR ${twin(row)}` : ''}))`;
 }
 

@@ -55,7 +55,8 @@ export class References {
     const living = reader.living.get(value);
     if (living !== undefined) {
       const [identity, centralId, rowKey] = living;
-      if (identity === null && centralId === null) this.#unnamed.push({ table: reference.table, rowKey });
+      if (identity === null && centralId === null && rowKey !== null)
+        this.#unnamed.push({ table: reference.table, rowKey });
       return { identity: identity ?? '', centralId };
     }
     return this.#outsideKnowledge(reference, reader, value);

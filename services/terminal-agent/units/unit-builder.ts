@@ -11,7 +11,8 @@ import type {
   UnitChange,
   UnitOp,
 } from '../../shared/records/unit-record.ts';
-import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
+import type { BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { Reference } from '../../shared/mapping/mapping.ts';
 import type { CutUnit } from './agent-file.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { References, type Unnamed } from './references.ts';
@@ -30,7 +31,8 @@ export interface BuiltRecords {
 }
 
 interface ColumnPlan {
-  readonly column: BoundColumn;
+  readonly name: string;
+  readonly reference: Reference | null;
   readonly oldIndex: number;
   readonly newIndex: number;
   readonly always: boolean;
@@ -115,14 +117,13 @@ export class UnitBuilder {
   #change(entry: OutboxEntry, op: UnitOp, plan: readonly ColumnPlan[]): UnitChange {
     const columns: ColumnChange[] = [];
     const references: ReferenceChange[] = [];
-    for (const { column, oldIndex, newIndex, always } of plan) {
+    for (const { name, reference, oldIndex, newIndex, always } of plan) {
       const before = op === 'c' || op === 'r' ? null : (entry.values[oldIndex] ?? null);
       const after = op === 'd' ? null : (entry.values[newIndex] ?? null);
       if (op === 'u' && !always && sameValue(before, after)) continue;
-      columns.push({ name: column.local, old: before, new: after });
-      if (column.reference === null) continue;
-      const target = this.#references.resolve(column.reference, after, entry.seq);
-      references.push({ column: column.local, target });
+      columns.push({ name, old: before, new: after });
+      if (reference === null) continue;
+      references.push({ column: name, target: this.#references.resolve(reference, after, entry.seq) });
     }
     return {
       seq: entry.seq,
@@ -137,21 +138,26 @@ export class UnitBuilder {
 
   /** null: nothing of this table goes up. */
   #plan(entry: OutboxEntry): readonly ColumnPlan[] | null {
-    const { table, oldIndex, newIndex } = entry.columns;
+    const { table } = entry.columns;
     const known = this.#plans.get(table);
     if (known !== undefined) return known;
     const bound = this.#till.binding.tables.get(table);
-    const plan =
-      bound === undefined || !isPublished(bound)
-        ? null
-        : bound.columns.map((column) => ({
-            column,
-            oldIndex: oldIndex.get(column.local) ?? -1,
-            newIndex: newIndex.get(column.local) ?? -1,
-            always: column.local === bound.timestampColumn,
-          }));
+    const plan = bound === undefined ? this.#recordedPlan(entry) : boundPlan(bound, entry);
     this.#plans.set(table, plan);
     return plan;
+  }
+
+  /** The table is gone from the file, or from the mapping: what was recorded of it goes up all the same. */
+  #recordedPlan({ columns: { table, oldIndex, newIndex } }: OutboxEntry): readonly ColumnPlan[] | null {
+    const mapping = this.#till.mapping.tables.find(({ local }) => local === table);
+    if (mapping?.direction === 'push') return null;
+    return [...newIndex].map(([name, index]) => ({
+      name,
+      reference: mapping?.references.get(name) ?? null,
+      oldIndex: oldIndex.get(name) ?? -1,
+      newIndex: index,
+      always: false,
+    }));
   }
 
   #followBinding(): void {
@@ -161,6 +167,17 @@ export class UnitBuilder {
     this.#plans = new Map();
     this.#references = new References(this.#till.db, this.#till.binding);
   }
+}
+
+function boundPlan(bound: BoundTable, { columns: { oldIndex, newIndex } }: OutboxEntry) {
+  if (!isPublished(bound)) return null;
+  return bound.columns.map(({ local, reference }): ColumnPlan => ({
+    name: local,
+    reference,
+    oldIndex: oldIndex.get(local) ?? -1,
+    newIndex: newIndex.get(local) ?? -1,
+    always: local === bound.timestampColumn,
+  }));
 }
 
 function sameValue(a: SqliteValue, b: SqliteValue): boolean {

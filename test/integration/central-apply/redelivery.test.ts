@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CentralApply } from '../../../services/central-apply/apply.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../../services/shared/log/event-log.ts';
-import { createPool } from '../../../services/shared/database/postgres.ts';
+import { connect, createPool } from '../../../services/shared/database/postgres.ts';
 import { topicSpecUp, upStream } from '../../../services/shared/log/topics.ts';
 import {
   insert,
@@ -182,6 +183,23 @@ test('two appliers on one partition apply every sale once', async () => {
     })(),
   ]);
   expect(await soldBy(till)).toEqual([20, 20, '22.00']);
+});
+
+test('a session that ends while somebody holds its connection, between two queries, ends no process', async () => {
+  const pool = createPool({
+    connectionString: centre.postgres.url,
+    applicationName: 'holder',
+    log: silentLog,
+  });
+  const client = await connect(pool);
+  const ended = once(client, 'end');
+  await centre.pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'`,
+  );
+  await ended;
+  await expect(client.query('SELECT 1')).rejects.toThrow();
+  client.release(true);
+  await pool.end();
 });
 
 test('the loop outlives a server that ends its sessions', async () => {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import { CaptureSite, type StreamContent } from '../../support/capture-site.ts';
+import { CaptureSite, SHOP_MAPPING, SHOP_SQL, type StreamContent } from '../../support/capture-site.ts';
 
 /** A log whose appends can be made durable without their reply ever coming back. */
 function losingReplies(log: EventLog, lost: { topic: string | null }): EventLog {
@@ -101,6 +101,46 @@ describe('after a crash', () => {
       'order_items:10',
       'order_items:10',
     ]);
+  });
+
+  it('grandchildren of a moved row are moved too, although their parents have moved', async () => {
+    await site.stop();
+    let tried = false;
+    const hold = { on: false };
+    site = await CaptureSite.start({
+      sql: `${SHOP_SQL} CREATE TABLE item_notes (id bigint PRIMARY KEY, item_id bigint, note text);`,
+      mapping: `${SHOP_MAPPING}
+  item_notes: { scope: { store: { via: item_id } }, references: { item_id: order_items } }`,
+      wrapLog: (log) => ({
+        ...losingReplies(log, lost),
+        append: async (stream, records, options) => {
+          const held = records.some(({ key }) => key?.toString().startsWith('item_notes:') === true);
+          if (hold.on && held) {
+            tried = true;
+            await new Promise(() => undefined);
+          }
+          return log.append(stream, records, options);
+        },
+      }),
+    });
+    await site.setup();
+    const running = await site.capture();
+    await site.seeded();
+    await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n'), (2, 'south', 'x')`);
+    await site.pool.query(`INSERT INTO order_items VALUES (10, 1, 5)`);
+    await site.pool.query(`INSERT INTO item_notes VALUES (100, 10, 'without onions')`);
+    await site.acknowledged();
+    hold.on = true;
+    await site.pool.query(`UPDATE orders SET store_id = 'south' WHERE id = 1`);
+    await until(() => tried, 'the grandchildren are under way');
+    await running.stop();
+    hold.on = false;
+    await site.capture();
+    await site.acknowledged();
+    const notes = ({ changes }: StreamContent) =>
+      changes.filter(({ table }) => table === 'item_notes').map(({ after }) => after !== null);
+    expect(notes(await site.store('south')).at(-1)).toBe(true);
+    expect(notes(await site.store('north')).at(-1)).toBe(false);
   });
 
   it('compaction of a resend cannot hide a row: positions never go back in a stream', async () => {

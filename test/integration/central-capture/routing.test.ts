@@ -64,6 +64,27 @@ describe('routing', () => {
     ]);
   });
 
+  it('tells every store of deleted children whose parent is gone too, and not in the cache', async () => {
+    await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n'), (2, 'south', 's')`);
+    await site.pool.query(`INSERT INTO order_items VALUES (10, 1, 5), (11, 1, 6)`);
+    await site.acknowledged();
+    await running.stop();
+    await site.pool.query(`BEGIN; DELETE FROM order_items; DELETE FROM orders WHERE id = 1; COMMIT`);
+    running = await site.capture();
+    await site.acknowledged();
+    expect(
+      events(await site.store('north'))
+        .slice(-3)
+        .map(brief),
+    ).toEqual([
+      ['d', 'order_items', '10', false],
+      ['d', 'order_items', '11', false],
+      ['d', 'orders', '1', false],
+    ]);
+    const south = events(await site.store('south')).filter((change) => change.table === 'order_items');
+    expect(south.map((change) => change.before)).toEqual([{ id: 10n }, { id: 11n }]);
+  });
+
   it('counts a row without a store and sends it to nobody', async () => {
     await site.pool.query(
       `INSERT INTO orders VALUES (1, NULL, 'n'), (2, 'no/store', 'n'), (3, 'north', 'n')`,

@@ -12,6 +12,7 @@ import { startPostgres, type RunningPostgres } from '../../../scripts/support/po
 import { until } from '../../../scripts/support/until.ts';
 import { setupCentre } from '../../../services/central-capture/setup/setup.ts';
 import type { Environment } from '../../../services/shared/config.ts';
+import { EmbeddedPostgres } from '../../../services/shared/database/embedded-postgres.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../../services/shared/paths.ts';
@@ -69,6 +70,41 @@ describe('what a person must mend ends the start with exit 2', () => {
     });
   });
 
+  it.each(['setup', 'run capture'])('%s with a role that may not replicate', async (command) => {
+    await setUp();
+    const role = `plain_${env['TOPIC_PREFIX']}_${command.length}`;
+    await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO ${role}`);
+    const url = new URL(postgres.url);
+    Object.assign(url, { username: role, password: 'secret' });
+    const { code, stderr } = await payflow(command.split(' '), { ...env, DATABASE_URL: url.href });
+    await sql(`DROP ROLE ${role}`);
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[DB_NO_REPLICATION\] .+\n$/) as string,
+    });
+  });
+
+  it('setup on a server whose wal_level is not logical', async () => {
+    const server = await EmbeddedPostgres.start({ flags: ['-c', 'wal_level=replica'] });
+    const { code, stderr } = await payflow(['setup'], { ...env, DATABASE_URL: server.url('postgres') });
+    await server.stop();
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[DB_WAL_LEVEL\] .+\n$/) as string,
+    });
+  });
+
+  it('setup with a mapped table that has no key', async () => {
+    await setUp();
+    await sql('ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_pkey');
+    const { code, stderr } = await payflow(['setup'], env);
+    await sql('ALTER TABLE audit_logs ADD PRIMARY KEY (id)');
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[TABLE_NO_KEY\] .*audit_logs.*\n$/) as string,
+    });
+  });
+
   it('a METRICS_PORT or GATEWAY_PORT that is taken', async () => {
     await setUp();
     const other = createServer();
@@ -82,7 +118,18 @@ describe('what a person must mend ends the start with exit 2', () => {
   });
 });
 
+async function sql(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
+}
+
+let isSetUp = false;
+
 async function setUp(): Promise<void> {
+  if (isSetUp) return;
+  isSetUp = true;
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
   const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log });
   await pool.query(readFileSync(schemaFile('postgres', 'reference.sql'), 'utf8'));
@@ -142,6 +189,17 @@ describe('what comes back is waited for', () => {
   });
 });
 
+/** Permissions do not bind root: the same as somebody who is not. */
+async function asNobody<T>(body: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return body();
+  process.seteuid?.(65534);
+  try {
+    return await body();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
 describe('run terminal', () => {
   function enrolledFolder(terminalId: string): string {
     const dataDir = join(folder, terminalId);
@@ -183,10 +241,13 @@ describe('run terminal', () => {
     const dataDir = enrolledFolder('t-1');
     const text = join(folder, 'text.db');
     writeFileSync(text, 'this is a text that is longer than the head of a database file would have to be');
-    expect((await start(dataDir, join(folder, 'none.db'))).stderr).toMatch(/^\[TERMINAL_DB_MISSING\]/);
     expect(await start(dataDir, text)).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^\[TERMINAL_DB_INVALID\]/) as string,
+      stderr: expect.stringMatching(/^\[TERMINAL_DB_INVALID\] .+\n$/) as string,
+    });
+    expect(await start(dataDir, join(folder, 'none.db'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[TERMINAL_DB_MISSING\] .+\n$/) as string,
     });
     const unnamed = await start(dataDir, '');
     expect(unnamed).toMatchObject({
@@ -195,12 +256,15 @@ describe('run terminal', () => {
     });
   });
 
-  it.skipIf(process.getuid?.() === 0)('ends with 2 for a file that cannot be written', async () => {
+  it('ends with 2 for a file that cannot be written', async () => {
     const file = tillFile('read-only.db');
-    chmodSync(file, 0o400);
-    expect(await start(enrolledFolder('t-2'), file)).toMatchObject({
+    const dataDir = enrolledFolder('t-2');
+    // Somebody who is not root may do everything here but write the file.
+    for (const path of [folder, dataDir]) chmodSync(path, 0o777);
+    chmodSync(file, 0o444);
+    expect(await asNobody(() => start(dataDir, file))).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^\[TERMINAL_DB_READ_ONLY\]/) as string,
+      stderr: expect.stringMatching(/^\[TERMINAL_DB_READ_ONLY\] .+\n$/) as string,
     });
   });
 
@@ -217,7 +281,7 @@ describe('run terminal', () => {
     await until(isInstalled, 'the first agent has the file');
     expect(await start(enrolledFolder('t-3'), file)).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^\[TERMINAL_DB_IN_USE\]/) as string,
+      stderr: expect.stringMatching(/^\[TERMINAL_DB_IN_USE\] .+\n$/) as string,
     });
     stop.abort();
     expect(await first).toMatchObject({ code: 0, stderr: '' });

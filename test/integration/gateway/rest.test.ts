@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
+import { Markers } from '../../../services/gateway/jobs/markers.ts';
 import { registerTerminal, retireTerminal } from '../../../services/gateway/terminals.ts';
 import {
   GatewaySite,
@@ -184,6 +186,27 @@ describe('sync', () => {
       rows[0]?.lsn,
     ]);
     expect(compared.rows[0]?.after).toBe(true);
+  });
+
+  it('takes that LSN only when the tables that are being seeded have reached the streams', async () => {
+    const { token } = await site.till(gateway, 'sync-seeding');
+    const agent = new PretendAgent();
+    await site.agent(gateway, token, agent);
+    await site.pool.query(
+      `INSERT INTO payflow_sync.seeding (table_name, epoch, state) VALUES ('products', 1, 'running'), ('old', 0, 'wanted')`,
+    );
+    const request = { terminalId: 'sync-seeding', direction: 'push', wait: true };
+    const waiting = call('POST', '/api/v1/sync', operator, request);
+    await until(async () => {
+      const { rows } = await site.pool.query(`SELECT FROM payflow_sync.job WHERE state = 'running'`);
+      return rows.length > 0;
+    }, 'the job runs');
+    const markers = new Markers({ pool: site.pool, prefix: 'payflow', seedingLimitMs: 0 });
+    await expect(markers.write('s1')).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+    expect(agent.calls).toEqual([]);
+    await site.pool.query(`UPDATE payflow_sync.seeding SET state = 'done' WHERE epoch = 1`);
+    expect(await waiting).toMatchObject({ status: 200, body: { state: 'done' } });
+    expect(agent.calls).toEqual(['catchUp']);
   });
 
   it('answers 202 for an offline till, and runs the job when it connects', async () => {

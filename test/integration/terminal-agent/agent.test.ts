@@ -135,6 +135,36 @@ describe('a running agent', () => {
   });
 });
 
+describe('a stream that is read again', () => {
+  it('is read from the beginning after an outage longer than deletes are kept, also without a restart', async () => {
+    let nowMs = Date.now();
+    till = await AgentTill.start({ now: () => nowMs });
+    const { catalog } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.until('the row is there', () => till.rows('SELECT * FROM products').length === 1);
+    till.app.exec(
+      `INSERT INTO sync_silence VALUES (1); UPDATE products SET name = 'lost'; DELETE FROM sync_silence`,
+    );
+    nowMs += 15 * 24 * 60 * 60 * 1000;
+    await till.toCatalog(catalog.commit(0x200, catalog.row('products', 8, product('B', 'second'))));
+    await till.until('what was before is read again', () => {
+      const names = till.rows('SELECT name FROM products ORDER BY server_id') as { name: string }[];
+      return names.map(({ name }) => name).join() === 'first,second';
+    });
+  });
+
+  it('has not been caught up with before all of it is here again', async () => {
+    till = await AgentTill.start();
+    const { catalog, store } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.toStore(store.commit(0x100, store.heartbeat()));
+    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 10_000 });
+    till.agent.apply.checkpoints.rewindAll();
+    const again = till.agent.catchUp({ lsn: '0/100', timeoutMs: 300 });
+    await expect(again).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+  });
+});
+
 describe('in manual mode', () => {
   it('nothing moves until it is asked for', async () => {
     till = await AgentTill.start({ mode: 'manual' });

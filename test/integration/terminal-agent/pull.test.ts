@@ -38,7 +38,12 @@ afterEach(async () => {
 });
 
 async function till(
-  options: { schema?: string; mode?: 'stream' | 'scheduled' | 'manual'; now?: () => number } = {},
+  options: {
+    schema?: string;
+    mapping?: string;
+    mode?: 'stream' | 'scheduled' | 'manual';
+    now?: () => number;
+  } = {},
 ): Promise<TillPull> {
   open = await TillPull.open({ schema: SCHEMA, mapping: MAPPING, ...options });
   return open;
@@ -449,5 +454,53 @@ describe('bootstrap', () => {
     const rows = (await t.changes()).map(({ table, row }) => `${table} ${row.identity}`);
     expect(rows).toHaveLength(7);
     expect(new Set(rows).size).toBe(7);
+  });
+});
+
+describe('no change is left behind in silence', () => {
+  it('of a table that the app drops before it was published', async () => {
+    const t = await till();
+    sell(t, 1, 1);
+    t.capture.cutAll();
+    t.app.exec('DROP TABLE items');
+    t.till.hasNews();
+    await t.pull();
+    const changes = await t.changes();
+    expect(changes.map(({ table, op }) => [table, op])).toEqual([
+      ['orders', 'c'],
+      ['items', 'c'],
+    ]);
+    expect(changes[1]?.columns).toContainEqual({ name: 'order_id', old: null, new: 1n });
+    expect(changes[1]?.references).toContainEqual({
+      column: 'order_id',
+      target: { identity: UUID(1), centralId: null },
+    });
+  });
+
+  it('because of a parent that has no key to be named by', async () => {
+    const t = await till({
+      schema: `CREATE TABLE kinds (code TEXT PRIMARY KEY, local_id TEXT);
+        CREATE TABLE things (id INTEGER PRIMARY KEY, kind TEXT); INSERT INTO kinds VALUES (NULL, 'short')`,
+      mapping: `version: 1
+tables:
+  kinds: {scope: global}
+  things: {scope: global, references: {kind: {table: kinds, holds: local_id}}}
+`,
+    });
+    t.app.exec(`INSERT INTO things (kind) VALUES ('short')`);
+    await t.pull();
+    expect((await t.changes()).map(({ references }) => references[0]?.target)).toEqual([
+      { identity: '', centralId: null },
+    ]);
+  });
+
+  it('because two rows from before the agent carry one UUID', async () => {
+    const t = await till({
+      schema: `${SCHEMA}; INSERT INTO orders (number, local_id) VALUES ('a', '${UUID(1)}'), ('b', '${UUID(1)}')`,
+    });
+    await new Bootstrap({ till: t.till, log: silentLog }).offerAll();
+    await t.pull();
+    const names = (await t.changes()).map(({ row }) => row.identity);
+    expect(new Set(names).size).toBe(2);
   });
 });

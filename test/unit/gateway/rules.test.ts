@@ -4,7 +4,8 @@ import { decodeCursor, encodeCursor, nextPage } from '../../../services/gateway/
 import { toProblem } from '../../../services/gateway/http/problem.ts';
 import { checkSchedule, scheduledTerminals } from '../../../services/gateway/jobs/schedule.ts';
 import { captureReadiness } from '../../../services/gateway/status.ts';
-import { ERROR_CODES, PayflowError, type ErrorCode } from '../../../services/shared/errors.ts';
+import { ERROR_CODES, type ErrorCode } from '../../../services/shared/error-codes.ts';
+import { PayflowError } from '../../../services/shared/errors.ts';
 import { readReply } from '../../../services/shared/agent-protocol.ts';
 import { newEnrolmentCode, normalizeEnrolmentCode } from '../../../services/shared/tokens.ts';
 

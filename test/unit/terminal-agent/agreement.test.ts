@@ -321,6 +321,16 @@ describe('unsettled edits', () => {
     expect(shop.rows('SELECT name FROM products')).toEqual([{ name: 'mine' }]);
   });
 
+  it('are held back for no longer because an older incarnation’s progress is read again', async () => {
+    await known();
+    const { store } = shop;
+    const older = store.commit(101, store.progress('T1', 'older', 1, { exceptions: [[1, 1, 'held']] }));
+    await shop.toStore(older);
+    await shop.toStore(store.commit(102, store.progress('T1', INCARNATION, 0)));
+    await shop.apply.replay('payflow.store.S1', older);
+    expect(shop.apply.progress).toMatchObject({ incarnation: INCARNATION, exceptions: [] });
+  });
+
   it('are not settled when the centre counts changes this file never made: it is an older copy', async () => {
     const { store } = shop;
     await known();
@@ -359,6 +369,24 @@ describe('rows that were here before the agent', () => {
       { sku: 'B', name: 'b' },
     ]);
     expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+  });
+
+  it('that were offered show what the centre has once their link comes, also without the record that answers', async () => {
+    before(`('B', 'b', 8)`);
+    await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('products', 8, product('other'))));
+    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+    shop.test.app.exec(`INSERT INTO sync_outbox (table_name, op, row_key, captured_at_ms)
+        SELECT 'products', 'r', id, 1 FROM products WHERE sku = 'B';
+      INSERT INTO sync_change_products (seq, identity, new_sku) VALUES (1, 'offered', 'B')`);
+    await shop.toStore(
+      shop.store.commit(
+        102,
+        shop.store.link('T1', 'products', 'offered', 8),
+        shop.store.progress('T1', INCARNATION, 1),
+      ),
+    );
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.rows('SELECT server_id, sku FROM products')).toEqual([{ server_id: 8, sku: 'other' }]);
   });
 });
 

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeControl } from '../../../services/shared/records/envelope.ts';
+import type { StoredRecord } from '../../../services/shared/log/event-log.ts';
+import { ZERO_POSITION } from '../../../services/shared/records/position.ts';
 import { positionAt } from '../../support/down-stream.ts';
 import { CATALOG, openShopTill, type ShopTill, STORE } from '../../support/shop-till.ts';
 
@@ -141,6 +144,36 @@ describe('references', () => {
 });
 
 describe('rows that the till refuses', () => {
+  it('and that others wait for bring them along when there is room', async () => {
+    const { catalog, test } = shop;
+    test.app.exec('CREATE UNIQUE INDEX one_name ON categories (name)');
+    const category = (id: number, name: string) => catalog.row('categories', id, { name, parent_id: null });
+    await shop.toCatalog(catalog.commit(100, category(1, 'a')));
+    await shop.toCatalog(catalog.commit(101, category(2, 'a')));
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 7, product('A', { category_id: 2n }))));
+    expect(shop.apply.parkedRows().map((row) => row.reason)).toEqual(['refused', 'parent']);
+    await shop.toCatalog(catalog.commit(103, category(1, 'b')));
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 2 }]);
+  });
+
+  it('make room for one another, in whatever order they were parked', async () => {
+    const { catalog } = shop;
+    for (const [id, sku] of ['A', 'B', 'C'].entries()) {
+      await shop.toCatalog(catalog.commit(100 + id, catalog.row('products', id + 1, product(sku))));
+    }
+    await shop.toCatalog(catalog.commit(110, catalog.row('products', 4, product('A'))));
+    await shop.toCatalog(catalog.commit(111, catalog.row('products', 1, product('B'))));
+    await shop.toCatalog(catalog.commit(112, catalog.row('products', 2, product('C'))));
+    await shop.toCatalog(catalog.commit(113, catalog.delete('products', 3)));
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.rows('SELECT server_id, sku FROM products ORDER BY sku')).toEqual([
+      { server_id: 4, sku: 'A' },
+      { server_id: 1, sku: 'B' },
+      { server_id: 2, sku: 'C' },
+    ]);
+  });
+
   it('are parked and stop nothing; the newest image is written when there is room', async () => {
     const { catalog } = shop;
     await shop.toCatalog(catalog.commit(100, catalog.row('products', 1, product('A'))));
@@ -209,6 +242,24 @@ describe('transactions', () => {
       nextOffset: 3,
       position: positionAt(100, 3),
     });
+  });
+
+  it('are not torn where a new capture noted its take-over in their midst', async () => {
+    const { catalog } = shop;
+    const records = catalog.commit(
+      100,
+      ...['A', 'B', 'C'].map((sku, i) => catalog.row('products', i, product(sku))),
+    );
+    const place = (record: StoredRecord, offset: number) => ({ ...record, offset });
+    const takeover = { headers: {}, offset: 2, timestampMs: Date.now() };
+    await shop.toCatalog([
+      ...records.slice(0, 2),
+      { ...takeover, ...encodeControl({ kind: 'takeover', capture: 'second' }, ZERO_POSITION), offset: 2 },
+    ] as StoredRecord[]);
+    expect(shop.rows('SELECT * FROM products')).toEqual([]);
+    await shop.toCatalog(records.slice(2).map((record) => place(record, 3)));
+    expect(shop.rows('SELECT * FROM products')).toHaveLength(3);
+    expect(shop.apply.checkpoints.stream(CATALOG).nextOffset).toBe(4);
   });
 
   it('end where the next begins when compaction took the flagged record', async () => {

@@ -46,6 +46,22 @@ describe('setup of the centre', () => {
     expect(rows).toEqual([{ table_name: 'products' }]);
   });
 
+  it('seeds a table anew that was not mapped for a while, and waits for none that is mapped no longer', async () => {
+    await setupCentre(options());
+    const without = SHOP_MAPPING.replace(/^ {2}products.*\n/m, '');
+    await setupCentre(options(without));
+    const names = async () => {
+      const { rows } = await site.pool.query<{ table_name: string }>(
+        `SELECT table_name FROM payflow_sync.seeding WHERE state = 'wanted'`,
+      );
+      return rows.map((row) => row.table_name);
+    };
+    expect(await names()).not.toContain('products');
+    await site.pool.query(`UPDATE payflow_sync.seeding SET state = 'done'`);
+    await setupCentre(options());
+    expect(await names()).toEqual(['products']);
+  });
+
   it('names the mapped tables that have no primary key', async () => {
     await site.pool.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
     await expect(setupCentre(options())).rejects.toMatchObject({

@@ -505,13 +505,17 @@ describe('two rows never go up under one name', () => {
       'CREATE TABLE codes (code TEXT COLLATE NOCASE PRIMARY KEY, name TEXT)',
       'version: 1\ntables: {codes: {scope: global}}\n',
     );
-    t.app.exec(`INSERT INTO codes VALUES ('ab', 'x'); UPDATE codes SET code = 'AB'; UPDATE codes SET name = 'y'`);
+    t.app.exec(
+      `INSERT INTO codes VALUES ('ab', 'x'); UPDATE codes SET code = 'AB'; UPDATE codes SET name = 'y'`,
+    );
     expect(new Set(identities(t)).size).toBe(1);
   });
 
   it('asks an index, not the table', () => {
     const t = items();
-    const plan = t.app.prepare('EXPLAIN QUERY PLAN SELECT 1 FROM items AS twin WHERE twin.local_id = ?').all('x');
+    const plan = t.till.db
+      .prepare('EXPLAIN QUERY PLAN SELECT 1 FROM items AS twin WHERE twin.local_id = ?')
+      .all('x');
     expect(JSON.stringify(plan)).toContain('sync_uuid_items');
   });
 });

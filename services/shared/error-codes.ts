@@ -1,0 +1,318 @@
+/**
+ * Every error a person may meet has one code, and the same code in the API, on the socket, in the CLI and in
+ * the log. The table is the documentation: what the code means, whether waiting helps, and what to do.
+ *
+ * `retry`: `timed`  the cause goes away by itself (an outage): back off and try again, unready meanwhile
+ *          `manual` a person must change something, the process may stay up
+ *          `fatal`  the process cannot do its work at all: say so and exit (2 when it is configuration)
+ */
+export type Retry = 'timed' | 'manual' | 'fatal';
+
+interface CodeEntry {
+  readonly meaning: string;
+  readonly retry: Retry;
+  readonly remedy: string;
+  /** HTTP status the gateway answers with. */
+  readonly http: number;
+}
+
+const entry = (http: number, retry: Retry, meaning: string, remedy: string): CodeEntry => ({
+  http,
+  retry,
+  meaning,
+  remedy,
+});
+
+export const ERROR_CODES = {
+  CONFIG_INVALID: entry(
+    500,
+    'fatal',
+    'A setting is missing or malformed.',
+    'Correct the named variable; `payflow config` shows the effective values.',
+  ),
+  USAGE: entry(422, 'fatal', 'The command or request is not of the expected form.', 'See --help or /docs.'),
+
+  DB_UNREACHABLE: entry(
+    503,
+    'timed',
+    'PostgreSQL does not answer.',
+    'Check DATABASE_URL, the network and that the server runs; the service goes on by itself.',
+  ),
+  DB_AUTH: entry(
+    500,
+    'fatal',
+    'PostgreSQL refused the login.',
+    'Correct the user or password in DATABASE_URL.',
+  ),
+  DB_WAL_LEVEL: entry(
+    500,
+    'fatal',
+    'wal_level is not logical.',
+    'Set wal_level = logical in postgresql.conf and restart PostgreSQL.',
+  ),
+  DB_NO_REPLICATION: entry(
+    500,
+    'fatal',
+    'The login may not replicate.',
+    'ALTER ROLE … REPLICATION, and allow it in pg_hba.conf.',
+  ),
+  DB_NOT_SET_UP: entry(
+    503,
+    'fatal',
+    'The schema payflow_sync, publication or slot is missing.',
+    'Run `payflow setup`.',
+  ),
+  DB_TRANSIENT: entry(
+    503,
+    'timed',
+    'PostgreSQL asked for a retry (deadlock, serialization, shutdown, out of connections).',
+    'Nothing: it is retried.',
+  ),
+  DB_REFUSED: entry(
+    409,
+    'manual',
+    'PostgreSQL refused the data (constraint, type or trigger).',
+    'Look at the dead letter, correct the cause, retry it.',
+  ),
+  DB_SCHEMA: entry(
+    500,
+    'manual',
+    'A statement does not fit the central schema.',
+    'Run `payflow parity` and `payflow setup`.',
+  ),
+
+  SLOT_LOST: entry(
+    500,
+    'fatal',
+    'The replication slot is invalid or was removed.',
+    'Run `payflow setup`; tables are seeded again under a new epoch.',
+  ),
+  SLOT_BUSY: entry(
+    503,
+    'timed',
+    'Another capture holds the replication slot.',
+    'Stop the other one, or let this one wait as its standby.',
+  ),
+  REPLICATION_PROTOCOL: entry(
+    500,
+    'timed',
+    'The replication stream said something unexpected or went silent.',
+    'It is reopened from the last acknowledged position.',
+  ),
+  TABLE_NO_KEY: entry(
+    500,
+    'fatal',
+    'A mapped table has no primary key.',
+    'Give it a primary key, or take it out of the mapping.',
+  ),
+
+  LOG_UNREACHABLE: entry(
+    503,
+    'timed',
+    'The event log (Kafka) does not answer.',
+    'Check KAFKA_BROKERS and the brokers; the service goes on by itself.',
+  ),
+  LOG_AUTH: entry(
+    500,
+    'fatal',
+    'The event log refused the login or the permission.',
+    'Check the KAFKA_SASL_* settings and the ACLs.',
+  ),
+  LOG_TOPIC_MISSING: entry(503, 'timed', 'A topic does not exist.', 'Run `payflow setup`.'),
+  LOG_RECORD_TOO_LARGE: entry(
+    422,
+    'manual',
+    'A record is larger than the topic takes.',
+    'Raise max.message.bytes of the topic, or shorten the row.',
+  ),
+  LOG_RECORD_INVALID: entry(
+    500,
+    'manual',
+    'A record cannot be stored in this stream (no key in a compacted one, say).',
+    'Report it: this is a defect.',
+  ),
+  LOG_OFFSET_OUT_OF_RANGE: entry(
+    500,
+    'timed',
+    'The stream no longer holds the wanted offset.',
+    'It is read again from the beginning.',
+  ),
+  LOG_LOST_DATA: entry(
+    500,
+    'fatal',
+    'A stream ends before records that were durable in it.',
+    'Seed its tables again.',
+  ),
+  LOG_FOREIGN_APPEND: entry(
+    503,
+    'timed',
+    'Somebody else wrote into a stream that capture owns.',
+    'Make sure that only one capture runs; it takes the stream over again.',
+  ),
+
+  MAPPING_INVALID: entry(
+    422,
+    'fatal',
+    'The mapping is wrong.',
+    'Correct the named line; `payflow mapping check` tells all of them.',
+  ),
+  RECORD_MALFORMED: entry(
+    500,
+    'manual',
+    'A record of the log cannot be decoded.',
+    'Report it with stream and offset.',
+  ),
+  SCHEMA_UNKNOWN: entry(
+    503,
+    'timed',
+    'A record names a schema that is not in the schemas topic (yet).',
+    'It is looked up again; if it stays, run `payflow setup`.',
+  ),
+  SIGNATURE_INVALID: entry(
+    403,
+    'manual',
+    'The signature of a till record does not fit the registered key.',
+    'Look who writes to the up topic; enrol the till again if its key changed.',
+  ),
+
+  TERMINAL_DB_MISSING: entry(
+    500,
+    'fatal',
+    'The till file does not exist.',
+    'Set TERMINAL_DB to the path of payflow.db.',
+  ),
+  TERMINAL_DB_READ_ONLY: entry(
+    500,
+    'fatal',
+    'The till file, or its folder, cannot be written.',
+    'Give the agent write permission on the file and its folder.',
+  ),
+  TERMINAL_DB_INVALID: entry(
+    500,
+    'fatal',
+    'The till file is not an SQLite database.',
+    'Check TERMINAL_DB; encrypted files cannot be synced.',
+  ),
+  TERMINAL_DB_IN_USE: entry(
+    500,
+    'fatal',
+    'Another agent has this till file open.',
+    'Stop the other agent; one agent per till.',
+  ),
+  TERMINAL_DB_BUSY: entry(
+    503,
+    'timed',
+    'The till file stays locked by another program.',
+    'It is tried again; long transactions of the app delay sync.',
+  ),
+  TERMINAL_DB_IO: entry(
+    503,
+    'timed',
+    'The disk under the till file gave an error.',
+    'Check the disk; the agent tries again by itself.',
+  ),
+  TERMINAL_DISK_FULL: entry(
+    503,
+    'timed',
+    'The till is out of disk space.',
+    'Free some space; capture and push go on then.',
+  ),
+  TERMINAL_UNKNOWN: entry(404, 'manual', 'No such terminal.', 'See `payflow terminals list`.'),
+  TERMINAL_FENCED: entry(
+    409,
+    'manual',
+    'The till file is an older copy or a clone.',
+    'See `payflow terminals unfence`.',
+  ),
+  TERMINAL_OFFLINE: entry(
+    503,
+    'timed',
+    'The till is not connected.',
+    'The request waits and runs when it connects.',
+  ),
+  TERMINAL_NOT_ENROLLED: entry(
+    401,
+    'fatal',
+    'This till has no key and token yet.',
+    'Run `payflow enroll --code CODE`.',
+  ),
+  ENROLMENT_REFUSED: entry(
+    403,
+    'fatal',
+    'The enrolment code is wrong, used or expired.',
+    'Make a new one: `payflow terminals register`.',
+  ),
+
+  KAFKA_NOT_FOUND: entry(
+    500,
+    'fatal',
+    'No Kafka can be found or started on this machine.',
+    'Start Docker, or install Java 17+ and Maven, or set TEST_KAFKA_BROKERS.',
+  ),
+  SERVER_NOT_STARTED: entry(
+    500,
+    'fatal',
+    'A PostgreSQL or Kafka of our own did not start.',
+    'See its last words above; free disk, memory and ports are the usual causes.',
+  ),
+
+  TERMINAL_RETIRED: entry(
+    410,
+    'manual',
+    'The terminal was retired.',
+    'Register the till under a new id; see `payflow terminals list`.',
+  ),
+
+  REFERENCE_UNKNOWN: entry(
+    409,
+    'manual',
+    'A change names a row that the centre does not know (refused before, or never sent).',
+    'Look at the dead letter; retry it once the row it needs is there.',
+  ),
+  TABLE_NOT_MAPPED: entry(
+    409,
+    'manual',
+    'A change is for a table that the centre does not map or does not have.',
+    'Correct the mapping or the central schema, then retry the dead letter.',
+  ),
+  VALUE_UNFIT: entry(
+    422,
+    'manual',
+    'A value of the till does not fit the central column.',
+    'Correct the format in the mapping or the value, then retry the dead letter.',
+  ),
+  NATURAL_KEY_TAKEN: entry(
+    409,
+    'manual',
+    'The row matches a central row that this terminal already has as another row.',
+    'Merge the two rows on the till, or discard the dead letter.',
+  ),
+  CHANGE_NOT_ALLOWED: entry(
+    409,
+    'manual',
+    'The mapping does not let tills make this change.',
+    'Change direction or delete mode in the mapping, or discard the dead letter.',
+  ),
+
+  GATEWAY_UNREACHABLE: entry(
+    503,
+    'timed',
+    'The gateway does not answer.',
+    'Check GATEWAY_URL; sync itself goes on.',
+  ),
+  UNAUTHENTICATED: entry(
+    401,
+    'manual',
+    'No token, or an unknown, expired or revoked one.',
+    'Send a valid bearer token; `payflow token create`.',
+  ),
+  FORBIDDEN: entry(403, 'manual', 'The token may not do this.', 'Use a token with the role operator.'),
+  NOT_FOUND: entry(404, 'manual', 'There is no such thing.', 'Check the id.'),
+  CONFLICT: entry(409, 'manual', 'It is already so, or something else is in the way.', 'See the message.'),
+  VALIDATION: entry(422, 'manual', 'A field of the request is wrong.', 'Correct the named field.'),
+  RATE_LIMITED: entry(429, 'timed', 'Too many requests.', 'Wait as long as Retry-After says.'),
+  SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
+  INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
