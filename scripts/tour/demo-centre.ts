@@ -18,7 +18,7 @@ import { createPool } from '../../services/shared/database/postgres.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../services/shared/log/topics.ts';
 import { DemoFolder } from './demo-folder.ts';
 import { fileLogger } from './demo-logger.ts';
-import { startBrokers, type DemoBrokers } from './demo-log.ts';
+import { startBrokers } from './demo-log.ts';
 import { DemoServices } from './demo-services.ts';
 import { HeadOffice } from './head-office.ts';
 import type { DemoOptions } from './options.ts';

@@ -1,6 +1,6 @@
 /** Starts the process of a till (`till-process.ts`) and speaks with it. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Health } from '../../services/shared/lifecycle.ts';
 import type { TillOrder, TillReport, TillStart } from './till-process.ts';
@@ -46,14 +46,24 @@ export class TillHandle {
   async #obeyed(kind: 'cut' | 'mend'): Promise<void> {
     const child = this.#child;
     if (child === undefined || !child.connected) throw new Error('the till does not run');
-    const obeyed = new Promise<void>((resolve, reject) => {
-      child.on('message', (report: TillReport) => {
-        if (report.kind === kind) resolve();
-      });
-      child.once('exit', () => reject(new Error('the till has ended')));
+    const answered = new AbortController();
+    const { signal } = answered;
+    const obeyed = (async () => {
+      for await (const [report] of on(child, 'message', { signal })) {
+        if ((report as TillReport).kind === kind) return;
+      }
+    })();
+    const ended = once(child, 'exit', { signal }).then(() => {
+      throw new Error('the till has ended');
     });
-    this.#order({ kind });
-    await obeyed;
+    try {
+      this.#order({ kind });
+      await Promise.race([obeyed, ended]);
+    } finally {
+      answered.abort();
+      // Whichever of the two was not the answer ends with the signal.
+      await Promise.allSettled([obeyed, ended]);
+    }
   }
 
   #order(order: TillOrder): void {

@@ -16,7 +16,11 @@ export interface GatewayContext {
   /** Given to tills at enrolment; undefined under the embedded log. */
   readonly brokers: readonly string[] | undefined;
   readonly limits: RateLimits;
+  /** How often the tokens of open sockets are looked at again. */
+  readonly recheckMs: number;
 }
+
+export const DEFAULT_RECHECK_MS = 15_000;
 
 export interface RateLimits {
   /** Requests a minute by one token (or address, without a token). */

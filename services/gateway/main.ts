@@ -7,7 +7,7 @@ import { createRegistry } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { Agents } from './agents.ts';
-import { DEFAULT_LIMITS, type GatewayContext, type RateLimits } from './context.ts';
+import { DEFAULT_LIMITS, DEFAULT_RECHECK_MS, type GatewayContext, type RateLimits } from './context.ts';
 import { JobStore } from './jobs/job-store.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Markers } from './jobs/markers.ts';
@@ -23,6 +23,7 @@ export interface GatewayStart extends ServiceContext {
   /** Told whenever an agent has connected. */
   readonly onAgent?: (terminalId: string) => void;
   readonly limits?: RateLimits;
+  readonly recheckMs?: number;
 }
 
 /**
@@ -56,6 +57,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       now: () => new Date(),
       brokers: config.kafkaBrokers,
       limits: start.limits ?? DEFAULT_LIMITS,
+      recheckMs: start.recheckMs ?? DEFAULT_RECHECK_MS,
     };
     gatewayMetrics(context);
     const onHealth = start.health?.part('gateway') ?? (() => undefined);
@@ -122,7 +124,8 @@ async function listen(
 }
 
 async function syncScheduled({ agents, jobs, pool }: GatewayContext): Promise<void> {
-  const terminalIds = scheduledTerminals(agents.list());
+  // A till that is still at an earlier job would only collect another one with every tick.
+  const terminalIds = scheduledTerminals(agents.list()).filter((terminalId) => !jobs.isBusy(terminalId));
   const targets = await targetsInService(pool, { terminalIds });
   if (targets.length > 0) await jobs.create('both', targets);
 }

@@ -25,6 +25,7 @@ export interface RunningGateway {
 export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly limits?: RateLimits;
+  readonly recheckMs?: number;
 }
 
 export class GatewaySite {
@@ -62,6 +63,7 @@ export class GatewaySite {
         signal: stop.signal,
         onListening: resolve,
         ...(options.limits && { limits: options.limits }),
+        ...(options.recheckMs !== undefined && { recheckMs: options.recheckMs }),
       });
       running.catch(reject);
     });

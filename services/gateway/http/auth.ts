@@ -32,6 +32,20 @@ export async function authenticate(pool: Pool, token: string): Promise<Principal
     : { kind: 'terminal', terminalId: row.name, storeId: row.extra };
 }
 
+/** @returns those of the tokens that are valid now; one question, however many they are */
+export async function validTokens(pool: Pool, tokens: readonly string[]): Promise<Set<string>> {
+  const byHash = new Map(tokens.map((token) => [hashSecret(token), token]));
+  const valid = await rows<{ token_hash: string }>(
+    pool,
+    `SELECT token_hash FROM payflow_sync.token
+     WHERE token_hash = ANY ($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+     UNION ALL
+     SELECT token_hash FROM payflow_sync.terminal WHERE token_hash = ANY ($1) AND status <> 'retired'`,
+    [[...byHash.keys()]],
+  );
+  return new Set(valid.flatMap(({ token_hash: hash }) => byHash.get(hash) ?? []));
+}
+
 /** @throws PayflowError UNAUTHENTICATED when there is no bearer token in the header */
 export function bearerToken(authorization: string | undefined): string {
   const match = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization ?? '');

@@ -127,6 +127,11 @@ export class Jobs {
     return this.get(jobId);
   }
 
+  /** Whether the till has parts that are not finished. */
+  isBusy(terminalId: string): boolean {
+    return this.#queues.has(terminalId);
+  }
+
   get openCount(): number {
     return this.#open.size;
   }

@@ -2,6 +2,7 @@
  * One centre (real PostgreSQL, real capture and apply), the embedded log, and three tills, in which every
  * command is one step. What the engine does by itself in loops is done here by hand, in any order.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,11 +25,12 @@ import { catalogTopic, storeTopic, upStream } from '../../../services/shared/log
 import { CENTRAL_SCHEMA, FIRST_ROWS, MAPPING, TILLS } from './schema.ts';
 import { ModelTill, newKeyPair, readSome } from './till.ts';
 
-const PREFIX = 'model';
 const HORIZON_DAYS = 14;
 const silent = pino({ level: process.env['AGREEMENT_LOG'] ?? 'silent' });
 
 export class World {
+  /** Slots are known to the whole server, so every world has a name of its own. */
+  readonly prefix = `model${randomBytes(4).toString('hex')}`;
   readonly pool: Pool;
   readonly eventLog: EmbeddedLog;
   readonly apply: CentralApply;
@@ -42,7 +44,7 @@ export class World {
     this.pool = pool;
     this.eventLog = eventLog;
     this.#undo = undo;
-    this.apply = new CentralApply({ pool, eventLog, prefix: PREFIX, partitions: [0], log: silent });
+    this.apply = new CentralApply({ pool, eventLog, prefix: this.prefix, partitions: [0], log: silent });
   }
 
   static async open(): Promise<World> {
@@ -65,14 +67,14 @@ export class World {
     await pool.query(FIRST_ROWS);
     const setup = {
       pool,
-      prefix: PREFIX,
+      prefix: world.prefix,
       mapping: parseMapping(MAPPING),
       eventLog,
       horizonDays: HORIZON_DAYS,
       upPartitions: 1,
     };
     await setupCentre(setup);
-    for (const { store } of TILLS) await ensureStoreStream(eventLog, PREFIX, store, HORIZON_DAYS);
+    for (const { store } of TILLS) await ensureStoreStream(eventLog, world.prefix, store, HORIZON_DAYS);
     world.#startCapture(postgres.url);
     for (const { id, store } of TILLS) world.tills.push(await world.#newTill(id, store, folder));
     return world;
@@ -84,7 +86,7 @@ export class World {
       databaseUrl,
       replicationUrl: databaseUrl,
       eventLog: this.eventLog,
-      prefix: PREFIX,
+      prefix: this.prefix,
       horizonDays: HORIZON_DAYS,
       log: silent,
     });
@@ -104,15 +106,15 @@ export class World {
       storeId: store,
       upPartitions: 1,
     });
-    const enrolled = await enrolTerminal(this.pool, { code: enrolmentCode, publicKey, prefix: PREFIX });
+    const enrolled = await enrolTerminal(this.pool, { code: enrolmentCode, publicKey, prefix: this.prefix });
     const till = await ModelTill.open({
       id,
       store,
       folder,
       eventLog: this.eventLog,
-      topics: { catalog: catalogTopic(PREFIX), store: storeTopic(PREFIX, store) },
-      up: upStream(PREFIX, 0),
-      prefix: PREFIX,
+      topics: { catalog: catalogTopic(this.prefix), store: storeTopic(this.prefix, store) },
+      up: upStream(this.prefix, 0),
+      prefix: this.prefix,
       databaseId: enrolled.databaseId,
       mapping: enrolled.mapping,
       keyVersion: enrolled.keyVersion,
@@ -124,7 +126,7 @@ export class World {
 
   /** Central-apply reads at most `records` more. */
   async applyNext(records: number): Promise<number> {
-    const batch = await readSome(this.eventLog, upStream(PREFIX, 0), this.upNext, records);
+    const batch = await readSome(this.eventLog, upStream(this.prefix, 0), this.upNext, records);
     const last = batch.at(-1);
     if (last === undefined) return 0;
     await this.apply.applyRecords(0, batch);
@@ -134,7 +136,12 @@ export class World {
 
   /** Central-apply is given again what it has seen, as after a lost reply. */
   async applyAgain(back: number): Promise<void> {
-    const batch = await readSome(this.eventLog, upStream(PREFIX, 0), Math.max(0, this.upNext - back), back);
+    const batch = await readSome(
+      this.eventLog,
+      upStream(this.prefix, 0),
+      Math.max(0, this.upNext - back),
+      back,
+    );
     if (batch.length > 0) await this.apply.applyRecords(0, batch);
   }
 
@@ -174,12 +181,12 @@ export class World {
   }
 
   downTopics(): string[] {
-    return [catalogTopic(PREFIX), ...new Set(TILLS.map(({ store }) => storeTopic(PREFIX, store)))];
+    return [catalogTopic(this.prefix), ...new Set(TILLS.map(({ store }) => storeTopic(this.prefix, store)))];
   }
 
   async compact(stream: 'catalog' | 'store'): Promise<void> {
     const topics = this.downTopics().filter(
-      (topic) => (topic === catalogTopic(PREFIX)) === (stream === 'catalog'),
+      (topic) => (topic === catalogTopic(this.prefix)) === (stream === 'catalog'),
     );
     for (const topic of topics) await this.eventLog.compact(topic, { ignoreLag: true });
   }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CentralApply } from '../../../services/central-apply/apply.ts';
@@ -192,7 +191,7 @@ test('a session that ends while somebody holds its connection, between two queri
     log: silentLog,
   });
   const client = await connect(pool);
-  const ended = once(client, 'end');
+  const ended = new Promise<void>((resolve) => client.once('end', resolve));
   await centre.pool.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'`,
   );

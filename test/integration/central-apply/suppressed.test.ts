@@ -55,16 +55,13 @@ describe('a row that a trigger of the centre swallows', () => {
       { sku: 'P5' },
       { sku: 'P6', price: 1n },
     ];
-    const sold = skus.map(
-      (sku, index) =>
-        ({
-          op: 'u',
-          table: 'products',
-          row: sku,
-          old: { stock: 10n, ...before[index] },
-          new: { stock: 7n, ...changed[index] },
-        }) as ChangeSpec,
-    );
+    const sold = skus.map((sku, index) => ({
+      op: 'u',
+      table: 'products',
+      row: sku,
+      old: { stock: 10n, ...before[index] },
+      new: { stock: 7n, ...changed[index] },
+    }));
     await apply.applyRecords(0, [till.stored(1, [till.unit(...products)])]);
     const unit = till.unit(insert('categories', 'C', { name: 'swallowed' }), ...sold);
     const { outcomes } = await apply.applyRecords(0, [till.stored(2, [unit])]);

@@ -146,4 +146,42 @@ describe('the schedule', () => {
     expect(calls('manual')).toBe(0);
     await clocked.stop();
   });
+
+  it('leaves a till alone that is still at its last job', async () => {
+    const clocked = await site.gateway({ env: { SYNC_SCHEDULE: '* * * * * *' } });
+    const { token } = await site.till(clocked, 'clock-slow');
+    const before = Date.now();
+    const slow = new PretendAgent();
+    slow.flush = () => new Promise(() => undefined);
+    await site.agent(clocked, token, slow, 'stream');
+    const jobs = async () => {
+      const { rows } = await site.pool.query<{ n: string }>(
+        `SELECT count(*) AS n FROM payflow_sync.job WHERE terminals LIKE '%clock-slow%'`,
+      );
+      return Number(rows[0]?.n);
+    };
+    await until(
+      async () => (await jobs()) > 0 && Date.now() - before > 3_500,
+      'the first tick, and two more',
+    );
+    expect(await jobs()).toBe(1);
+    await clocked.stop();
+  });
+});
+
+describe('a token that is revoked while its socket is open', () => {
+  it('ends that socket, and no other', async () => {
+    const watched = await site.gateway({ recheckMs: 50 });
+    const { token } = await site.till(watched, 'open-1');
+    const other = await site.till(watched, 'open-2');
+    const sockets = [
+      site.socket(watched, '/terminals', token),
+      site.socket(watched, '/terminals', other.token),
+    ];
+    await until(() => sockets.every(({ connected }) => connected), 'both are connected');
+    await retireTerminal(site.pool, 'open-1');
+    await until(() => sockets[0]?.connected === false, 'the retired till is cut off');
+    expect(sockets[1]?.connected).toBe(true);
+    await watched.stop();
+  });
 });
