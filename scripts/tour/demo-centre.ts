@@ -8,6 +8,7 @@ import { ensureStoreStream, setupCentre } from '../../services/central-capture/s
 import { openDatabase, openLog } from '../../services/cli/up/up-resources.ts';
 import { runGateway, type GatewayStart } from '../../services/gateway/main.ts';
 import { loadConfig, type Config } from '../../services/shared/config.ts';
+import { PayflowError } from '../../services/shared/errors.ts';
 import { HealthBoard } from '../../services/shared/health.ts';
 import type { Releaser } from '../../services/shared/lifecycle.ts';
 import type { EventLog } from '../../services/shared/log/event-log.ts';
@@ -91,6 +92,7 @@ export async function openCentre(open: OpenOptions): Promise<DemoCentre> {
   onRelease(() => pool.end());
   const headOffice = new HeadOffice(pool);
   if (isNew) await headOffice.enterShop();
+  else await requireShop(headOffice);
   const mapping = parseMapping(readFileSync(schemaFile('mapping.yaml'), 'utf8'));
   const { topicPrefix: prefix, horizonDays } = config;
   await setupCentre({ pool, eventLog, prefix, mapping, horizonDays, upPartitions: DEFAULT_UP_PARTITIONS });
@@ -111,6 +113,15 @@ export async function openCentre(open: OpenOptions): Promise<DemoCentre> {
   };
   const gatewayUrl = await startServices({ config, log, eventLog, services, health }, say);
   return { ...parts, services, health, gatewayUrl, logFile };
+}
+
+/** A database in the system's temporary folder goes with it. @throws PayflowError */
+async function requireShop(headOffice: HeadOffice): Promise<void> {
+  if ((await headOffice.text(`SELECT to_regclass('payflow_sync.terminal')`)) !== null) return;
+  throw new PayflowError(
+    'CONFIG_INVALID',
+    'the database of the earlier demo is gone; start over with --fresh',
+  );
 }
 
 /** @returns the gateway's URL */

@@ -2,10 +2,13 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
+import { EmbeddedPostgres } from '../../services/shared/database/embedded-postgres.ts';
 import { PayflowError } from '../../services/shared/errors.ts';
 import type { Releaser } from '../../services/shared/lifecycle.ts';
 
 const COMPLETE = 'complete';
+/** As `openDatabase` names it in the data folder. */
+const DATABASE = 'postgres';
 
 export class DemoFolder {
   readonly path: string;
@@ -23,9 +26,15 @@ export class DemoFolder {
     const lock = lockFolder(path);
     onRelease(() => void lock.close());
     const folder = new DemoFolder(path);
-    if (fresh || !folder.complete) rmSync(path, { recursive: true, force: true });
+    if (fresh || !folder.complete) folder.#clear();
     mkdirSync(path, { recursive: true });
     return folder;
+  }
+
+  /** The database may lie elsewhere. */
+  #clear(): void {
+    const database = EmbeddedPostgres.dataFolder(this.file(DATABASE));
+    for (const path of [database, this.path]) rmSync(path, { recursive: true, force: true });
   }
 
   /** The shop in it was entered to its end. */

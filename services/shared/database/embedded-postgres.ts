@@ -15,6 +15,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { PayflowError } from '../errors.ts';
 import { freePort } from './free-port.ts';
+import { own, reachableFolder, serverAccount, type Account } from './server-account.ts';
 import { ServerProcess } from './server-process.ts';
 
 const START_DEADLINE_MS = 60_000;
@@ -29,15 +30,10 @@ export const SYNC_SETTINGS: readonly string[] = [
 ];
 
 export interface EmbeddedPostgresOptions {
-  /** Keeps the data here from one start to the next; without it a temporary folder is used and removed. */
+  /** Keeps the data from one start to the next, see `dataFolder`; without it a temporary folder is used. */
   readonly folder?: string;
   /** More server flags, after ours: `['-c', 'fsync=on']`. */
   readonly flags?: readonly string[];
-}
-
-interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
 }
 
 export class EmbeddedPostgres {
@@ -55,8 +51,10 @@ export class EmbeddedPostgres {
   static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
     const account = serverAccount();
     const binaries = usableBinaries(account);
-    const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'payflow-postgres-')));
-    mkdirSync(folder, { recursive: true });
+    const folder =
+      options.folder === undefined
+        ? await mkdtemp(join(tmpdir(), 'payflow-postgres-'))
+        : reachableFolder(options.folder, account);
     own(folder, account);
     const passwordFile = join(folder, 'password');
     const data = join(folder, 'data');
@@ -81,6 +79,11 @@ export class EmbeddedPostgres {
       await server.dispose('SIGQUIT');
       throw error;
     }
+  }
+
+  /** Where a server that is started with this folder has its data; see `reachableFolder`. */
+  static dataFolder(folder: string): string {
+    return reachableFolder(folder, serverAccount());
   }
 
   /** The superuser's URL of a database on this server. */
@@ -156,20 +159,6 @@ async function initdb(binaries: string, data: string, passwordFile: string, acco
       { cause: error },
     );
   }
-}
-
-/** PostgreSQL refuses to run as root: then as `postgres`, or as `nobody`, who exists everywhere. */
-function serverAccount(): Account {
-  if (process.getuid?.() !== 0) return {};
-  for (const name of ['postgres', 'nobody']) {
-    const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }));
-    if (uid?.status === 0 && gid?.status === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
-  }
-  throw new PayflowError('SERVER_NOT_STARTED', 'PostgreSQL cannot run as root, and there is no other user');
-}
-
-function own(path: string, { uid, gid }: Account): void {
-  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
 }
 
 /** @returns the folder with bin/, lib/ and share/ that the account can run, copied once where it cannot */

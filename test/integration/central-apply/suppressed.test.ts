@@ -55,7 +55,7 @@ describe('a row that a trigger of the centre swallows', () => {
       { sku: 'P5' },
       { sku: 'P6', price: 1n },
     ];
-    const sold = skus.map((sku, index) => ({
+    const sold = skus.map((sku, index): ChangeSpec => ({
       op: 'u',
       table: 'products',
       row: sku,
