@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../scripts/support/until.ts';
 import { packageRoot } from '../../../../services/shared/paths.ts';
@@ -38,31 +37,17 @@ const FOREVER = 'while :; do sleep 1; done';
 
 /** Runs the same class in a process of its own, which can be killed. */
 async function startParent(script: string): Promise<{ parent: ChildProcess; folder: string }> {
-  for (const file of ['server-process', 'errors', 'lifecycle']) {
-    const source = readFileSync(join(packageRoot(), 'services', 'shared', `${file}.ts`), 'utf8');
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2022,
-        rewriteRelativeImportExtensions: true,
-      },
-    });
-    writeFileSync(join(scratch, `${file}.js`), outputText);
-  }
-  writeFileSync(join(scratch, 'package.json'), '{"type":"module"}');
   const given = options(script);
-  const main = `
-    import { ServerProcess } from './server-process.js';
-    const server = new ServerProcess(${JSON.stringify(given)});
-    await server.start(async () => true, 1000);
-    setInterval(() => undefined, 1000);
-    process.on('message', () => { throw new Error('uncaught'); });
-    process.send('up');
-  `;
-  writeFileSync(join(scratch, 'main.js'), main);
-  const parent = spawn(process.execPath, [join(scratch, 'main.js')], {
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
+  const parent = spawn(
+    process.execPath,
+    [
+      '--import',
+      './test/support/typescript-hooks.js',
+      'test/support/server-parent.ts',
+      JSON.stringify(given),
+    ],
+    { cwd: packageRoot(), stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
+  );
   await once(parent, 'message');
   return { parent, folder: given.temporaryFolder ?? '' };
 }
