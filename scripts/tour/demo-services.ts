@@ -46,7 +46,7 @@ export class DemoServices {
         return condition();
       },
       missing,
-      { deadlineMs: 30_000, ...options },
+      { deadlineMs: 60_000, ...options },
     );
   }
 

@@ -9,11 +9,11 @@ import {
   type CentralRow,
   type ChangeRecord,
 } from '../shared/records/change-record.ts';
-import { CATALOG_POSITION_HEADER } from '../shared/records/envelope.ts';
+import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/records/position.ts';
 import type { Checkpoints } from './checkpoints.ts';
-import type { Incoming } from './incoming.ts';
+import { readChange, type Incoming, type Unreadable } from './incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
@@ -137,7 +137,9 @@ export class ApplyTransaction {
   replay(topic: string, item: Incoming, dryRun: boolean): void {
     if (!dryRun) return this.take(topic, item);
     if (item.content.kind !== 'row' || item.position === null) return;
-    const { table: name, id } = item.content.change;
+    const { frame } = item.content;
+    if ('kind' in readChange(item.record, frame, this.#parts.log)) return;
+    const { table: name, id } = frame;
     const stored = this.#parts.tables.byCentral(name)?.rows.get(id);
     const older = stored !== undefined && Buffer.compare(encodePosition(item.position), stored.position) < 0;
     if (older) this.older += 1;
@@ -148,7 +150,7 @@ export class ApplyTransaction {
     const { content } = item;
     switch (content.kind) {
       case 'row':
-        this.#takeChange(topic, content.change, item.record);
+        this.#takeFrame(topic, item, content.frame);
         break;
       case 'unreadable':
         this.#parkUnreadable(topic, item, content);
@@ -157,6 +159,12 @@ export class ApplyTransaction {
       case 'control':
         break;
     }
+  }
+
+  #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
+    const change = readChange(item.record, frame, this.#parts.log);
+    if ('kind' in change) this.#parkUnreadable(topic, item, change);
+    else this.#takeChange(topic, change, item.record);
   }
 
   #takeChange(topic: string, change: ChangeRecord, record: StoredRecord): void {
@@ -245,11 +253,7 @@ export class ApplyTransaction {
     this.progress.done = verdict !== 'wait';
   }
 
-  #parkUnreadable(
-    topic: string,
-    item: Incoming,
-    { table, id, error }: { table: string; id: string; error: Error },
-  ): void {
+  #parkUnreadable(topic: string, item: Incoming, { table, id, error }: Unreadable): void {
     const local = this.#parts.tables.byCentral(table);
     if (local === undefined || item.position === null) return;
     this.#parts.parked.put(

@@ -8,10 +8,17 @@ import type { Logger } from 'pino';
 import type { SchemaSource } from '../shared/records/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { comparePositions, type Position } from '../shared/records/position.ts';
 import { ApplyTransaction } from './apply-transaction.ts';
-import { Checkpoints, type StreamState } from './checkpoints.ts';
-import { decodeIncoming, isMapping, tablesOfMany, takeTransactions, type Incoming } from './incoming.ts';
+import { Checkpoints } from './checkpoints.ts';
+import {
+  decodeIncoming,
+  isMapping,
+  readChange,
+  tablesOfMany,
+  takeTransactions,
+  type Incoming,
+  streamStateAfter,
+} from './incoming.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables } from './rows/till-tables.ts';
@@ -34,7 +41,6 @@ export interface TillApplyOptions {
 
 const DEFAULT_BATCH_SIZE = 1000;
 const DEFAULT_TX_ROWS = 5000;
-const BACKLOG_BATCHES = 4;
 /** Rows of one table in one transaction from which taking our triggers away pays. */
 const BULK_ROWS = 500;
 
@@ -196,7 +202,7 @@ export class TillApply {
   /** A backlog goes in larger transactions: their fixed cost is then shared by more rows. */
   #take(pending: readonly Incoming[], wanted?: number): number {
     const { batchSize = DEFAULT_BATCH_SIZE } = this.#options;
-    const usual = pending.length >= BACKLOG_BATCHES * batchSize ? this.#txRows : batchSize;
+    const usual = pending.length > batchSize ? this.#txRows : batchSize;
     return takeTransactions(pending, Math.min(wanted ?? usual, this.#txRows), this.#txRows);
   }
 
@@ -220,7 +226,7 @@ export class TillApply {
 
   #applyOne(topic: string, items: readonly Incoming[], appIsWriting: boolean): void {
     const before = this.checkpoints.stream(topic);
-    const after = advance(before, items);
+    const after = streamStateAfter(before, items);
     const done = this.#transaction(
       (work) => {
         for (const item of items) work.take(topic, item);
@@ -258,7 +264,7 @@ export class TillApply {
       log,
     });
     try {
-      this.#till.writeRepeatable(() => work.run(() => body(work)));
+      this.#till.writeRepeatable(() => work.run(() => body(work)), { inBulk: bulk.size > 0 });
     } catch (error) {
       this.open.reload();
       throw error;
@@ -277,7 +283,9 @@ export class TillApply {
 
   #takeMapping(item: Incoming): void {
     if (item.content.kind !== 'row') return;
-    const row = item.content.change.after;
+    const change = readChange(item.record, item.content.frame, this.#options.log);
+    if ('kind' in change) return;
+    const row = change.after;
     const version = Number(row?.['version'] ?? 0);
     const source = row?.['source'];
     if (typeof source !== 'string' || version <= this.#till.mappingVersion) return;
@@ -324,21 +332,6 @@ export class TillApply {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-
-/** The stream's state after these records. */
-function advance(state: StreamState, items: readonly Incoming[]): StreamState {
-  let position: Position = state.position;
-  let newestRecordMs = state.newestRecordMs;
-  let streamId = state.streamId;
-  let nextOffset = state.nextOffset;
-  for (const { position: at, record, content } of items) {
-    if (at !== null && comparePositions(at, position) > 0) position = at;
-    newestRecordMs = Math.max(newestRecordMs, record.timestampMs);
-    nextOffset = record.offset + 1;
-    if (content.kind === 'stream-id') streamId = content.streamId;
-  }
-  return { topic: state.topic, streamId, nextOffset, position, newestRecordMs };
-}
 
 function addCounts(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
   for (const [table, count] of counts) sums.set(table, (sums.get(table) ?? 0) + count);

@@ -1,10 +1,22 @@
-/** Records of a down stream, decoded before the SQLite transaction begins: decoding may have to wait for a schema. */
+/**
+ * Records of a down stream. What they need is here before the SQLite transaction begins (a schema may have to be
+ * waited for), but a row is decoded only when it is applied: thousands of decoded rows that wait for their turn
+ * are what the garbage collector would be busy with, and what the agent's memory would be full of.
+ */
 import type { Logger } from 'pino';
 import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../shared/log/event-log.ts';
 import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
-import { decodeChange, decodeControl, type SchemaSource } from '../shared/records/envelope.ts';
 import {
+  changeIn,
+  decodeControl,
+  frameOf,
+  type ChangeFrame,
+  type SchemaSource,
+} from '../shared/records/envelope.ts';
+import type { StreamState } from './checkpoints.ts';
+import {
+  comparePositions,
   decodePositionHeader,
   POSITION_HEADER,
   ZERO_POSITION,
@@ -17,15 +29,17 @@ export interface Incoming {
   readonly position: Position | null;
   readonly last: boolean;
   readonly content:
-    | { readonly kind: 'row'; readonly change: ChangeRecord }
+    | { readonly kind: 'row'; readonly frame: ChangeFrame }
     | { readonly kind: 'stream-id'; readonly streamId: string }
     | { readonly kind: 'control' }
-    | {
-        readonly kind: 'unreadable';
-        readonly table: string;
-        readonly id: string;
-        readonly error: PayflowError;
-      };
+    | Unreadable;
+}
+
+export interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly table: string;
+  readonly id: string;
+  readonly error: PayflowError;
 }
 
 /**
@@ -71,29 +85,44 @@ function control(record: StoredRecord): Incoming['content'] {
 
 function row(record: StoredRecord, schemas: SchemaSource, log: Logger): Incoming | Promise<Incoming> {
   try {
-    const change = decodeChange(record, schemas);
-    if (!(change instanceof Promise)) return rowItem(record, change);
-    return change.then(
-      (decoded) => rowItem(record, decoded),
-      (error: unknown) => unreadable(record, error, log),
-    );
+    const frame = frameOf(record, schemas);
+    if (!(frame instanceof Promise)) return rowItem(record, frame, log);
+    return frame
+      .then((known) => rowItem(record, known, log))
+      .catch((error: unknown) => broken(record, error, log));
+  } catch (error) {
+    return broken(record, error, log);
+  }
+}
+
+function rowItem(record: StoredRecord, frame: ChangeFrame, log: Logger): Incoming {
+  const place = { position: frame.position, last: frame.lastOfTransaction };
+  // Read before anything else of its batch is: whether it can be is wanted now.
+  const content = frame.table === MAPPING_TABLE ? readChange(record, frame, log) : frame;
+  if ('kind' in content && content.kind === 'unreadable') return { record, ...place, content };
+  return { record, position: place.position, last: place.last, content: { kind: 'row', frame } };
+}
+
+function broken(record: StoredRecord, thrown: unknown, log: Logger): Incoming {
+  return { record, ...placeOf(record), content: unreadable(record, thrown, log) };
+}
+
+/** The row of a record, or that it can never be read. */
+export function readChange(record: StoredRecord, frame: ChangeFrame, log: Logger): ChangeRecord | Unreadable {
+  try {
+    return changeIn(record, frame);
   } catch (error) {
     return unreadable(record, error, log);
   }
 }
 
-function rowItem(record: StoredRecord, change: ChangeRecord): Incoming {
-  const content = { kind: 'row', change } as const;
-  return { record, position: change.position, last: change.lastOfTransaction, content };
-}
-
 /** Listed and left behind: one broken record must not stop all others. */
-function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Incoming {
+function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Unreadable {
   const error = asPayflowError(thrown);
   if (error.code !== 'RECORD_MALFORMED') throw error;
   log.error({ code: error.code, offset: record.offset, err: error }, error.message);
   const { table, id } = parseRowKey(record.key?.toString('utf8') ?? '');
-  return { record, ...placeOf(record), content: { kind: 'unreadable', table, id, error } };
+  return { kind: 'unreadable', table, id, error };
 }
 
 /**
@@ -147,14 +176,14 @@ export function tablesOfMany(items: readonly Incoming[], rows: number): string[]
   const counts = new Map<string, number>();
   for (const { content } of items) {
     if (content.kind !== 'row') continue;
-    const { table } = content.change;
+    const { table } = content.frame;
     counts.set(table, (counts.get(table) ?? 0) + 1);
   }
   return [...counts].flatMap(([table, count]) => (count >= rows ? [table] : []));
 }
 
 export function isMapping(item: Incoming): boolean {
-  return item.content.kind === 'row' && item.content.change.table === MAPPING_TABLE;
+  return item.content.kind === 'row' && item.content.frame.table === MAPPING_TABLE;
 }
 
 function sameTransaction(a: Incoming, b: Incoming): boolean {
@@ -164,4 +193,19 @@ function sameTransaction(a: Incoming, b: Incoming): boolean {
     a.position.epoch === b.position.epoch &&
     a.position.lsn === b.position.lsn
   );
+}
+
+/** The stream's state after these records. */
+export function streamStateAfter(state: StreamState, items: readonly Incoming[]): StreamState {
+  let position: Position = state.position;
+  let newestRecordMs = state.newestRecordMs;
+  let streamId = state.streamId;
+  let nextOffset = state.nextOffset;
+  for (const { position: at, record, content } of items) {
+    if (at !== null && comparePositions(at, position) > 0) position = at;
+    newestRecordMs = Math.max(newestRecordMs, record.timestampMs);
+    nextOffset = record.offset + 1;
+    if (content.kind === 'stream-id') streamId = content.streamId;
+  }
+  return { topic: state.topic, streamId, nextOffset, position, newestRecordMs };
 }

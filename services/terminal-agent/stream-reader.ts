@@ -33,6 +33,9 @@ export interface StreamReaderOptions {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MB = 1024 * 1024;
+/** So many records at once are a backlog: then what is here already goes into the same transaction. */
+const BACKLOG_RECORDS = 1000;
+const BACKLOG_GATHERED = 5000;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
 
@@ -114,11 +117,19 @@ export class StreamReader implements Service {
     }
   }
 
-  /** The next records; while a commit has to wait for the app, what comes meanwhile goes with it. */
+  /**
+   * The next records; of a backlog, what is here already goes with them, and while a commit has to wait for the
+   * app, what comes meanwhile.
+   */
   async #gather(source: Source, signal: AbortSignal): Promise<StoredRecord[] | null> {
     const first = await source.next();
     if (first === null) return null;
     const gathered = [...first];
+    while (gathered.length >= BACKLOG_RECORDS && gathered.length < BACKLOG_GATHERED) {
+      const more = await source.nextWithin(0, signal);
+      if (more === null || signal.aborted) break;
+      for (const record of more) gathered.push(record);
+    }
     for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
       const more = await source.nextWithin(waitMs, signal);
       if (more === null || signal.aborted) break;

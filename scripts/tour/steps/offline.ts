@@ -48,7 +48,7 @@ export async function showOffline(tour: Tour): Promise<void> {
     `${price.sku} costs ${price.at(site.tills[0])} at ${site.tills[0].id}, still ${price.at(t2)} here`,
   );
 
-  const request = { terminalId: t2.id, direction: 'both', wait: true, timeoutMs: 30_000 };
+  const request = { terminalId: t2.id, direction: 'both', wait: true, timeoutMs: 60_000 };
   const asked = await site.gateway.post<SyncJob>('/sync', request);
   screen.plain(`POST /api/v1/sync ${JSON.stringify(request)}`);
   screen.plain(
@@ -89,7 +89,7 @@ async function reconnectAndFlush({ site }: Tour, jobId: string): Promise<SyncJob
   const state = async () => (await gateway.get<SyncJob>(`/sync/${jobId}`)).state;
   await services.waitFor(async () => (await state()) !== 'waiting', `${t2.id} connects to the gateway again`);
   await t2.agent.mend();
-  return gateway.get<SyncJob>(`/sync/${jobId}?waitMs=30000`);
+  return gateway.get<SyncJob>(`/sync/${jobId}?waitMs=60000`);
 }
 
 async function arrivedOf({ site }: Tour, sales: readonly Sale[]): Promise<number> {

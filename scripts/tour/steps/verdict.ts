@@ -13,9 +13,7 @@ export async function showVerdict(tour: Tour): Promise<boolean> {
   const { site, screen } = tour;
   screen.step('Are both sides equal?');
   for (const till of site.tills) {
-    await site.services.waitFor(() => isOnline(site, till), `${till.id} is connected to the gateway`, {
-      deadlineMs: 60_000,
-    });
+    await site.services.waitFor(() => isOnline(site, till), `${till.id} is connected to the gateway`);
   }
   // First everything up, then everything down: what a till's pull caused reaches the others too.
   await syncAll(site, 'pull');
@@ -39,7 +37,7 @@ export async function showVerdict(tour: Tour): Promise<boolean> {
 
 /** Several tills at once, by the same call that a person would make. */
 async function syncAll({ gateway }: DemoSite, direction: 'pull' | 'push'): Promise<void> {
-  const job = await gateway.post<SyncJob>('/sync', { all: true, direction, wait: true, timeoutMs: 30_000 });
+  const job = await gateway.post<SyncJob>('/sync', { all: true, direction, wait: true, timeoutMs: 60_000 });
   if (job.state === 'done') return;
   const parts = job.terminals.map(
     ({ terminalId, state, error }) => `${terminalId} ${state} ${error?.message ?? ''}`,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { bindCentral } from '../../shared/catalog/table-binding.ts';
 import { SENT_INTERNAL_TABLES } from './published-tables.ts';
-import type { SetupContext, Todo } from './setup.ts';
+import type { SetupContext, Todo } from './setup-context.ts';
 
 const FIRST_EPOCH = '1';
 

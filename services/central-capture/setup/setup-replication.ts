@@ -8,7 +8,7 @@ import {
   quotedTable,
   quoteIdent,
 } from './published-tables.ts';
-import type { SetupContext, Todo } from './setup.ts';
+import type { SetupContext, Todo } from './setup-context.ts';
 
 interface Relation {
   readonly schema: string;

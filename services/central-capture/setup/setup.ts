@@ -7,26 +7,17 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
-import { readCentralCatalog, type CentralTable } from '../../shared/catalog/central-catalog.ts';
+import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { sleep } from '../../shared/lifecycle.ts';
 import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
-import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
+import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
-
-export interface SetupOptions {
-  readonly pool: Pool;
-  readonly prefix: string;
-  readonly mapping: Mapping;
-  readonly eventLog: EventLog;
-  readonly horizonDays: number;
-  readonly upPartitions: number;
-}
 
 export interface SetupResult {
   readonly databaseId: string;
@@ -34,20 +25,6 @@ export interface SetupResult {
   readonly mappingVersion: number;
   /** What was missing and was done, in words; empty when everything stood already. */
   readonly changes: readonly string[];
-}
-
-/** Something that is missing, and how it is mended. */
-export interface Todo {
-  readonly what: string;
-  mend(): Promise<void>;
-}
-
-export interface SetupContext extends SetupOptions {
-  readonly client: PoolClient;
-  /** Mapped and internal tables that exist, by name. */
-  readonly catalog: ReadonlyMap<string, CentralTable>;
-  /** The tables of payflow_sync are all there. */
-  readonly hasSchema: boolean;
 }
 
 type Stage = (context: SetupContext) => Promise<Todo[]>;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { checkCentre, setupCentre, type SetupOptions } from '../../central-capture/setup/setup.ts';
+import { checkCentre, setupCentre } from '../../central-capture/setup/setup.ts';
+import type { SetupOptions } from '../../central-capture/setup/setup-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import { readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';

@@ -14,6 +14,7 @@ import {
   parseRowKey,
   PROTOCOL_VERSION,
   rowKey,
+  type CentralId,
   type CentralRow,
   type CentralValue,
   type ChangeRecord,
@@ -95,6 +96,16 @@ export function isControl(record: LogRecord): boolean {
   return record.key !== null && record.key[0] === CONTROL_KEY_PREFIX.charCodeAt(0);
 }
 
+/** What a row record shows without its value being decoded, and the schema to do that with. */
+export interface ChangeFrame {
+  readonly table: string;
+  readonly id: CentralId;
+  readonly position: Position;
+  readonly lastOfTransaction: boolean;
+  /** null: a tombstone. */
+  readonly schema: CompiledSchema | null;
+}
+
 /**
  * A row record. At once when its schema is known already, else after a look into the schemas topic.
  * @throws PayflowError RECORD_MALFORMED, SCHEMA_UNKNOWN
@@ -103,29 +114,48 @@ export function decodeChange(
   record: StoredRecord,
   schemas: SchemaSource,
 ): ChangeRecord | Promise<ChangeRecord> {
-  const place = positionOf(record);
-  const key = parseRowKey(record.key?.toString('utf8') ?? '');
-  if (record.value === null) {
-    return {
-      protocol: PROTOCOL_VERSION,
-      op: 'd',
-      ...key,
-      before: null,
-      after: null,
-      ...place,
-      xid: 0,
-      commitTimeUs: 0n,
-      origins: [],
-      omitted: [],
-      types: NO_TYPES,
-    };
-  }
-  const value = record.value;
-  const fingerprint = readFingerprint(value);
+  const frame = frameOf(record, schemas);
+  return frame instanceof Promise ? frame.then((known) => changeIn(record, known)) : changeIn(record, frame);
+}
+
+/**
+ * The first half of `decodeChange`, for who reads many records and keeps them until they are needed.
+ * @throws PayflowError RECORD_MALFORMED, SCHEMA_UNKNOWN
+ */
+export function frameOf(record: StoredRecord, schemas: SchemaSource): ChangeFrame | Promise<ChangeFrame> {
+  const { position, lastOfTransaction } = positionOf(record);
+  const { table, id } = parseRowKey(record.key?.toString('utf8') ?? '');
+  if (record.value === null) return { table, id, position, lastOfTransaction, schema: null };
+  const fingerprint = readFingerprint(record.value);
   if (fingerprint === undefined) throw malformed(record, 'is no Avro single object');
   const known = schemas.find(fingerprint);
-  if (known !== undefined) return buildChange(record, value, known, key, place);
-  return schemas.fetch(fingerprint).then((schema) => buildChange(record, value, schema, key, place));
+  if (known !== undefined) return { table, id, position, lastOfTransaction, schema: known };
+  return schemas.fetch(fingerprint).then((schema) => ({ table, id, position, lastOfTransaction, schema }));
+}
+
+/**
+ * The second half of `decodeChange`.
+ * @throws PayflowError RECORD_MALFORMED
+ */
+export function changeIn(record: StoredRecord, frame: ChangeFrame): ChangeRecord {
+  if (record.value !== null && frame.schema !== null) {
+    return buildChange(record, record.value, frame.schema, frame);
+  }
+  return {
+    protocol: PROTOCOL_VERSION,
+    op: 'd',
+    table: frame.table,
+    id: frame.id,
+    before: null,
+    after: null,
+    position: frame.position,
+    lastOfTransaction: frame.lastOfTransaction,
+    xid: 0,
+    commitTimeUs: 0n,
+    origins: [],
+    omitted: [],
+    types: NO_TYPES,
+  };
 }
 
 /** Field by field: spreading costs more than all of Avro here. */
@@ -133,20 +163,19 @@ function buildChange(
   record: StoredRecord,
   value: Buffer,
   schema: CompiledSchema,
-  key: ReturnType<typeof parseRowKey>,
-  place: ReturnType<typeof positionOf>,
+  frame: ChangeFrame,
 ): ChangeRecord {
   const decoded = decodeValue(record, value, schema);
   const before = decoded.before === null ? null : (Object.values(decoded.before)[0] ?? null);
   return {
     protocol: decoded.protocol,
     op: decoded.op,
-    table: key.table,
-    id: key.id,
+    table: frame.table,
+    id: frame.id,
     before: centralRow(before, schema),
     after: centralRow(decoded.after, schema),
-    position: place.position,
-    lastOfTransaction: place.lastOfTransaction,
+    position: frame.position,
+    lastOfTransaction: frame.lastOfTransaction,
     xid: decoded.source.xid,
     commitTimeUs: decoded.source.commitTimeUs,
     origins: decoded.origins,

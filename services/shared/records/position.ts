@@ -38,7 +38,8 @@ export function encodePosition(position: Position): Buffer {
 }
 
 export function decodePosition(bytes: Uint8Array): Position {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // A view is made only where it has to be: this runs for every record.
+  const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { epoch: view.readUInt32BE(0), lsn: view.readBigUInt64BE(4) as Lsn, seq: view.readUInt32BE(12) };
 }
 

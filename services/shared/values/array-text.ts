@@ -9,10 +9,15 @@ import type { TypeFamily } from '../catalog/central-types.ts';
 const NUMERIC_FAMILIES: readonly TypeFamily[] = ['integer', 'numeric', 'float'];
 /** What PostgreSQL itself quotes in its output. */
 const NEEDS_QUOTES = /^$|^null$|[{}",\\ \t\n\v\f\r]/i;
+/** One level of words that neither side quotes, `{range,n1}`: most arrays there are. NULL is none of them. */
+const PLAIN_WORDS = /^\{(?:(?!null[,}])[\w.:/-]+(?:,(?!null[,}])[\w.:/-]+)*)?\}$/i;
 
 /** @returns null where JSON has no such array (bounds that don't start at 1): keep the literal then. */
 export function arrayToJson(literal: string, element: TypeFamily): string | null {
   if (!literal.startsWith('{')) return null;
+  if (element === 'text' && PLAIN_WORDS.test(literal)) {
+    return literal === '{}' ? '[]' : `["${literal.slice(1, -1).replaceAll(',', '","')}"]`;
+  }
   const token = /\{|\}|,|"((?:[^"\\]|\\.)*)"|((?:[^{}",\\]|\\.)+)/gsy;
   let json = '';
   for (let match = token.exec(literal); match !== null; match = token.exec(literal)) {

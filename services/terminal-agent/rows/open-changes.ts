@@ -9,6 +9,7 @@ import { inSnapshot, type SqliteDatabase } from '../../shared/database/sqlite.ts
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import type { ColumnEdit, OpenChange } from './rebase.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
+import type { TillTable, TillTables } from './till-tables.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 
 export interface OpenEntry {
@@ -224,4 +225,18 @@ export function isInsert(entry: OpenEntry): boolean {
 
 function toEntry([seq, table, op, rowKey, identity, centralId, rejected]: EntryRow): OpenEntry {
   return { seq: Number(seq), table, op, rowKey, identity, centralId, rejected: rejected !== 0n };
+}
+
+/** @returns a local table with unsettled rows that point to this parent, which must stay for their sake */
+export function unsettledChild(
+  { open, tables }: { readonly open: OpenChanges; readonly tables: TillTables },
+  parent: TillTable,
+  centralId: string,
+  rowKey: SqliteValue,
+): string | undefined {
+  return parent.children.find(({ table, column, reference }) => {
+    const child = tables.byLocal(table);
+    if (child === undefined || !open.hasAny(table)) return false;
+    return open.refersTo(child.bound, column, tables.heldFor(reference, parent, centralId, rowKey));
+  })?.table;
 }

@@ -13,10 +13,10 @@ import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
-import type { OpenChanges, OpenEntry } from './open-changes.ts';
+import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
-import type { MissingParent, TillTable, TillTables } from './till-tables.ts';
+import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
 
 export interface Arrival {
@@ -162,7 +162,7 @@ export class RowApplier {
       return 'applied';
     }
     if (row.rowKey !== null) {
-      const child = this.#unsettledChild(table, centralId, row.rowKey);
+      const child = unsettledChild(this.#parts, table, centralId, row.rowKey);
       if (child !== undefined)
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
@@ -196,7 +196,7 @@ export class RowApplier {
         if (row !== undefined) return this.#write(arrival, row, image);
       }
     }
-    return this.#insert(arrival, image);
+    return this.#insert(arrival, image, { isNew: true });
   }
 
   #mayBeOwn(table: TillTable, position: Buffer): boolean {
@@ -240,7 +240,15 @@ export class RowApplier {
     return 'applied';
   }
 
-  #insert(arrival: Arrival, image: Image, without?: string): Applied {
+  /**
+   * @param options.isNew nothing is known of the central row yet
+   * @param options.without a column that is left empty although its parent is missing
+   */
+  #insert(
+    arrival: Arrival,
+    image: Image,
+    { isNew = false, without }: { isNew?: boolean; without?: string } = {},
+  ): Applied {
     const { table, centralId, position } = arrival;
     const resolved = this.#parts.tables.resolve(image, without);
     if (resolved.kind === 'missing') {
@@ -256,7 +264,8 @@ export class RowApplier {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
-    table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
+    if (isNew) table.rows.add(centralId, rowKey, position);
+    else table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
     this.#arrive(table, centralId);
     return 'applied';
   }
@@ -270,7 +279,7 @@ export class RowApplier {
     const waitsFor = parentKey(parent.table, parent.centralId);
     const cycle =
       rowKey === null && !parent.column.notNull && this.#waitsForUs(waitsFor, table.name, centralId);
-    if (cycle) this.#insert(arrival, image, parent.column.local);
+    if (cycle) this.#insert(arrival, image, { without: parent.column.local });
     return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
   }
 
@@ -315,15 +324,6 @@ export class RowApplier {
     }
   }
 
-  #unsettledChild(parent: TillTable, centralId: string, rowKey: SqliteValue): string | undefined {
-    const { open, tables } = this.#parts;
-    return parent.children.find(({ table, column, reference }) => {
-      const child = tables.byLocal(table);
-      if (child === undefined || !open.hasAny(table)) return false;
-      return open.refersTo(child.bound, column, tables.heldFor(reference, parent, centralId, rowKey));
-    })?.table;
-  }
-
   #park(arrival: Arrival, reason: ParkReason, message: string, waitsFor: string | null = null): Applied {
     const { table, centralId, position, topic, image } = arrival;
     this.#parts.parked.put(
@@ -342,8 +342,4 @@ export class RowApplier {
   #arrive(table: TillTable, centralId: string): void {
     if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
   }
-}
-
-function policyOf(table: TillTable, column: string) {
-  return table.bound.columns.find(({ local }) => local === column)?.policy ?? table.bound.mapping.policy;
 }

@@ -43,6 +43,9 @@ export class RowWriter {
   readonly #lastPlan: { set: ColumnSet | null; plan: SetPlan | null } = { set: null, plan: null };
   readonly #statements = new Map<string, Statement>();
   readonly #uuids = new UuidMinter();
+  readonly #linkIsNumeric: boolean;
+  /** What the insert in hand binds; used again, so that a row leaves no list behind. */
+  #bound: SqliteValue[] = [];
   #nowMs = 0;
   /** In the form of the columns; set by `stamp`. */
   #syncedAt: SqliteValue = null;
@@ -54,6 +57,8 @@ export class RowWriter {
     this.table = table;
     this.#name = quoteName(table.local.name);
     this.#whereKey = table.local.key.map((column) => `${quoteName(column)} = ?`).join(' AND ');
+    const link = table.local.columns.find(({ name }) => name === table.linkColumn);
+    this.#linkIsNumeric = link?.affinity === 'INTEGER' || link?.affinity === 'NUMERIC';
   }
 
   /** The time that goes into last_sync_at from now on. */
@@ -70,10 +75,7 @@ export class RowWriter {
    */
   insert(set: ColumnSet, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
     const plan = this.#plan(set);
-    const bound = [...values];
-    if (plan.links) bound.push(this.#linkValue(centralId));
-    if (plan.mints) bound.push(this.#uuids.mint(this.#nowMs));
-    for (const value of this.#synced) bound.push(value);
+    const bound = this.#bind(plan, values, centralId);
     if (!this.table.surrogateKey) {
       plan.insert.run(bound);
       return this.#keyIn(plan, values, null);
@@ -83,6 +85,18 @@ export class RowWriter {
       return key;
     }
     return BigInt(plan.insert.run(bound).lastInsertRowid);
+  }
+
+  /** The values, then our own columns in the plan's order. */
+  #bind(plan: SetPlan, values: readonly SqliteValue[], centralId: string): readonly SqliteValue[] {
+    const bound = this.#bound;
+    let at = 0;
+    for (const value of values) bound[at++] = value;
+    if (plan.links) bound[at++] = this.#linkValue(centralId);
+    if (plan.mints) bound[at++] = this.#uuids.mint(this.#nowMs);
+    for (const value of this.#synced) bound[at++] = value;
+    bound.length = at;
+    return bound;
   }
 
   /**
@@ -182,9 +196,7 @@ export class RowWriter {
   }
 
   #linkValue(centralId: string): SqliteValue {
-    const column = this.table.local.columns.find(({ name }) => name === this.table.linkColumn);
-    const numeric = column?.affinity === 'INTEGER' || column?.affinity === 'NUMERIC';
-    return numeric && /^-?\d{1,18}$/.test(centralId) ? BigInt(centralId) : centralId;
+    return this.#linkIsNumeric && /^-?\d{1,18}$/.test(centralId) ? BigInt(centralId) : centralId;
   }
 
   #keyParts(rowKey: SqliteValue): SqliteValue[] {

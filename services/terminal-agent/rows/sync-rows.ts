@@ -19,6 +19,7 @@ type Stored = [SqliteValue, Buffer, bigint, string | null];
 export class SyncRows {
   readonly #get: Statement<[string], Stored>;
   readonly #byKey: Statement<[SqliteValue], string>;
+  readonly #add: Statement;
   readonly #put: Statement;
   readonly #advance: Statement;
 
@@ -35,6 +36,7 @@ export class SyncRows {
     this.#advance = db.prepare(
       `UPDATE ${table} SET position = ?, deleted = 0, base = NULL WHERE central_id = ?`,
     );
+    this.#add = db.prepare(`INSERT INTO ${table} (central_id, row_key, position) VALUES (?, ?, ?)`);
     this.#put = db.prepare(
       `INSERT INTO ${table} (central_id, row_key, position, deleted, base) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (central_id) DO UPDATE SET row_key = excluded.row_key, position = excluded.position,
@@ -55,6 +57,11 @@ export class SyncRows {
   /** A newer image was written to the same local row, and nothing is open. */
   advance(centralId: string, position: Buffer): void {
     this.#advance.run(position, centralId);
+  }
+
+  /** Of a central row that `get` has just not found. */
+  add(centralId: string, rowKey: SqliteValue, position: Buffer): void {
+    this.#add.run(centralId, rowKey, position);
   }
 
   put(centralId: string, row: SyncRow): void {

@@ -134,3 +134,7 @@ export function requireTable(table: TillTable | undefined, name: string): TillTa
   if (table === undefined) throw new PayflowError('INTERNAL', `table ${name} is not bound`);
   return table;
 }
+
+export function policyOf(table: TillTable, column: string) {
+  return table.bound.columns.find(({ local }) => local === column)?.policy ?? table.bound.mapping.policy;
+}

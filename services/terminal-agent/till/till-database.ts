@@ -38,6 +38,15 @@ export interface TillDatabaseOptions {
   readonly now?: () => number;
 }
 
+/**
+ * Pages of the write-ahead log after which a commit of ours copies them into the database: as the app's own
+ * connection has it, and while a backlog comes in, when the same pages of every index would else be copied,
+ * and the disk waited for, at each commit. The next ordinary commit (a heartbeat comes every few seconds)
+ * clears away what a backlog leaves.
+ */
+const CHECKPOINT_PAGES = 1000;
+const CHECKPOINT_PAGES_IN_BULK = 4000;
+
 /** A backlog writes into every index of a table: pages that do not fit are written over and over. */
 const CACHE_KB = 16 * 1024;
 
@@ -53,6 +62,7 @@ export class TillDatabase {
   #dataVersion: number;
   #schemaVersion: number;
   #ownWrite = false;
+  #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
   readonly #lock: AgentLock;
   readonly #isWal: boolean;
@@ -176,15 +186,23 @@ export class TillDatabase {
    * Like `write`, for what can be read again from the log: with a write-ahead log the commit does not wait for
    * the disk. A power cut may take the newest of these back, offset and rows together, never part of one; the
    * app's own commits wait for the disk as ever, and for all that came before them.
+   * @param inBulk very many rows, and the app is quiet
    */
-  writeRepeatable<T>(body: () => T): T {
+  writeRepeatable<T>(body: () => T, { inBulk }: { readonly inBulk: boolean }): T {
     if (!this.#isWal) return this.write(body);
+    this.#checkpointAfter(inBulk ? CHECKPOINT_PAGES_IN_BULK : CHECKPOINT_PAGES);
     this.db.pragma('synchronous = NORMAL');
     try {
       return this.write(body);
     } finally {
       this.db.pragma('synchronous = FULL');
     }
+  }
+
+  #checkpointAfter(pages: number): void {
+    if (this.#checkpointPages === pages) return;
+    this.db.pragma(`wal_autocheckpoint = ${pages}`);
+    this.#checkpointPages = pages;
   }
 
   /**

@@ -18,7 +18,7 @@ export interface TillHost {
   setMeta(name: string, value: string | null): void;
   write<T>(body: () => T): T;
   /** Like `write`, for what the log can bring again: durable with the app's next commit, whole or not at all. */
-  writeRepeatable<T>(body: () => T): T;
+  writeRepeatable<T>(body: () => T, options: { readonly inBulk: boolean }): T;
   /** Stores a newer mapping, binds it, rebuilds sync tables and triggers; a transaction of its own. */
   adoptMapping(version: number, source: string): void;
   /** After triggers of the app were dropped and made again on these tables. */

@@ -1,0 +1,28 @@
+/** What the stages of setup are given, and what they answer with. */
+import type { Pool, PoolClient } from 'pg';
+import type { CentralTable } from '../../shared/catalog/central-catalog.ts';
+import type { EventLog } from '../../shared/log/event-log.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+
+export interface SetupOptions {
+  readonly pool: Pool;
+  readonly prefix: string;
+  readonly mapping: Mapping;
+  readonly eventLog: EventLog;
+  readonly horizonDays: number;
+  readonly upPartitions: number;
+}
+
+/** Something that is missing, and how it is mended. */
+export interface Todo {
+  readonly what: string;
+  mend(): Promise<void>;
+}
+
+export interface SetupContext extends SetupOptions {
+  readonly client: PoolClient;
+  /** Mapped and internal tables that exist, by name. */
+  readonly catalog: ReadonlyMap<string, CentralTable>;
+  /** The tables of payflow_sync are all there. */
+  readonly hasSchema: boolean;
+}
