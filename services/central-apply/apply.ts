@@ -43,6 +43,8 @@ export interface ApplyResult {
   readonly outcomes: Map<Outcome, number>;
 }
 
+/** Ahead of each partition: enough for the next group while one is applied, and little times many partitions. */
+const PREFETCH_BYTES = 512 * 1024;
 /** A deadlock or the like: tried again at once this often before the reader backs off. */
 const QUICK_RETRIES = 5;
 
@@ -76,7 +78,7 @@ export class CentralApply implements Service {
       log.debug({ stream: streamName(stream), from }, 'reading');
       ready();
       try {
-        for await (const records of eventLog.read(stream, { from, signal })) {
+        for await (const records of eventLog.read(stream, { from, signal, prefetchBytes: PREFETCH_BYTES })) {
           await this.applyRecords(partition, records);
           ready();
         }

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /** The command `payflow`. */
 import { setMaxListeners } from 'node:events';
+import { keepHeapSmall } from './heap.ts';
 import { runCli } from './program.ts';
 import { Output } from './terminal-output.ts';
 
 /** What is left over after a command (a socket that does not close) must not keep the shell waiting. */
 const LINGER_MS = 3_000;
 
+keepHeapSmall();
 const stop = new AbortController();
 // All services of the process wait on it; that is no leak.
 setMaxListeners(0, stop.signal);

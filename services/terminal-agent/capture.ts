@@ -10,7 +10,8 @@ import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import type { AgentFile, CutUnit } from './units/agent-file.ts';
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import { type CutEntry, cutPoint, digestUnit, MAX_UNIT_CHANGES, REFERENCE_REACH } from './units/units.ts';
+import { Backlog } from './units/backlog.ts';
+import { type CutEntry, digestUnit } from './units/units.ts';
 
 export interface TillCaptureOptions {
   readonly till: TillDatabase;
@@ -27,6 +28,8 @@ export interface TillCaptureOptions {
 const POLL_MS = 5;
 /** Of the time the cutting itself took: a till that is written to without pause keeps its processor. */
 const REST_FACTOR = 4;
+/** A backlog ends: it may have half the processor until it is cut. */
+const BACKLOG_REST_FACTOR = 1;
 
 export class TillCapture implements Service {
   readonly name = 'till-capture';
@@ -34,6 +37,7 @@ export class TillCapture implements Service {
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
   readonly #outbox: Outbox;
+  readonly #backlog: Backlog;
   readonly #now: () => number;
   #generation: number;
   #fenced: PayflowError | undefined;
@@ -44,6 +48,11 @@ export class TillCapture implements Service {
     this.#agentFile = options.agentFile;
     this.#now = options.now ?? Date.now;
     this.#outbox = new Outbox(options.till.db);
+    this.#backlog = new Backlog({
+      outbox: this.#outbox,
+      cutEntry: (entry) => this.#cutEntry(entry),
+      ...(options.maxUnitChanges !== undefined && { maxUnitChanges: options.maxUnitChanges }),
+    });
     this.#generation = options.till.generation;
   }
 
@@ -79,7 +88,7 @@ export class TillCapture implements Service {
     const highest = this.#outbox.highestSeq();
     if (highest <= chain.lastSeq) return undefined;
     // Entries up to `highest` are committed and never change: they need no snapshot to be read.
-    const entries = this.#readBacklog(chain.lastSeq + 1, highest);
+    const entries = this.#backlog.next(chain.lastSeq + 1, highest);
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
@@ -125,23 +134,9 @@ export class TillCapture implements Service {
         if (look) this.#options.onCut?.();
       }
       ready();
-      await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);
+      const factor = this.#backlog.remains(this.#agentFile.chain.lastSeq) ? BACKLOG_REST_FACTOR : REST_FACTOR;
+      await sleep(Math.max(pollMs, factor * (performance.now() - startedAt)), signal);
     }
-  }
-
-  #readBacklog(firstSeq: number, lastSeq: number): OutboxEntry[] {
-    const limit = this.#options.maxUnitChanges ?? MAX_UNIT_CHANGES;
-    const end = Math.min(lastSeq, firstSeq + limit + REFERENCE_REACH);
-    const entries = this.#outbox.entries(firstSeq, end);
-    if (entries.length === 0 && end < lastSeq) return this.#readBacklog(end + 1, lastSeq);
-    if (entries.length <= limit && end === lastSeq) return entries;
-    return entries.slice(
-      0,
-      cutPoint(
-        entries.map((entry) => this.#cutEntry(entry)),
-        Math.min(limit, entries.length),
-      ),
-    );
   }
 
   #cutEntry(entry: OutboxEntry): CutEntry {
@@ -160,5 +155,6 @@ export class TillCapture implements Service {
     if (this.#generation === this.#till.generation) return;
     this.#generation = this.#till.generation;
     this.#outbox.reset();
+    this.#backlog.reset();
   }
 }

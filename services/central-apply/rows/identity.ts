@@ -7,7 +7,7 @@ import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';
-import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 /** Till row → central id, of every row that the changes are about or refer to. */
 export async function readLinks(
@@ -32,9 +32,9 @@ export async function readLinks(
   const keys = [...wanted.values()];
   if (keys.length === 0) return new Map();
   const rows = await session.rows(
-    `SELECT l.terminal_id, l.table_name, l.identity, l.central_id
-       FROM ${unnest(3)}
-       JOIN payflow_sync.link l ON l.terminal_id = v.c0 AND l.table_name = v.c1 AND l.identity = v.c2`,
+    `SELECT v.c0, v.c1, v.c2, l.central_id FROM ${unnest(3)} CROSS JOIN LATERAL (
+       SELECT central_id FROM payflow_sync.link
+        WHERE terminal_id = v.c0 AND table_name = v.c1 AND identity = v.c2 ${BY_INDEX}) l`,
     [0, 1, 2].map((index) => textArray(keys.map((key) => key[index] ?? null))),
   );
   const links = new Map<string, CentralId>();
@@ -190,8 +190,9 @@ export async function identitiesOf(
   const found: string[][] = asked.map(() => []);
   if (asked.length === 0) return found;
   const rows = await session.rows(
-    `SELECT v.n, l.identity FROM ${unnest(3, { ordinality: true })}
-       JOIN payflow_sync.link l ON l.table_name = v.c0 AND l.central_id = v.c1 AND l.terminal_id = v.c2`,
+    `SELECT v.n, l.identity FROM ${unnest(3, { ordinality: true })} CROSS JOIN LATERAL (
+       SELECT identity FROM payflow_sync.link
+        WHERE table_name = v.c0 AND central_id = v.c1 AND terminal_id = v.c2 ${BY_INDEX}) l`,
     [
       textArray(asked.map(({ table }) => table.name)),
       textArray(asked.map(({ id }) => id)),

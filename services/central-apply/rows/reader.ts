@@ -5,7 +5,7 @@ import { centralRow } from './change.ts';
 import { CENTRE, type Standing } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import type { TableModel } from './model.ts';
-import { quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
 
 export interface RowName {
   readonly table: TableModel;
@@ -64,8 +64,9 @@ async function withVersions(session: Session, locked: readonly LockedRow[]): Pro
   if (locked.length === 0) return new Map();
   const rows = await session.rows(
     `SELECT v.n, r.clock_ms, r.terminal_id, encode(r.row_hash, 'hex')
-       FROM ${unnest(2, { ordinality: true })}
-       JOIN payflow_sync.row_version r ON r.table_name = v.c0 AND r.central_id = v.c1`,
+       FROM ${unnest(2, { ordinality: true })} CROSS JOIN LATERAL (
+       SELECT clock_ms, terminal_id, row_hash FROM payflow_sync.row_version
+        WHERE table_name = v.c0 AND central_id = v.c1 ${BY_INDEX}) r`,
     [textArray(locked.map(({ table }) => table.name)), textArray(locked.map(({ id }) => id))],
   );
   const versions = new Map(rows.map((row) => [Number(row[0]) - 1, row]));

@@ -99,6 +99,12 @@ export function unnest(
 }
 
 /**
+ * Ends a LATERAL subquery on one of our own tables, and keeps it a look-up for each asked row. Left to itself
+ * the planner reads the whole table for a group's few thousand rows, and that table grows with every sale.
+ */
+export const BY_INDEX = 'OFFSET 0';
+
+/**
  * The type to cast a text to, without its length: an explicit cast to varchar(3) would cut a longer value
  * off in silence, while the assignment to the column refuses it.
  */

@@ -97,6 +97,11 @@ export interface CutEntry {
  */
 export function cutPoint(entries: readonly CutEntry[], limit: number): number {
   if (entries.length <= limit) return entries.length;
+  return freePlace(entries, limit) ?? limit;
+}
+
+/** The last place at or before `limit` entries, fewer than there are, that no such reference crosses. */
+export function freePlace(entries: readonly CutEntry[], limit: number): number | undefined {
   const start = Math.max(0, limit - REFERENCE_REACH);
   const end = Math.min(entries.length, limit + REFERENCE_REACH);
   const insertedAt = new Map<string, number>();
@@ -120,5 +125,5 @@ export function cutPoint(entries: readonly CutEntry[], limit: number): number {
     open += change.get(index) ?? 0;
     if (open === 0) best = index;
   }
-  return best > 0 ? best : limit;
+  return best > 0 ? best : undefined;
 }
