@@ -89,6 +89,14 @@ async function central<T>(sql: string): Promise<T[]> {
   return (await pool.query(sql)).rows as T[];
 }
 
+interface Status {
+  readonly terminals: readonly { readonly agent?: { readonly outbox: { readonly depth: number } } }[];
+}
+
+async function readStatus(): Promise<Status> {
+  return JSON.parse((await payflow(['status', '--json'], env)).stdout) as Status;
+}
+
 describe('payflow up', () => {
   it('moves a port that is in use, and says so', () => {
     expect(env['GATEWAY_URL']).not.toContain(`:${(occupied.address() as AddressInfo).port}`);
@@ -147,10 +155,18 @@ describe('payflow up', () => {
 
   it('finds the till in parity, and shows it in the status', async () => {
     expect(await payflow(['parity', '--terminal', 'till-1'], env)).toMatchObject({ code: 0 });
-    const status = await payflow(['status', '--json'], env);
-    expect(JSON.parse(status.stdout)).toMatchObject({
+    // The till reports its state when it changes, so what it did last may still be on its way.
+    let shown = await readStatus();
+    await until(
+      async () => {
+        shown = await readStatus();
+        return shown.terminals[0]?.agent?.outbox.depth === 0;
+      },
+      () => `nothing unsettled in ${JSON.stringify(shown.terminals)}`,
+    );
+    expect(shown).toMatchObject({
       slot: { active: true },
-      terminals: [{ terminalId: 'till-1', online: true, mode: 'stream', agent: { outbox: { depth: 0 } } }],
+      terminals: [{ terminalId: 'till-1', online: true, mode: 'stream' }],
     });
     expect((await payflow(['status'], env)).stdout).toMatch(/till-1 +1 +enrolled/);
   });
