@@ -65,7 +65,6 @@ export class TillDatabase {
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
   readonly #lock: AgentLock;
-  readonly #isWal: boolean;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
   readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
@@ -76,7 +75,6 @@ export class TillDatabase {
     this.#lock = lock;
     this.#log = options.log;
     const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
-    this.#isWal = isWal;
     this.#watch = new FileWatch(db.name, { isWal, now: options.now ?? Date.now });
     this.terminalId = options.terminalId;
     this.incarnation = options.incarnation;
@@ -189,7 +187,8 @@ export class TillDatabase {
    * @param inBulk very many rows, and the app is quiet
    */
   writeRepeatable<T>(body: () => T, { inBulk }: { readonly inBulk: boolean }): T {
-    if (!this.#isWal) return this.write(body);
+    // Asked each time: the app may change the mode, and with a rollback journal NORMAL could damage the file.
+    if (this.db.pragma('journal_mode', { simple: true }) !== 'wal') return this.write(body);
     this.#checkpointAfter(inBulk ? CHECKPOINT_PAGES_IN_BULK : CHECKPOINT_PAGES);
     this.db.pragma('synchronous = NORMAL');
     try {
