@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import {
   LINK_TABLE,
   PROGRESS_TABLE,
+  type CentralId,
   type CentralRow,
   type ChangeRecord,
 } from '../shared/records/change-record.ts';
@@ -13,11 +14,11 @@ import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/env
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/records/position.ts';
 import type { Checkpoints } from './checkpoints.ts';
-import { readChange, type Incoming, type Unreadable } from './incoming.ts';
+import { readChange, readRow, type Incoming, type Unreadable } from './incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
-import { imageValue, type Image } from './rows/image.ts';
+import { imageValue, type RowChange } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
 import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-applier.ts';
 import { Settler } from './rows/settler.ts';
@@ -57,8 +58,6 @@ export interface ApplyTransactionParts {
   readonly nowMs: number;
   readonly log: Logger;
 }
-
-const SOFT_DELETE_COLUMNS = ['deleted_at', 'is_deleted'];
 
 export class ApplyTransaction {
   progress: { newest: Progress | null; done: boolean };
@@ -138,9 +137,11 @@ export class ApplyTransaction {
     if (!dryRun) return this.take(topic, item);
     if (item.content.kind !== 'row' || item.position === null) return;
     const { frame } = item.content;
-    if ('kind' in readChange(item.record, frame, this.#parts.log)) return;
-    const { table: name, id } = frame;
-    const stored = this.#parts.tables.byCentral(name)?.rows.get(id);
+    const table = this.#parts.tables.byCentral(frame.table);
+    const unreadable =
+      table !== undefined && 'kind' in readRow(item.record, frame, table.images, this.#parts.log);
+    if (unreadable) return;
+    const stored = table?.rows.get(frame.id);
     const older = stored !== undefined && Buffer.compare(encodePosition(item.position), stored.position) < 0;
     if (older) this.older += 1;
     else this.applied += 1;
@@ -162,18 +163,18 @@ export class ApplyTransaction {
   }
 
   #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
-    const change = readChange(item.record, frame, this.#parts.log);
-    if ('kind' in change) this.#parkUnreadable(topic, item, change);
-    else this.#takeChange(topic, change, item.record);
-  }
-
-  #takeChange(topic: string, change: ChangeRecord, record: StoredRecord): void {
-    if (change.table === LINK_TABLE) return this.#takeLink(change.after);
-    if (change.table === PROGRESS_TABLE) return this.#takeProgress(change, record);
-    if (change.table.startsWith('payflow_sync.')) return;
-    const table = this.#parts.tables.byCentral(change.table);
-    if (table === undefined) return this.#skip(change.table);
-    this.#takeRow(topic, table, change, positionBytes(record));
+    const { tables, log } = this.#parts;
+    const table = tables.byCentral(frame.table);
+    if (table !== undefined) {
+      const change = readRow(item.record, frame, table.images, log);
+      if ('kind' in change) this.#parkUnreadable(topic, item, change);
+      else this.#takeRow(topic, table, item.record, frame.id, change);
+    } else if (frame.table === LINK_TABLE || frame.table === PROGRESS_TABLE) {
+      const change = readChange(item.record, frame, log);
+      if ('kind' in change) return;
+      if (frame.table === LINK_TABLE) this.#takeLink(change.after);
+      else this.#takeProgress(change, item.record);
+    } else if (!frame.table.startsWith('payflow_sync.')) this.#skip(frame.table);
   }
 
   #skip(central: string): void {
@@ -182,8 +183,13 @@ export class ApplyTransaction {
     this.#parts.log.info({ table: central }, 'this till has no such table; its rows are skipped');
   }
 
-  #takeRow(topic: string, table: TillTable, change: ChangeRecord, position: Buffer): void {
-    const centralId = change.id;
+  #takeRow(
+    topic: string,
+    table: TillTable,
+    record: StoredRecord,
+    centralId: CentralId,
+    change: RowChange,
+  ): void {
     const origins = this.#parts.fenced ? [] : ownOrigins(change, this.#me);
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
@@ -194,8 +200,8 @@ export class ApplyTransaction {
     const result = this.#arrive({
       table,
       centralId,
-      position,
-      image: imageOf(table, change),
+      position: positionBytes(record),
+      image: change.image,
       topic,
       fromCatalog: topic === this.#parts.catalogTopic,
       known: origins.length > 0,
@@ -282,19 +288,4 @@ function timestampOf({ table, image }: Arrival): string | null {
   const { timestampColumn } = table.bound;
   const value = timestampColumn === null || image === null ? null : imageValue(image, timestampColumn);
   return value === undefined || value === null ? null : String(value);
-}
-
-/** A soft-deleted row stays, marked; a till whose table has no column for the mark lets go of the row. */
-function imageOf(table: TillTable, change: ChangeRecord): Image | null {
-  const row = change.after;
-  if (row === null) return null;
-  const { softDeleteColumn, mapping } = table.bound;
-  const soft = mapping.delete === 'auto' || mapping.delete === 'soft';
-  if (softDeleteColumn === null && soft && SOFT_DELETE_COLUMNS.some((name) => isMarked(row[name])))
-    return null;
-  return table.images.read(row, change.types, change.omitted);
-}
-
-function isMarked(value: CentralRow[string] | undefined): boolean {
-  return value !== undefined && value !== null && value !== false && value !== 0;
 }

@@ -15,6 +15,7 @@ import {
   type SchemaSource,
 } from '../shared/records/envelope.ts';
 import type { StreamState } from './checkpoints.ts';
+import type { ImageReader, RowChange } from './rows/image.ts';
 import {
   comparePositions,
   decodePositionHeader,
@@ -107,10 +108,24 @@ function broken(record: StoredRecord, thrown: unknown, log: Logger): Incoming {
   return { record, ...placeOf(record), content: unreadable(record, thrown, log) };
 }
 
-/** The row of a record, or that it can never be read. */
+/** The whole change of a record, for tables of our own, or that it can never be read. */
 export function readChange(record: StoredRecord, frame: ChangeFrame, log: Logger): ChangeRecord | Unreadable {
   try {
     return changeIn(record, frame);
+  } catch (error) {
+    return unreadable(record, error, log);
+  }
+}
+
+/** What a record of a mapped table brings to its row here, or that it can never be read. */
+export function readRow(
+  record: StoredRecord,
+  frame: ChangeFrame,
+  images: ImageReader,
+  log: Logger,
+): RowChange | Unreadable {
+  try {
+    return images.read(record.value, frame.schema);
   } catch (error) {
     return unreadable(record, error, log);
   }

@@ -148,7 +148,7 @@ export function judgeProgress(
 }
 
 /** The origins of a record that answer this file's changes. */
-export function ownOrigins(record: ChangeRecord, me: Me): readonly Origin[] {
+export function ownOrigins(record: Pick<ChangeRecord, 'origins'>, me: Me): readonly Origin[] {
   if (record.origins.length === 0) return NO_ORIGINS;
   return record.origins.filter(
     (origin) => origin.terminal === me.terminal && origin.incarnation === me.incarnation,

@@ -33,9 +33,11 @@ export interface StreamReaderOptions {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MB = 1024 * 1024;
-/** So many records at once are a backlog: then what is here already goes into the same transaction. */
+/** So many records at once are a backlog: then what follows at once goes into the same transaction. */
 const BACKLOG_RECORDS = 1000;
-const BACKLOG_GATHERED = 5000;
+/** With what is kept back of the batch before, still one transaction of TX_ROWS. */
+const BACKLOG_GATHERED = 4000;
+const BACKLOG_WAIT_MS = 10;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
 
@@ -118,7 +120,7 @@ export class StreamReader implements Service {
   }
 
   /**
-   * The next records; of a backlog, what is here already goes with them, and while a commit has to wait for the
+   * The next records; of a backlog, what follows at once goes with them, and while a commit has to wait for the
    * app, what comes meanwhile.
    */
   async #gather(source: Source, signal: AbortSignal): Promise<StoredRecord[] | null> {
@@ -126,10 +128,11 @@ export class StreamReader implements Service {
     if (first === null) return null;
     const gathered = [...first];
     while (gathered.length >= BACKLOG_RECORDS && gathered.length < BACKLOG_GATHERED) {
-      const more = await source.nextWithin(0, signal);
+      const more = await source.nextWithin(BACKLOG_WAIT_MS, signal);
       if (more === null || signal.aborted) break;
       for (const record of more) gathered.push(record);
     }
+    if (gathered.length > BACKLOG_GATHERED) source.unread(gathered.splice(BACKLOG_GATHERED));
     for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
       const more = await source.nextWithin(waitMs, signal);
       if (more === null || signal.aborted) break;
@@ -159,13 +162,22 @@ type Batch = readonly StoredRecord[];
 class Source {
   readonly #batches: AsyncIterator<Batch>;
   #asked: Promise<IteratorResult<Batch>> | null = null;
+  #unread: Batch | null = null;
 
   constructor(batches: AsyncIterator<Batch>) {
     this.#batches = batches;
   }
 
+  /** The next batch will be this one. */
+  unread(batch: Batch): void {
+    this.#unread = batch;
+  }
+
   /** null at the end. */
   async next(): Promise<Batch | null> {
+    const unread = this.#unread;
+    this.#unread = null;
+    if (unread !== null) return unread;
     this.#asked ??= this.#batches.next();
     const asked = this.#asked;
     const result = await asked.finally(() => (this.#asked = null));

@@ -99,15 +99,35 @@ export function changeSchema(
   };
 }
 
-/** The columns of a row of this schema, in wire order. */
-export function rowColumns(schema: ChangeSchema): { field: string; name: string; type: string }[] {
+/** How a value is written; every one may also be null. `long` is an int8, read as a bigint. */
+export type AvroForm = 'boolean' | 'int' | 'long' | 'double' | 'bytes' | 'string';
+
+export interface RowColumn {
+  /** Avro's name of it. */
+  readonly field: string;
+  readonly name: string;
+  /** As `format_type` prints it. */
+  readonly type: string;
+  readonly form: AvroForm;
+}
+
+/** The columns of a row of this schema, and of a row's key alone, in wire order. */
+export function rowColumns(schema: ChangeSchema): { columns: RowColumn[]; keyColumns: RowColumn[] } {
   const union = schema.fields.find((field) => field.name === 'before')?.type as unknown[];
-  const row = union[1] as { fields: SchemaField[] };
-  return row.fields.map((field) => ({
-    field: field.name,
-    name: field.pgName ?? field.name,
-    type: field.pgType ?? '',
-  }));
+  const [columns = [], keyColumns = []] = union
+    .slice(1)
+    .map((record) => (record as { fields: SchemaField[] }).fields.map(rowColumn));
+  return { columns, keyColumns };
+}
+
+function rowColumn({ name, pgName, pgType, type }: SchemaField): RowColumn {
+  const form = (type as [null: string, type: string | { type: string }])[1];
+  return {
+    field: name,
+    name: pgName ?? name,
+    type: pgType ?? '',
+    form: (typeof form === 'string' ? form : form.type) as AvroForm,
+  };
 }
 
 function rowField(column: SchemaColumn, index: number): SchemaField {

@@ -16,12 +16,10 @@ import {
   rowKey,
   type CentralId,
   type CentralRow,
-  type CentralValue,
   type ChangeRecord,
   type ControlRecord,
-  type Origin,
-  type RowOp,
 } from './change-record.ts';
+import { hasAfter, openChange, readBefore, readHead, readRow, type RowForms } from './change-reader.ts';
 import { rowColumns, type ChangeSchema } from './change-schema.ts';
 import { PayflowError } from '../errors.ts';
 import { CONTROL_KEY_PREFIX, type LogRecord, type StoredRecord } from '../log/event-log.ts';
@@ -31,14 +29,12 @@ import { decodePositionHeader, encodePositionHeader, POSITION_HEADER, type Posit
 export const CATALOG_POSITION_HEADER = 'c';
 
 /** A schema ready for use. */
-export interface CompiledSchema {
+export interface CompiledSchema extends RowForms {
   readonly fingerprint: bigint;
   readonly schema: ChangeSchema;
   readonly type: avro.Type;
   /** Central column → PostgreSQL type. */
   readonly types: ReadonlyMap<string, string>;
-  /** Avro field → central column, only where they differ. */
-  readonly renamed: readonly (readonly [field: string, column: string])[];
 }
 
 /** Where `decodeChange` gets its schemas; SchemaRegistry is the one over the schemas topic. */
@@ -48,20 +44,7 @@ export interface SchemaSource {
   fetch(fingerprint: bigint): Promise<CompiledSchema>;
 }
 
-/** What avsc makes of a record. */
-interface DecodedChange {
-  readonly protocol: number;
-  readonly op: RowOp;
-  readonly source: { readonly xid: number; readonly commitTimeUs: bigint };
-  readonly origins: readonly Origin[];
-  readonly omitted: readonly string[];
-  /** Wrapped, because two branches are records. */
-  readonly before: Record<string, Record<string, CentralValue>> | null;
-  readonly after: Record<string, CentralValue> | null;
-}
-
 const NO_TYPES: ReadonlyMap<string, string> = new Map();
-const OLDEST_PROTOCOL = Math.max(1, PROTOCOL_VERSION - 2);
 
 /** int8 and LSNs as bigint: doubles would lose their last digits. */
 const bigintLong = avro.types.LongType.__with({
@@ -81,13 +64,13 @@ export function compileSchema(schema: ChangeSchema): CompiledSchema {
   const type = avro.Type.forSchema(structuredClone(schema) as unknown as avro.Schema, {
     typeHook: (part) => (typeof part === 'object' && 'int8' in part ? bigintLong : undefined),
   });
-  const columns = rowColumns(schema);
+  const forms = rowColumns(schema);
   return {
     fingerprint: fingerprintOf(JSON.stringify(type.schema())),
     schema,
     type,
-    types: new Map(columns.map((column) => [column.name, column.type])),
-    renamed: columns.flatMap(({ field, name }) => (field === name ? [] : [[field, name] as const])),
+    types: new Map(forms.columns.map((column) => [column.name, column.type])),
+    ...forms,
   };
 }
 
@@ -158,30 +141,36 @@ export function changeIn(record: StoredRecord, frame: ChangeFrame): ChangeRecord
   };
 }
 
-/** Field by field: spreading costs more than all of Avro here. */
 function buildChange(
   record: StoredRecord,
   value: Buffer,
   schema: CompiledSchema,
   frame: ChangeFrame,
 ): ChangeRecord {
-  const decoded = decodeValue(record, value, schema);
-  const before = decoded.before === null ? null : (Object.values(decoded.before)[0] ?? null);
-  return {
-    protocol: decoded.protocol,
-    op: decoded.op,
-    table: frame.table,
-    id: frame.id,
-    before: centralRow(before, schema),
-    after: centralRow(decoded.after, schema),
-    position: frame.position,
-    lastOfTransaction: frame.lastOfTransaction,
-    xid: decoded.source.xid,
-    commitTimeUs: decoded.source.commitTimeUs,
-    origins: decoded.origins,
-    omitted: decoded.omitted,
-    types: schema.types,
-  };
+  try {
+    const reader = openChange(value);
+    const { protocol, op, xid, commitTimeUs, origins, omitted } = readHead(reader);
+    const before = readBefore(reader, schema);
+    const after = hasAfter(reader) ? readRow(reader, schema.columns) : null;
+    reader.end();
+    return {
+      protocol,
+      op,
+      table: frame.table,
+      id: frame.id,
+      before,
+      after,
+      position: frame.position,
+      lastOfTransaction: frame.lastOfTransaction,
+      xid,
+      commitTimeUs,
+      origins,
+      omitted,
+      types: schema.types,
+    };
+  } catch (error) {
+    throw malformed(record, `does not fit schema ${fingerprintHex(schema.fingerprint)}`, error);
+  }
 }
 
 /**
@@ -191,9 +180,7 @@ export function encodeChange(change: ChangeRecord, schema: CompiledSchema): LogR
   const { table, epoch, lsn, seq } = { table: change.table, ...change.position };
   const row = (values: CentralRow | null): CentralRow | null => {
     if (values === null) return null;
-    return Object.fromEntries(
-      rowColumns(schema.schema).map(({ field, name }) => [field, values[name] ?? null]),
-    );
+    return Object.fromEntries(schema.columns.map(({ field, name }) => [field, values[name] ?? null]));
   };
   const body = schema.type.toBuffer({
     protocol: change.protocol,
@@ -253,30 +240,6 @@ function controlKey(control: ControlRecord): string {
     case 'takeover':
       return `${CONTROL_KEY_PREFIX}takeover`;
   }
-}
-
-function decodeValue(record: StoredRecord, value: Buffer, schema: CompiledSchema): DecodedChange {
-  let decoded: DecodedChange;
-  try {
-    decoded = schema.type.decode(value, SINGLE_OBJECT_HEADER_BYTES).value as DecodedChange;
-  } catch (error) {
-    throw malformed(record, `does not fit schema ${fingerprintHex(schema.fingerprint)}`, error);
-  }
-  if (decoded.protocol < OLDEST_PROTOCOL || decoded.protocol > PROTOCOL_VERSION) {
-    throw malformed(record, `has protocol ${decoded.protocol}`);
-  }
-  return decoded;
-}
-
-function centralRow(row: Record<string, CentralValue> | null, schema: CompiledSchema): CentralRow | null {
-  if (row === null || schema.renamed.length === 0) return row;
-  const named = { ...row };
-  for (const [field, column] of schema.renamed) {
-    if (!(field in named)) continue;
-    named[column] = named[field] ?? null;
-    delete named[field];
-  }
-  return named;
 }
 
 function positionOf(record: StoredRecord): { position: Position; lastOfTransaction: boolean } {

@@ -8,8 +8,7 @@
  * and a trigger that follows inserts stays.
  *
  * Ours are silent on central rows and stay too, except where very many rows of a table come at once while the
- * app is quiet: their mere presence makes SQLite keep a journal of every statement, which costs more than the
- * row.
+ * app is quiet: to be entered and left again costs each of them more than the row does.
  */
 import type { TillHost } from '../till/till-host.ts';
 import { quoteName } from '../till/local-schema.ts';
@@ -17,7 +16,7 @@ import { TRIGGER_NAME } from '../till/triggers.ts';
 
 export type WriteKind = 'insert' | 'update' | 'delete';
 
-interface AppTrigger {
+interface StandingTrigger {
   readonly name: string;
   readonly sql: string;
   /** What fires it; null: anything may. */
@@ -27,10 +26,15 @@ interface AppTrigger {
 interface TableTriggers {
   /** Writes that fire no trigger of the app any more. */
   readonly silent: Set<WriteKind>;
-  /** Oldest first: the order in which they are made again decides the order in which they fire. */
-  readonly standing: AppTrigger[];
-  readonly dropped: AppTrigger[];
-  oursDropped: boolean;
+  readonly app: Taken;
+  /** Of a table of which many rows come; else empty, whatever stands there. */
+  readonly ours: Taken;
+}
+
+/** Oldest first: the order in which they are made again decides the order in which they fire. */
+interface Taken {
+  readonly standing: StandingTrigger[];
+  readonly dropped: StandingTrigger[];
 }
 
 const NAME = /(?:"(?:[^"]|"")*"|\[[^\]]*\]|`(?:[^`]|``)*`|'(?:[^']|'')*'|[^\s.]+)/.source;
@@ -63,25 +67,32 @@ export class AppTriggers {
     const triggers = this.#tables.get(table) ?? this.#look(table);
     if (triggers.silent.has(kind)) return;
     triggers.silent.add(kind);
-    const { standing, dropped } = triggers;
-    const fired = standing.filter((trigger) => trigger.kind === null || trigger.kind === kind);
-    for (const trigger of fired) {
-      this.#drop(trigger.name);
-      standing.splice(standing.indexOf(trigger), 1);
-      dropped.push(trigger);
-    }
+    this.#take(triggers.app, kind);
+    this.#take(triggers.ours, kind);
   };
 
   /** Last thing before COMMIT; a rollback brings them back by itself. */
   restore(): void {
     const changed = [...this.#tables].filter(
-      ([, { dropped, oursDropped }]) => oursDropped || dropped.length > 0,
+      ([, { app, ours }]) => app.dropped.length + ours.dropped.length > 0,
     );
     if (changed.length === 0) return;
-    for (const [, { dropped }] of changed) {
-      for (const { sql } of dropped) this.#till.db.exec(sql);
+    for (const [, { app, ours }] of changed) {
+      for (const { sql } of [...app.dropped, ...ours.dropped]) this.#till.db.exec(sql);
     }
-    this.#till.triggersRestored(changed.map(([table]) => table));
+    // All of ours have to be newer than any of the app's.
+    this.#till.triggersRestored(
+      changed.flatMap(([table, { app }]) => (app.dropped.length > 0 ? [table] : [])),
+    );
+  }
+
+  #take({ standing, dropped }: Taken, kind: WriteKind): void {
+    const fired = standing.filter((trigger) => trigger.kind === null || trigger.kind === kind);
+    for (const trigger of fired) {
+      this.#till.db.exec(`DROP TRIGGER ${quoteName(trigger.name)}`);
+      standing.splice(standing.indexOf(trigger), 1);
+      dropped.push(trigger);
+    }
   }
 
   #look(table: string): TableTriggers {
@@ -89,20 +100,18 @@ export class AppTriggers {
       .prepare<[string], { name: string; sql: string }>(
         `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY rowid`,
       )
-      .all(table);
-    const ours = all.filter(({ name }) => TRIGGER_NAME.test(name));
+      .all(table)
+      .map(({ name, sql }) => ({ name, sql, kind: firedBy(sql) }));
+    const ours = this.#bulk.has(table) ? all.filter(({ name }) => TRIGGER_NAME.test(name)) : [];
     const apps = all.filter(({ name }) => !TRIGGER_NAME.test(name));
     // One that is not understood goes with any write, and the others with it, so that their order stays.
-    const unclear = apps.some(({ sql }) => firedBy(sql) === null);
-    const standing = apps.map(({ name, sql }) => ({ name, sql, kind: unclear ? null : firedBy(sql) }));
-    const oursDropped = this.#bulk.has(table) && ours.length > 0;
-    if (oursDropped) for (const { name } of ours) this.#drop(name);
-    const triggers: TableTriggers = { silent: new Set(), standing, dropped: [], oursDropped };
+    const unclear = apps.some(({ kind }) => kind === null);
+    const triggers: TableTriggers = {
+      silent: new Set(),
+      app: { standing: unclear ? apps.map((trigger) => ({ ...trigger, kind: null })) : apps, dropped: [] },
+      ours: { standing: ours, dropped: [] },
+    };
     this.#tables.set(table, triggers);
     return triggers;
-  }
-
-  #drop(name: string): void {
-    this.#till.db.exec(`DROP TRIGGER ${quoteName(name)}`);
   }
 }

@@ -3,7 +3,18 @@
  * central ids of its parents, because which local key a parent has is known only when the row is written.
  * `base` and parked rows are kept as images, so that neither schema nor mapping of the record is needed again.
  */
-import type { CentralRow } from '../../shared/records/change-record.ts';
+import type { AvroReader } from '../../shared/records/avro-bytes.ts';
+import type { CentralValue, Origin } from '../../shared/records/change-record.ts';
+import {
+  hasAfter,
+  openChange,
+  readHead,
+  readValue,
+  skipBefore,
+  skipValue,
+} from '../../shared/records/change-reader.ts';
+import type { AvroForm } from '../../shared/records/change-schema.ts';
+import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { localConverter, type LocalConverter } from '../../shared/values/values.ts';
@@ -24,50 +35,105 @@ export function columnSet(columns: readonly BoundColumn[]): ColumnSet {
   return { columns, key: columns.map((column) => column.local).join('\u0000') };
 }
 
-/** Makes images of one table's records; the column sets are made once per record schema. */
+/** What a change record brings to the row of a till. */
+export interface RowChange {
+  /** null: the centre deleted the row. */
+  readonly image: Image | null;
+  readonly origins: readonly Origin[];
+  /** µs since 1970; 0 of a tombstone. */
+  readonly commitTimeUs: bigint;
+}
+
+const GONE: RowChange = { image: null, origins: [], commitTimeUs: 0n };
+const SOFT_DELETE_COLUMNS: readonly string[] = ['deleted_at', 'is_deleted'];
+
+/** Makes images of one table's records; how is worked out once per record schema. */
 export class ImageReader {
   readonly #table: BoundTable;
-  readonly #plans = new WeakMap<ReadonlyMap<string, string>, ImagePlan>();
+  readonly #plans = new WeakMap<CompiledSchema, ImagePlan>();
 
   constructor(table: BoundTable) {
     this.#table = table;
   }
 
-  read(row: CentralRow, types: ReadonlyMap<string, string>, omitted: readonly string[]): Image {
-    const plan = omitted.length === 0 ? this.#plan(types) : this.#makePlan(types, omitted);
-    const { columns } = plan.set;
-    const values = new Array<SqliteValue>(columns.length);
-    for (let i = 0; i < columns.length; i += 1) {
-      const column = columns[i] as BoundColumn;
-      const value = row[column.central] ?? null;
-      if (value === null) values[i] = null;
-      else if (column.reference !== null) values[i] = String(value);
-      else values[i] = (plan.converters[i] as LocalConverter)(value);
-    }
-    return { set: plan.set, values };
+  /**
+   * @param schema null for a tombstone
+   * @throws PayflowError RECORD_MALFORMED
+   */
+  read(value: Buffer | null, schema: CompiledSchema | null): RowChange {
+    if (value === null || schema === null) return GONE;
+    const reader = openChange(value);
+    const { origins, omitted, commitTimeUs } = readHead(reader);
+    skipBefore(reader, schema);
+    const image = hasAfter(reader) ? this.#image(reader, this.#plan(schema, omitted)) : null;
+    reader.end();
+    return { image, origins, commitTimeUs };
   }
 
-  #plan(types: ReadonlyMap<string, string>): ImagePlan {
-    let plan = this.#plans.get(types);
+  #image(reader: AvroReader, { set, steps }: ImagePlan): Image | null {
+    const values = new Array<SqliteValue>(set.columns.length).fill(null);
+    let deleted = false;
+    for (const step of steps) {
+      if (step.take === 'skip') skipValue(reader, step.form);
+      else {
+        const value = readValue(reader, step.form);
+        if (step.take === 'mark') deleted ||= isMarked(value);
+        else values[step.at] = step.convert(value);
+      }
+    }
+    return deleted ? null : { set, values };
+  }
+
+  #plan(schema: CompiledSchema, omitted: readonly string[]): ImagePlan {
+    if (omitted.length > 0) return this.#makePlan(schema, omitted);
+    let plan = this.#plans.get(schema);
     if (plan === undefined) {
-      plan = this.#makePlan(types, []);
-      this.#plans.set(types, plan);
+      plan = this.#makePlan(schema, omitted);
+      this.#plans.set(schema, plan);
     }
     return plan;
   }
 
-  #makePlan(types: ReadonlyMap<string, string>, omitted: readonly string[]): ImagePlan {
-    const columns = this.#table.columns.filter(
-      (column) => types.has(column.central) && !omitted.includes(column.central),
-    );
-    const converters = columns.map((column) => localConverter(types.get(column.central) ?? '', column));
-    return { set: columnSet(columns), converters };
+  #makePlan({ columns: written, types }: CompiledSchema, omitted: readonly string[]): ImagePlan {
+    const { columns: bound, softDeleteColumn, mapping } = this.#table;
+    const columns = bound.filter(({ central }) => types.has(central) && !omitted.includes(central));
+    // A soft-deleted row stays, marked; a till whose table has no column for the mark lets go of the row.
+    const lacksMark = softDeleteColumn === null && (mapping.delete === 'auto' || mapping.delete === 'soft');
+    const steps = written.map(({ name, type, form }): ImageStep => {
+      const at = columns.findIndex(({ central }) => central === name);
+      const column = columns[at];
+      if (lacksMark && SOFT_DELETE_COLUMNS.includes(name)) return { take: 'mark', form };
+      if (column === undefined) return { take: 'skip', form };
+      return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
+    });
+    return { set: columnSet(columns), steps };
   }
 }
 
 interface ImagePlan {
   readonly set: ColumnSet;
-  readonly converters: readonly LocalConverter[];
+  /** One for each value of the record, in its order. */
+  readonly steps: readonly ImageStep[];
+}
+
+type ImageStep =
+  | { readonly take: 'skip'; readonly form: AvroForm }
+  | { readonly take: 'mark'; readonly form: AvroForm }
+  | {
+      readonly take: 'value';
+      readonly form: AvroForm;
+      /** Index into the image's values. */
+      readonly at: number;
+      readonly convert: LocalConverter;
+    };
+
+/** What a reference column keeps of its parent. */
+function idText(value: CentralValue): SqliteValue {
+  return value === null ? null : String(value);
+}
+
+function isMarked(value: CentralValue): boolean {
+  return value !== null && value !== false && value !== 0;
 }
 
 /** Text for `base` and `sync_parked.record`: JSON of tagged values, `null` for a row that the centre deleted. */

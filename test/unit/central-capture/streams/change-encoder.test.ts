@@ -131,7 +131,7 @@ const rows = fc.tuple(
 );
 
 describe('the change encoder', () => {
-  it('writes what avsc reads, whatever the values', () => {
+  it('writes what is read back, whatever the values', () => {
     fc.assert(
       fc.property(fc.option(rows), rows, (before, after) => {
         const { record } = roundTrip({ before, after });

@@ -73,4 +73,36 @@ describe('the triggers of the app, while central rows are written', () => {
     expect(noted()).toEqual(['third', 'first']);
     expect(shop.rows('SELECT op FROM sync_outbox')).toEqual([{ op: 'u' }]);
   });
+
+  it('stay before ours, which many rows at once have made anew, and all record what the app does', async () => {
+    addTrigger('first', 'AFTER INSERT');
+    const many = Array.from({ length: 600 }, (_, i) => shop.catalog.row('products', i + 1, row(`S${i}`)));
+    await shop.toCatalog(shop.catalog.commit(100, ...many));
+    expect({ rows: shop.rows('SELECT 1 FROM products').length, noted: noted() }).toEqual({
+      rows: 600,
+      noted: [],
+    });
+    shop.test.app.exec(`
+      INSERT INTO products (sku, stock_quantity) VALUES ('app', 1);
+      UPDATE products SET name = 'by the app' WHERE sku = 'S1';
+      DELETE FROM products WHERE sku = 'S2'`);
+    expect(noted()).toEqual(['first']);
+    expect(shop.rows('SELECT op FROM sync_outbox ORDER BY seq')).toEqual([
+      { op: 'c' },
+      { op: 'u' },
+      { op: 'd' },
+    ]);
+  });
+
+  it('where only ours stand, many rows at once leave every one of them as it was', async () => {
+    const ours = () => shop.rows(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name`);
+    const before = ours();
+    const many = (names: string) =>
+      Array.from({ length: 600 }, (_, i) => shop.catalog.row('products', i + 1, row(`${names}${i}`)));
+    await shop.toCatalog(shop.catalog.commit(100, ...many('S')));
+    await shop.toCatalog(shop.catalog.commit(101, ...many('T')));
+    expect(ours()).toEqual(before);
+    shop.test.app.exec(`INSERT OR REPLACE INTO products (sku, stock_quantity) VALUES ('T1', 1)`);
+    expect(shop.rows('SELECT op FROM sync_outbox ORDER BY seq')).toHaveLength(2);
+  });
 });
