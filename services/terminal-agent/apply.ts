@@ -137,7 +137,7 @@ export class TillApply {
     const written = this.open.look();
     this.parked.begin();
     const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
-    const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name).length > 0);
+    const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name, 1).length > 0);
     if (wanted.length > 0) this.#transaction(() => undefined, { written: wanted });
   }
 

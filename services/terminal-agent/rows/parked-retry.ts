@@ -90,7 +90,7 @@ export class ParkedRetry {
   #retryRefused(name: string): boolean {
     const { parked, tables, till, scope } = this.#parts;
     const table = tables.byLocal(name);
-    const rows = parked.refusedIn(name).slice(0, MAX_RETRIES);
+    const rows = parked.refusedIn(name, MAX_RETRIES);
     if (table === undefined || rows.length === 0) return false;
     const left = new Map(
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),

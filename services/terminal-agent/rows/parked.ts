@@ -99,8 +99,10 @@ export class ParkedRows {
     return this.#any ? this.#all('reason = ? ORDER BY position', reason) : [];
   }
 
-  refusedIn(table: string): ParkedRow[] {
-    return this.#any ? this.#all(`table_name = ? AND reason = 'refused' ORDER BY position`, table) : [];
+  /** Least recently tried first (each try puts its row behind the others), so that hopeless rows starve none. */
+  refusedIn(table: string, limit: number): ParkedRow[] {
+    if (!this.#any) return [];
+    return this.#all(`table_name = ? AND reason = 'refused' ORDER BY rowid LIMIT ${limit}`, table);
   }
 
   all(): ParkedRow[] {

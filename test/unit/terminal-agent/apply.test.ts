@@ -214,6 +214,20 @@ describe('rows that the till refuses', () => {
     ]);
   });
 
+  it('get their turn behind any number of hopeless ones', async () => {
+    const { catalog } = shop;
+    const hopeless = Array.from({ length: 700 }, (_, i) =>
+      catalog.row('products', i + 10, product(`H${i}`, { price: '-1' })),
+    );
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 1, product('A')), ...hopeless));
+    await shop.toCatalog(catalog.commit(101, catalog.row('products', 2, product('A', { name: 'waits' }))));
+    shop.test.app.exec(`UPDATE products SET sku = 'B' WHERE sku = 'A'`);
+    for (let tries = 0; tries < 3; tries += 1) shop.apply.applyLocal();
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 3, product('C'))));
+    expect(shop.rows(`SELECT name FROM products WHERE sku = 'A'`)).toEqual([{ name: 'waits' }]);
+    expect(shop.apply.parkedRows()).toHaveLength(700);
+  });
+
   it('are tried again when the app makes room', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
