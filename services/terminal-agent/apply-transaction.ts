@@ -24,6 +24,7 @@ import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-a
 import { Settler } from './rows/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
+import type { UnseenRow, UnseenRows } from './rows/unseen.ts';
 import {
   judgeProgress,
   newerProgress,
@@ -42,6 +43,7 @@ export interface ApplyTransactionParts {
   readonly open: OpenChanges;
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
+  readonly unseen: UnseenRows;
   readonly checkpoints: Checkpoints;
   readonly catalogTopic: string;
   /** As stored, the offset of this transaction included once it is saved. */
@@ -156,16 +158,38 @@ export class ApplyTransaction {
       case 'unreadable':
         this.#parkUnreadable(topic, item, content);
         break;
+      case 'seeded':
+        if (this.#parts.unseen.reading(topic))
+          this.#parts.unseen.seeded(topic, { ...content, offset: item.record.offset });
+        break;
       case 'stream-id':
       case 'control':
         break;
     }
   }
 
-  #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
+  /** Rows that the stream, read again from its beginning, no longer names: the centre has deleted them. */
+  sweep(topic: string, gone: readonly UnseenRow[]): void {
     const { tables, log } = this.#parts;
+    for (const { table: name, centralId } of gone) {
+      const table = tables.byLocal(name);
+      const row = table?.rows.get(centralId);
+      if (table === undefined || row === undefined || row.deleted) continue;
+      // What is unsettled on such a row goes up, and its outcome says that the row is gone.
+      if (this.#applier.openOf(table, centralId).length > 0) continue;
+      const fromCatalog = topic === this.#parts.catalogTopic;
+      const { position } = row;
+      this.#arrive({ table, centralId, position, image: null, topic, fromCatalog, known: true });
+    }
+    if (gone.length > 0)
+      log.warn({ topic, rows: gone.length }, 'rows that the centre deleted meanwhile are removed');
+  }
+
+  #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
+    const { tables, unseen, log } = this.#parts;
     const table = tables.byCentral(frame.table);
     if (table !== undefined) {
+      if (unseen.reading(topic)) unseen.see(topic, table.name, frame.id);
       const change = readRow(item.record, frame, table.images, log);
       if ('kind' in change) this.#parkUnreadable(topic, item, change);
       else this.#takeRow(topic, table, item.record, frame.id, change);

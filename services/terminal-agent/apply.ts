@@ -9,6 +9,7 @@ import type { SchemaSource } from '../shared/records/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { ApplyTransaction } from './apply-transaction.ts';
+import { noteBoundColumns } from './bound-columns.ts';
 import { Checkpoints } from './checkpoints.ts';
 import {
   decodeIncoming,
@@ -21,8 +22,9 @@ import {
 } from './incoming.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
-import { TillTables } from './rows/till-tables.ts';
+import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
+import { UnseenRows, type StreamExtent } from './rows/unseen.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import type { TillHost } from './till/till-host.ts';
 
@@ -62,6 +64,7 @@ export class TillApply {
   readonly #options: TillApplyOptions;
   readonly #till: TillHost;
   readonly #unlinked: UnlinkedRows;
+  readonly #unseen: UnseenRows;
   readonly #pending = new Map<string, Incoming[]>();
   readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
@@ -79,6 +82,7 @@ export class TillApply {
     this.open = new OpenChanges(this.#till.db);
     this.parked = new ParkedRows(this.#till.db);
     this.#unlinked = new UnlinkedRows(this.#till.db);
+    this.#unseen = new UnseenRows(this.#till.db);
     this.#tables = this.#bind();
     const stored = this.#till.getMeta('progress');
     if (stored !== undefined) this.progress = progressFromText(stored);
@@ -152,6 +156,16 @@ export class TillApply {
     return this.checkpoints.stream(topic).nextOffset;
   }
 
+  /**
+   * What is stored of a stream is in doubt: it is about to be read from its beginning, and rows that it no
+   * longer names go once its present end is reached.
+   */
+  async rereads(topic: string, stream: StreamExtent): Promise<void> {
+    await this.#gate();
+    this.#rebindIfNeeded();
+    this.#till.write(() => this.#unseen.begin(topic, stream, this.#tablesIn(topic)));
+  }
+
   /** The file is not what the centre or the agent file knows: nothing is settled any more. */
   fence(): void {
     if (this.fenced) return;
@@ -167,7 +181,7 @@ export class TillApply {
       .filter(({ table }) => this.#tables.byLocal(table)?.bound.mapping.direction !== 'push');
   }
 
-  /** Where the stream ended when its reader started: up to there, its order proves nothing. */
+  /** Where the stream ended when its reader started: to there, its order proves nothing. */
   setCatchUpEnd(topic: string, end: number): void {
     this.#catchUpEnds.set(topic, end);
   }
@@ -177,7 +191,7 @@ export class TillApply {
     return { position, caughtUp: nextOffset >= (this.#catchUpEnds.get(topic) ?? 0) };
   }
 
-  /** ms from the commit at the centre until its rows were applied here, of the newest applied record. */
+  /** ms from the newest applied record's commit at the centre until it was applied here. */
   lagMs(topic: string): number | null {
     return this.#newestCommitMs.get(topic) ?? null;
   }
@@ -225,19 +239,21 @@ export class TillApply {
   }
 
   #applyOne(topic: string, items: readonly Incoming[], appIsWriting: boolean): void {
-    const before = this.checkpoints.stream(topic);
-    const after = streamStateAfter(before, items);
+    const after = streamStateAfter(this.checkpoints.stream(topic), items);
+    const reached = { nextOffset: after.nextOffset, epoch: after.position.epoch };
     const done = this.#transaction(
       (work) => {
         for (const item of items) work.take(topic, item);
+        if (this.#unseen.reading(topic))
+          work.sweep(topic, this.#unseen.gone(topic, reached, this.#tablesIn(topic)));
         this.checkpoints.saveStream(after);
       },
       { bulk: appIsWriting ? NONE : this.#localNames(tablesOfMany(items, BULK_ROWS)) },
     );
     if (items.at(-1)?.last === false) this.partial += 1;
-    if (done.newestCommitMs !== null) {
-      this.#newestCommitMs.set(topic, Math.max(0, (this.#options.now ?? Date.now)() - done.newestCommitMs));
-    }
+    const { now = Date.now } = this.#options;
+    if (done.newestCommitMs !== null)
+      this.#newestCommitMs.set(topic, Math.max(0, now() - done.newestCommitMs));
   }
 
   #transaction(
@@ -252,6 +268,7 @@ export class TillApply {
       open: this.open,
       parked: this.parked,
       unlinked: this.#unlinked,
+      unseen: this.#unseen,
       checkpoints: this.checkpoints,
       catalogTopic: topics.catalog,
       reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
@@ -267,6 +284,7 @@ export class TillApply {
       this.#till.writeRepeatable(() => work.run(() => body(work)), { inBulk: bulk.size > 0 });
     } catch (error) {
       this.open.reload();
+      this.#unseen.reload();
       throw error;
     }
     this.#afterCommit(work);
@@ -279,6 +297,10 @@ export class TillApply {
     if (work.fenced) this.fence();
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);
+  }
+
+  #tablesIn(topic: string): TillTable[] {
+    return this.#tables.pushed({ global: topic === this.#options.topics.catalog });
   }
 
   #takeMapping(item: Incoming): void {
@@ -308,18 +330,7 @@ export class TillApply {
     this.#generation = this.#till.generation;
     this.open.reload();
     this.#unlinked.load(tables.all());
-    const bound = [...tables.all()].flatMap(({ name, bound: { columns } }) =>
-      columns.map((column) => `${name}.${column.local}`),
-    );
-    const known = this.#till.getMeta('bound_columns');
-    const text = JSON.stringify(bound.sort());
-    if (known === text) return tables;
-    const before = new Set(known === undefined ? bound : (JSON.parse(known) as string[]));
-    const added = bound.filter((column) => !before.has(column));
-    this.#till.write(() => {
-      this.#till.setMeta('bound_columns', text);
-      if (added.length > 0) this.checkpoints.rewindAll();
-    });
+    const added = noteBoundColumns(this.#till, tables.all(), this.checkpoints);
     if (added.length > 0) {
       this.#rewinds += 1;
       this.#options.log.info(

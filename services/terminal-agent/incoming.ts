@@ -32,6 +32,8 @@ export interface Incoming {
   readonly content:
     | { readonly kind: 'row'; readonly frame: ChangeFrame }
     | { readonly kind: 'stream-id'; readonly streamId: string }
+    /** The stream holds every row of this central table. */
+    | { readonly kind: 'seeded'; readonly table: string; readonly epoch: number }
     | { readonly kind: 'control' }
     | Unreadable;
 }
@@ -80,8 +82,17 @@ function control(record: StoredRecord): Incoming['content'] {
     return { kind: 'stream-id', streamId: record.value.toString('utf8') };
   }
   const decoded = decodeControl(record);
-  if (decoded?.control.kind !== 'heartbeat') return { kind: 'control' };
-  return { kind: 'stream-id', streamId: decoded.control.streamId };
+  if (decoded === undefined) return { kind: 'control' };
+  const { control: content, position } = decoded;
+  switch (content.kind) {
+    case 'heartbeat':
+      return { kind: 'stream-id', streamId: content.streamId };
+    case 'seed-complete':
+      return { kind: 'seeded', table: content.table, epoch: position.epoch };
+    case 'seed-begin':
+    case 'takeover':
+      return { kind: 'control' };
+  }
 }
 
 function row(record: StoredRecord, schemas: SchemaSource, log: Logger): Incoming | Promise<Incoming> {

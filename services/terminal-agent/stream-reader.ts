@@ -41,6 +41,11 @@ const BACKLOG_WAIT_MS = 10;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
 
+interface Doubt {
+  readonly reason: string;
+  readonly whole: boolean;
+}
+
 export class StreamReader implements Service {
   readonly name: string;
   readonly #options: StreamReaderOptions;
@@ -67,23 +72,28 @@ export class StreamReader implements Service {
     const stored = apply.resume(stream.topic);
     const { first, end } = await eventLog.offsets(stream);
     const state = apply.checkpoints.stream(stream.topic);
-    const reason = stored === 0 ? null : this.#doubt(state, end, await eventLog.streamId(stream));
+    const doubt = stored === 0 ? null : this.#doubt(state, end, await eventLog.streamId(stream));
     apply.setCatchUpEnd(stream.topic, end);
-    if (reason !== null) {
-      log.warn({ topic: stream.topic, stored, end }, `${reason}; reading the stream from the beginning`);
+    if (doubt !== null) {
+      log.warn(
+        { topic: stream.topic, stored, end },
+        `${doubt.reason}; reading the stream from the beginning`,
+      );
+      await apply.rereads(stream.topic, { end, whole: doubt.whole });
       return first;
     }
     return Math.max(first, stored);
   }
 
-  #doubt(state: StreamState, end: number, streamId: string | undefined): string | null {
+  /** @returns whether the stream still holds all that was ever seeded into it, besides the reason */
+  #doubt(state: StreamState, end: number, streamId: string | undefined): Doubt | null {
     const { horizonDays, now = Date.now } = this.#options;
     if (state.streamId !== null && streamId !== undefined && streamId !== state.streamId) {
-      return 'the stream was made anew';
+      return { reason: 'the stream was made anew', whole: true };
     }
-    if (state.nextOffset > end) return 'the stream ends before what was read';
+    if (state.nextOffset > end) return { reason: 'the stream ends before what was read', whole: false };
     if (state.newestRecordMs < now() - horizonDays * DAY_MS)
-      return 'this till was away for longer than the horizon';
+      return { reason: 'this till was away for longer than the horizon', whole: true };
     return null;
   }
 

@@ -94,6 +94,7 @@ type Content = (position: Position, last: boolean) => LogRecord;
 /** One stream. Every call of `commit` is one transaction. */
 export class DownStream {
   readonly records: StoredRecord[] = [];
+  epoch = 1;
   readonly #schemas: TestSchemas;
 
   constructor(schemas: TestSchemas) {
@@ -161,10 +162,14 @@ export class DownStream {
     return (position) => encodeControl({ kind: 'heartbeat', streamId: 'stream-1', sentAtMs: 1 }, position);
   }
 
+  seedComplete(table: string): Content {
+    return (position) => encodeControl({ kind: 'seed-complete', table }, position);
+  }
+
   /** One transaction: all contents at this LSN, seq counting from 1. @returns its records */
   commit(lsn: number, ...contents: readonly Content[]): StoredRecord[] {
     const added = contents.map((content, i) => {
-      const position: Position = { epoch: 1, lsn: BigInt(lsn) as Lsn, seq: i + 1 };
+      const position: Position = { epoch: this.epoch, lsn: BigInt(lsn) as Lsn, seq: i + 1 };
       const { key, value, headers = {} } = content(position, i === contents.length - 1);
       return { key, value, headers, offset: this.records.length + i, timestampMs: Date.now() };
     });

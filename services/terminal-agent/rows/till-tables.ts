@@ -72,6 +72,14 @@ export class TillTables {
     return this.#byLocal.values();
   }
 
+  /** Tables whose rows come down, in the catalog stream or in the store's. */
+  pushed({ global }: { readonly global: boolean }): TillTable[] {
+    return [...this.all()].filter(
+      ({ bound: { mapping } }) =>
+        mapping.direction !== 'pull' && (mapping.scope.kind === 'global') === global,
+    );
+  }
+
   stamp(nowMs: number): void {
     for (const table of this.#byLocal.values()) table.writer.stamp(nowMs);
   }

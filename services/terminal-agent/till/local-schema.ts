@@ -78,6 +78,26 @@ CREATE TABLE IF NOT EXISTS sync_parked (
 );
 CREATE INDEX IF NOT EXISTS sync_parked_waiting ON sync_parked (waits_for) WHERE waits_for IS NOT NULL;
 
+-- While a stream is read again from its beginning (rows/unseen.ts): how far, which rows it has not named yet,
+-- and which central tables it says to be seeded whole, in which epoch.
+CREATE TABLE IF NOT EXISTS sync_reread (
+  topic TEXT PRIMARY KEY,
+  until_offset INTEGER NOT NULL,
+  seeded_from INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sync_unseen (
+  topic TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  central_id TEXT NOT NULL,
+  PRIMARY KEY (topic, table_name, central_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_seeded (
+  topic TEXT NOT NULL,
+  central_table TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  PRIMARY KEY (topic, central_table)
+) WITHOUT ROWID;
+
 -- Facts: terminal_id, database_id, incarnation, mapping_version, triggers_version, progress (newest not yet settled).
 CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
 `;
