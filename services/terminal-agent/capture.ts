@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
-import type { AgentFile, CutUnit } from './units/agent-file.ts';
+import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.ts';
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { Backlog } from './units/backlog.ts';
@@ -30,6 +30,8 @@ const POLL_MS = 5;
 const REST_FACTOR = 4;
 /** A backlog ends: it may have half the processor until it is cut. */
 const BACKLOG_REST_FACTOR = 1;
+/** Pieces of a backlog that are made durable together. */
+const PIECES_AT_ONCE = 4;
 
 export class TillCapture implements Service {
   readonly name = 'till-capture';
@@ -82,17 +84,33 @@ export class TillCapture implements Service {
 
   /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
   cutUnit(): CutUnit | undefined {
-    if (this.#fenced !== undefined) return undefined;
+    const [unit] = this.#cut(1);
+    return unit === undefined ? undefined : { ...unit, publishedAtMs: null, publications: 0 };
+  }
+
+  /** @returns what became durable together: one unit, or some pieces of a backlog; none when nothing is new */
+  #cut(most: number): NewUnit[] {
+    if (this.#fenced !== undefined) return [];
     this.#followBinding();
-    const chain = this.#agentFile.chain;
-    const highest = this.#outbox.highestSeq();
-    if (highest <= chain.lastSeq) return undefined;
     // Entries up to `highest` are committed and never change: they need no snapshot to be read.
+    const highest = this.#outbox.highestSeq();
+    const units: NewUnit[] = [];
+    for (let chain: UnitChain = this.#agentFile.chain; units.length < most;) {
+      const unit = highest > chain.lastSeq ? this.#next(chain, highest) : undefined;
+      if (unit === undefined) break;
+      units.push(unit);
+      chain = unit;
+    }
+    this.#agentFile.add(units);
+    return units;
+  }
+
+  #next(chain: UnitChain, highest: number): NewUnit | undefined {
     const entries = this.#backlog.next(chain.lastSeq + 1, highest);
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
-    const unit = {
+    return {
       number: chain.number + 1,
       firstSeq: first.seq,
       lastSeq: last.seq,
@@ -101,14 +119,12 @@ export class TillCapture implements Service {
       cutAtMs: this.#now(),
       ...digestUnit(entries),
     };
-    this.#agentFile.add(unit);
-    return { ...unit, publishedAtMs: null, publications: 0 };
   }
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */
   cutAll(): CutUnit | undefined {
     let cut = 0;
-    while (this.cutUnit() !== undefined) cut += 1;
+    while (this.#cut(PIECES_AT_ONCE).length > 0) cut += 1;
     if (cut > 0) this.#options.onCut?.();
     return this.#agentFile.last();
   }
@@ -130,7 +146,7 @@ export class TillCapture implements Service {
     while (!signal.aborted) {
       const startedAt = performance.now();
       if (this.#till.hasNews() || look) {
-        look = this.cutUnit() !== undefined;
+        look = this.#cut(PIECES_AT_ONCE).length > 0;
         if (look) this.#options.onCut?.();
       }
       ready();

@@ -123,8 +123,8 @@ export class Publisher implements Service {
       units = [due];
     }
     const built = await this.#build(units, signal);
-    await this.#append(built, signal);
-    agentFile.markPublished(built.units, this.#now());
+    const lastOffset = await this.#append(built, signal);
+    agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
     return built.units.length;
   }
 
@@ -151,8 +151,9 @@ export class Publisher implements Service {
     }
   }
 
-  async #append({ records }: BuiltRecords, signal: AbortSignal | undefined): Promise<void> {
-    const { eventLog, stream, privateKey, agentFile } = this.#options;
+  /** @returns the offset of the last record */
+  async #append({ records }: BuiltRecords, signal: AbortSignal | undefined): Promise<number> {
+    const { eventLog, stream, privateKey } = this.#options;
     const signed = records.map((value): LogRecord => ({
       key: this.#key,
       value,
@@ -162,7 +163,7 @@ export class Publisher implements Service {
       ...(signal === undefined ? {} : { signal }),
       onTrouble: (error) => this.#trouble(error),
     });
-    agentFile.setMeta('last_offset', String(baseOffset + signed.length - 1));
+    return baseOffset + signed.length - 1;
   }
 
   #trouble(error: PayflowError): void {

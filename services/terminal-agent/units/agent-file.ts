@@ -43,6 +43,8 @@ export interface CutUnit {
   readonly publications: number;
 }
 
+export type NewUnit = Omit<CutUnit, 'publishedAtMs' | 'publications'>;
+
 export interface UnitChain {
   readonly number: number;
   readonly lastSeq: number;
@@ -105,23 +107,29 @@ export class AgentFile {
     return this.#one('ORDER BY number DESC LIMIT 1');
   }
 
-  add(unit: Omit<CutUnit, 'publishedAtMs' | 'publications'>): void {
-    this.#db
-      .prepare(
-        `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        unit.number,
-        unit.firstSeq,
-        unit.lastSeq,
-        unit.changes,
-        unit.hash,
-        unit.previousHash,
-        JSON.stringify(unit.partEnds),
-        unit.cutAtMs,
-      );
-    this.#chain = unit;
+  /** Consecutive units that were just cut, in one transaction: the disk is waited for once. */
+  add(units: readonly NewUnit[]): void {
+    const last = units.at(-1);
+    if (last === undefined) return;
+    const insert = this.#db.prepare(
+      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    inImmediate(this.#db, () => {
+      for (const unit of units) {
+        insert.run(
+          unit.number,
+          unit.firstSeq,
+          unit.lastSeq,
+          unit.changes,
+          unit.hash,
+          unit.previousHash,
+          JSON.stringify(unit.partEnds),
+          unit.cutAtMs,
+        );
+      }
+    });
+    this.#chain = last;
   }
 
   /** Units to publish, oldest first, up to a number. */
@@ -139,13 +147,26 @@ export class AgentFile {
     return this.#one('WHERE last_seq >= ? ORDER BY last_seq LIMIT 1', seq);
   }
 
-  markPublished(numbers: readonly number[], nowMs: number): void {
+  /**
+   * Notes what the log has. Does not wait for the disk: forgotten in a power cut, the units are published again
+   * and dropped by their number.
+   */
+  markPublished(
+    numbers: readonly number[],
+    { nowMs, lastOffset }: { nowMs: number; lastOffset: number },
+  ): void {
     const mark = this.#db.prepare(
       'UPDATE unit SET published_at_ms = ?, publications = publications + 1 WHERE number = ?',
     );
-    inImmediate(this.#db, () => {
-      for (const number of numbers) mark.run(nowMs, number);
-    });
+    this.#db.pragma('synchronous = NORMAL');
+    try {
+      inImmediate(this.#db, () => {
+        for (const number of numbers) mark.run(nowMs, number);
+        this.setMeta('last_offset', String(lastOffset));
+      });
+    } finally {
+      this.#db.pragma('synchronous = FULL');
+    }
   }
 
   /** Units that end at or after a seq are published again. @returns how many */

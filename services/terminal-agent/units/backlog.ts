@@ -3,11 +3,20 @@
  * committed state between them to cut at, so a piece ends where no declared reference crosses. Pieces are kept
  * small: one that fits into a record needs no parts, which the centre would have to store until the last is there.
  */
-import { type CutEntry, cutPoint, freePlace, MAX_UNIT_CHANGES, REFERENCE_REACH } from './units.ts';
+import {
+  type CutEntry,
+  cutPoint,
+  freePlace,
+  freePlaces,
+  MAX_UNIT_CHANGES,
+  REFERENCE_REACH,
+} from './units.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 
 /** Of ordinary rows these are less than PART_BYTES. */
 export const PIECE_CHANGES = 500;
+/** Places to cut are looked for over so many pieces at a time: each look also reads what follows them. */
+const PIECES_AHEAD = 4;
 
 export interface BacklogOptions {
   readonly outbox: Outbox;
@@ -24,6 +33,9 @@ export class Backlog {
   /** Entries read ahead of the next cut, with what each of them names. They never change. */
   #ahead: OutboxEntry[] = [];
   #named: CutEntry[] = [];
+  /** Where `#ahead` may be cut, ascending, known up to `#placesEnd`. */
+  #places: readonly number[] = [];
+  #placesEnd = 0;
   /** Behind the last piece. */
   #nextSeq = 0;
 
@@ -42,6 +54,8 @@ export class Backlog {
   reset(): void {
     this.#ahead = [];
     this.#named = [];
+    this.#places = [];
+    this.#placesEnd = 0;
   }
 
   /** The entries of the next unit; none when nothing is there. */
@@ -55,19 +69,31 @@ export class Backlog {
     const count = this.#pieceEnd(firstSeq);
     this.#named.splice(0, count);
     const piece = this.#ahead.splice(0, count);
+    this.#places = this.#places.filter((place) => place > count).map((place) => place - count);
+    this.#placesEnd -= count;
     this.#nextSeq = (piece.at(-1)?.seq ?? 0) + 1;
     return piece;
   }
 
   /** Larger than wanted where references leave no place before: rather that than a sale without its lines. */
   #pieceEnd(firstSeq: number): number {
-    for (let size = Math.min(PIECE_CHANGES, this.#limit); ; size = Math.min(2 * size, this.#limit)) {
+    const wanted = Math.min(PIECE_CHANGES, this.#limit);
+    if (this.#placesEnd < wanted) this.#findPlaces(firstSeq, PIECES_AHEAD * wanted);
+    const place = this.#places.findLast((each) => each <= wanted);
+    if (place !== undefined && this.#placesEnd >= wanted) return place;
+    for (let size = wanted; ; size = Math.min(2 * size, this.#limit)) {
       this.#readAhead(firstSeq, size + REFERENCE_REACH);
       if (this.#ahead.length <= size) return this.#ahead.length;
       if (size === this.#limit) return cutPoint(this.#named, size);
       const place = freePlace(this.#named, size);
       if (place !== undefined) return place;
     }
+  }
+
+  #findPlaces(firstSeq: number, upTo: number): void {
+    this.#readAhead(firstSeq, upTo + REFERENCE_REACH);
+    this.#places = freePlaces(this.#named, upTo);
+    this.#placesEnd = Math.min(upTo, this.#ahead.length - 1);
   }
 
   #readAhead(firstSeq: number, wanted: number): void {

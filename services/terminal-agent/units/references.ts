@@ -31,11 +31,19 @@ export class References {
   readonly #db: SqliteDatabase;
   readonly #binding: LocalBinding;
   readonly #readers = new Map<string, ParentReader | null>();
+  /** Rows that live, in this snapshot, under a key that nobody gave up after the seq that asked for it. */
+  readonly #living = new Map<ParentReader, Map<SqliteValue, RowRef>>();
   #unnamed: Unnamed[] = [];
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
     this.#db = db;
     this.#binding = binding;
+  }
+
+  /** To be called in every new snapshot: what was found in another one may have changed. */
+  beginSnapshot(): void {
+    this.#living.clear();
+    this.#unnamed = [];
   }
 
   /** Rows met since the last call that have no identity yet. */
@@ -45,19 +53,28 @@ export class References {
     return unnamed;
   }
 
-  /** @returns null where it points nowhere */
+  /**
+   * Within a snapshot seqs are asked for in ascending order.
+   * @returns null where it points nowhere
+   */
   resolve(reference: Reference, value: SqliteValue, seq: number): RowRef | null {
     if (value === null) return null;
     const reader = this.#reader(reference);
     if (reader === null) return null;
+    const living = this.#living.get(reader) ?? new Map<SqliteValue, RowRef>();
+    this.#living.set(reader, living);
+    const known = living.get(value);
+    if (known !== undefined) return known;
     const gone = reader.gone?.get(value, seq);
     if (gone?.[0] != null) return { identity: gone[0], centralId: gone[1] };
-    const living = reader.living.get(value);
-    if (living !== undefined) {
-      const [identity, centralId, rowKey] = living;
+    const row = reader.living.get(value);
+    if (row !== undefined) {
+      const [identity, centralId, rowKey] = row;
       if (identity === null && centralId === null && rowKey !== null)
         this.#unnamed.push({ table: reference.table, rowKey });
-      return { identity: identity ?? '', centralId };
+      const found = { identity: identity ?? '', centralId };
+      living.set(value, found);
+      return found;
     }
     return this.#outsideKnowledge(reference, reader, value);
   }

@@ -63,6 +63,7 @@ export class UnitBuilder {
    */
   build(units: readonly CutUnit[], maxBytes: number): BuiltRecords {
     this.#followBinding();
+    this.#references.beginSnapshot();
     const records: Buffer[] = [];
     const done: number[] = [];
     let encoder = new UnitRecordEncoder();

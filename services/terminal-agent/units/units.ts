@@ -6,7 +6,7 @@
  * added later changes nothing; RowRefs and the clock take no part, so that a resend, made when more links are
  * known, hashes alike.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { AvroWriter } from '../../shared/records/avro-bytes.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { UNIT_HASH_ALGORITHM } from '../../shared/records/unit-record.ts';
@@ -18,6 +18,8 @@ export const MAX_UNIT_CHANGES = 10_000;
 export const PART_BYTES = 192 * 1024;
 /** How far around a cut a reference is looked for: one business transaction is far smaller. */
 export const REFERENCE_REACH = 2000;
+
+const HASH_AT_ONCE_BYTES = 32 * 1024;
 
 export interface UnitDigest {
   readonly hash: Buffer;
@@ -35,18 +37,26 @@ export function digestUnit(entries: readonly OutboxEntry[]): UnitDigest {
   let partBytes = 0;
   let previous = 0;
   for (const entry of entries) {
-    writer.truncate(0);
+    const before = writer.length;
     writeCanonical(writer, entry);
-    hash.update(writer.toBuffer());
-    if (partBytes > 0 && partBytes + writer.length > PART_BYTES) {
+    const bytes = writer.length - before;
+    if (partBytes > 0 && partBytes + bytes > PART_BYTES) {
       partEnds.push(previous);
       partBytes = 0;
     }
-    partBytes += writer.length;
+    partBytes += bytes;
     previous = entry.seq;
+    if (writer.length >= HASH_AT_ONCE_BYTES) hashWritten(hash, writer);
   }
+  hashWritten(hash, writer);
   if (entries.length > 0) partEnds.push(previous);
   return { hash: hash.digest(), partEnds };
+}
+
+/** A call of the hash for every entry costs as much as the hashing. */
+function hashWritten(hash: Hash, writer: AvroWriter): void {
+  hash.update(writer.toBuffer());
+  writer.truncate(0);
 }
 
 function writeCanonical(writer: AvroWriter, entry: OutboxEntry): void {
@@ -102,6 +112,11 @@ export function cutPoint(entries: readonly CutEntry[], limit: number): number {
 
 /** The last place at or before `limit` entries, fewer than there are, that no such reference crosses. */
 export function freePlace(entries: readonly CutEntry[], limit: number): number | undefined {
+  return freePlaces(entries, limit).at(-1);
+}
+
+/** All such places at or before `limit`, and within reach of it, ascending. */
+export function freePlaces(entries: readonly CutEntry[], limit: number): number[] {
   const start = Math.max(0, limit - REFERENCE_REACH);
   const end = Math.min(entries.length, limit + REFERENCE_REACH);
   const insertedAt = new Map<string, number>();
@@ -120,10 +135,10 @@ export function freePlace(entries: readonly CutEntry[], limit: number): number |
     add((lastUse.get(name) ?? first) + 1, -1);
   }
   let open = 0;
-  let best = 0;
-  for (let index = start + 1; index <= limit; index += 1) {
+  const places: number[] = [];
+  for (let index = start + 1; index <= Math.min(limit, entries.length - 1); index += 1) {
     open += change.get(index) ?? 0;
-    if (open === 0) best = index;
+    if (open === 0) places.push(index);
   }
-  return best > 0 ? best : undefined;
+  return places;
 }
