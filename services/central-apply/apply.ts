@@ -13,11 +13,13 @@ import { Backoff, runAll, sleep, supervise, type Health, type Service } from '..
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
 import { connect } from '../shared/database/postgres.ts';
 import { streamName, upStream } from '../shared/log/topics.ts';
+import { oneAhead } from './ahead.ts';
 import { splitIntoGroups } from './batches.ts';
 import { applyGroup, MappingChanged, type Group, type GroupResult } from './group.ts';
 import { readReleasable, terminalsWithHeld } from './held.ts';
-import { Intake } from './intake.ts';
+import { Intake, type Taken } from './intake.ts';
 import { readConsumed } from './progress.ts';
+import { convertAhead } from './rows/convert.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
 import { Session } from './rows/sql.ts';
 
@@ -41,6 +43,12 @@ export interface ApplyResult {
   heldRecords: number;
   refusedRecords: number;
   readonly outcomes: Map<Outcome, number>;
+}
+
+interface TakenBatch {
+  readonly records: readonly StoredRecord[];
+  /** What the intake said of each of them. */
+  readonly taken: readonly Taken[];
 }
 
 /** Ahead of each partition: enough for the next group while one is applied, and little times many partitions. */
@@ -78,8 +86,13 @@ export class CentralApply implements Service {
       log.debug({ stream: streamName(stream), from }, 'reading');
       ready();
       try {
-        for await (const records of eventLog.read(stream, { from, signal, prefetchBytes: PREFETCH_BYTES })) {
-          await this.applyRecords(partition, records);
+        const taken = oneAhead({
+          source: (stop) => eventLog.read(stream, { from, signal: stop, prefetchBytes: PREFETCH_BYTES }),
+          work: (records) => this.#take(records),
+          signal,
+        });
+        for await (const batch of taken) {
+          await this.#applyTaken(partition, batch);
           ready();
         }
       } catch (error) {
@@ -113,6 +126,23 @@ export class CentralApply implements Service {
    * its last record. Harmless to repeat, in whole or in part.
    */
   async applyRecords(partition: number, records: readonly StoredRecord[]): Promise<ApplyResult> {
+    return this.#applyTaken(partition, await this.#take(records));
+  }
+
+  /**
+   * All that needs neither locks nor what was applied before: signatures, decoding, conversion of values. Done
+   * for the next records while PostgreSQL works on these.
+   */
+  async #take(records: readonly StoredRecord[]): Promise<TakenBatch> {
+    const taken = await this.#intake.take(records);
+    if (this.#model !== null) {
+      const units = taken.flatMap((each) => (each.kind === 'accepted' ? each.accepted.record.units : []));
+      await convertAhead(this.#model, units);
+    }
+    return { records, taken };
+  }
+
+  async #applyTaken(partition: number, { records, taken }: TakenBatch): Promise<ApplyResult> {
     const result: ApplyResult = {
       units: 0,
       changes: 0,
@@ -122,7 +152,6 @@ export class CentralApply implements Service {
       outcomes: new Map(),
     };
     const stream = upStream(this.#options.prefix, partition);
-    const taken = await this.#intake.take(records);
     for (const slice of splitIntoGroups(records, taken)) {
       const group = this.#groupOf(stream, slice);
       const done = await this.#apply(group);

@@ -8,13 +8,8 @@ import type { Outcome } from '../shared/records/change-record.ts';
 import type { PayflowError } from '../shared/errors.ts';
 import { postgresFacts, wrapPostgresError } from '../shared/database/postgres.ts';
 import type { UnitChange } from '../shared/records/unit-record.ts';
-import {
-  applyUnits,
-  incomingChanges,
-  partsOf,
-  type AppliedUnits,
-  type ApplyOptions,
-} from './rows/apply-units.ts';
+import { applyUnits, partsOf, type AppliedUnits, type ApplyOptions } from './rows/apply-units.ts';
+import { incomingChanges } from './rows/convert.ts';
 import type { IncomingUnit, Rejection } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import type { WriteOrder } from './rows/writer.ts';

@@ -8,7 +8,6 @@ import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import {
   centralRow,
-  tillRow,
   type Incoming,
   type IncomingUnit,
   type Rejection,
@@ -16,6 +15,7 @@ import {
   type ResolvedChange,
 } from './change.ts';
 import { connectedParts } from './connected-parts.ts';
+import { incomingChanges } from './convert.ts';
 import { FoldedRow, type RowWrites, type Standing } from './decide.ts';
 import {
   removeLinks,
@@ -67,7 +67,7 @@ export async function applyUnits(
   // In this order; each statement is made ready while the one before it runs.
   await allDone([
     writeOutcomes(session, about),
-    ...writeLinkChanges(session, folded),
+    ...writeLinkChanges(session, folded, work.links),
     writeFoldedRows(session, model, folded, options.order),
   ]);
   if (options.probe !== true) {
@@ -75,14 +75,6 @@ export async function applyUnits(
     await writeConflicts(session, folded.conflicts);
   }
   return summary([...entries.values()].flat());
-}
-
-export function incomingChanges(model: CentralModel, from: IncomingUnit): Incoming[] {
-  return from.unit.changes.map((change) => ({
-    from,
-    change,
-    table: model.byLocal.get(change.table) ?? null,
-  }));
 }
 
 /** Changes of one unit that stand or fall together. */
@@ -96,6 +88,8 @@ export function partsOf(model: CentralModel, changes: readonly Incoming[]): Inco
 }
 
 interface Work {
+  /** As they were before the group. */
+  readonly links: ReadonlyMap<string, CentralId>;
   readonly resolved: readonly ResolvedChange[];
   readonly standing: ReadonlyMap<string, Standing>;
   readonly rejections: Rejections;
@@ -133,17 +127,17 @@ async function resolveAndLock(
     const rejectedRows = rowsOf(rejections, resolver);
     const names = rowsToLock(resolved, met);
     const standing = await lockRows(session, [...names, ...rejectedRows.values()]);
-    return { resolved, standing, rejections, rejectedRows };
+    return { links, resolved, standing, rejections, rejectedRows };
   }
 }
 
 /** Rows that may be there: not those that this group inserts under a key of its own. */
 function rowsToLock(resolved: readonly ResolvedChange[], met: ReadonlySet<ResolvedChange>): RowName[] {
-  const made = new Set<string>();
-  for (const change of resolved) {
-    if (change.idFrom === 'allocated' && !met.has(change)) made.add(centralRow(change.table, change.id));
-  }
-  return resolved.filter(({ table, id }) => !made.has(centralRow(table, id)));
+  const isMade = (change: ResolvedChange) => change.idFrom === 'allocated' && !met.has(change);
+  const rest = resolved.filter((change) => !isMade(change));
+  if (rest.length === 0) return [];
+  const made = new Set(resolved.filter(isMade).map(({ table, id }) => centralRow(table, id)));
+  return rest.filter(({ table, id }) => !made.has(centralRow(table, id)));
 }
 
 /** The central rows of refused updates and deletes: the till is told how they stand. */
@@ -202,10 +196,8 @@ function foldAll({ resolved, standing }: Work): Folded {
     const { identity } = incoming.change.row;
     const link = { terminal, table, identity };
     if (identity === '') continue;
-    if (kind === 'insert' || kind === 'offer') links.set(tillRow(terminal, table, identity), { ...link, id });
-    else if (kind === 'delete' && outcome !== 'lost') {
-      links.set(tillRow(terminal, table, identity), { ...link, id: null });
-    }
+    if (kind === 'insert' || kind === 'offer') links.set(incoming.tillRow, { ...link, id });
+    else if (kind === 'delete' && outcome !== 'lost') links.set(incoming.tillRow, { ...link, id: null });
   }
   return { rows, results, conflicts, links };
 }
@@ -220,9 +212,9 @@ function entriesOf(
   const entries = new Map<IncomingUnit, Entry[]>(units.map((unit) => [unit, []]));
   // Where a write of the row follows, capture attaches the outcome to it; else the till is shown how it stands.
   const image = (row: RowName): Standing['values'] | null => {
+    if (row.table.direction === 'pull') return null;
     const name = centralRow(row.table, row.id);
-    if (row.table.direction === 'pull' || (rows.get(name)?.writes ?? null) !== null) return null;
-    return standing.get(name)?.values ?? null;
+    return rows.get(name)?.isWritten === true ? null : (standing.get(name)?.values ?? null);
   };
   for (const incoming of changes) {
     const result = results.get(incoming);
@@ -234,17 +226,29 @@ function entriesOf(
     }
     const { row, outcome } = result;
     const ignored = incoming.change.op === 'd' && row.table.delete === 'ignore';
-    const shown = outcome === 'gone' || ignored ? null : image(row);
+    const shown = outcome === 'gone' || ignored || row.isWritten ? null : image(row);
     list?.push({ incoming, id: row.id, outcome, image: shown });
   }
   return entries;
 }
 
-function writeLinkChanges(session: Session, { links }: Folded): Promise<void>[] {
-  const all = [...links.values()];
-  const removed = all.filter(({ id }) => id === null);
-  const added = all.flatMap(({ id, ...link }) => (id === null ? [] : [{ ...link, id }]));
-  return [removeLinks(session, removed), writeLinks(session, added)];
+function writeLinkChanges(
+  session: Session,
+  { links }: Folded,
+  before: ReadonlyMap<string, CentralId>,
+): Promise<void>[] {
+  const removed: Omit<LinkRow, 'id'>[] = [];
+  const moved: LinkRow[] = [];
+  const added: LinkRow[] = [];
+  for (const [row, { id, ...link }] of links) {
+    if (id === null) removed.push(link);
+    else (before.has(row) ? moved : added).push({ ...link, id });
+  }
+  return [
+    removeLinks(session, removed),
+    writeLinks(session, moved, { replace: true }),
+    writeLinks(session, added, { replace: false }),
+  ];
 }
 
 async function writeFoldedRows(
@@ -255,19 +259,20 @@ async function writeFoldedRows(
 ): Promise<void> {
   const inserted = (table: TableModel, id: Text) =>
     (rows.get(centralRow(table, id as CentralId))?.writes?.insert ?? null) !== null;
-  const plans: RowPlan[] = [];
-  for (const { table, id, writes } of rows.values()) {
-    if (writes !== null)
-      plans.push({ table, id, writes: withForwardReferences(model, table, writes, inserted) });
+  const plans = new Map<RowPlan, FoldedRow>();
+  for (const row of rows.values()) {
+    const { table, id, writes } = row;
+    if (writes === null) continue;
+    plans.set({ table, id, writes: withForwardReferences(model, table, writes, inserted) }, row);
   }
-  const written = await writeRows(session, plans, order);
+  const written = await writeRows(session, [...plans.keys()], order);
   await removeVersions(
     session,
-    plans.filter(({ writes }) => writes.delete),
+    [...plans.keys()].filter(({ writes }) => writes.delete),
   );
-  const versions = written.flatMap((row) => {
-    const folded = rows.get(centralRow(row.table, row.id));
-    return folded === undefined ? [] : [{ ...row, ...folded.version }];
+  const versions = [...written].flatMap(([plan, hash]) => {
+    const row = plans.get(plan);
+    return row === undefined ? [] : [{ table: row.table, id: row.id, hash, ...row.version }];
   });
   const confirmed = [...rows.values()].flatMap(({ confirmed, table, id, standing, version }) =>
     confirmed && standing !== null ? [{ table, id, hash: standing.hash, ...version }] : [],

@@ -22,6 +22,9 @@ export interface Incoming {
   readonly change: UnitChange;
   /** null: the centre does not map that table. */
   readonly table: TableModel | null;
+  /** The row among those of all tills; made once, since every stage looks rows up by it. */
+  readonly tillRow: string;
+  readonly converted: Converted;
 }
 
 /** Why a change is not applied; a dead letter says so. */
@@ -31,6 +34,16 @@ export interface Rejection {
   readonly constraint: string | null;
   readonly message: string;
 }
+
+/** The stored values of a change as PostgreSQL reads them, or why one of them cannot be. */
+export type Converted =
+  | {
+      /** By place in the change's columns; null also for columns that are not mapped, and for references. */
+      readonly texts: readonly Text[];
+      /** Old values, of the columns whose policy needs them, by central column. */
+      readonly before: ReadonlyMap<string, Text>;
+    }
+  | { readonly unfit: string };
 
 export type Rejections = Map<Incoming, Rejection>;
 

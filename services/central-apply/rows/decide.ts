@@ -90,7 +90,7 @@ export class FoldedRow {
   /** A new version for a row of which nothing is written. */
   get confirmed(): boolean {
     const { standing } = this;
-    if (standing === null || this.writes !== null) return false;
+    if (standing === null || this.isWritten) return false;
     return standing.clockMs !== this.#clockMs || standing.writer !== this.#writer;
   }
 
@@ -104,12 +104,17 @@ export class FoldedRow {
     return this.#current;
   }
 
+  /** Whether anything is to be written of it. */
+  get isWritten(): boolean {
+    return this.#inserted || this.#deleted || this.#set.size > 0 || this.#added.size > 0;
+  }
+
   get writes(): RowWrites | null {
     if (this.#inserted) {
       return { insert: this.#current ?? this.#ghost, update: null, delete: this.#deleted };
     }
     if (this.#deleted) return { insert: null, update: null, delete: true };
-    if (this.#set.size === 0 && this.#added.size === 0) return null;
+    if (!this.isWritten) return null;
     return { insert: null, update: { set: this.#set, add: this.#added }, delete: false };
   }
 

@@ -10,7 +10,6 @@ import type { Incoming, IncomingUnit, Rejection } from './change.ts';
 import { changesToJson } from './dead-letter-json.ts';
 import type { TableModel } from './model.ts';
 import { textArray, unnest, type Text, type Session } from './sql.ts';
-import type { WrittenRow } from './writer.ts';
 
 /** One change and what became of it. */
 export interface Entry {
@@ -71,13 +70,22 @@ export interface LinkRow {
   readonly id: CentralId;
 }
 
-export async function writeLinks(session: Session, links: readonly LinkRow[]): Promise<void> {
+const REPLACE_LINK = `ON CONFLICT (terminal_id, table_name, identity) DO UPDATE SET central_id = excluded.central_id
+  WHERE link.central_id <> excluded.central_id`;
+
+/**
+ * @param replace whether the till rows may have a link already; where none has, PostgreSQL need not look for it,
+ *   which is a third of the work. Nobody else writes links of these terminals: their progress rows are locked.
+ */
+export async function writeLinks(
+  session: Session,
+  links: readonly LinkRow[],
+  { replace }: { readonly replace: boolean },
+): Promise<void> {
   if (links.length === 0) return;
   await session.rows(
     `INSERT INTO payflow_sync.link (terminal_id, table_name, identity, central_id)
-     SELECT v.c0, v.c1, v.c2, v.c3 FROM ${unnest(4)}
-     ON CONFLICT (terminal_id, table_name, identity) DO UPDATE SET central_id = excluded.central_id
-       WHERE link.central_id <> excluded.central_id`,
+     SELECT v.c0, v.c1, v.c2, v.c3 FROM ${unnest(4)} ${replace ? REPLACE_LINK : ''}`,
     [
       textArray(links.map(({ terminal }) => terminal)),
       textArray(links.map(({ table }) => table.name)),
@@ -104,7 +112,11 @@ export async function removeLinks(session: Session, links: readonly Omit<LinkRow
   );
 }
 
-export interface VersionRow extends WrittenRow {
+export interface VersionRow {
+  readonly table: TableModel;
+  readonly id: CentralId;
+  /** Hex. */
+  readonly hash: string;
   readonly clockMs: number;
   readonly writer: string;
 }
@@ -112,7 +124,7 @@ export interface VersionRow extends WrittenRow {
 export async function writeVersions(session: Session, rows: readonly VersionRow[]): Promise<void> {
   if (rows.length === 0) return;
   // In one order for all appliers.
-  const sorted = [...rows].sort((a, b) => (a.table.name + a.id < b.table.name + b.id ? -1 : 1));
+  const sorted = [...rows].sort((a, b) => compare(a.table.name, b.table.name) || compare(a.id, b.id));
   await session.rows(
     `INSERT INTO payflow_sync.row_version (table_name, central_id, clock_ms, terminal_id, row_hash)
      SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}
@@ -126,6 +138,10 @@ export async function writeVersions(session: Session, rows: readonly VersionRow[
       textArray(sorted.map(({ hash }) => hash)),
     ],
   );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Of deleted rows. */

@@ -16,17 +16,17 @@ export async function readLinks(
   changes: readonly Incoming[],
 ): Promise<Map<string, CentralId>> {
   const wanted = new Map<string, readonly [terminal: string, table: string, identity: string]>();
-  const want = (terminal: string, table: TableModel, identity: string) => {
-    // No link has such an identity, and PostgreSQL would refuse the text.
-    if (identity === '' || identity.includes('\0')) return;
-    wanted.set(tillRow(terminal, table, identity), [terminal, table.name, identity]);
-  };
-  for (const { from, change, table } of changes) {
+  // No link has such an identity, and PostgreSQL would refuse the text.
+  const isNone = (identity: string) => identity === '' || identity.includes('\0');
+  for (const { from, change, table, tillRow: name } of changes) {
     if (table === null) continue;
-    want(from.terminal, table, change.row.identity);
+    const { terminal } = from;
+    const { identity } = change.row;
+    if (!isNone(identity)) wanted.set(name, [terminal, table.name, identity]);
     for (const { column, target } of change.references) {
       const parent = model.byLocal.get(table.byLocal.get(column)?.parent ?? '');
-      if (target !== null && parent !== undefined) want(from.terminal, parent, target.identity);
+      if (target === null || parent === undefined || isNone(target.identity)) continue;
+      wanted.set(tillRow(terminal, parent, target.identity), [terminal, parent.name, target.identity]);
     }
   }
   const keys = [...wanted.values()];
@@ -92,17 +92,18 @@ export async function makeKeys(
   links: ReadonlyMap<string, CentralId>,
 ): Promise<NewKeys> {
   const counts = new Map<string, { table: TableModel; column: CentralColumn; count: number }>();
-  for (const { from, change, table } of changes) {
+  for (const { change, table, tillRow: row } of changes) {
     if (table === null || (change.op !== 'c' && change.op !== 'r')) continue;
-    if (links.has(tillRow(from.terminal, table, change.row.identity))) continue;
+    if (links.has(row)) continue;
     for (const name of table.key) {
       const local = table.byCentral.get(name)?.local;
       const column = table.central.get(name);
       if (column === undefined || table.set.has(name)) continue;
       if (change.columns.some((each) => each.name === local && each.new !== null)) continue;
       const pool = `${table.name}\0${name}`;
-      const entry = counts.get(pool) ?? { table, column, count: 0 };
-      counts.set(pool, { ...entry, count: entry.count + 1 });
+      const entry = counts.get(pool);
+      if (entry === undefined) counts.set(pool, { table, column, count: 1 });
+      else entry.count += 1;
     }
   }
   const pools = [...counts.keys()];

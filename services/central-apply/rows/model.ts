@@ -16,6 +16,8 @@ import {
 import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/catalog/table-binding.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { centralConverter, type CentralConverter } from '../../shared/values/central-text.ts';
+import type { SqliteValue, Unit } from '../../shared/records/unit-record.ts';
+import type { Converted } from './change.ts';
 import { castType, quoteName } from './sql.ts';
 
 export interface ColumnModel {
@@ -72,6 +74,8 @@ export interface CentralModel {
   /** Parents first, by central name. */
   readonly tables: ReadonlyMap<string, TableModel>;
   readonly byLocal: ReadonlyMap<string, TableModel>;
+  /** What convert.ts has made of units under this mapping. */
+  readonly converted: WeakMap<Unit, readonly Converted[]>;
 }
 
 /** @throws PayflowError DB_NOT_SET_UP while no mapping is published */
@@ -103,7 +107,7 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
     seen.push(bound);
   }
   const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
-  return { databaseId, mappingVersion: version, tables, byLocal };
+  return { databaseId, mappingVersion: version, tables, byLocal, converted: new WeakMap() };
 }
 
 function notSetUp(error: unknown): PayflowError {
@@ -125,7 +129,7 @@ export function tableModel(
     if (column === undefined || local === null || column.generated) return [];
     const options = mapping.columns.get(local) ?? {};
     const policy = options.policy ?? mapping.policy;
-    const convert = centralConverter(column.type, options);
+    const convert = rememberingLast(centralConverter(column.type, options));
     const parent = mapping.references.get(local)?.table ?? null;
     return [{ local, central: column, options, convert, policy, parent }];
   });
@@ -154,6 +158,19 @@ export function tableModel(
       const values = columns.map((column) => `${alias}.${quoteName(column)}`).join(', ');
       return `encode(substr(sha256(convert_to(ROW(${values})::text, 'UTF8')), 1, 16), 'hex')`;
     },
+  };
+}
+
+/** Neighbouring rows share much: a sale's lines their times, most rows the usual amounts. */
+function rememberingLast(convert: CentralConverter): CentralConverter {
+  let value: SqliteValue = null;
+  let text: string | null = null;
+  return (next) => {
+    if (next !== value) {
+      text = convert(next);
+      value = next;
+    }
+    return text;
   };
 }
 

@@ -3,8 +3,7 @@
  * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
  */
 import { centralId, type CentralId } from '../../shared/records/change-record.ts';
-import { PayflowError } from '../../shared/errors.ts';
-import type { ColumnChange, RowRef, SqliteValue } from '../../shared/records/unit-record.ts';
+import type { ColumnChange, RowRef } from '../../shared/records/unit-record.ts';
 import {
   rowName,
   tillRow,
@@ -16,7 +15,6 @@ import {
   type ResolvedReference,
 } from './change.ts';
 import { changeClockMs } from './clock.ts';
-import { isDecimal } from './decide.ts';
 import type { NewKeys } from './identity.ts';
 import { fitsKey } from './key-form.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
@@ -73,9 +71,10 @@ export class Resolver {
     const { from, change, table } = incoming;
     if (table === null) throw new Refusal('TABLE_NOT_MAPPED', `table ${change.table} is not mapped`);
     checkAllowed(incoming, table);
-    const key = tillRow(from.terminal, table, rowName(change.row));
-    const { values, references } = this.#values(incoming, table);
-    const before = beforeValues(table, change.columns);
+    const { tillRow: key, converted } = incoming;
+    if ('unfit' in converted) throw new Refusal('VALUE_UNFIT', converted.unfit);
+    const { before, texts } = converted;
+    const { values, references } = this.#values(incoming, table, texts);
     const { kind, id, idFrom } = this.#row(incoming, table, key, values);
     if (kind === 'insert' || kind === 'offer') {
       this.#known.set(key, id);
@@ -116,17 +115,17 @@ export class Resolver {
     return { kind, id, idFrom: made ? 'allocated' : 'carried' };
   }
 
-  #values(incoming: Incoming, table: TableModel) {
+  #values(incoming: Incoming, table: TableModel, texts: readonly Text[]) {
     const { change } = incoming;
     const values = new Map<string, Text>();
     const references: ResolvedReference[] = [];
     if (change.op === 'd') return { values, references };
-    for (const column of change.columns) {
+    for (const [index, column] of change.columns.entries()) {
       const model = table.byLocal.get(column.name);
       if (model === undefined) continue;
       const name = model.central.name;
       if (model.parent === null) {
-        const text = converted(model, column.new);
+        const text = texts[index] ?? null;
         if (
           text === null &&
           change.op !== 'u' &&
@@ -195,35 +194,6 @@ function constants(table: TableModel, from: IncomingUnit, values: Map<string, Te
     else if (constant.kind === 'terminal') values.set(column, from.terminal);
     else values.set(column, String(constant.value));
   }
-}
-
-/** Old values, only of the columns whose decision needs them. */
-function beforeValues(table: TableModel, columns: readonly ColumnChange[]): Map<string, Text> {
-  const before = new Map<string, Text>();
-  for (const column of columns) {
-    const model = table.byLocal.get(column.name);
-    if (model === undefined || model.parent !== null) continue;
-    if (model.policy === 'delta' || model.policy === 'central-wins') {
-      before.set(model.central.name, converted(model, column.old));
-    }
-  }
-  return before;
-}
-
-function converted(model: ColumnModel, value: SqliteValue): Text {
-  let text: Text;
-  try {
-    text = model.convert(value);
-  } catch (error) {
-    if (error instanceof PayflowError) throw new Refusal('VALUE_UNFIT', error.message);
-    throw error;
-  }
-  if (text === null) return null;
-  if (text.includes('\0')) throw new Refusal('VALUE_UNFIT', `${model.local} holds a zero character`);
-  if (model.policy === 'delta' && !isDecimal(text)) {
-    throw new Refusal('VALUE_UNFIT', `${model.local} holds ${text}, which cannot be added up`);
-  }
-  return text;
 }
 
 /** A rejection made outside: for the stages that find out later. */

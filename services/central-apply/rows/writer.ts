@@ -17,13 +17,8 @@ export interface RowPlan {
   readonly writes: RowWrites;
 }
 
-/** A row after its insert or update. */
-export interface WrittenRow {
-  readonly table: TableModel;
-  readonly id: CentralId;
-  /** Hex. */
-  readonly hash: string;
-}
+/** Rows after their insert or update, each with its hash in hex. */
+export type WrittenRows = ReadonlyMap<RowPlan, string>;
 
 /** SQLSTATE of a row that a trigger swallowed; ours, as PostgreSQL has none. */
 export const SUPPRESSED = 'SUPPRESSED';
@@ -39,54 +34,77 @@ export async function writeRows(
   session: Session,
   plans: readonly RowPlan[],
   order: WriteOrder,
-): Promise<WrittenRow[]> {
+): Promise<WrittenRows> {
   if (order === 'original') {
-    const written: WrittenRow[] = [];
+    const written: Written[] = [];
     for (const plan of plans) written.push(...(await writeInTableOrder(session, [plan])));
-    return written;
+    return new Map(written);
   }
   return writeInTableOrder(session, plans);
 }
 
-async function writeInTableOrder(session: Session, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
+async function writeInTableOrder(session: Session, plans: readonly RowPlan[]): Promise<WrittenRows> {
   const parentsFirst = [...plans].sort((a, b) => a.table.order - b.table.order);
-  const written = new Map<RowPlan, WrittenRow>();
   const deletions = parentsFirst.filter(({ writes }) => writes.delete).reverse();
   const rows = await allDone([
-    ...alike(parentsFirst, insertShape).map((group) => insertAlike(session, group)),
-    ...alike(parentsFirst, updateShape).map((group) => updateAlike(session, group)),
-    ...alike(deletions, ({ table }) => table.name).map((group) => deleteAlike(session, group)),
+    ...alike(parentsFirst, insertColumns).map((group) => insertAlike(session, group)),
+    ...alike(parentsFirst, updateColumns).map((group) => updateAlike(session, group)),
+    ...alike(deletions, () => []).map((group) => deleteAlike(session, group)),
   ]);
-  for (const [plan, row] of rows.flat()) written.set(plan, row);
+  const written = new Map(rows.flat());
   for (const plan of deletions) written.delete(plan);
-  return [...written.values()];
+  return written;
 }
 
-/** Plans that one statement can write, in the order of their first; `shape` null: not this kind of write. */
-function alike(plans: readonly RowPlan[], shape: (plan: RowPlan) => string | null): RowPlan[][] {
-  const groups = new Map<string, RowPlan[]>();
+type Columns = ReadonlyMap<string, unknown>;
+
+/**
+ * Plans that one statement can write, in the order of their first: of one table and with the same columns.
+ * Names are compared one by one, since joining them to a text for every row takes longer than all the rest.
+ * @param columnsOf null: not this kind of write
+ */
+function alike(
+  plans: readonly RowPlan[],
+  columnsOf: (plan: RowPlan) => readonly Columns[] | null,
+): RowPlan[][] {
+  const groups: RowPlan[][] = [];
+  const byTable = new Map<
+    TableModel,
+    { readonly columns: readonly Columns[]; readonly plans: RowPlan[] }[]
+  >();
   for (const plan of plans) {
-    const name = shape(plan);
-    if (name === null) continue;
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [plan]);
-    else group.push(plan);
+    const columns = columnsOf(plan);
+    if (columns === null) continue;
+    const ofTable = byTable.get(plan.table) ?? [];
+    byTable.set(plan.table, ofTable);
+    const group = ofTable.find((each) => each.columns.every((known, at) => sameNames(known, columns[at])));
+    if (group !== undefined) {
+      group.plans.push(plan);
+      continue;
+    }
+    const made = { columns, plans: [plan] };
+    ofTable.push(made);
+    groups.push(made.plans);
   }
-  return [...groups.values()];
+  return groups;
 }
 
-function insertShape({ table, writes }: RowPlan): string | null {
-  if (writes.insert === null) return null;
-  return `${table.name}\0${[...writes.insert.keys()].join('\0')}`;
+function sameNames(a: Columns, b: Columns | undefined): boolean {
+  if (a.size !== b?.size) return false;
+  const names = b.keys();
+  for (const name of a.keys()) if (name !== names.next().value) return false;
+  return true;
 }
 
-function updateShape({ table, writes }: RowPlan): string | null {
-  if (writes.update === null) return null;
-  const { set, add } = writes.update;
-  return `${table.name}\0${[...set.keys()].join('\0')}\0+\0${[...add.keys()].join('\0')}`;
+function insertColumns({ writes }: RowPlan): readonly Columns[] | null {
+  return writes.insert === null ? null : [writes.insert];
 }
 
-type Written = [plan: RowPlan, row: WrittenRow];
+function updateColumns({ writes }: RowPlan): readonly Columns[] | null {
+  return writes.update === null ? null : [writes.update.set, writes.update.add];
+}
+
+type Written = [plan: RowPlan, hash: string];
 
 async function insertAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
   const [first] = plans;
@@ -170,6 +188,6 @@ function returned(
         details: { sqlState: SUPPRESSED, table: table.name },
       });
     }
-    return [plan, { table, id: plan.id, hash }];
+    return [plan, hash];
   });
 }

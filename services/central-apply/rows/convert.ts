@@ -1,0 +1,93 @@
+/**
+ * Stored values become PostgreSQL's texts. Pure, and needs only the mapping, so that it can be done for the next
+ * records while PostgreSQL still works on the last ones.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { PayflowError } from '../../shared/errors.ts';
+import type { SqliteValue, Unit, UnitChange } from '../../shared/records/unit-record.ts';
+import { rowName, tillRow, type Converted, type Incoming, type IncomingUnit } from './change.ts';
+import { isDecimal } from './decide.ts';
+import type { CentralModel, ColumnModel, TableModel } from './model.ts';
+import type { Text } from './sql.ts';
+
+const NOTHING: Converted = { texts: [], before: new Map() };
+
+/** Thrown inside this file only. */
+class Unfit extends Error {}
+
+/** The changes of a unit, in their order; remembered with the model for as long as the unit lives. */
+export function convertUnit(model: CentralModel, unit: Unit): readonly Converted[] {
+  const known = model.converted.get(unit);
+  if (known !== undefined) return known;
+  const converted = unit.changes.map((change) => {
+    const table = model.byLocal.get(change.table);
+    return table === undefined ? NOTHING : convertChange(table, change);
+  });
+  model.converted.set(unit, converted);
+  return converted;
+}
+
+/** The changes of a unit as the stages want them. */
+export function incomingChanges(model: CentralModel, from: IncomingUnit): Incoming[] {
+  const converted = convertUnit(model, from.unit);
+  return from.unit.changes.map((change, index): Incoming => {
+    const table = model.byLocal.get(change.table) ?? null;
+    return {
+      from,
+      change,
+      table,
+      tillRow: table === null ? '' : tillRow(from.terminal, table, rowName(change.row)),
+      converted: converted[index] ?? NOTHING,
+    };
+  });
+}
+
+/** Converts ahead of time, a unit at a turn: the statements of another group are waiting for this thread too. */
+export async function convertAhead(model: CentralModel, units: Iterable<Unit>): Promise<void> {
+  for (const unit of units) {
+    await setImmediate();
+    convertUnit(model, unit);
+  }
+}
+
+function convertChange(table: TableModel, change: UnitChange): Converted {
+  try {
+    const texts = change.columns.map((column) => {
+      const model = table.byLocal.get(column.name);
+      return model === undefined || model.parent !== null ? null : converted(model, column.new);
+    });
+    return { texts, before: beforeValues(table, change) };
+  } catch (error) {
+    if (error instanceof Unfit) return { unfit: error.message };
+    throw error;
+  }
+}
+
+/** Old values, only of the columns whose decision needs them. */
+function beforeValues(table: TableModel, { columns }: UnitChange): Map<string, Text> {
+  const before = new Map<string, Text>();
+  for (const column of columns) {
+    const model = table.byLocal.get(column.name);
+    if (model === undefined || model.parent !== null) continue;
+    if (model.policy === 'delta' || model.policy === 'central-wins') {
+      before.set(model.central.name, converted(model, column.old));
+    }
+  }
+  return before;
+}
+
+function converted(model: ColumnModel, value: SqliteValue): Text {
+  let text: Text;
+  try {
+    text = model.convert(value);
+  } catch (error) {
+    if (error instanceof PayflowError) throw new Unfit(error.message);
+    throw error;
+  }
+  if (text === null) return null;
+  if (text.includes('\0')) throw new Unfit(`${model.local} holds a zero character`);
+  if (model.policy === 'delta' && !isDecimal(text)) {
+    throw new Unfit(`${model.local} holds ${text}, which cannot be added up`);
+  }
+  return text;
+}
