@@ -30,8 +30,11 @@ const POLL_MS = 5;
 const REST_FACTOR = 4;
 /** A backlog ends: it may have half the processor until it is cut. */
 const BACKLOG_REST_FACTOR = 1;
-/** Pieces of a backlog that are made durable together. */
-const PIECES_AT_ONCE = 4;
+/**
+ * Pieces of a backlog that are cut in one turn and made durable together. A turn is long in coming while the till
+ * also settles what it sent.
+ */
+const PIECES_AT_ONCE = 8;
 
 export class TillCapture implements Service {
   readonly name = 'till-capture';

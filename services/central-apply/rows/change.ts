@@ -36,14 +36,18 @@ export interface Rejection {
 }
 
 /** The stored values of a change as PostgreSQL reads them, or why one of them cannot be. */
-export type Converted =
+export type Converted = {
+  /** Of the change as it came. */
+  readonly hash: string;
+} & (
   | {
       /** By place in the change's columns; null also for columns that are not mapped, and for references. */
       readonly texts: readonly Text[];
       /** Old values, of the columns whose policy needs them, by central column. */
       readonly before: ReadonlyMap<string, Text>;
     }
-  | { readonly unfit: string };
+  | { readonly unfit: string }
+);
 
 export type Rejections = Map<Incoming, Rejection>;
 

@@ -6,11 +6,10 @@ import { setImmediate } from 'node:timers/promises';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteValue, Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import { rowName, tillRow, type Converted, type Incoming, type IncomingUnit } from './change.ts';
+import { changeHash } from './change-hash.ts';
 import { isDecimal } from './decide.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
 import type { Text } from './sql.ts';
-
-const NOTHING: Converted = { texts: [], before: new Map() };
 
 /** Thrown inside this file only. */
 class Unfit extends Error {}
@@ -19,10 +18,7 @@ class Unfit extends Error {}
 export function convertUnit(model: CentralModel, unit: Unit): readonly Converted[] {
   const known = model.converted.get(unit);
   if (known !== undefined) return known;
-  const converted = unit.changes.map((change) => {
-    const table = model.byLocal.get(change.table);
-    return table === undefined ? NOTHING : convertChange(table, change);
-  });
+  const converted = unit.changes.map((change) => convertChange(model, change));
   model.converted.set(unit, converted);
   return converted;
 }
@@ -37,7 +33,7 @@ export function incomingChanges(model: CentralModel, from: IncomingUnit): Incomi
       change,
       table,
       tillRow: table === null ? '' : tillRow(from.terminal, table, rowName(change.row)),
-      converted: converted[index] ?? NOTHING,
+      converted: converted[index] ?? convertChange(model, change),
     };
   });
 }
@@ -50,17 +46,23 @@ export async function convertAhead(model: CentralModel, units: Iterable<Unit>): 
   }
 }
 
-function convertChange(table: TableModel, change: UnitChange): Converted {
+function convertChange(model: CentralModel, change: UnitChange): Converted {
+  const table = model.byLocal.get(change.table);
+  const hash = changeHash(change);
+  if (table === undefined) return { hash, texts: [], before: new Map() };
   try {
-    const texts = change.columns.map((column) => {
-      const model = table.byLocal.get(column.name);
-      return model === undefined || model.parent !== null ? null : converted(model, column.new);
-    });
-    return { texts, before: beforeValues(table, change) };
+    return { hash, texts: newValues(table, change), before: beforeValues(table, change) };
   } catch (error) {
-    if (error instanceof Unfit) return { unfit: error.message };
+    if (error instanceof Unfit) return { hash, unfit: error.message };
     throw error;
   }
+}
+
+function newValues(table: TableModel, { columns }: UnitChange): Text[] {
+  return columns.map((column) => {
+    const model = table.byLocal.get(column.name);
+    return model === undefined || model.parent !== null ? null : converted(model, column.new);
+  });
 }
 
 /** Old values, only of the columns whose decision needs them. */

@@ -3,7 +3,6 @@
  * dead letters and conflicts. Outcomes and links come before the business rows, since the WAL keeps the order
  * of statements and capture looks back from a row to the outcome that explains it.
  */
-import { createHash } from 'node:crypto';
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import type { Incoming, IncomingUnit, Rejection } from './change.ts';
@@ -41,26 +40,10 @@ export async function writeOutcomes(
 
 function entryJson({ incoming, id, outcome, image }: Entry): unknown[] {
   const { change, table } = incoming;
-  const entry: unknown[] = [change.seq, table?.name ?? change.table, id, outcome, changeHash(change)];
+  const { hash } = incoming.converted;
+  const entry: unknown[] = [change.seq, table?.name ?? change.table, id, outcome, hash];
   if (image !== null) entry.push(Object.fromEntries(image));
   return entry;
-}
-
-/** What was applied, without its contents: 16 bytes of SHA-256 over table, op, identity and values. */
-export function changeHash(change: UnitChange): string {
-  const hash = createHash('sha256').update(`${change.table}\0${change.op}\0${change.row.identity}`);
-  let text = '';
-  for (const { name, old, new: next } of change.columns) {
-    text += `\0${name}\0${stored(old)}\0${stored(next)}`;
-  }
-  return hash.update(text).digest('base64url').slice(0, 22);
-}
-
-function stored(value: UnitChange['columns'][number]['new']): string {
-  if (value === null) return 'n';
-  if (typeof value === 'bigint') return `i${value}`;
-  if (typeof value === 'number') return `r${value}`;
-  return typeof value === 'string' ? `t${value}` : `b${value.toString('hex')}`;
 }
 
 export interface LinkRow {
