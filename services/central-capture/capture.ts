@@ -10,6 +10,8 @@ import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { runAll, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import { catalogTopic } from '../shared/log/topics.ts';
+import { asPayflowError } from '../shared/errors.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
@@ -63,7 +65,7 @@ export class Capture implements Service {
       onRelease(() => pool.end());
       const stop = new AbortController();
       onRelease(() => stop.abort());
-      const state = await readCentreState(pool, this.#options.prefix);
+      const state = await this.#centreState(pool);
       const wal = await this.#openSlot();
       onRelease(() => wal.close());
       const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
@@ -74,6 +76,21 @@ export class Capture implements Service {
         signal,
       );
     });
+  }
+
+  /** While PostgreSQL is away, a log that refuses us is said all the same: somebody has to mend that first. */
+  async #centreState(pool: Pool): Promise<CentreState> {
+    const { prefix, eventLog } = this.#options;
+    try {
+      return await readCentreState(pool, prefix);
+    } catch (error) {
+      if (asPayflowError(error).retry !== 'timed') throw error;
+      const refusal = await eventLog.offsets({ topic: catalogTopic(prefix), partition: 0 }).then(
+        () => undefined,
+        (problem: unknown) => asPayflowError(problem),
+      );
+      throw refusal?.retry === 'fatal' ? refusal : error;
+    }
   }
 
   /** First of all: whoever has the slot may write the streams. */

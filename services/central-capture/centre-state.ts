@@ -1,13 +1,16 @@
 /** What capture has to know of the centre before it starts. */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { readCentralCatalog } from '../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
 import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
-import { slotName } from '../shared/database/slot-names.ts';
+import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { storeIdOfTopic } from '../shared/log/topics.ts';
+import { mappedTableNames } from './setup/published-tables.ts';
+import { requireKeys, requireLogicalWal } from './setup/server-checks.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 
 export interface CentreState {
@@ -23,9 +26,14 @@ export interface CentreState {
   readonly committing: readonly number[];
 }
 
-/** @throws PayflowError DB_NOT_SET_UP, SLOT_LOST, MAPPING_INVALID */
+/**
+ * Also finds whatever a person must mend at the centre. It asks nothing of the event log, so that this is said
+ * at once also while the log is away.
+ * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, MAPPING_INVALID, TABLE_NO_KEY
+ */
 export async function readCentreState(pool: Pool, prefix: string): Promise<CentreState> {
   try {
+    await requireLogicalWal(pool);
     await checkSetUp(pool, prefix);
     const { rows } = await pool.query<{ epoch: number; version: number; source: string; wal_end: string }>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
@@ -33,9 +41,12 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
     );
     const facts = rows[0];
     if (facts === undefined) throw new PayflowError('DB_NOT_SET_UP', 'no mapping is published');
+    const mapping = parseMapping(facts.source, facts.version);
+    const mapped = mappedTableNames(mapping);
+    requireKeys(mapped, await readCentralCatalog(pool, mapped));
     return {
       epoch: facts.epoch,
-      mapping: parseMapping(facts.source, facts.version),
+      mapping,
       walEnd: parseLsn(facts.wal_end),
       stores: await readStores(pool, prefix),
       remembered: await readRemembered(pool),
@@ -93,12 +104,17 @@ export async function reseedAfterLoss(
 }
 
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
-  const { rows } = await pool.query<{ schema: boolean; slot: boolean }>(
+  const publication = publicationName(prefix);
+  const { rows } = await pool.query<{ schema: boolean; publication: boolean; slot: boolean }>(
     `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL AS schema,
+            EXISTS (SELECT FROM pg_publication WHERE pubname = $2) AS publication,
             EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
-    [slotName(prefix)],
+    [slotName(prefix), publication],
   );
   if (rows[0]?.schema !== true) throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing');
+  if (!rows[0].publication) {
+    throw new PayflowError('DB_NOT_SET_UP', `the publication ${publication} does not exist`);
+  }
   if (!rows[0].slot) {
     throw new PayflowError('SLOT_LOST', `the replication slot ${slotName(prefix)} does not exist`);
   }

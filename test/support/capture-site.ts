@@ -43,6 +43,8 @@ export interface CaptureSiteOptions {
   /** Wraps the log that capture is given. */
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly heartbeatMs?: number;
+  /** What capture is told instead of the site's own database. */
+  readonly databaseUrl?: string;
   /** Default: an embedded log of its own. Closed with the site. */
   readonly eventLog?: EventLog;
 }
@@ -103,8 +105,8 @@ export class CaptureSite {
     let session: CaptureSession | undefined;
     let failure: PayflowError | undefined;
     const capture = new Capture({
-      databaseUrl: this.url,
-      replicationUrl: this.url,
+      databaseUrl: this.#options.databaseUrl ?? this.url,
+      replicationUrl: this.#options.databaseUrl ?? this.url,
       eventLog: this.#options.wrapLog?.(this.eventLog) ?? this.eventLog,
       prefix: this.prefix,
       horizonDays: 14,

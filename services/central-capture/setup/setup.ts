@@ -15,6 +15,7 @@ import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
+import { requireKeys, requireLogicalWal, requireReplicationRight } from './server-checks.ts';
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
@@ -99,30 +100,14 @@ async function withClient<T>(pool: Pool, body: (client: PoolClient) => Promise<T
 }
 
 async function checkServer(client: PoolClient): Promise<void> {
-  const { rows } = await client.query<{ wal_level: string; may_replicate: boolean; role: string }>(`
-    SELECT current_setting('wal_level') AS wal_level, current_user::text AS role,
-           coalesce((SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user), false)
-             OR EXISTS (SELECT FROM pg_roles
-                        WHERE rolname = 'rds_replication' AND pg_has_role(current_user, oid, 'member'))
-             AS may_replicate`);
-  const server = rows[0];
-  if (server?.wal_level !== 'logical') {
-    throw new PayflowError('DB_WAL_LEVEL', `wal_level is ${server?.wal_level ?? 'unknown'}, not logical`);
-  }
-  if (!server.may_replicate) {
-    throw new PayflowError('DB_NO_REPLICATION', `the role ${server.role} has no REPLICATION attribute`);
-  }
+  await requireLogicalWal(client);
+  await requireReplicationRight(client);
 }
 
 async function readContext(options: SetupOptions, client: PoolClient): Promise<SetupContext> {
   const mapped = mappedTableNames(options.mapping);
   const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
-  const keyless = mapped.filter((name) => catalog.get(name)?.key.length === 0);
-  if (keyless.length > 0) {
-    throw new PayflowError('TABLE_NO_KEY', `no primary key: ${keyless.join(', ')}`, {
-      details: { tables: keyless },
-    });
-  }
+  requireKeys(mapped, catalog);
   return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
 }
 

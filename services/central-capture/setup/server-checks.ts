@@ -1,0 +1,39 @@
+/** What a person must have put right before setup or capture can do anything. */
+import type { Pool, PoolClient } from 'pg';
+import type { CentralTable } from '../../shared/catalog/central-catalog.ts';
+import { PayflowError } from '../../shared/errors.ts';
+
+type Queryable = Pool | PoolClient;
+
+/** @throws PayflowError DB_WAL_LEVEL */
+export async function requireLogicalWal(client: Queryable): Promise<void> {
+  const { rows } = await client.query<{ level: string }>(`SELECT current_setting('wal_level') AS level`);
+  const level = rows[0]?.level ?? 'unknown';
+  if (level !== 'logical') throw new PayflowError('DB_WAL_LEVEL', `wal_level is ${level}, not logical`);
+}
+
+/** @throws PayflowError DB_NO_REPLICATION */
+export async function requireReplicationRight(client: Queryable): Promise<void> {
+  const { rows } = await client.query<{ may_replicate: boolean; role: string }>(`
+    SELECT current_user::text AS role,
+           coalesce((SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user), false)
+             OR EXISTS (SELECT FROM pg_roles
+                        WHERE rolname = 'rds_replication' AND pg_has_role(current_user, oid, 'member'))
+             AS may_replicate`);
+  const [server] = rows;
+  if (server?.may_replicate === true) return;
+  throw new PayflowError('DB_NO_REPLICATION', `the role ${server?.role ?? ''} has no REPLICATION attribute`);
+}
+
+/**
+ * A row without a key cannot be named in a stream.
+ * @param names central names of mapped tables; those that do not exist are another check's concern
+ * @throws PayflowError TABLE_NO_KEY naming all of them
+ */
+export function requireKeys(names: readonly string[], catalog: ReadonlyMap<string, CentralTable>): void {
+  const keyless = names.filter((name) => catalog.get(name)?.key.length === 0);
+  if (keyless.length === 0) return;
+  throw new PayflowError('TABLE_NO_KEY', `no primary key: ${keyless.join(', ')}`, {
+    details: { tables: keyless },
+  });
+}
