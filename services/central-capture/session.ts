@@ -22,6 +22,7 @@ import type { ReplicationStream } from './wal/replication-stream.ts';
 import { Routes } from './routing/routes.ts';
 import { RowRouter } from './routing/row-router.ts';
 import { Seeding } from './seeding/seeding.ts';
+import { StreamKeys } from './streams/stream-keys.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
@@ -100,6 +101,7 @@ export class CaptureSession {
       rows,
       writer: this.#writer,
       streams,
+      keys: new StreamKeys(options),
       log,
     });
     const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
@@ -114,6 +116,7 @@ export class CaptureSession {
       reload: (source) =>
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
       onSeedingWanted: () => seeding.want(),
+      onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });

@@ -163,6 +163,15 @@ export class CaptureSite {
     };
   }
 
+  /** Waits until a record of this key stands in the store's stream. */
+  async storeHolds(storeId: string, key: string): Promise<void> {
+    const holds = async () => {
+      const { stored } = await this.store(storeId);
+      return stored.some((record) => record.key?.toString('utf8') === key);
+    };
+    await until(holds, `${key} in the stream of ${storeId}`);
+  }
+
   /** Waits until all wanted seedings are done. */
   async seeded(): Promise<void> {
     await until(async () => {

@@ -96,6 +96,11 @@ export class ScopeCache {
     if (oldest.done !== true) rows.delete(oldest.value);
   }
 
+  /** The table was emptied: what its rows said is true of none that come later. */
+  clear(parent: string): void {
+    this.#parents.get(parent)?.clear();
+  }
+
   /** Reads the stores of these parent rows; afterwards `get` knows each of them. */
   async load(parent: string, ids: readonly string[]): Promise<void> {
     const table = this.#catalog.get(parent);

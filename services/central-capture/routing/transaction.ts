@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { MAPPING_TABLE } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
-import type { Lsn } from '../../shared/records/position.ts';
+import type { Lsn, Position } from '../../shared/records/position.ts';
 import { completeFrom } from '../streams/change-encoder.ts';
 import { HEARTBEAT_PREFIX, MARKER_PREFIX, type Heartbeats } from '../streams/heartbeat.ts';
 import type { Introductions } from '../streams/introductions.ts';
@@ -29,6 +29,8 @@ export interface TransactionRouterOptions {
   /** Reads catalog and mapping anew. */
   readonly reload: (source: string | null) => Promise<Routes>;
   readonly onSeedingWanted: () => void;
+  /** A table that is sent was emptied, in the open transaction. */
+  readonly onTruncate: (table: string, at: Position) => void;
   /** A chunk reached its high watermark, in the transaction whose commit ends at `endLsn`. */
   readonly onChunk: (id: string, verdict: ChunkVerdict, endLsn: Lsn) => void;
   readonly log: Logger;
@@ -46,14 +48,11 @@ export class TransactionRouter {
   #chunk: { id: string; verdict: ChunkVerdict } | null = null;
   /** A new mapping, in force from the next transaction on. */
   #newMapping: string | null = null;
-  #truncates = 0;
+  /** Told when the transaction is over: its mapping may be what names the table. */
+  #seedingWanted = false;
 
   constructor(options: TransactionRouterOptions) {
     this.#options = options;
-  }
-
-  get truncates(): number {
-    return this.#truncates;
   }
 
   /** Handles one message. The promise, where there is one, must be awaited before the next message. */
@@ -129,7 +128,7 @@ export class TransactionRouter {
       case TERMINAL_TABLE:
         return this.#knowTerminal(text('terminal_id') ?? '').then(() => undefined);
       case SEEDING_TABLE:
-        if (text('state') === 'wanted') this.#options.onSeedingWanted();
+        if (text('state') === 'wanted') this.#seedingWanted = true;
         return undefined;
       default:
         return undefined;
@@ -202,16 +201,16 @@ export class TransactionRouter {
     }
   }
 
+  /** The WAL names the tables only: which rows went, the streams have to be asked. */
   #truncate(relations: readonly Relation[]): void {
-    this.#options.writer.nextSeq();
-    for (const relation of relations) {
-      this.#options.watermarks.truncated(relation.name);
-      if (this.#relations.get(relation.oid)?.route?.sent !== true) continue;
-      this.#truncates += 1;
-      this.#options.log.error(
-        { table: relation.name },
-        'TRUNCATE is not carried to the tills: delete rows instead',
-      );
+    const { writer, rows, watermarks, onTruncate, log } = this.#options;
+    writer.nextSeq();
+    for (const { oid, name } of relations) {
+      watermarks.truncated(name);
+      rows.routes.cache.clear(name);
+      if (this.#relations.get(oid)?.route?.sent !== true) continue;
+      log.warn({ table: name }, 'TRUNCATE: the rows that the streams hold are deleted one by one');
+      onTruncate(name, writer.position);
     }
   }
 
@@ -252,9 +251,18 @@ export class TransactionRouter {
       this.#chunk = null;
       this.#options.onChunk(id, verdict, endLsn);
     }
-    if (this.#newMapping === null) return undefined;
+    if (this.#newMapping === null) {
+      this.#wantSeeding();
+      return undefined;
+    }
     const source = this.#newMapping;
     this.#newMapping = null;
-    return this.#reload(source);
+    return this.#reload(source).then(() => this.#wantSeeding());
+  }
+
+  #wantSeeding(): void {
+    if (!this.#seedingWanted) return;
+    this.#seedingWanted = false;
+    this.#options.onSeedingWanted();
   }
 }

@@ -1,6 +1,7 @@
 /** The SQL of chunks: rows of a table in key order, in one snapshot whose transactions are known. */
 import type { Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
+import { PayflowError } from '../../shared/errors.ts';
 import { inTransaction } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
@@ -42,7 +43,17 @@ export async function chunkRows(pool: Pool, route: Route): Promise<number> {
 }
 
 export async function readChunk(pool: Pool, route: Route, selection: ChunkSelection): Promise<ReadChunk> {
-  const { where, values, limit } = condition(route, selection);
+  if (selection.kind !== 'keys') return read(pool, route, condition(route, selection));
+  try {
+    return await read(pool, route, keysCondition(route, selection.ids, 'typed'));
+  } catch (error) {
+    if (!(error instanceof PayflowError) || error.code !== 'DB_REFUSED') throw error;
+    // Keys from a time when the key was of another type are no values of the present one.
+    return read(pool, route, keysCondition(route, selection.ids, 'as text'));
+  }
+}
+
+async function read(pool: Pool, route: Route, { where, values, limit }: Condition): Promise<ReadChunk> {
   const order = route.table.key.map(quoteIdent).join(', ');
   const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
   const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
@@ -71,11 +82,13 @@ export function keyTexts(route: Route, row: Tuple): string[] {
   });
 }
 
-function condition(
-  route: Route,
-  selection: ChunkSelection,
-): { where: string; values: unknown[]; limit: string } {
-  if (selection.kind === 'keys') return keysCondition(route, selection.ids);
+interface Condition {
+  readonly where: string;
+  readonly values: unknown[];
+  readonly limit: string;
+}
+
+function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'keys' }>): Condition {
   const values: unknown[] = [];
   const terms: string[] = [];
   if (selection.kind === 'children') {
@@ -93,20 +106,33 @@ function condition(
   return { where: terms.join(' AND ') || 'true', values, limit: `LIMIT ${selection.limit}` };
 }
 
-function keysCondition(
-  route: Route,
-  ids: readonly CentralId[],
-): { where: string; values: unknown[]; limit: string } {
+function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): Condition {
   const { key, columns } = route.table;
-  const parts = ids.map((id) => centralIdParts(id, key.length));
+  const parts = ids.flatMap((id) => keyParts(id, key.length));
   const arrays = key.map((name, index) => {
     const type = columns.find((column) => column.name === name)?.type ?? 'text';
-    return { sql: `$${index + 1}::${type}[]`, values: parts.map((part) => part[index] ?? null) };
+    return {
+      column: form === 'typed' ? quoteIdent(name) : `${quoteIdent(name)}::text`,
+      sql: `$${index + 1}::${form === 'typed' ? type : 'text'}[]`,
+      values: parts.map((part) => part[index] ?? null),
+    };
   });
-  const names = key.map(quoteIdent).join(', ');
+  const names = arrays.map((array) => array.column).join(', ');
   return {
     where: `(${names}) IN (SELECT * FROM unnest(${arrays.map((array) => array.sql).join(', ')}))`,
     values: arrays.map((array) => array.values),
     limit: '',
   };
+}
+
+/** None for an id that was made when the key had another number of columns. */
+function keyParts(id: CentralId, columns: number): string[][] {
+  if (columns === 1) return [[id]];
+  try {
+    const parts = centralIdParts(id, columns);
+    return Array.isArray(parts) && parts.length === columns ? [parts] : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }

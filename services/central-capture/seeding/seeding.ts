@@ -1,42 +1,38 @@
 /**
  * Fills the streams with the rows that tables hold already, chunk by chunk, while changes flow on. Resumable:
- * the last key of each durable chunk is kept in payflow_sync.seeding. Also re-reads what has no WAL of its
- * own: the children of a row that changed its store, and rows that a predecessor's late append hid.
+ * the last key of each durable chunk is kept in payflow_sync.seeding. Also carries out what a change leads to
+ * beyond its own record: moved children, truncated tables, rows that have to be written again.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
 import type { Service } from '../../shared/lifecycle.ts';
-import { CONTROL_KEY_PREFIX } from '../../shared/log/event-log.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
-import { chunkRows, keyTexts } from './chunk-reader.ts';
-import type { ChunkRunner } from './chunks.ts';
-import type { DownStreams } from '../streams/down-streams.ts';
-import type { Tuple } from '../wal/pgoutput-decoder.ts';
-import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
+import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
-import type { RowRouter } from '../routing/row-router.ts';
-import type { StoreId } from '../routing/scope.ts';
-import type { StreamWriter } from '../streams/stream-writer.ts';
-import type { TransactionWriter } from '../streams/transaction-writer.ts';
-import { keyTuple } from '../wal/tuples.ts';
+import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
+import type { StreamKeys } from '../streams/stream-keys.ts';
+import { chunkRows, keyTexts } from './chunk-reader.ts';
+import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
+import { Leftovers } from './leftovers.ts';
+import { moveChildren, repairRows, type Moved } from './re-reads.ts';
 
-export interface SeedingOptions {
+export interface SeedingOptions extends ReadingParts {
   readonly pool: Pool;
   readonly epoch: number;
-  readonly chunks: ChunkRunner;
-  readonly rows: RowRouter;
-  readonly writer: TransactionWriter;
-  readonly streams: DownStreams;
+  readonly keys: StreamKeys;
   readonly log: Logger;
 }
 
-interface Move {
-  readonly table: string;
-  readonly centralId: string;
-  readonly from: StoreId;
-  /** The work is durable: the transaction that led to it may be acknowledged. */
+/** Work that a transaction led to. */
+interface Obligation {
+  /** It is durable: the transaction may be acknowledged. */
   readonly done: () => void;
+}
+type Move = Moved & Obligation;
+
+interface Truncated extends Obligation {
+  readonly table: string;
+  readonly at: Position;
 }
 
 interface SeedingRow {
@@ -52,18 +48,21 @@ interface Seeded {
   readonly rows: number;
 }
 
-const CHILDREN_PER_CHUNK = 1_000;
-
 export class Seeding implements Service {
   readonly name = 'seeding';
   readonly #options: SeedingOptions;
+  readonly #leftovers: Leftovers;
   readonly #moves: Move[] = [];
+  readonly #truncated: Truncated[] = [];
   readonly #damaged: string[] = [];
+  /** Tables of which no stream held a row when their seeding began. */
+  readonly #fresh = new Set<string>();
   #wanted = true;
   #wake: (() => void) | null = null;
 
   constructor(options: SeedingOptions) {
     this.#options = options;
+    this.#leftovers = new Leftovers(options, options.keys);
   }
 
   /** A seeding is wanted: look into the table. */
@@ -74,6 +73,12 @@ export class Seeding implements Service {
 
   move(move: Move): void {
     this.#moves.push(move);
+    this.#wake?.();
+  }
+
+  /** The table was emptied; the streams still hold its rows. */
+  truncated(truncated: Truncated): void {
+    this.#truncated.push(truncated);
     this.#wake?.();
   }
 
@@ -102,12 +107,18 @@ export class Seeding implements Service {
   async #step(): Promise<boolean> {
     const move = this.#moves.shift();
     if (move !== undefined) {
-      await this.#moveChildren(move);
+      await moveChildren(this.#options, move);
       move.done();
       return true;
     }
+    const truncated = this.#truncated.shift();
+    if (truncated !== undefined) {
+      await this.#leftovers.afterTruncate(truncated.table, truncated.at);
+      truncated.done();
+      return true;
+    }
     if (this.#damaged.length > 0) {
-      await this.#repair(this.#damaged.splice(0));
+      await repairRows(this.#options, this.#damaged.splice(0));
       return true;
     }
     if (!this.#wanted) return false;
@@ -142,27 +153,27 @@ export class Seeding implements Service {
   }
 
   async #seedChunk(route: Route, row: SeedingRow): Promise<Seeded> {
-    const { pool, chunks, writer } = this.#options;
-    const limit = await chunkRows(pool, route);
+    const limit = await chunkRows(this.#options.pool, route);
     const key = row.last_key === null ? null : (JSON.parse(row.last_key) as string[]);
+    if (key === null) await this.#beginSeeding(route);
+    const { chunks, writer } = this.#options;
+    const fresh = this.#fresh.has(route.name);
     const read = await chunks.run({
       route,
       selection: { kind: 'after', key, limit },
       emit: async (rows, isStale) => {
-        const concerned = this.#concerned(route);
+        const { streams } = this.#options;
         writer.nextSeq();
         if (key === null) {
-          for (const stream of concerned) writer.control(stream, { kind: 'seed-begin', table: route.name });
-        }
-        await this.#emit(route, rows, isStale);
-        writer.nextSeq();
-        if (rows.length < limit) {
-          for (const stream of this.#concerned(route)) {
-            writer.control(stream, { kind: 'seed-complete', table: route.name });
+          for (const stream of concernedStreams(streams, route)) {
+            writer.control(stream, { kind: 'seed-begin', table: route.name });
           }
         }
+        await emitRows(this.#options, route, rows, isStale);
+        if (rows.length < limit && fresh) this.#completeSeeding(route);
       },
     });
+    if (read.length < limit && !fresh) await this.#removeLeftovers(route);
     const last = read.at(-1);
     return {
       state: read.length < limit ? 'done' : 'running',
@@ -171,89 +182,26 @@ export class Seeding implements Service {
     };
   }
 
-  async #emit(route: Route, rows: readonly Tuple[], isStale: (centralId: string) => boolean): Promise<void> {
-    await this.#loadParents(route, rows);
-    for (const row of rows) {
-      this.#options.writer.nextSeq();
-      if (isStale(route.encoder.centralId(row))) continue;
-      const change = { op: 'r', before: null, beforeIsKey: false, after: row } as const;
-      await this.#options.rows.route(route, change);
-    }
+  async #beginSeeding(route: Route): Promise<void> {
+    if (await this.#leftovers.possible(route)) this.#fresh.delete(route.name);
+    else this.#fresh.add(route.name);
   }
 
-  /** All at once: one by one they would cost a query a row. */
-  async #loadParents(route: Route, rows: readonly Tuple[]): Promise<void> {
-    if (route.scope.kind !== 'via') return;
-    const { cache } = this.#options.rows.routes;
-    const { parent } = route.scope;
-    const ids = new Set(rows.map((row) => row.text(route.scopeIndex)).filter((id) => id !== null));
-    const unknown = [...ids].filter((id) => cache.get(parent, id) === undefined);
-    if (unknown.length > 0) await cache.load(parent, unknown);
+  /** Tills may rely on it that what they do not find between the two marks is gone. */
+  async #removeLeftovers(route: Route): Promise<void> {
+    await this.#leftovers.afterSeeding(route);
+    await this.#options.chunks.run({
+      route,
+      selection: { kind: 'keys', ids: [] },
+      emit: (): Promise<void> => Promise.resolve(this.#completeSeeding(route)),
+    });
   }
 
-  #concerned(route: Route): StreamWriter[] {
-    const { streams } = this.#options;
-    if (route.scope.kind === 'global') return [streams.catalog];
-    return route.scope.kind === 'every' ? streams.all() : [...streams.stores.values()];
-  }
-
-  /** To any depth, because the transaction that led to it may be acknowledged after the last grandchild only. */
-  async #moveChildren({ table, centralId, from }: Omit<Move, 'done'>): Promise<void> {
-    const { rows, chunks, writer } = this.#options;
-    for (const child of rows.routes.childrenOf(table)) {
-      const route = await rows.routes.forTable(child);
-      if (route === undefined || route.scope.kind !== 'via') continue;
-      let key: string[] | null = null;
-      for (let more = true; more;) {
-        const { column } = route.scope;
-        const read: readonly Tuple[] = await chunks.run({
-          route,
-          selection: { kind: 'children', column, parentId: centralId, key, limit: CHILDREN_PER_CHUNK },
-          emit: async (children) => {
-            // Stale ones too: their own change went only to the new store's stream.
-            for (const row of children) {
-              writer.nextSeq();
-              await rows.moveChild(route, row, from);
-            }
-          },
-        });
-        if (route.isParent) {
-          for (const row of read) {
-            await this.#moveChildren({ table: child, centralId: route.encoder.centralId(row), from });
-          }
-        }
-        const last = read.at(-1);
-        if (last !== undefined) key = keyTexts(route, last);
-        more = read.length === CHILDREN_PER_CHUNK;
-      }
-    }
-  }
-
-  /** What the table has is written again, what it no longer has is deleted again. */
-  async #repair(keys: readonly string[]): Promise<void> {
-    const byTable = new Map<string, Set<CentralId>>();
-    for (const { table, id } of keys.filter((key) => !key.startsWith(CONTROL_KEY_PREFIX)).map(parseRowKey)) {
-      const ids = byTable.get(table) ?? new Set();
-      byTable.set(table, ids.add(id));
-    }
-    const { rows, chunks, writer } = this.#options;
-    for (const [table, ids] of byTable) {
-      const route = await rows.routes.forTable(table);
-      if (route === undefined) continue;
-      await chunks.run({
-        route,
-        selection: { kind: 'keys', ids: [...ids] },
-        emit: async (found, isStale) => {
-          await this.#emit(route, found, isStale);
-          const present = new Set<string>(found.map((row) => route.encoder.centralId(row)));
-          for (const id of ids) {
-            writer.nextSeq();
-            if (present.has(id) || isStale(id)) continue;
-            const before = keyTuple(route, id);
-            await rows.route(route, { op: 'd', before, beforeIsKey: true, after: null });
-          }
-        },
-      });
+  #completeSeeding(route: Route): void {
+    const { writer, streams } = this.#options;
+    writer.nextSeq();
+    for (const stream of concernedStreams(streams, route)) {
+      writer.control(stream, { kind: 'seed-complete', table: route.name });
     }
   }
 

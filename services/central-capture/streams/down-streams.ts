@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { EventLog, StoredRecord, StreamRef, TopicSpec } from '../../shared/log/event-log.ts';
+import type { EventLog, StreamRef, TopicSpec } from '../../shared/log/event-log.ts';
 import {
   comparePositions,
   decodePosition,
@@ -14,6 +14,7 @@ import {
   type Position,
 } from '../../shared/records/position.ts';
 import { streamName, storeIdOfTopic, topicSpecCatalog, topicSpecStore } from '../../shared/log/topics.ts';
+import { readRange } from './stream-range.ts';
 import { StreamWriter } from './stream-writer.ts';
 
 export interface DownStreamsOptions {
@@ -167,7 +168,7 @@ export class DownStreams {
     // Compaction leaves gaps: look further back until a position was found.
     for (let back = FIRST_LOOK_BACK; tail.lsn === ZERO_POSITION.lsn; back *= LOOK_BACK_FACTOR) {
       const from = Math.max(first, baseOffset - back);
-      for (const record of await readRange(eventLog, stream, from, baseOffset)) {
+      for (const record of await readRange(eventLog, stream, { from, to: baseOffset })) {
         const header = record.headers[POSITION_HEADER];
         const position = header === undefined ? ZERO_POSITION : decodePosition(header.subarray(0, 16));
         if (comparePositions(position, tail) > 0) tail = position;
@@ -182,7 +183,7 @@ export class DownStreams {
    * harmless: the last copy is whole. Anything older is a predecessor's, and would win the compaction.
    */
   async #inspectGap(writer: StreamWriter, from: number, to: number, first: Position): Promise<void> {
-    const records = await readRange(this.#options.eventLog, writer.stream, from, to - 1);
+    const records = await readRange(this.#options.eventLog, writer.stream, { from, to: to - 1 });
     const foreign = records.filter((record) => {
       const header = record.headers[POSITION_HEADER];
       return header === undefined || comparePositions(decodePosition(header.subarray(0, 16)), first) < 0;
@@ -197,25 +198,4 @@ export class DownStreams {
       foreign.flatMap((record) => (record.key === null ? [] : [record.key.toString('utf8')])),
     );
   }
-}
-
-/** The records of [from, to], both included; `to` must exist or have existed. */
-async function readRange(
-  eventLog: EventLog,
-  stream: StreamRef,
-  from: number,
-  to: number,
-): Promise<StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  if (from > to) return records;
-  const stop = new AbortController();
-  try {
-    for await (const batch of eventLog.read(stream, { from, signal: stop.signal })) {
-      for (const record of batch) if (record.offset <= to) records.push(record);
-      if ((batch.at(-1)?.offset ?? 0) >= to) break;
-    }
-  } finally {
-    stop.abort();
-  }
-  return records;
 }

@@ -3,7 +3,13 @@
  * tells the acker what has to be durable before it may be acknowledged.
  */
 import type { Logger } from 'pino';
-import type { ControlRecord, Origin, RowOp } from '../../shared/records/change-record.ts';
+import {
+  rowKey,
+  type CentralId,
+  type ControlRecord,
+  type Origin,
+  type RowOp,
+} from '../../shared/records/change-record.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
 import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
@@ -26,6 +32,13 @@ export interface OutgoingChange {
 }
 
 export const NO_ORIGINS: readonly Origin[] = [];
+const DELETED: OutgoingChange = {
+  op: 'd',
+  before: null,
+  beforeIsKey: false,
+  after: null,
+  origins: NO_ORIGINS,
+};
 const NOTHING_OMITTED: readonly string[] = [];
 /** Room for key, headers and the log's own framing. */
 const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
@@ -95,6 +108,18 @@ export class TransactionWriter {
     const value = this.#encode(route, change);
     const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
+    this.#touch(writer);
+  }
+
+  /** The end of a row of which nothing is known but its key, which need not even fit the table's present one. */
+  deletion(writer: StreamWriter, route: Route, id: CentralId): void {
+    const { position } = this;
+    if (!writer.wants(position)) return;
+    const key = Buffer.from(rowKey(route.name, id));
+    writer.add(position, [
+      { key, value: this.#encode(route, DELETED) },
+      { key, value: null },
+    ]);
     this.#touch(writer);
   }
 

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedPostgres } from '../../../services/shared/database/embedded-postgres.ts';
 import { publicationName } from '../../../services/shared/database/slot-names.ts';
 import { PayflowError } from '../../../services/shared/errors.ts';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { CaptureSite } from '../../support/capture-site.ts';
 import { payflow } from '../../support/cli.ts';
+import { wrappedLog } from '../../support/wrapped-log.ts';
 
 const NO_BROKER = '127.0.0.1:9';
 
@@ -85,11 +85,7 @@ describe('capture, with PostgreSQL unreachable as well,', () => {
   it('says that the log refuses the login', async () => {
     const refused = new PayflowError('LOG_AUTH', 'wrong password');
     const site = await CaptureSite.start({
-      wrapLog: (log): EventLog => {
-        const wrapped = Object.create(log) as EventLog;
-        wrapped.offsets = () => Promise.reject(refused);
-        return wrapped;
-      },
+      wrapLog: (log) => wrappedLog(log, { offsets: () => Promise.reject(refused) }),
       databaseUrl: 'postgres://nobody@127.0.0.1:9/none',
     });
     await expect(site.capture()).rejects.toBe(refused);

@@ -1,0 +1,27 @@
+/** An event log of which some methods behave otherwise. */
+import type { EventLog } from '../../services/shared/log/event-log.ts';
+
+export function wrappedLog(log: EventLog, changed: Partial<EventLog>): EventLog {
+  return {
+    kind: log.kind,
+    createTopic: (spec) => log.createTopic(spec),
+    append: (stream, records, options) => log.append(stream, records, options),
+    read: (stream, options) => log.read(stream, options),
+    offsets: (stream) => log.offsets(stream),
+    streamId: (stream) => log.streamId(stream),
+    close: () => log.close(),
+    ...changed,
+  };
+}
+
+/** Answers no reader while it is held. */
+export function heldLog(log: EventLog, isHeld: () => boolean): EventLog {
+  return wrappedLog(log, {
+    async *read(stream, options) {
+      for await (const batch of log.read(stream, options)) {
+        if (isHeld()) await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
+        if (!options.signal.aborted) yield batch;
+      }
+    },
+  });
+}
