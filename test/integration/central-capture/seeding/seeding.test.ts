@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../scripts/support/until.ts';
 import type { ChangeRecord } from '../../../../services/shared/records/change-record.ts';
 import { CaptureSite } from '../../../support/capture-site.ts';
 
@@ -35,18 +35,21 @@ describe('first seeding', () => {
       `INSERT INTO products (id, sku, shelf) SELECT i, 'S' || i, 0 FROM generate_series(1, 9000) AS i`,
     );
     await site.setup();
+    let round = 0;
     let writing = true;
-    const writer = (async () => {
-      for (let round = 1; writing; round += 1) {
+    const write = async (): Promise<boolean> => {
+      if (writing) {
+        round += 1;
         await site.pool.query(`UPDATE products SET shelf = $1 WHERE id % 7 = $2`, [round, round % 7]);
         await site.pool.query(`DELETE FROM products WHERE id = $1`, [round * 3]);
         await site.pool.query(`INSERT INTO products (id, sku, shelf) VALUES ($1, 'new', $2)`, [
           20_000 + round,
           round,
         ]);
-        await setTimeout(1);
       }
-    })();
+      return !writing;
+    };
+    const writer = until(write, 'the seeding ends', { everyMs: 1 });
     await site.capture();
     await site.seeded();
     writing = false;
@@ -70,7 +73,7 @@ describe('first seeding', () => {
       return Number(rows[0]?.rows ?? 0);
     };
     const running = await site.capture();
-    while ((await done()) === 0) await setTimeout(1);
+    await until(async () => (await done()) > 0, 'the first chunk is stored', { everyMs: 1 });
     await running.stop();
     expect(await done()).toBeLessThan(30_000);
     await site.capture();
