@@ -16,7 +16,7 @@ export interface GatewayContext {
   /** Given to tills at enrolment; undefined under the embedded log. */
   readonly brokers: readonly string[] | undefined;
   readonly limits: RateLimits;
-  /** How often the tokens of open sockets are looked at again. */
+  /** How often is looked whether tokens of open sockets, and tills that jobs wait for, are still valid. */
   readonly recheckMs: number;
 }
 

@@ -3,10 +3,13 @@ import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
 
+/** A pool, or one client inside a transaction. */
+export type Queryable = Pick<Pool, 'query'>;
+
 /** @throws PayflowError by SQLSTATE; a missing table means that the centre is not set up */
-export async function rows<Row>(pool: Pool, sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+export async function rows<Row>(db: Queryable, sql: string, values: readonly unknown[] = []): Promise<Row[]> {
   try {
-    const result = await pool.query(sql, [...values]);
+    const result = await db.query(sql, [...values]);
     return result.rows as Row[];
   } catch (error) {
     throw missingSchema(error) ?? wrapPostgresError(error);
@@ -15,11 +18,11 @@ export async function rows<Row>(pool: Pool, sql: string, values: readonly unknow
 
 /** The first row, or undefined. */
 export async function firstRow<Row>(
-  pool: Pool,
+  db: Queryable,
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<Row | undefined> {
-  return (await rows<Row>(pool, sql, values))[0];
+  return (await rows<Row>(db, sql, values))[0];
 }
 
 /** An SQL timestamp as ISO text in UTC, whatever the session shows. */

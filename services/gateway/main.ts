@@ -12,6 +12,7 @@ import { JobStore } from './jobs/job-store.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Markers } from './jobs/markers.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
+import { abandonRetired } from './jobs/retired-tills.ts';
 import { checkSchedule, scheduledTerminals, startSchedule } from './jobs/schedule.ts';
 import { createServer } from './http/server.ts';
 import { Sockets } from './sockets.ts';
@@ -63,6 +64,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     const onHealth = start.health?.part('gateway') ?? (() => undefined);
     await resumeJobs(context, config, { signal: start.signal, onHealth });
     if (start.signal.aborted) return;
+    onRelease(abandonRetired({ pool, jobs, log, everyMs: context.recheckMs }));
     const url = await listen(context, config, onRelease);
     onRelease(
       startSchedule({

@@ -8,7 +8,8 @@ import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
 import { hashSecret, newEnrolmentCode, newToken, normalizeEnrolmentCode } from '../shared/tokens.ts';
 import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
-import { firstRow, iso, rows } from './database.ts';
+import { firstRow, iso, rows, type Queryable } from './database.ts';
+import { targetOf } from './jobs/targets.ts';
 
 export const ENROLMENT_HOURS = 24;
 const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
@@ -30,15 +31,15 @@ export interface RegisterOptions {
 /**
  * Registers a till, or gives a registered one a new code. The till keeps working with what it has until the
  * new code is used.
- * @throws PayflowError VALIDATION for a wrong id, CONFLICT when it is retired or belongs to another store
+ * @throws PayflowError VALIDATION for a wrong id, CONFLICT when it belongs to another store, TERMINAL_RETIRED
  */
-export async function registerTerminal(pool: Pool, options: RegisterOptions): Promise<Registration> {
+export async function registerTerminal(db: Queryable, options: RegisterOptions): Promise<Registration> {
   const { terminalId, storeId, upPartitions } = options;
   requireIdentifier('terminalId', terminalId);
   requireIdentifier('storeId', storeId);
   const enrolmentCode = newEnrolmentCode();
   const row = await firstRow<{ enrolment_expires: Date }>(
-    pool,
+    db,
     // The partition with the fewest tills; for an existing till the one it has.
     `INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
      SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
@@ -53,7 +54,8 @@ export async function registerTerminal(pool: Pool, options: RegisterOptions): Pr
     [terminalId, storeId, hashSecret(enrolmentCode), ENROLMENT_HOURS, upPartitions],
   );
   if (row === undefined) {
-    throw new PayflowError('CONFLICT', `terminal ${terminalId} is retired or belongs to another store`);
+    const { storeId: where } = await targetOf(db, terminalId);
+    throw new PayflowError('CONFLICT', `terminal ${terminalId} belongs to store ${where}, not ${storeId}`);
   }
   return { terminalId, storeId, enrolmentCode, expiresAt: row.enrolment_expires };
 }

@@ -36,7 +36,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'PostgreSQL does not answer.',
-    'Check DATABASE_URL, the network and that the server runs; the service goes on by itself.',
+    'Check DATABASE_URL, the network and that the server runs; services go on by themselves.',
   ),
   DB_AUTH: entry(
     500,
@@ -110,7 +110,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'The event log (Kafka) does not answer.',
-    'Check KAFKA_BROKERS and the brokers; the service goes on by itself.',
+    'Check KAFKA_BROKERS and the brokers; services go on by themselves.',
   ),
   LOG_AUTH: entry(
     500,
@@ -228,7 +228,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'The till is not connected.',
-    'The request waits and runs when it connects.',
+    'Start its agent (`payflow run terminal`); a sync that waits runs when it connects.',
   ),
   TERMINAL_NOT_ENROLLED: entry(
     401,
@@ -257,7 +257,7 @@ export const ERROR_CODES = {
   ),
 
   TERMINAL_RETIRED: entry(
-    410,
+    409,
     'manual',
     'The terminal was retired.',
     'Register the till under a new id; see `payflow terminals list`.',
@@ -308,7 +308,12 @@ export const ERROR_CODES = {
   ),
   FORBIDDEN: entry(403, 'manual', 'The token may not do this.', 'Use a token with the role operator.'),
   NOT_FOUND: entry(404, 'manual', 'There is no such thing.', 'Check the id.'),
-  CONFLICT: entry(409, 'manual', 'It is already so, or something else is in the way.', 'See the message.'),
+  CONFLICT: entry(
+    409,
+    'manual',
+    'It is already so, or something else is in the way.',
+    'Look at what is there; nothing was changed.',
+  ),
   VALIDATION: entry(422, 'manual', 'A field of the request is wrong.', 'Correct the named field.'),
   RATE_LIMITED: entry(429, 'timed', 'Too many requests.', 'Wait as long as Retry-After says.'),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),

@@ -4,7 +4,10 @@
  * - A job is in PostgreSQL before its id is given to anyone, and every job that was open when the gateway
  *   stopped is taken up again at its next start. Flush and catch-up may be repeated harmlessly.
  * - One till does one thing at a time: its parts run in the order in which they were asked for.
- * - A part whose till is offline, or goes away while it runs, waits and runs when the till connects.
+ * - A part whose till is offline, or goes away while it runs, waits and runs when the till connects; it fails
+ *   when the till is retired.
+ * - Requests that wait for the same till and direction are answered by one run: whatever they ask for was there
+ *   before it begins. So a till that was away for a week is not asked the same a hundred times over.
  *
  * What is in memory is the truth while the gateway runs; saving is repeated until PostgreSQL takes it.
  */
@@ -83,12 +86,11 @@ export class Jobs {
   }
 
   /**
-   * Stores a job and starts it. A till that has the very same job still waiting gets that one: it has not
-   * begun, so it covers this request too, and an impatient caller cannot fill the queue.
+   * Stores a job and starts it. Where the very same job (direction and tills) waits and has not begun anywhere,
+   * it covers this request too and is given instead: an impatient caller cannot fill the queue.
    */
   async create(direction: SyncDirection, targets: readonly JobTarget[]): Promise<Job> {
-    const [only] = targets;
-    const same = targets.length === 1 && only ? this.#waitingJob(direction, only.terminalId) : undefined;
+    const same = this.#waitingJob(direction, targets);
     if (same !== undefined) return same;
     const job: Job = {
       jobId: randomUUID(),
@@ -132,6 +134,21 @@ export class Jobs {
     return this.#queues.has(terminalId);
   }
 
+  /** Ids of the tills with parts that are not finished. */
+  get waitedFor(): readonly string[] {
+    return [...this.#queues.keys()];
+  }
+
+  /** Fails what waits for a till that will not come back; what runs ends with its connection and waits then. */
+  abandon(terminalId: string, { code, message }: PayflowError): void {
+    for (const jobId of [...(this.#queues.get(terminalId) ?? [])]) {
+      const part = this.#part(jobId, terminalId);
+      if (part?.state !== 'waiting') continue;
+      this.#setPart(jobId, { ...partIn(part, 'failed'), error: { code, message } });
+      this.#dequeueUnlessWaiting(jobId, terminalId);
+    }
+  }
+
   get openCount(): number {
     return this.#open.size;
   }
@@ -151,14 +168,17 @@ export class Jobs {
     return online ? partIn(part, 'waiting') : offlinePart(part);
   }
 
-  #waitingJob(direction: SyncDirection, terminalId: string): Job | undefined {
-    for (const jobId of this.#queues.get(terminalId) ?? []) {
-      const job = this.#open.get(jobId)?.job;
-      const [part, ...others] = job?.parts ?? [];
-      if (job?.direction !== direction || part?.state !== 'waiting' || others.length > 0) continue;
-      return job;
-    }
-    return undefined;
+  #waitingJob(direction: SyncDirection, targets: readonly JobTarget[]): Job | undefined {
+    const wanted = new Set(targets.map(({ terminalId }) => terminalId));
+    const [any = ''] = wanted;
+    return (this.#queues.get(any) ?? [])
+      .flatMap((jobId) => this.#open.get(jobId)?.job ?? [])
+      .find(
+        ({ direction: its, parts }) =>
+          its === direction &&
+          parts.length === wanted.size &&
+          parts.every((part) => part.state === 'waiting' && wanted.has(part.terminalId)),
+      );
   }
 
   #admit(job: Job): void {
@@ -193,11 +213,11 @@ export class Jobs {
     this.#markWaiting(queue, terminalId);
     for (let jobId = queue[0]; jobId !== undefined; jobId = queue[0]) {
       if (this.#stop.signal.aborted || this.#options.agents.get(terminalId) === undefined) break;
-      await this.#runPart(jobId, terminalId);
-      if (this.#part(jobId, terminalId)?.state !== 'waiting') queue.shift();
+      const covered = this.#coveredBy(jobId, terminalId);
+      await this.#runPart(covered, terminalId);
+      for (const each of covered) this.#dequeueUnlessWaiting(each, terminalId);
     }
     if (this.#options.agents.get(terminalId) === undefined) this.#markWaiting(queue, terminalId);
-    if (queue.length === 0) this.#queues.delete(terminalId);
   }
 
   /** Parts that wait say why: the till is offline, or (without an error) it is busy with another part. */
@@ -212,25 +232,53 @@ export class Jobs {
     return this.#open.get(jobId)?.job.parts.find((part) => part.terminalId === terminalId);
   }
 
-  async #runPart(jobId: string, terminalId: string): Promise<void> {
+  /** The job and those that wait for exactly what it is going to do; one that has begun covers no other. */
+  #coveredBy(jobId: string, terminalId: string): string[] {
+    const direction = this.#open.get(jobId)?.job.direction;
+    const untouched = (id: string) => {
+      const part = this.#part(id, terminalId);
+      return part?.state === 'waiting' && part.pull === undefined;
+    };
+    const others = untouched(jobId) ? (this.#queues.get(terminalId) ?? []) : [];
+    const alike = others.filter((id) => this.#open.get(id)?.job.direction === direction && untouched(id));
+    return [...new Set([jobId, ...alike])];
+  }
+
+  #dequeueUnlessWaiting(jobId: string, terminalId: string): void {
+    if (this.#part(jobId, terminalId)?.state === 'waiting') return;
+    const queue = this.#queues.get(terminalId);
+    const at = queue?.indexOf(jobId) ?? -1;
+    if (at >= 0) queue?.splice(at, 1);
+    if (queue?.length === 0) this.#queues.delete(terminalId);
+  }
+
+  /** @param jobIds jobs whose parts for this till are the same; the first gives its name to the requests */
+  async #runPart(jobIds: readonly string[], terminalId: string): Promise<void> {
+    const [jobId = ''] = jobIds;
     const before = this.#part(jobId, terminalId);
     const direction = this.#open.get(jobId)?.job.direction;
     if (before === undefined || direction === undefined) return;
-    let part = partIn(before, 'running');
-    this.#setPart(jobId, part);
+    const show = (part: JobPart) => {
+      for (const each of jobIds) this.#setPart(each, part);
+      return part;
+    };
+    let part = show(partIn(before, 'running'));
     try {
       if (direction !== 'push' && part.pull === undefined) {
         part = partIn(part, 'running', { pull: await this.#flush(jobId, terminalId) });
-        if (direction === 'both') this.#setPart(jobId, part);
+        if (direction === 'both') show(part);
       }
       if (direction !== 'pull')
         part = partIn(part, 'running', { push: await this.#catchUp(jobId, terminalId) });
-      this.#setPart(jobId, partIn(part, 'done'));
+      show(partIn(part, 'done'));
     } catch (thrown) {
       const { code, message } = asPayflowError(thrown);
-      if (code === 'TERMINAL_OFFLINE') return this.#setPart(jobId, offlinePart(part));
+      if (code === 'TERMINAL_OFFLINE') {
+        show(offlinePart(part));
+        return;
+      }
       this.#options.log.warn({ code, err: thrown, jobId, terminalId }, `sync of ${terminalId} failed`);
-      this.#setPart(jobId, { ...partIn(part, 'failed'), error: { code, message } });
+      show({ ...partIn(part, 'failed'), error: { code, message } });
     }
   }
 

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { PayflowError } from '../../shared/errors.ts';
 import { requireRole, requireRoleOrSelf, type Principal } from '../http/auth.ts';
-import { firstRow, rows } from '../database.ts';
+import { firstRow, rows, type Queryable } from '../database.ts';
 import type { JobTarget } from './jobs.ts';
 
 export interface Selection {
@@ -13,7 +13,7 @@ export interface Selection {
 
 /**
  * A till that names nothing means itself.
- * @throws PayflowError VALIDATION, FORBIDDEN, TERMINAL_UNKNOWN, NOT_FOUND, TERMINAL_FENCED, CONFLICT
+ * @throws PayflowError VALIDATION, FORBIDDEN, TERMINAL_UNKNOWN, NOT_FOUND, TERMINAL_FENCED, TERMINAL_RETIRED
  */
 export async function selectTargets(
   pool: Pool,
@@ -34,18 +34,22 @@ export async function selectTargets(
   return manyTargets(pool, selection.storeId);
 }
 
-/** @throws PayflowError TERMINAL_UNKNOWN, TERMINAL_FENCED, CONFLICT when it is retired */
-export async function targetOf(pool: Pool, terminalId: string): Promise<JobTarget> {
+/** @throws PayflowError TERMINAL_UNKNOWN, TERMINAL_FENCED, TERMINAL_RETIRED */
+export async function targetOf(db: Queryable, terminalId: string): Promise<JobTarget> {
   const row = await firstRow<JobTarget & { status: string }>(
-    pool,
+    db,
     `SELECT terminal_id AS "terminalId", store_id AS "storeId", status FROM payflow_sync.terminal
      WHERE terminal_id = $1`,
     [terminalId],
   );
   if (row === undefined) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
   if (row.status === 'fenced') throw new PayflowError('TERMINAL_FENCED', `terminal ${terminalId} is fenced`);
-  if (row.status === 'retired') throw new PayflowError('CONFLICT', `terminal ${terminalId} is retired`);
+  if (row.status === 'retired') throw retiredError(terminalId);
   return { terminalId, storeId: row.storeId };
+}
+
+export function retiredError(terminalId: string): PayflowError {
+  return new PayflowError('TERMINAL_RETIRED', `terminal ${terminalId} is retired`);
 }
 
 async function manyTargets(pool: Pool, storeId: string | undefined): Promise<JobTarget[]> {

@@ -1,0 +1,54 @@
+/**
+ * Jobs wait for tills that are away, but not for one that was retired meanwhile: it never comes back. Retiring
+ * is a row in PostgreSQL (the command needs no gateway), so the gateway looks for it.
+ */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { asPayflowError } from '../../shared/errors.ts';
+import { sleep } from '../../shared/lifecycle.ts';
+import { rows } from '../database.ts';
+import type { Jobs } from './jobs.ts';
+import { retiredError } from './targets.ts';
+
+export interface RetiredTillsOptions {
+  readonly pool: Pool;
+  readonly jobs: Pick<Jobs, 'waitedFor' | 'abandon'>;
+  readonly log: Logger;
+  readonly everyMs: number;
+}
+
+/** @returns the function that stops looking */
+export function abandonRetired(options: RetiredTillsOptions): () => Promise<void> {
+  const stop = new AbortController();
+  const looking = lookUntil(stop.signal, options);
+  return async () => {
+    stop.abort();
+    await looking;
+  };
+}
+
+async function lookUntil(
+  signal: AbortSignal,
+  { pool, jobs, log, everyMs }: RetiredTillsOptions,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await look(pool, jobs);
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      log.warn({ code: error.code, err: error }, 'retired tills could not be looked up; trying again');
+    }
+    await sleep(everyMs, signal);
+  }
+}
+
+async function look(pool: Pool, jobs: RetiredTillsOptions['jobs']): Promise<void> {
+  if (jobs.waitedFor.length === 0) return;
+  const retired = await rows<{ terminalId: string }>(
+    pool,
+    `SELECT terminal_id AS "terminalId" FROM payflow_sync.terminal
+     WHERE status = 'retired' AND terminal_id = ANY ($1)`,
+    [jobs.waitedFor],
+  );
+  for (const { terminalId } of retired) jobs.abandon(terminalId, retiredError(terminalId));
+}
