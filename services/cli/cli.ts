@@ -42,14 +42,12 @@ export class Cli {
     return createLogger({ level: logLevel === 'info' ? 'error' : logLevel });
   }
 
-  /** @param examples lines shown under --help */
+  /** @param examples lines shown under --help, without `payflow` unless variables stand before it */
   command(name: string, description: string, examples: readonly string[] = []): Command {
     const command = new Command(name).description(description);
     if (examples.length > 0) {
-      command.addHelpText(
-        'after',
-        `\nExamples:\n${examples.map((line) => `  $ payflow ${line}`).join('\n')}`,
-      );
+      const shown = examples.map((line) => (/^[A-Z_]+=/.test(line) ? line : `payflow ${line}`));
+      command.addHelpText('after', `\nExamples:\n${shown.map((line) => `  $ ${line}`).join('\n')}`);
     }
     return command;
   }

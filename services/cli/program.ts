@@ -1,5 +1,5 @@
 /** The program: all commands, and how errors end. */
-import { Command, CommanderError } from 'commander';
+import { CommanderError, type Command } from 'commander';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
 import { bootstrapCommand } from './commands/bootstrap.ts';
@@ -39,8 +39,12 @@ const COMMANDS = [
 /** @param args without the program's own name; @returns the exit code, never throws */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<ExitCode> {
   const cli = new Cli(options);
-  const program = new Command('payflow')
-    .description('Keeps tills (SQLite) and the centre (PostgreSQL) consistent: pull ↑, push ↓.')
+  const program = cli
+    .command('payflow', 'Keeps tills (SQLite) and the centre (PostgreSQL) consistent: pull ↑, push ↓.', [
+      'up --terminal till-1=./payflow.db@berlin-1',
+      'status',
+      'sync --terminal till-1 --wait',
+    ])
     .version(productVersion())
     .showSuggestionAfterError(true);
   for (const create of COMMANDS) program.addCommand(create(cli));

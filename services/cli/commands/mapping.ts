@@ -9,7 +9,9 @@ import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 
 export function mappingCommand(cli: Cli): Command {
-  return cli.command('mapping', 'the mapping of tables and columns').addCommand(checkCommand(cli));
+  return cli
+    .command('mapping', 'the mapping of tables and columns', ['mapping check'])
+    .addCommand(checkCommand(cli));
 }
 
 function checkCommand(cli: Cli): Command {

@@ -8,6 +8,7 @@ import {
   type Registration,
 } from '../../gateway/terminals.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { inTransaction } from '../../shared/database/postgres.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import { withCentre, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -15,7 +16,11 @@ import { EXIT } from '../exit-code.ts';
 
 export function terminalsCommand(cli: Cli): Command {
   return cli
-    .command('terminals', 'the tills')
+    .command('terminals', 'the tills', [
+      'terminals register --terminal till-7 --store berlin-1',
+      'terminals list',
+      'terminals retire till-7',
+    ])
     .addCommand(registerCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(retireCommand(cli));
@@ -43,11 +48,14 @@ function registerCommand(cli: Cli): Command {
       const registered = await withCentre(cli, async ({ pool, eventLog }) => {
         const stores = new Set(wanted.map(({ storeId }) => storeId));
         for (const storeId of stores) await ensureStoreStream(eventLog, topicPrefix, storeId, horizonDays);
-        const done: Registration[] = [];
-        for (const till of wanted) {
-          done.push(await registerTerminal(pool, { ...till, upPartitions: DEFAULT_UP_PARTITIONS }));
-        }
-        return done;
+        // All or none: a code that was made and then not printed would be lost.
+        return inTransaction(pool, async (client) => {
+          const done: Registration[] = [];
+          for (const till of wanted) {
+            done.push(await registerTerminal(client, { ...till, upPartitions: DEFAULT_UP_PARTITIONS }));
+          }
+          return done;
+        });
       });
       printRegistrations(cli, registered, options);
       return EXIT.yes;
@@ -79,7 +87,9 @@ function whichTerminals({ terminal, store, from }: RegisterOptions): WantedTermi
     if (terminal !== undefined || store !== undefined) {
       throw new PayflowError('USAGE', 'either --from, or --terminal and --store');
     }
-    return parseTerminalCsv(readCsv(from));
+    const wanted = parseTerminalCsv(readCsv(from));
+    if (wanted.length === 0) throw new PayflowError('USAGE', `--from ${from} names no till`);
+    return wanted;
   }
   if (terminal === undefined || store === undefined) {
     throw new PayflowError('USAGE', '--terminal and --store are needed (or --from)');
@@ -109,11 +119,16 @@ export function parseTerminalCsv(text: string): WantedTerminal[] {
   const head = (lines[0]?.cells ?? []).map((cell) => cell.toLowerCase().replace(/_?id$/, ''));
   const named = head.includes('terminal') && head.includes('store');
   const [terminalAt, storeAt] = named ? [head.indexOf('terminal'), head.indexOf('store')] : [0, 1];
+  const lineOf = new Map<string, number>();
   return lines.slice(named ? 1 : 0).map(({ number, cells }) => {
     const terminalId = cells[terminalAt];
     const storeId = cells[storeAt];
     if (!terminalId || !storeId)
       throw new PayflowError('USAGE', `line ${number} needs a terminal and a store`);
+    const before = lineOf.get(terminalId);
+    if (before !== undefined)
+      throw new PayflowError('USAGE', `line ${number} names ${terminalId} again, after line ${before}`);
+    lineOf.set(terminalId, number);
     return { terminalId, storeId };
   });
 }

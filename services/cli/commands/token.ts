@@ -9,7 +9,11 @@ const DAY_SECONDS = 86_400;
 
 export function tokenCommand(cli: Cli): Command {
   return cli
-    .command('token', 'access tokens of people and programs')
+    .command('token', 'access tokens of people and programs', [
+      'token create --role viewer --name dashboard',
+      'token list',
+      'token revoke dashboard',
+    ])
     .addCommand(createCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(revokeCommand(cli));

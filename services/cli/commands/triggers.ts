@@ -12,7 +12,9 @@ import { withTillFile } from '../till/till-file.ts';
 
 export function triggersCommand(cli: Cli): Command {
   return cli
-    .command('triggers', 'the triggers that the agent keeps in payflow.db')
+    .command('triggers', 'the triggers that the agent keeps in payflow.db', [
+      'triggers show --terminal-db payflow.db',
+    ])
     .addCommand(showCommand(cli));
 }
 

@@ -27,6 +27,7 @@ describe('help', () => {
       ['up'],
       ['run'],
       ['setup'],
+      ['terminals'],
       ['terminals', 'register'],
       ['terminals', 'list'],
       ['terminals', 'retire'],
@@ -36,8 +37,11 @@ describe('help', () => {
       ['sync'],
       ['status'],
       ['replay'],
+      ['mapping'],
       ['mapping', 'check'],
+      ['triggers'],
       ['triggers', 'show'],
+      ['token'],
       ['token', 'create'],
       ['token', 'list'],
       ['token', 'revoke'],
@@ -49,6 +53,8 @@ describe('help', () => {
       expect(help.code).toBe(0);
       expect(help.stdout).toContain('Examples:');
       expect(help.stdout).toContain(`$ payflow ${path.join(' ')}`);
+      // Variables stand before the command, so that the line can be pasted.
+      expect(help.stdout).not.toMatch(/\$ payflow [A-Z_]+=/);
     }
   });
 });
@@ -191,6 +197,7 @@ describe('arguments', () => {
       expect(parseTerminalCsv(csv)).toEqual(expected);
     }
     expect(() => parseTerminalCsv('terminal,store\nt1,s1\nt2\n')).toThrowError(/line 3/);
+    expect(() => parseTerminalCsv('terminal,store\nt1,s1\nt2,s1\nt1,s2\n')).toThrowError(/line 4.*line 2/);
   });
 
   it('prints durations and sizes with their units', () => {
