@@ -1,9 +1,11 @@
 /** Wires central-apply: configuration → pool, event log → a reader per partition, retention → wait. */
+import type { Pool } from 'pg';
 import { requireSettings, type Config } from '../shared/config.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { runAll, withReleasers } from '../shared/lifecycle.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
 import { counter } from '../shared/metrics.ts';
-import { createPool } from '../shared/database/postgres.ts';
+import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
 import { CentralApply } from './apply.ts';
@@ -48,8 +50,22 @@ export async function runApply(config: Config, start: ApplyStart): Promise<void>
       onApplied: counted(start),
     });
     const retention = new OutcomeRetention({ pool, retentionDays, log });
-    await runAll([apply, retention], start.signal);
+    await runAll([apply, retention], start.signal).catch(async (error: unknown) => {
+      throw await explained(pool, error);
+    });
   });
+}
+
+/** A statement that fits nothing most often means that nobody has run `setup` here. */
+async function explained(pool: Pool, error: unknown): Promise<unknown> {
+  if (!(error instanceof PayflowError) || error.code !== 'DB_SCHEMA') return error;
+  const { rows } = await pool
+    .query<{ missing: boolean }>(`SELECT to_regclass('payflow_sync.progress') IS NULL AS missing`)
+    .catch((failure: unknown) => {
+      throw wrapPostgresError(failure);
+    });
+  if (rows[0]?.missing !== true) return error;
+  return new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing', { cause: error });
 }
 
 function counted({ registry }: ApplyStart): (result: GroupResult) => void {

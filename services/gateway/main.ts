@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { supervise, withReleasers, type Health } from '../shared/lifecycle.ts';
+import { superviseOnce, withReleasers, type Health } from '../shared/lifecycle.ts';
 import { createRegistry } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
@@ -87,20 +87,14 @@ async function resumeJobs(
   config: Config,
   { signal, onHealth }: { signal: AbortSignal; onHealth: (health: Health) => void },
 ): Promise<void> {
-  const resumed = new AbortController();
   // Ready only once it listens, so that part is not passed on.
   const onTrouble = (health: Health) => {
     if (health.state !== 'ready') onHealth(health);
   };
-  await supervise(
-    AbortSignal.any([signal, resumed.signal]),
-    { log: context.log, onHealth: onTrouble },
-    async () => {
-      await new JobStore(context.pool).removeFinishedBefore(config.retentionDays);
-      await context.jobs.resume();
-      resumed.abort();
-    },
-  );
+  await superviseOnce(signal, { log: context.log, onHealth: onTrouble }, async () => {
+    await new JobStore(context.pool).removeFinishedBefore(config.retentionDays);
+    await context.jobs.resume();
+  });
 }
 
 async function listen(

@@ -33,13 +33,17 @@ export class HealthBoard implements HealthParts {
   /**
    * For one of several services in one process: its parts are named after it. Until it has named its first
    * part the service itself counts as starting, so that nobody is told `ready` while one is still loading.
+   * @param called how its parts are called here
    */
-  scope(prefix: string): HealthParts {
+  scope(
+    prefix: string,
+    called = (part: string) => (part === prefix ? `${part} service` : `${prefix} ${part}`),
+  ): HealthParts {
     this.part(prefix);
     return {
       part: (name) => {
         this.#parts.delete(prefix);
-        return this.part(name === prefix ? `${name} service` : `${prefix} ${name}`);
+        return this.part(called(name));
       },
     };
   }

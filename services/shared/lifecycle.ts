@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
-import { asPayflowError, type PayflowError } from './errors.ts';
+import { asPayflowError, errorLine, type PayflowError } from './errors.ts';
 
 export interface Service {
   readonly name: string;
@@ -118,11 +118,29 @@ export async function supervise(
       const waitMs = Math.round(backoff.next());
       options.log.warn(
         { code: error.code, err: error, waitMs },
-        `${error.message}; trying again in ${waitMs} ms`,
+        `${errorLine(error)} Trying again in ${waitMs} ms.`,
       );
       await sleep(waitMs, signal);
     }
   }
+}
+
+/**
+ * Supervises what has to succeed once. @returns what the attempt gave, or undefined when the signal came first
+ */
+export async function superviseOnce<T>(
+  signal: AbortSignal,
+  options: SuperviseOptions,
+  attempt: () => Promise<T> | T,
+): Promise<T | undefined> {
+  const done = new AbortController();
+  let result: T | undefined;
+  await supervise(AbortSignal.any([signal, done.signal]), options, async (ready) => {
+    result = await attempt();
+    ready();
+    done.abort();
+  });
+  return result;
 }
 
 /** Runs all services until the signal is aborted or one of them fails; then stops the others and throws its error. */

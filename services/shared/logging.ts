@@ -16,7 +16,10 @@ export interface LoggerOptions {
 /** Paths whose values are replaced, whatever is logged by mistake. */
 const REDACTED = ['token', 'password', 'authorization', 'databaseUrl', 'enrolmentCode'];
 
-/** @returns a logger whose `err` entries carry our code and remedy beside the stack */
+/**
+ * @returns a logger whose `err` entries carry our code and remedy; with the stack, unless it is an outage that
+ * goes away by itself: a day without network is then a line per attempt, and nobody looks for a defect in it
+ */
 export function createLogger(options: LoggerOptions): Logger {
   const destination = options.destination ?? process.stderr;
   const readable = options.pretty ?? destination.isTTY === true;
@@ -38,5 +41,7 @@ function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const plain = pino.stdSerializers.err(error);
   if (!(error instanceof PayflowError)) return plain;
-  return { ...plain, code: error.code, remedy: error.remedy, details: error.details };
+  const { code, remedy, details } = error;
+  if (error.retry === 'timed') return { type: plain.type, message: plain.message, code, remedy, details };
+  return { ...plain, code, remedy, details };
 }

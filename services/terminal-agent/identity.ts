@@ -6,10 +6,11 @@
  * gives the same till again.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isErrorCode } from '../shared/agent-protocol.ts';
+import { makeDataDir } from '../shared/data-dir.ts';
 import { PayflowError } from '../shared/errors.ts';
 
 const IDENTITY_FILE = 'terminal.json';
@@ -69,7 +70,7 @@ export interface EnrolTillOptions {
  */
 export async function enrolTill(options: EnrolTillOptions): Promise<TerminalIdentity> {
   const { dataDir, gatewayUrl, code, terminalId } = options;
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(dataDir, 'private');
   if (!existsSync(join(dataDir, KEY_FILE))) writePrivately(dataDir, KEY_FILE, newKey());
   const privateKey = readKey(dataDir);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();

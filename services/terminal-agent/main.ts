@@ -1,6 +1,6 @@
 /** Wires a till's agent: configuration and enrolment → event log → agent → wait. */
 import { requireSettings, type Config } from '../shared/config.ts';
-import { withReleasers } from '../shared/lifecycle.ts';
+import { superviseOnce, withReleasers } from '../shared/lifecycle.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
 import { gauge } from '../shared/metrics.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
@@ -24,23 +24,28 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
     const { brokers } = identity;
     const eventLog = start.eventLog ?? openEventLog(config, { clientId: 'payflow-terminal', log, brokers });
     if (start.eventLog === undefined) onRelease(() => eventLog.close());
-    const agent = new TerminalAgent({
-      terminalDb,
-      dataDir: config.dataDir,
-      eventLog,
-      prefix: identity.prefix,
-      identity,
-      log,
-      mode: config.syncMode,
-      batchSize: config.syncBatchSize,
-      txRows: config.txRows,
-      resendAfterMs: config.resendAfterMs,
-      horizonDays: config.horizonDays,
-      retentionDays: config.retentionDays,
-      freeMb: config.freeMb,
-      ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
-      ...(start.health && { health: start.health }),
-    });
+    const open = () =>
+      new TerminalAgent({
+        terminalDb,
+        dataDir: config.dataDir,
+        eventLog,
+        prefix: identity.prefix,
+        identity,
+        log,
+        mode: config.syncMode,
+        batchSize: config.syncBatchSize,
+        txRows: config.txRows,
+        resendAfterMs: config.resendAfterMs,
+        horizonDays: config.horizonDays,
+        retentionDays: config.retentionDays,
+        freeMb: config.freeMb,
+        ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
+        ...(start.health && { health: start.health }),
+      });
+    // A file that the app holds for long (a backup, a VACUUM) or a disk in trouble is waited for, at start too.
+    const onHealth = start.health?.part('till file');
+    const agent = await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, open);
+    if (agent === undefined) return;
     onRelease(() => agent.close());
     measure(agent, identity.terminalId, start);
     start.onOpen?.(agent);

@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander';
 import type { Logger } from 'pino';
 import { requireSettings } from '../../shared/config.ts';
 import { HealthBoard } from '../../shared/health.ts';
-import { supervise, withReleasers } from '../../shared/lifecycle.ts';
+import { superviseOnce, withReleasers } from '../../shared/lifecycle.ts';
 import { openEventLog } from '../../shared/log/open-event-log.ts';
 import { createRegistry } from '../../shared/metrics.ts';
 import { serveOperations } from '../../shared/service-http.ts';
@@ -30,7 +30,7 @@ export function runCommand(cli: Cli): Command {
 
 async function runOne(cli: Cli, name: ServiceName): Promise<void> {
   const { config, signal } = cli;
-  if (name !== 'terminal') requireSettings(config, 'databaseUrl');
+  requireSettings(config, name === 'terminal' ? 'terminalDb' : 'databaseUrl');
   const log = cli.serviceLog();
   const health = new HealthBoard();
   const registry = createRegistry();
@@ -39,6 +39,8 @@ async function runOne(cli: Cli, name: ServiceName): Promise<void> {
       const operations = await serveOperations({ port: config.metricsPort, health, registry });
       onRelease(() => operations.close());
     }
+    // From now on: an enrolled till is not ready before its agent is.
+    const parts = health.scope(name, (part) => part);
     if (name === 'terminal') await enrolWhenPossible(cli, log, health);
     if (signal.aborted) return;
     // The gateway alone neither reads nor writes the log.
@@ -56,7 +58,7 @@ async function runOne(cli: Cli, name: ServiceName): Promise<void> {
     const running = runService(name, config, {
       log,
       signal,
-      health,
+      health: parts,
       registry,
       ...(eventLog && { eventLog }),
     });
@@ -69,11 +71,7 @@ async function runOne(cli: Cli, name: ServiceName): Promise<void> {
 
 /** A gateway that is away is waited for; a wrong code, or none, ends the start. */
 async function enrolWhenPossible(cli: Cli, log: Logger, health: HealthBoard): Promise<void> {
-  const enrolled = new AbortController();
-  const signal = AbortSignal.any([cli.signal, enrolled.signal]);
-  await supervise(signal, { log, onHealth: health.part('enrolment') }, async (ready) => {
-    await ensureEnrolled(cli.config);
-    ready();
-    enrolled.abort();
-  });
+  await superviseOnce(cli.signal, { log, onHealth: health.part('enrolment') }, () =>
+    ensureEnrolled(cli.config),
+  );
 }

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
@@ -7,6 +6,7 @@ import { ensureStoreStream, setupCentre } from '../../central-capture/setup/setu
 import { runGateway } from '../../gateway/main.ts';
 import { registerTerminal } from '../../gateway/terminals.ts';
 import { maskUrl, type Config } from '../../shared/config.ts';
+import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { HealthBoard } from '../../shared/health.ts';
 import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
@@ -63,7 +63,7 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
   const mapping = readMapping(cli.config);
   const say = (text: string) => cli.output.note(text);
   await withReleasers(async (onRelease) => {
-    mkdirSync(cli.config.dataDir, { recursive: true });
+    makeDataDir(cli.config.dataDir, 'shared');
     const log = upLog(cli);
     const config = await withUsablePorts(cli.config, say);
     const database = await openDatabase(config, onRelease, say);

@@ -1,10 +1,12 @@
 /** Does something with the agent of an enrolled till on this machine whose service is stopped. */
 import type { Config } from '../../shared/config.ts';
-import { PayflowError } from '../../shared/errors.ts';
 import type { TerminalAgent } from '../../terminal-agent/agent.ts';
 import { loadIdentity } from '../../terminal-agent/identity.ts';
 import { runTerminal } from '../../terminal-agent/main.ts';
+import { errorLine, PayflowError } from '../../shared/errors.ts';
+import type { HealthParts } from '../../shared/health.ts';
 import type { Cli } from '../cli.ts';
+import type { Output } from '../terminal-output.ts';
 
 /**
  * Runs the agent on `file` only as long as `body` takes.
@@ -24,7 +26,12 @@ export async function withStoppedTill<T>(
   const signal = AbortSignal.any([cli.signal, stop.signal]);
   let opened: (agent: TerminalAgent) => void = () => undefined;
   const agent = new Promise<TerminalAgent>((resolve) => (opened = resolve));
-  const running = runTerminal(config, { log: cli.commandLog(), signal, onOpen: opened });
+  const running = runTerminal(config, {
+    log: cli.commandLog(),
+    signal,
+    health: troublesTold(cli.output),
+    onOpen: opened,
+  });
   // The agent ends by itself only when it fails or is interrupted; then nothing more is waited for.
   const ended = running.then(() => {
     throw new PayflowError('SYNC_TIMEOUT', 'interrupted');
@@ -35,4 +42,16 @@ export async function withStoppedTill<T>(
     stop.abort();
     await Promise.allSettled([running, ended]);
   }
+}
+
+/** The agent waits for Kafka or a locked file; whoever waits for the command is told why, once. */
+function troublesTold(output: Output): HealthParts {
+  const told = new Set<string>();
+  return {
+    part: () => (health) => {
+      if (health.state !== 'unready' || told.has(health.error.code)) return;
+      told.add(health.error.code);
+      output.note(errorLine(health.error));
+    },
+  };
 }

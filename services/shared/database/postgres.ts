@@ -143,9 +143,12 @@ export function postgresFacts(error: unknown): PostgresFacts | null {
  */
 export function wrapPostgresError(error: unknown): PayflowError {
   if (error instanceof PayflowError) return error;
-  const message = error instanceof Error ? describe(error) : String(error);
+  const said = error instanceof Error ? describe(error) : String(error);
   const facts = postgresFacts(error);
-  return new PayflowError(classify(error), message, {
+  const code = classify(error);
+  // The remedy speaks of the variable that is named.
+  const message = code === 'CONFIG_INVALID' ? `DATABASE_URL: ${said}` : said;
+  return new PayflowError(code, message, {
     cause: error,
     ...(facts === null ? {} : { details: { ...facts } }),
   });

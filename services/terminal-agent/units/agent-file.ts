@@ -4,8 +4,8 @@
  * (synchronous = FULL: a unit that a power cut takes back after it was published could be cut differently).
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataDir } from '../../shared/data-dir.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 
@@ -78,7 +78,7 @@ export class AgentFile {
 
   /** `<dataDir>/<terminal>.agent.db`, made when it is not there. */
   static open(dataDir: string, terminalId: string, newIncarnation: () => string = randomUUID): AgentFile {
-    mkdirSync(dataDir, { recursive: true });
+    makeDataDir(dataDir, 'shared');
     const db = openDatabase(join(dataDir, `${terminalId}.agent.db`), { mustExist: false });
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');

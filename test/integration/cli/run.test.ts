@@ -52,7 +52,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('what a person must mend ends the start with exit 2', () => {
-  it.each(['capture', 'gateway'])('%s on a centre that is not set up', async (service) => {
+  it.each(['capture', 'apply', 'gateway'])('%s on a centre that is not set up', async (service) => {
     const { code, stderr } = await payflow(['run', service], env);
     expect({ code, stderr }).toMatchObject({
       code: 2,
@@ -69,6 +69,28 @@ describe('what a person must mend ends the start with exit 2', () => {
       stderr: expect.stringMatching(/^\[DB_AUTH\] .+\n$/) as string,
     });
   });
+
+  it('a database that is not there, with the variable that names it', async () => {
+    const url = new URL(postgres.url);
+    url.pathname = '/none_of_that_name';
+    const { code, stderr } = await payflow(['run', 'gateway'], { ...env, DATABASE_URL: url.href });
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[CONFIG_INVALID\] DATABASE_URL: .+\n$/) as string,
+    });
+  });
+
+  it.each([['up'], ['enroll', '--code', 'ABCD-EFGH-JKMN-PQRS']])(
+    '%s with a DATA_DIR that is a file',
+    async (...args) => {
+      const file = join(folder, 'a-file');
+      writeFileSync(file, '');
+      expect(await payflow(args, { DATA_DIR: file })).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/^\[CONFIG_INVALID\] DATA_DIR .+\n$/) as string,
+      });
+    },
+  );
 
   it.each(['setup', 'run capture'])('%s with a role that may not replicate', async (command) => {
     await setUp();
@@ -138,6 +160,16 @@ async function setUp(): Promise<void> {
   await setupCentre({ pool, eventLog, prefix, mapping, horizonDays: 14, upPartitions: 2 });
   await eventLog.close();
   await pool.end();
+}
+
+async function readyParts(port: number): Promise<{ name: string; state: string; code?: string }[]> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    return ((await response.json()) as { parts: { name: string; state: string; code?: string }[] }).parts;
+  } catch {
+    // It does not listen yet.
+    return [];
+  }
 }
 
 describe('what comes back is waited for', () => {
@@ -230,10 +262,16 @@ describe('run terminal', () => {
     return file;
   }
 
-  const start = (dataDir: string, file: string, signal?: AbortSignal) =>
+  const start = (dataDir: string, file: string, signal?: AbortSignal, metricsPort = 0) =>
     payflow(
       ['run', 'terminal'],
-      { DATA_DIR: dataDir, TERMINAL_DB: file, KAFKA_BROKERS: NO_BROKER, LOG_LEVEL: 'silent' },
+      {
+        DATA_DIR: dataDir,
+        TERMINAL_DB: file,
+        KAFKA_BROKERS: NO_BROKER,
+        LOG_LEVEL: 'silent',
+        METRICS_PORT: String(metricsPort),
+      },
       signal,
     );
 
@@ -266,6 +304,28 @@ describe('run terminal', () => {
       code: 2,
       stderr: expect.stringMatching(/^\[TERMINAL_DB_READ_ONLY\] .+\n$/) as string,
     });
+  });
+
+  it('waits, alive but unready, for a file that another program holds', async () => {
+    const file = tillFile('busy.db');
+    const app = new Database(file);
+    app.exec('BEGIN EXCLUSIVE');
+    const stop = new AbortController();
+    const port = await freePort();
+    const running = start(enrolledFolder('t-4'), file, stop.signal, port);
+    const state = async (name: string) => {
+      const parts = await readyParts(port);
+      return parts.find((part) => part.name === name);
+    };
+    await until(
+      async () => (await state('till file'))?.code === 'TERMINAL_DB_BUSY',
+      'the file is waited for',
+    );
+    app.exec('ROLLBACK');
+    app.close();
+    await until(async () => (await state('till file'))?.state === 'ready', 'the file is opened');
+    stop.abort();
+    expect(await running).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('ends with 2 when another agent has the file, and waits for Kafka where it has it', async () => {

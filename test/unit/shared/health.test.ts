@@ -26,6 +26,17 @@ describe('the health board', () => {
     ]);
   });
 
+  it('counts a service that has not named a part yet as starting, whatever else is ready', () => {
+    const board = new HealthBoard();
+    const terminal = board.scope('terminal', (part) => part);
+    board.part('enrolment')({ state: 'ready' });
+    expect(board.ready).toBe(false);
+    const file = terminal.part('till file');
+    expect(board.report().map(({ name }) => name)).toEqual(['enrolment', 'till file']);
+    file({ state: 'ready' });
+    expect(board.ready).toBe(true);
+  });
+
   it('stops waiting when it is told to', async () => {
     const stop = new AbortController();
     const ready = new HealthBoard().whenReady(stop.signal);
