@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { until } from '../../scripts/support/until.ts';
 import { LINK_TABLE, MAPPING_TABLE, PROGRESS_TABLE } from '../../services/shared/records/change-record.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
@@ -139,11 +140,7 @@ export class AgentTill {
 
   /** @throws Error that says what was still missing */
   async until(what: string, reached: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    while (!(await reached())) {
-      if (Date.now() > deadline) throw new Error(`not reached in ${timeoutMs} ms: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until(reached, what, { deadlineMs: timeoutMs, everyMs: 10 });
   }
 
   async close(): Promise<void> {

@@ -1,56 +1,145 @@
 import type { Command } from 'commander';
-import { PayflowError } from '../../shared/errors.ts';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal } from '../../shared/catalog/table-binding.ts';
+import { bindLocal, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { isEnrolled, loadIdentity } from '../../terminal-agent/identity.ts';
 import { triggerStatusColumns } from '../../terminal-agent/till/status-columns.ts';
-import { isCapturable } from '../../terminal-agent/till/sync-install.ts';
+import {
+  installSync,
+  isCapturable,
+  removeTriggers,
+  uuidIndexOf,
+} from '../../terminal-agent/till/sync-install.ts';
+import { newerMapping } from '../../terminal-agent/till/till-database.ts';
 import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import { withTillFile } from '../till/till-file.ts';
+import { changeTillFile, withTillFile } from '../till/till-file.ts';
 
 export function triggersCommand(cli: Cli): Command {
   return cli
     .command('triggers', 'the triggers that the agent keeps in payflow.db', [
       'triggers show --terminal-db payflow.db',
+      'triggers install --terminal-db payflow.db',
+      'triggers remove --terminal-db payflow.db',
     ])
-    .addCommand(showCommand(cli));
+    .addCommand(showCommand(cli))
+    .addCommand(installCommand(cli))
+    .addCommand(removeCommand(cli));
 }
 
-interface ShownTrigger {
+interface FileOption {
+  readonly terminalDb?: string;
+}
+
+function onFile(command: Command): Command {
+  return command.option('--terminal-db <file>', 'the till file; default: TERMINAL_DB');
+}
+
+function fileOf(cli: Cli, { terminalDb }: FileOption): string {
+  const file = terminalDb ?? cli.config.terminalDb;
+  if (file === undefined) throw new PayflowError('USAGE', '--terminal-db is needed');
+  return file;
+}
+
+/** On an enrolled till the mapping that its agent uses; elsewhere MAPPING_FILE. */
+function mappingFor(cli: Cli, db: SqliteDatabase): Mapping {
+  const { dataDir } = cli.config;
+  if (!isEnrolled(dataDir)) return readMapping(cli.config);
+  const { mapping } = loadIdentity(dataDir);
+  return newerMapping(db, parseMapping(mapping.source, mapping.version));
+}
+
+interface ShownObject {
   readonly table: string;
   readonly name: string;
   readonly sql: string;
 }
 
 function showCommand(cli: Cli): Command {
-  const command = cli
-    .command('show', 'print their SQL for this file and mapping, for review; nothing is changed', [
-      'triggers show --terminal-db payflow.db > triggers.sql',
-    ])
-    .option('--terminal-db <file>', 'the till file; default: TERMINAL_DB');
-  return withJson(command).action(
-    cli.action(async ({ terminalDb, json }: JsonOption & { terminalDb?: string }) => {
-      const file = terminalDb ?? cli.config.terminalDb;
-      if (file === undefined) throw new PayflowError('USAGE', '--terminal-db is needed');
-      const triggers = readTriggers(cli, file);
-      if (json === true) cli.output.json(triggers);
-      else for (const { sql } of triggers) cli.output.line(`${sql.trim().replace(/;?$/, ';')}\n`);
+  const command = cli.command(
+    'show',
+    'print their SQL for this file and mapping, for review; nothing is changed',
+    ['triggers show --terminal-db payflow.db > triggers.sql'],
+  );
+  return withJson(onFile(command)).action(
+    cli.action(async (options: JsonOption & FileOption) => {
+      const shown = withTillFile(fileOf(cli, options), (db) =>
+        objectsOf(db, bindLocal(mappingFor(cli, db), readLocalCatalog(db))),
+      );
+      if (options.json === true) cli.output.json(shown);
+      else for (const { sql } of shown) cli.output.line(`${sql.trim().replace(/;?$/, ';')}\n`);
       return EXIT.yes;
     }),
   );
 }
 
-function readTriggers(cli: Cli, file: string): ShownTrigger[] {
-  const mapping = readMapping(cli.config);
-  return withTillFile(file, (db) =>
-    [...bindLocal(mapping, readLocalCatalog(db)).tables.values()].filter(isCapturable).flatMap((table) =>
-      triggersOf(table, triggerStatusColumns(db, table)).map(({ name, sql }) => ({
-        table: table.local.name,
-        name,
-        sql,
-      })),
-    ),
+/** Everything of ours that stands on the app's tables: an index where none of the app's serves, and triggers. */
+function objectsOf(db: SqliteDatabase, { tables }: LocalBinding): ShownObject[] {
+  return [...tables.values()].filter(isCapturable).flatMap((table) => {
+    const index = uuidIndexOf(db, table);
+    const triggers = triggersOf(table, triggerStatusColumns(db, table));
+    return [...(index === undefined ? [] : [index]), ...triggers].map(({ name, sql }) => ({
+      table: table.local.name,
+      name,
+      sql,
+    }));
+  });
+}
+
+function installCommand(cli: Cli): Command {
+  const command = cli.command(
+    'install',
+    'put them into the file ahead of the agent (which does it by itself): from then on changes are recorded',
+    ['triggers install --terminal-db payflow.db'],
   );
+  return onFile(command).action(
+    cli.action(async (options: FileOption) => {
+      const file = fileOf(cli, options);
+      const count = changeTillFile(file, (db) => {
+        const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
+        installSync(db, binding, cli.commandLog());
+        return objectsOf(db, binding).length;
+      });
+      cli.output.line(`${count} triggers and indexes are in ${file}`);
+      return EXIT.yes;
+    }),
+  );
+}
+
+function removeCommand(cli: Cli): Command {
+  const command = cli
+    .command(
+      'remove',
+      'take them off the app’s tables; what the app does then is not recorded, until the agent starts again',
+      ['triggers remove --terminal-db payflow.db'],
+    )
+    .option('--force', 'even if recorded changes have not reached the centre');
+  return onFile(command).action(
+    cli.action(async (options: FileOption & { force?: true }) => {
+      const file = fileOf(cli, options);
+      const removed = changeTillFile(file, (db) => {
+        const open = unsettledChanges(db);
+        if (open > 0 && options.force !== true) {
+          throw new PayflowError(
+            'CONFLICT',
+            `${open} changes in ${file} are not settled; --force removes anyway`,
+          );
+        }
+        return removeTriggers(db);
+      });
+      cli.output.line(`${removed.length} triggers and indexes removed from ${file}`);
+      return EXIT.yes;
+    }),
+  );
+}
+
+function unsettledChanges(db: SqliteDatabase): number {
+  const hasOutbox = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_outbox'`).get();
+  if (hasOutbox === undefined) return 0;
+  return db.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ?? 0;
 }

@@ -1,12 +1,20 @@
-/** A till's file on this machine, looked at without changing it. */
-import { existsSync } from 'node:fs';
+/** A till's file on this machine: looked at without changing it, or changed while no agent has it. */
+import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { PayflowError } from '../../shared/errors.ts';
-import { wrapSqliteError, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import {
+  inImmediate,
+  openDatabase,
+  realDatabasePath,
+  wrapSqliteError,
+  type SqliteDatabase,
+} from '../../shared/database/sqlite.ts';
+import { AgentLock } from '../../terminal-agent/till/agent-lock.ts';
 
 /** @throws PayflowError TERMINAL_DB_MISSING, TERMINAL_DB_INVALID */
 export function withTillFile<T>(file: string, body: (db: SqliteDatabase) => T): T {
   if (!existsSync(file)) throw new PayflowError('TERMINAL_DB_MISSING', `${file} does not exist`);
+  if (!statSync(file).isFile()) throw new PayflowError('TERMINAL_DB_INVALID', `${file} is not a file`);
   let db: SqliteDatabase | undefined;
   try {
     db = new Database(file, { readonly: true, fileMustExist: true });
@@ -17,3 +25,24 @@ export function withTillFile<T>(file: string, body: (db: SqliteDatabase) => T): 
     db?.close();
   }
 }
+
+/**
+ * Runs `body` as one write transaction.
+ * @throws PayflowError TERMINAL_DB_IN_USE while an agent has it, TERMINAL_DB_MISSING, _READ_ONLY, _INVALID, _BUSY
+ */
+export function changeTillFile<T>(file: string, body: (db: SqliteDatabase) => T): T {
+  const path = realDatabasePath(file);
+  const lock = AgentLock.take(path);
+  let db: SqliteDatabase | undefined;
+  try {
+    const opened = openDatabase(path, { mustExist: true, busyTimeoutMs: BUSY_TIMEOUT_MS });
+    db = opened;
+    return inImmediate(opened, () => body(opened));
+  } finally {
+    db?.close();
+    lock.release();
+  }
+}
+
+/** A person waits for it, and the app may be in the middle of a sale. */
+const BUSY_TIMEOUT_MS = 10_000;

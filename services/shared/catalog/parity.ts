@@ -38,6 +38,16 @@ export function parity(
         ...relationFindings(table, { mapping, centralTable, localTable, local }),
       );
   }
+  // One table more or less is the till's affair; none at all is another program's file, or an empty one.
+  const [first] = mapping.tables;
+  if (first !== undefined && !mapping.tables.some((table) => local.has(table.local)))
+    findings.push({
+      kind: 'mismatch',
+      table: first.local,
+      code: 'no_local_table',
+      message: 'this file has none of the mapped tables',
+      remedy: 'name the file of the point-of-sale app, or correct the table names in the mapping',
+    });
   return [
     ...findings.filter(({ kind }) => kind === 'mismatch'),
     ...findings.filter(({ kind }) => kind === 'warning'),

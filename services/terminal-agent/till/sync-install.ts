@@ -18,6 +18,8 @@ import { triggerStatusColumns } from './status-columns.ts';
 import { mayBeCopied, type Trigger } from './trigger-sql.ts';
 import { TRIGGER_NAME, triggersOf } from './triggers.ts';
 
+const UUID_INDEX = 'sync_uuid_';
+
 /** A table without a key, or with nothing mapped, cannot be captured; parity lists it. */
 export function isCapturable(table: BoundTable): boolean {
   return table.local.key.length > 0 && table.columns.length > 0;
@@ -25,6 +27,7 @@ export function isCapturable(table: BoundTable): boolean {
 
 export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): void {
   checkOwnTables(db);
+  tellMissing(db, binding, log);
   db.exec(LOCAL_SCHEMA);
   const wanted = new Set<string>();
   for (const table of binding.tables.values()) {
@@ -40,6 +43,14 @@ export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logg
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
   dropTriggers(db, stale);
+}
+
+/** Each time that tables and mapping are put together: at the start, and when one of them changed. */
+function tellMissing(db: SqliteDatabase, { tables, missing }: LocalBinding, log: Logger): void {
+  if (missing.length === 0) return;
+  const names = missing.map(({ local }) => local);
+  if (tables.size > 0) log.info({ tables: names }, 'mapped tables that this till lacks are skipped');
+  else log.warn({ tables: names }, `${db.name} has none of the mapped tables; is it the file of the app?`);
 }
 
 /** Another program's table under one of our names would make our triggers fail inside the app's statements. */
@@ -87,21 +98,53 @@ function installTables(db: SqliteDatabase, { local, columns }: BoundTable): void
   }
 }
 
-/** An insert is asked whether its UUID is a copy: without any index that would read the whole table. */
 function installUuidIndex(db: SqliteDatabase, table: BoundTable): void {
+  const index = uuidIndexOf(db, table);
+  if (index !== undefined && !exists(db, index.name)) db.exec(index.sql);
+}
+
+/**
+ * An insert is asked whether its UUID is a copy: without any index that would read the whole table.
+ * @returns undefined where that is not asked, or an index of the app serves
+ */
+export function uuidIndexOf(
+  db: SqliteDatabase,
+  table: BoundTable,
+): { readonly name: string; readonly sql: string } | undefined {
   const { identityColumn, local } = table;
-  if (identityColumn === null || !mayBeCopied(table)) return;
-  const indexed = db
-    .prepare<[string, string], number>(
+  if (identityColumn === null || !mayBeCopied(table)) return undefined;
+  const name = `${UUID_INDEX}${local.name}`;
+  const served = db
+    .prepare<[string, string, string], number>(
       `SELECT count(*) FROM pragma_index_list(?) AS l JOIN pragma_index_info(l.name) AS i
-        WHERE i.seqno = 0 AND i.name = ? AND l.partial = 0`,
+        WHERE i.seqno = 0 AND i.name = ? AND l.partial = 0 AND l.name <> ?`,
     )
     .pluck()
-    .get(local.name, identityColumn);
-  if (indexed !== 0) return;
-  db.exec(
-    `CREATE INDEX ${quoteName(`sync_uuid_${local.name}`)} ON ${quoteName(local.name)} (${quoteName(identityColumn)})`,
-  );
+    .get(local.name, identityColumn, name);
+  if (served !== 0) return undefined;
+  const sql = `CREATE INDEX ${quoteName(name)} ON ${quoteName(local.name)} (${quoteName(identityColumn)})`;
+  return { name, sql };
+}
+
+function exists(db: SqliteDatabase, name: string): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(name) !== undefined;
+}
+
+/**
+ * Takes our triggers and indexes off the app's tables; what was recorded stays. Inside the caller's transaction.
+ * @returns the names of what was removed
+ */
+export function removeTriggers(db: SqliteDatabase): string[] {
+  const triggers = ownTriggers(db);
+  const indexes = db
+    .prepare<[string], string>(
+      `SELECT name FROM sqlite_master WHERE type = 'index' AND substr(name, 1, ${UUID_INDEX.length}) = ?`,
+    )
+    .pluck()
+    .all(UUID_INDEX);
+  dropTriggers(db, triggers);
+  for (const name of indexes) db.exec(`DROP INDEX ${quoteName(name)}`);
+  return [...triggers, ...indexes];
 }
 
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {

@@ -273,7 +273,8 @@ export class TillDatabase {
   }
 }
 
-function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
+/** The mapping of enrolment, or a newer one that came through the log and is kept in the file. */
+export function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
   const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
   if (!hasMeta) return enrolled;
   const meta = db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck();

@@ -116,7 +116,10 @@ describe('exit codes', () => {
     const invalid = await payflow(['triggers', 'show', '--terminal-db', text]);
     expect(invalid).toMatchObject({ code: 2 });
     expect(invalid.stderr).toContain('[TERMINAL_DB_INVALID]');
-    const env = { DATA_DIR: folder, LOG_LEVEL: 'silent' };
+    const aFolder = await payflow(['parity', '--terminal-db', folder]);
+    expect(aFolder).toMatchObject({ code: 2 });
+    expect(aFolder.stderr).toContain('[TERMINAL_DB_INVALID]');
+    const env = { DATA_DIR: folder, TERMINAL_DB: text, LOG_LEVEL: 'silent' };
     const stranger = await payflow(['run', 'terminal'], env);
     expect(stranger).toMatchObject({ code: 2 });
     expect(stranger.stderr).toContain('[TERMINAL_NOT_ENROLLED]');

@@ -38,7 +38,7 @@ class MemoryLog implements EventLog {
       const batch = this.records.slice(next);
       next += batch.length;
       if (batch.length > 0) yield batch;
-      else await new Promise((resolve) => setTimeout(resolve, 1));
+      await until(() => signal.aborted || this.records.length > next, 'more records', { everyMs: 1 });
     }
   }
 

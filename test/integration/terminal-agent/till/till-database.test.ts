@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../../services/shared/error-codes.ts';
 import { PayflowError } from '../../../../services/shared/errors.ts';
@@ -39,6 +40,20 @@ const openFile = (file: string, terminalId = 'T1') =>
     incarnation: 'i1',
     log: silentLog,
   });
+
+/** What is said while the file is opened. */
+function saidAtOpening(file: string, mapping: string): string[] {
+  const said: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void said.push(line) });
+  TillDatabase.open({
+    file,
+    mapping: parseMapping(mapping, 1),
+    terminalId: 'T1',
+    incarnation: 'i1',
+    log,
+  }).close();
+  return said;
+}
 
 function codeOf(body: () => TillDatabase): ErrorCode | 'opened' {
   try {
@@ -90,6 +105,17 @@ describe('a till file that cannot be used is refused with its own code', () => {
     chmodSync(folder, 0o777);
     chmodSync(file, 0o444);
     expect(codeOf(() => asNobody(() => openFile(file)))).toBe('TERMINAL_DB_READ_ONLY');
+  });
+
+  it('but not one that lacks mapped tables, which is said; loudly where it has none', () => {
+    const file = newFile();
+    expect(saidAtOpening(file, `${MAPPING}  others: {scope: global}\n`)).toContainEqual(
+      expect.stringMatching(/"level":30.*"tables":\["others"\].*skipped/),
+    );
+    const empty = newFile('empty.db');
+    expect(saidAtOpening(empty, MAPPING.replace('items', 'others'))).toContainEqual(
+      expect.stringMatching(/"level":40.*none of the mapped tables/),
+    );
   });
 
   it('that belongs to another terminal', () => {

@@ -211,6 +211,8 @@ describe('across tables', () => {
     expect(lines).toContain('warning local_table_missing c');
     expect(bindLocal(mapping, local).missing.map((table) => table.local)).toEqual(['c']);
     expect(bindCentral(mapping, central).missing.map((table) => table.local)).toEqual(['b']);
+    const none = parity(mapping, central, new Map()).filter(({ kind }) => kind === 'mismatch');
+    expect(none.map(({ code }) => code)).toContain('no_local_table');
   });
 });
 

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AgentLock } from '../../../services/terminal-agent/till/agent-lock.ts';
+import { payflow } from '../../support/cli.ts';
+
+interface Named {
+  readonly name: string;
+  readonly sql: string;
+}
+
+let folder: string;
+let file: string;
+let app: Database.Database;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'payflow-triggers-'));
+  file = join(folder, 'payflow.db');
+  app = new Database(file);
+  // No index on local_id: the trigger that asks for copies of a UUID would read the whole table.
+  app.exec('CREATE TABLE categories (id INTEGER PRIMARY KEY, slug TEXT, name TEXT, local_id TEXT)');
+});
+
+afterEach(() => {
+  app.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const triggers = (...args: string[]) =>
+  payflow(['triggers', ...args, '--terminal-db', file], { DATA_DIR: folder, LOG_LEVEL: 'silent' });
+
+const byName = (a: Named, b: Named) => (a.name < b.name ? -1 : 1);
+
+/** What stands on the app's own table. */
+const onTable = () =>
+  app
+    .prepare<[], Named>(
+      "SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') AND tbl_name = 'categories'",
+    )
+    .all();
+
+it('shows for review all that the agent puts on the app’s tables, its indexes too, and changes nothing', async () => {
+  const { code, stdout } = await triggers('show', '--json');
+  expect(code).toBe(0);
+  expect(onTable()).toEqual([]);
+  const shown = (JSON.parse(stdout) as Named[]).filter(({ sql }) => !/ON "sync_evicted/.test(sql));
+  expect(shown.map(({ name }) => name)).toContain('sync_uuid_categories');
+  expect((await triggers('install')).code).toBe(0);
+  const found = onTable();
+  expect(shown.map(({ name, sql }) => ({ name, sql })).sort(byName)).toEqual(found.sort(byName));
+  expect((await triggers('show')).stdout).toContain('CREATE INDEX "sync_uuid_categories"');
+});
+
+it('records from installation on, and removes only what loses nothing unless it is forced', async () => {
+  await triggers('install');
+  expect(await triggers('install')).toMatchObject({ code: 0 });
+  const insert = app.prepare("INSERT INTO categories (slug) VALUES ('food')");
+  const recorded = () => app.prepare('SELECT count(*) FROM sync_outbox').pluck().get();
+  insert.run();
+  expect(recorded()).toBe(1);
+  expect(await triggers('remove')).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/^\[CONFLICT\] 1 changes .+\n$/) as string,
+  });
+  expect(await triggers('remove', '--force')).toMatchObject({ code: 0 });
+  expect(onTable()).toEqual([]);
+  insert.run();
+  expect(recorded()).toBe(1);
+});
+
+it('leaves a file alone that an agent has', async () => {
+  const lock = AgentLock.take(file);
+  for (const command of ['install', 'remove']) {
+    expect(await triggers(command)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\[TERMINAL_DB_IN_USE\] .+\n$/) as string,
+    });
+  }
+  lock.release();
+});
