@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { superviseOnce, withReleasers, type Health } from '../shared/lifecycle.ts';
+import { takePort, type OnPortTaken } from '../shared/listening.ts';
 import { createRegistry } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
@@ -21,6 +22,8 @@ import { targetOf, targetsInService } from './jobs/targets.ts';
 export interface GatewayStart extends ServiceContext {
   /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */
   readonly onListening?: (url: string) => void;
+  /** Another port may stand in for a GATEWAY_PORT that is in use. */
+  readonly onPortTaken?: OnPortTaken;
   /** Told whenever an agent has connected. */
   readonly onAgent?: (terminalId: string) => void;
   readonly limits?: RateLimits;
@@ -65,7 +68,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     await resumeJobs(context, config, { signal: start.signal, onHealth });
     if (start.signal.aborted) return;
     onRelease(abandonRetired({ pool, jobs, log, everyMs: context.recheckMs }));
-    const url = await listen(context, config, onRelease);
+    const url = await listen(context, config, { onRelease, onPortTaken: start.onPortTaken });
     onRelease(
       startSchedule({
         expression: config.syncSchedule,
@@ -100,7 +103,10 @@ async function resumeJobs(
 async function listen(
   context: GatewayContext,
   config: Config,
-  onRelease: (undo: () => Promise<void>) => void,
+  {
+    onRelease,
+    onPortTaken,
+  }: { onRelease: (undo: () => Promise<void>) => void; onPortTaken: OnPortTaken | undefined },
 ): Promise<string> {
   const app = await createServer(context);
   onRelease(() => app.close());
@@ -108,7 +114,7 @@ async function listen(
   onRelease(() => sockets.close());
   const { gatewayHost: host, gatewayPort: port } = config;
   try {
-    await app.listen({ host, port });
+    await takePort({ port, listen: (wanted) => app.listen({ host, port: wanted }), onPortTaken });
   } catch (cause) {
     throw new PayflowError('CONFIG_INVALID', `GATEWAY_PORT ${port} on ${host} cannot be listened on`, {
       cause,

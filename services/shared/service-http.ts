@@ -1,8 +1,10 @@
 /** /healthz, /readyz and /metrics of a service, on METRICS_PORT. Plain node:http: nothing else is served. */
-import { createServer, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PayflowError } from './errors.ts';
 import type { HealthBoard } from './health.ts';
+import { takePort, type OnPortTaken } from './listening.ts';
 import type { Registry } from './metrics.ts';
 
 export interface OperationsServer {
@@ -16,6 +18,8 @@ export interface OperationsOptions {
   readonly host?: string;
   readonly health: HealthBoard;
   readonly registry: Registry;
+  /** Another port may stand in for one that is in use. */
+  readonly onPortTaken?: OnPortTaken;
 }
 
 /** @throws PayflowError CONFIG_INVALID when the port is taken or forbidden */
@@ -37,14 +41,11 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
         return json(response, 404, { code: 'NOT_FOUND' });
     }
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new PayflowError('CONFIG_INVALID', `METRICS_PORT ${options.port} cannot be listened on`, { cause }),
-      ),
-    );
-    server.listen(options.port, options.host, resolve);
-  });
+  try {
+    await takePort({ ...options, listen: (port) => listen(server, port, options.host) });
+  } catch (cause) {
+    throw new PayflowError('CONFIG_INVALID', `METRICS_PORT ${options.port} cannot be listened on`, { cause });
+  }
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -53,6 +54,11 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
         server.closeAllConnections();
       }),
   };
+}
+
+async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+  server.listen(port, host);
+  await once(server, 'listening');
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

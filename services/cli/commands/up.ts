@@ -23,7 +23,7 @@ import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { runService } from '../process-services.ts';
 import { parseTillPlans, type TillPlan } from '../up/up-plan.ts';
-import { openDatabase, openLog, usablePort, type UpDatabase } from '../up/up-resources.ts';
+import { openDatabase, openLog, type UpDatabase } from '../up/up-resources.ts';
 
 interface UpOptions extends JsonOption {
   readonly terminal: readonly string[];
@@ -65,7 +65,7 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
   await withReleasers(async (onRelease) => {
     makeDataDir(cli.config.dataDir, 'shared');
     const log = upLog(cli);
-    const config = await withUsablePorts(cli.config, say);
+    const { config } = cli;
     const database = await openDatabase(config, onRelease, say);
     const eventLog = openLog(config, log, onRelease);
     const pool = createPool({ connectionString: database.url, applicationName: 'payflow-up', max: 4, log });
@@ -76,7 +76,12 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
     const health = new HealthBoard();
     const registry = createRegistry();
     if (config.metricsPort !== 0) {
-      const operations = await serveOperations({ port: config.metricsPort, health, registry });
+      const operations = await serveOperations({
+        port: config.metricsPort,
+        health,
+        registry,
+        onPortTaken: (taken, instead) => say(`METRICS_PORT ${taken} is in use; taking ${instead}`),
+      });
       onRelease(() => operations.close());
     }
     const context = { log, signal: cli.signal, eventLog, health, registry };
@@ -96,15 +101,6 @@ function upLog(cli: Cli): Logger {
   const { logLevel } = cli.config;
   const quiet = cli.output.interactive && logLevel === 'info';
   return createLogger({ level: quiet ? 'warn' : logLevel });
-}
-
-async function withUsablePorts(config: Config, say: (text: string) => void): Promise<Config> {
-  const { gatewayHost: host } = config;
-  return {
-    ...config,
-    gatewayPort: await usablePort(config.gatewayPort, host, 'GATEWAY_PORT', say),
-    metricsPort: await usablePort(config.metricsPort, '0.0.0.0', 'METRICS_PORT', say),
-  };
 }
 
 async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json: boolean): Promise<void> {
@@ -128,6 +124,8 @@ async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json
           ...context,
           signal,
           onListening: listening,
+          onPortTaken: (taken, instead) =>
+            cli.output.note(`GATEWAY_PORT ${taken} is in use; taking ${instead}`),
           onAgent: (terminalId) => agents.get(terminalId)?.({ state: 'ready' }),
         }),
     },

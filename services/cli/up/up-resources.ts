@@ -1,13 +1,11 @@
-/** What `payflow up` starts or opens before its services: the database, the event log, free ports. */
+/** What `payflow up` starts or opens before its services: the database and the event log. */
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { SETTINGS } from '../../shared/settings.ts';
 import type { Config } from '../../shared/config.ts';
 import { EmbeddedPostgres } from '../../shared/database/embedded-postgres.ts';
-import { freePort } from '../../shared/database/free-port.ts';
 import type { Releaser } from '../../shared/lifecycle.ts';
 import { EmbeddedLog } from '../../shared/log/embedded-log.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
@@ -73,20 +71,4 @@ export function openLog(config: Config, log: Logger, onRelease: OnRelease): Even
       : openEventLog(config, { clientId: 'payflow-up', log });
   onRelease(() => eventLog.close());
   return eventLog;
-}
-
-/** The port itself, or a free one in its place, which is said. 0 stays 0. */
-export async function usablePort(wanted: number, host: string, name: string, say: Say): Promise<number> {
-  if (wanted === 0 || (await canListen(wanted, host))) return wanted;
-  const port = await freePort();
-  say(`${name} ${wanted} is in use; taking ${port}`);
-  return port;
-}
-
-function canListen(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, host, () => server.close(() => resolve(true)));
-  });
 }
