@@ -21,12 +21,15 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort();
   });
 }
-// `payflow status | head` ends by closing the pipe; that is no error.
+// `payflow status | head` ends by closing the pipe; that is no error, and the command still cleans up after itself.
+let unread = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 3);
+  if (error.code !== 'EPIPE') process.exit(3);
+  unread = true;
+  stop.abort();
 });
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   signal: stop.signal,
   output: new Output({
@@ -35,4 +38,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
     interactive: process.stdout.isTTY === true,
   }),
 });
+process.exitCode = unread ? 0 : exitCode;
 setTimeout(() => process.exit(), LINGER_MS).unref();

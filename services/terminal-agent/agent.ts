@@ -154,11 +154,11 @@ export class TerminalAgent implements Service, LinkedAgent {
     this.#agentFile.close();
   }
 
-  async flush({ timeoutMs }: { timeoutMs: number }): Promise<PullResult> {
-    return pullResult(await this.#requests.flush(timeoutMs));
+  async flush({ timeoutMs, jobId }: { timeoutMs: number; jobId?: string }): Promise<PullResult> {
+    return pullResult(await this.#requests.flush(timeoutMs, jobId));
   }
 
-  async catchUp(options: { lsn: string; timeoutMs: number }): Promise<PushResult> {
+  async catchUp(options: { lsn: string; timeoutMs: number; jobId?: string }): Promise<PushResult> {
     return this.#requests.catchUp(options);
   }
 

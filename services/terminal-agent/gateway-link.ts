@@ -27,9 +27,9 @@ import type { LocalTable } from '../shared/catalog/local-catalog.ts';
 /** What the link asks of the agent. */
 export interface LinkedAgent {
   /** ↑ Publishes what is in the outbox and resolves once every entry up to now is settled or an exception. */
-  flush(options: { timeoutMs: number }): Promise<PullResult>;
-  /** ↓ Resolves once both streams are applied up to this LSN. */
-  catchUp(options: { lsn: string; timeoutMs: number }): Promise<PushResult>;
+  flush(options: { timeoutMs: number; jobId?: string }): Promise<PullResult>;
+  /** ↓ Resolves once both streams are applied up to this LSN; counts from the flush of the same job on. */
+  catchUp(options: { lsn: string; timeoutMs: number; jobId?: string }): Promise<PushResult>;
   status(): AgentStatus;
   bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult>;
   catalog(): readonly LocalTable[];
@@ -104,6 +104,8 @@ export class GatewayLink implements Service {
       log.info({ url }, 'connected to the gateway');
     });
     socket.on('disconnect', (reason) => {
+      // We are leaving.
+      if (reason === 'io client disconnect') return;
       log.info({ url, reason }, 'the connection to the gateway is gone; sync goes on');
       if (reason === 'io server disconnect') connectLater();
     });
@@ -122,8 +124,8 @@ export class GatewayLink implements Service {
   #answerRequests(socket: Socket, signal: AbortSignal): void {
     const { agent } = this.#options;
     const on = { socket, signal };
-    this.#answer(on, 'sync:flush', ({ timeoutMs }) => agent.flush({ timeoutMs }));
-    this.#answer(on, 'sync:catch-up', ({ lsn, timeoutMs }) => agent.catchUp({ lsn, timeoutMs }));
+    this.#answer(on, 'sync:flush', (request) => agent.flush(request));
+    this.#answer(on, 'sync:catch-up', (request) => agent.catchUp(request));
     this.#answer(on, 'agent:status', async () => agent.status());
     this.#answer(on, 'agent:catalog', async () => ({
       tables: agent.catalog().map((table) => ({ ...table })),

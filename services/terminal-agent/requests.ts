@@ -32,6 +32,11 @@ const LOOK_MS = 250;
 
 export class TillRequests {
   readonly #options: TillRequestsOptions;
+  /**
+   * Rows applied so far by table, as it was when the newest flush of a job began. To be settled a flush reads
+   * the streams, which on a till that is otherwise at rest brings all that the job's catch-up is going to count.
+   */
+  #flushed: { readonly jobId: string; readonly applied: ReadonlyMap<string, number> } | undefined;
 
   constructor(options: TillRequestsOptions) {
     this.#options = options;
@@ -41,8 +46,9 @@ export class TillRequests {
    * Publishes all that is in the outbox now and waits until each entry is settled or an exception.
    * @throws PayflowError SYNC_TIMEOUT (it goes on by itself), TERMINAL_FENCED
    */
-  async flush(timeoutMs: number): Promise<FlushReport> {
+  async flush(timeoutMs: number, jobId?: string): Promise<FlushReport> {
     const { apply, capture, publisher, valve } = this.#options;
+    if (jobId !== undefined) this.#flushed = { jobId, applied: new Map(apply.applied) };
     const unit = capture.cutAll();
     const open = apply.unsettled();
     return valve.while(async () => {
@@ -57,10 +63,19 @@ export class TillRequests {
   }
 
   /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
-  async catchUp({ lsn, timeoutMs }: { lsn: string; timeoutMs: number }): Promise<PushResult> {
+  async catchUp({
+    lsn,
+    timeoutMs,
+    jobId,
+  }: {
+    lsn: string;
+    timeoutMs: number;
+    jobId?: string;
+  }): Promise<PushResult> {
     const { apply, topics, valve } = this.#options;
     const wanted = parseLsn(lsn);
-    const before = new Map(apply.applied);
+    const flushed = this.#flushed;
+    const before = flushed?.jobId === jobId && flushed ? flushed.applied : new Map(apply.applied);
     return valve.while(async () => {
       const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
       await this.#until(

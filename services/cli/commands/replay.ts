@@ -32,6 +32,9 @@ export function replayCommand(cli: Cli): Command {
         ...(options.toOffset !== undefined && { toOffset: offset('--to-offset', options.toOffset) }),
         dryRun: options.dryRun === true,
       };
+      if (body.toOffset !== undefined && body.toOffset < body.fromOffset) {
+        throw new PayflowError('USAGE', '--to-offset must not be before --from-offset');
+      }
       const path = `/terminals/${encodeURIComponent(options.terminal)}/replay`;
       const result = await withGateway(cli, (client) => client.post<ReplayResult>(path, body));
       if (options.json === true) cli.output.json(result);

@@ -57,7 +57,19 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   );
   output.line();
   output.table(
-    ['terminal', 'store', 'status', 'online', 'mode', '↑ lag', 'outbox', '↓ lag', 'parked', 'mapping'],
+    [
+      'terminal',
+      'store',
+      'status',
+      'online',
+      'mode',
+      '↑ lag',
+      'outbox',
+      '↓ lag',
+      'parked',
+      'mapping',
+      'version',
+    ],
     status.terminals.map(terminalRow),
     'no terminals registered',
   );
@@ -78,6 +90,7 @@ function terminalRow(terminal: TerminalStatus) {
     durationText(terminal.pushLagMs),
     agent?.parked,
     agent?.mappingVersion,
+    agent?.version,
   ];
 }
 

@@ -31,19 +31,39 @@ export function validationError(error: z.ZodError): PayflowError {
   });
 }
 
+/** `Problem` of problem.ts: what every route answers when it refuses or fails (RFC 9457). */
+const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int().describe('401, 403, 404, 409, 422, 429, 500 or 503'),
+  detail: z.string(),
+  code: z.string().describe('the same in API, socket, CLI and log'),
+  remedy: z.string().describe('what to do'),
+  field: z.string().optional().describe('the wrong field, with 422'),
+});
+
+const PROBLEM = {
+  description: 'Problem details. 429 and 503 come with Retry-After.',
+  content: { 'application/problem+json': { schema: plainSchema(problemSchema, 'output') } },
+};
+
+function plainSchema(type: z.ZodType, io: 'input' | 'output') {
+  const { $schema: _, ...json } = z.toJSONSchema(type, { io, unrepresentable: 'any' });
+  return json;
+}
+
 /** For @fastify/swagger's `transform`: the zod schemas of a route as JSON Schema 2020-12 (OpenAPI 3.1). */
 export function toJsonSchema(schema: FastifySchema | undefined): FastifySchema {
   const { body, querystring, params, response, ...rest } = (schema ?? {}) as RouteSchema;
-  const plain = (type: z.ZodType, io: 'input' | 'output') => {
-    const { $schema: _, ...json } = z.toJSONSchema(type, { io, unrepresentable: 'any' });
-    return json;
-  };
-  const answers = Object.entries(response ?? {}).map(([status, type]) => [status, plain(type, 'output')]);
+  const answers = Object.entries(response ?? {}).map(([status, type]) => [
+    status,
+    plainSchema(type, 'output'),
+  ]);
   return {
     ...rest,
-    ...(body && { body: plain(body, 'input') }),
-    ...(querystring && { querystring: plain(querystring, 'input') }),
-    ...(params && { params: plain(params, 'input') }),
-    ...(response && { response: Object.fromEntries(answers) as Record<string, unknown> }),
+    ...(body && { body: plainSchema(body, 'input') }),
+    ...(querystring && { querystring: plainSchema(querystring, 'input') }),
+    ...(params && { params: plainSchema(params, 'input') }),
+    response: { ...(Object.fromEntries(answers) as Record<string, unknown>), default: PROBLEM },
   };
 }

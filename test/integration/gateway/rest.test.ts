@@ -11,6 +11,17 @@ import {
   type RunningGateway,
 } from '../../support/gateway-site.ts';
 
+interface OpenApi {
+  readonly paths: Record<
+    string,
+    {
+      post?: {
+        responses: Record<string, { content?: Record<string, { schema?: { properties?: object } }> }>;
+      };
+    }
+  >;
+}
+
 let site: GatewaySite;
 let gateway: RunningGateway;
 let viewer: string;
@@ -379,11 +390,13 @@ describe('operations', () => {
     expect((await call('GET', '/healthz')).status).toBe(200);
     const metrics = await call('GET', '/metrics');
     expect(metrics.body).toContain('payflow_gateway_agents');
-    const document = (await call('GET', '/openapi.json')).body as { openapi: string; paths: object };
+    const document = (await call('GET', '/openapi.json')).body as OpenApi & { openapi: string };
     expect(document.openapi).toMatch(/^3\.1/);
     expect(Object.keys(document.paths)).toEqual(
       expect.arrayContaining(['/api/v1/sync', '/api/v1/sync/{jobId}', '/api/v1/status', '/api/v1/enroll']),
     );
+    const { default: problem } = document.paths['/api/v1/sync']?.post?.responses ?? {};
+    expect(problem?.content?.['application/problem+json']?.schema?.properties).toHaveProperty('code');
     const docs = await call('GET', '/docs/');
     expect(docs).toMatchObject({ status: 200 });
     expect(docs.headers.get('content-security-policy')).toContain("default-src 'self'");

@@ -180,4 +180,22 @@ describe('in manual mode', () => {
     await expect(till.agent.flush({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
     expect(await till.published()).toHaveLength(1);
   });
+
+  it('a catch-up counts what came while the flush of the same job read the streams', async () => {
+    till = await AgentTill.start({ mode: 'manual' });
+    const { catalog, store } = till;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.toStore(store.commit(0x100, store.heartbeat()));
+    till.app.exec(`INSERT INTO orders (number) VALUES ('n1')`);
+    // Nobody settles the sale, so the flush reads until its time is up.
+    const flush = till.agent.flush({ timeoutMs: 1_000, jobId: 'job-1' });
+    await expect(flush).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+    expect(till.rows('SELECT * FROM products')).toHaveLength(1);
+    const counted = { lsn: '0/100', timeoutMs: 10_000 };
+    expect(await till.agent.catchUp({ ...counted, jobId: 'job-2' })).toMatchObject({ applied: 0 });
+    expect(await till.agent.catchUp({ ...counted, jobId: 'job-1' })).toMatchObject({
+      applied: 1,
+      tables: { products: 1 },
+    });
+  });
 });

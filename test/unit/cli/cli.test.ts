@@ -68,6 +68,7 @@ describe('exit codes', () => {
       ['sync', '--all', '--store', 's1'],
       ['run', 'everything'],
       ['replay', '--stream', 'x'],
+      ['replay', '--stream', 'x', '--from-offset', '9', '--to-offset', '8', '--terminal', 't'],
       ['terminals', 'register', '--terminal', 't'],
       ['up', '--terminal', 'till-1'],
     ];

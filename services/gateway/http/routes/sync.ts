@@ -53,7 +53,7 @@ export function syncRoutes(context: GatewayContext) {
           ...TAGS,
           summary: 'Start a sync of one till, a store or all: pull ↑, push ↓ or both',
           body: bodySchema,
-          response: { 200: jobSchema, 202: z.object({ jobId: z.string() }) },
+          response: { 200: jobSchema, 202: z.union([z.object({ jobId: z.string() }), jobSchema]) },
         },
       },
       async (request, reply) => {
