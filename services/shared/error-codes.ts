@@ -105,6 +105,12 @@ export const ERROR_CODES = {
     'A mapped table has no primary key.',
     'Give it a primary key, or take it out of the mapping.',
   ),
+  TABLE_VIRTUAL_COLUMN: entry(
+    500,
+    'fatal',
+    'A mapped table has a virtual generated column, with which PostgreSQL cannot log whole old rows.',
+    'Make the column STORED, or take the table out of the mapping.',
+  ),
 
   LOG_UNREACHABLE: entry(
     503,

@@ -68,7 +68,11 @@ export class Routes {
   knows(relation: Relation): boolean {
     const table = this.catalog.get(relation.name);
     if (table === undefined) return !this.#isOurs(relation.name);
-    const columns = new Map(relation.columns.map((column) => [column.name, column.typeOid]));
+    // Generated columns are published or not, by the server's version; they are never sent.
+    const generated = new Set(table.columns.filter((column) => column.generated).map(({ name }) => name));
+    const columns = new Map(
+      relation.columns.filter(({ name }) => !generated.has(name)).map(({ name, typeOid }) => [name, typeOid]),
+    );
     const stored = table.columns.filter((column) => !column.generated);
     return (
       stored.length === columns.size && stored.every((column) => columns.get(column.name) === column.typeOid)
