@@ -43,7 +43,7 @@ export type Converted = {
   | {
       /** By place in the change's columns; null also for columns that are not mapped, and for references. */
       readonly texts: readonly Text[];
-      /** Old values, of the columns whose policy needs them, by central column. */
+      /** Old values, by central column, as far as they are needed or can be compared. */
       readonly before: ReadonlyMap<string, Text>;
     }
   | { readonly unfit: string }
@@ -78,7 +78,7 @@ export interface ResolvedChange {
   readonly clockMs: number;
   /** New values by central column, references included. */
   readonly next: Map<string, Text>;
-  /** Old values, of the columns whose policy needs them. */
+  /** Old values, as far as they are needed or can be compared. */
   readonly before: ReadonlyMap<string, Text>;
   /** References in `next`: to be rewritten when the parent turns out to be another row. */
   readonly references: readonly ResolvedReference[];
@@ -93,7 +93,7 @@ export interface ResolvedReference {
 /** What became of a change. */
 export interface Verdict {
   readonly outcome: Outcome;
-  /** Columns whose values were given up, and by which rule. */
+  /** Whose values were given up, and by which rule: this was a conflict. */
   readonly discarded: Discarded | null;
 }
 

@@ -65,17 +65,31 @@ function newValues(table: TableModel, { columns }: UnitChange): Text[] {
   });
 }
 
-/** Old values, only of the columns whose decision needs them. */
-function beforeValues(table: TableModel, { columns }: UnitChange): Map<string, Text> {
+/**
+ * Old values: those that a decision needs, and of an update or delete all that can be compared, since they tell
+ * whether somebody else had written meanwhile.
+ */
+function beforeValues(table: TableModel, { op, columns }: UnitChange): Map<string, Text> {
   const before = new Map<string, Text>();
   for (const column of columns) {
     const model = table.byLocal.get(column.name);
     if (model === undefined || model.parent !== null) continue;
-    if (model.policy === 'delta' || model.policy === 'central-wins') {
-      before.set(model.central.name, converted(model, column.old));
-    }
+    const needed = model.policy === 'delta' || model.policy === 'central-wins';
+    if (!needed && op !== 'u' && op !== 'd') continue;
+    const text = needed ? converted(model, column.old) : comparable(model, column.old);
+    if (text !== undefined) before.set(model.central.name, text);
   }
   return before;
+}
+
+/** undefined: what stood there never was a value of the centre's. */
+function comparable(model: ColumnModel, value: SqliteValue): Text | undefined {
+  try {
+    return converted(model, value);
+  } catch (error) {
+    if (error instanceof Unfit) return undefined;
+    throw error;
+  }
 }
 
 function converted(model: ColumnModel, value: SqliteValue): Text {

@@ -13,7 +13,7 @@
 import { addDecimals, subtractDecimals } from '../../shared/values/values.ts';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
-import type { ResolvedChange, Verdict } from './change.ts';
+import type { Discarded, ResolvedChange, Verdict } from './change.ts';
 import type { TableModel } from './model.ts';
 import { sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
@@ -45,6 +45,15 @@ export interface RowWrites {
   } | null;
   readonly delete: boolean;
 }
+
+/** What became of one value. */
+interface Decision {
+  readonly written: boolean;
+  readonly conflict: Discarded | null;
+}
+
+const SAME: Decision = { written: false, conflict: null };
+const WRITTEN: Decision = { written: true, conflict: null };
 
 const APPLIED: Verdict = { outcome: 'applied', discarded: null };
 const GONE: Verdict = { outcome: 'gone', discarded: null };
@@ -192,64 +201,96 @@ export class FoldedRow {
     const wins = this.#wins(change);
     const { timestampColumn } = this.table;
     let written = 0;
-    let rule: string | null = null;
+    let lost: Discarded | null = null;
+    let won: Discarded | null = null;
     for (const [column, value] of next) {
       if (column === timestampColumn) continue;
-      const decision = this.#column(column, value, before, wins);
-      if (decision === 'written') written += 1;
-      else if (decision !== 'same') rule = decision;
+      const decision = this.#column(change, column, value, { before, wins });
+      if (decision.written) written += 1;
+      if (decision.conflict?.winner === 'central') lost = decision.conflict;
+      else won ??= decision.conflict;
     }
     // The timestamp goes with the values it belongs to; alone it is a change of its own.
     const alone = next.size === 1;
     const timestamp = timestampColumn === null ? undefined : next.get(timestampColumn);
     if (timestampColumn !== null && timestamp !== undefined && wins && (written > 0 || alone)) {
-      if (this.#column(timestampColumn, timestamp, before, true) === 'written') written += 1;
+      if (this.#column(change, timestampColumn, timestamp, { before, wins }).written) written += 1;
     }
     // Also when all values were there already: they were confirmed later than whoever else wrote them.
-    if (wins ? written > 0 || rule === null : written > 0 && this.table.policy === 'terminal-wins') {
+    if (wins ? written > 0 || lost === null : written > 0 && this.table.policy === 'terminal-wins') {
       this.#wrote(change);
     }
-    if (rule === null) return APPLIED;
-    return { outcome: written > 0 ? 'merged' : 'lost', discarded: { winner: 'central', rule } };
+    if (lost !== null) return { outcome: written > 0 ? 'merged' : 'lost', discarded: lost };
+    return won === null ? APPLIED : { ...APPLIED, discarded: won };
   }
 
-  /** @returns what happened, or the rule by which the value was given up */
-  #column(column: string, value: Text, before: ReadonlyMap<string, Text>, wins: boolean): string {
+  #column(
+    change: ResolvedChange,
+    column: string,
+    value: Text,
+    { before, wins }: { before: ReadonlyMap<string, Text>; wins: boolean },
+  ): Decision {
     const current = this.#current?.get(column) ?? null;
-    const model = this.table.central.get(column);
-    const same = (a: Text, b: Text) => (model === undefined ? a === b : sameValue(model, a, b));
+    const same = this.#comparison(column);
     const policy = this.#policy(column);
     if (policy === 'delta') return this.#add(column, value, before.get(column) ?? null);
-    if (same(current, value)) return 'same';
+    if (same(current, value)) return SAME;
+    const givenUp: Decision = { written: false, conflict: { winner: 'central', rule: policy } };
     switch (policy) {
       case 'last-writer-wins':
-        if (!wins) return policy;
+        if (!wins) return givenUp;
         break;
       case 'central-wins':
-        if (!same(current, before.get(column) ?? null)) return policy;
+        if (!same(current, before.get(column) ?? null)) return givenUp;
         break;
       case 'append-only':
-        return policy;
+        return givenUp;
       case 'terminal-wins':
         break;
       default:
         return unreachable(policy);
     }
+    const conflict = this.#isForeign(change, column, before)
+      ? ({ winner: 'terminal', rule: policy } as const)
+      : null;
     this.#put(column, value);
-    return 'written';
+    return { written: true, conflict };
   }
 
-  #add(column: string, value: Text, before: Text): 'same' | 'written' {
+  /**
+   * Whether somebody else put there what stands in a column, and the till did not know it. An insert that met a
+   * row knew nothing of it; a column whose old value cannot be compared says nothing.
+   */
+  #isForeign(change: ResolvedChange, column: string, before: ReadonlyMap<string, Text>): boolean {
+    if (this.#writer === change.terminal) return false;
+    const current = this.#current?.get(column) ?? null;
+    const known = before.get(column);
+    if (known === undefined) return change.kind === 'insert' && current !== null;
+    return !this.#comparison(column)(current, known);
+  }
+
+  /** A stock that others moved, or when they did, is no reason to keep a row. */
+  #deletesUnknown(change: ResolvedChange, column: string): boolean {
+    if (column === this.table.timestampColumn || this.#policy(column) === 'delta') return false;
+    return this.#isForeign(change, column, change.before);
+  }
+
+  #comparison(column: string): (a: Text, b: Text) => boolean {
+    const model = this.table.central.get(column);
+    return (a, b) => (model === undefined ? a === b : sameValue(model, a, b));
+  }
+
+  #add(column: string, value: Text, before: Text): Decision {
     const delta = subtractDecimals(value ?? '0', before ?? '0');
-    if (/^-?0*(\.0*)?$/.test(delta)) return 'same';
+    if (/^-?0*(\.0*)?$/.test(delta)) return SAME;
     const current = this.#current?.get(column) ?? '0';
     // Left alone where it is no plain decimal (NaN); the statement adds on the row itself.
     const sum = isDecimal(current) ? addDecimals(current, delta) : current;
     this.#current?.set(column, sum);
-    if (this.#inserted) return 'written';
+    if (this.#inserted) return WRITTEN;
     if (this.#set.has(column)) this.#set.set(column, sum);
     else this.#added.set(column, addDecimals(this.#added.get(column) ?? '0', delta));
-    return 'written';
+    return WRITTEN;
   }
 
   #delete(change: ResolvedChange): Verdict {
@@ -263,6 +304,7 @@ export class FoldedRow {
     if (policy !== 'terminal-wins' && !this.#wins(change)) {
       return { outcome: 'lost', discarded: { winner: 'central', rule: 'delete-against-update' } };
     }
+    const foreign = [...change.before.keys()].some((column) => this.#deletesUnknown(change, column));
     if (soft !== null) this.#put(soft.column, soft.mark(change.clockMs));
     else {
       this.#ghost = this.#current;
@@ -270,7 +312,8 @@ export class FoldedRow {
       this.#deleted = true;
     }
     this.#wrote(change);
-    return APPLIED;
+    if (!foreign) return APPLIED;
+    return { ...APPLIED, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
   }
 
   #policy(column: string) {

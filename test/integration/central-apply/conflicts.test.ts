@@ -109,6 +109,21 @@ describe('last writer wins', () => {
     expect(JSON.parse(conflict.terminal_row)).toMatchObject({ name: 'till' });
   });
 
+  test('one that the till wins over what it did not know is kept as well', async () => {
+    const id = await centralProduct(NOW - 50_000);
+    const till = await newTill();
+    const [result] = await send(till, update(id, NOW - 10_000, { name: 'long ago' }, { name: 'till' }));
+    expect(result).toMatchObject({ outcome: 'applied', id });
+    expect(await product(id)).toMatchObject({ name: 'till' });
+    const conflict = await centre.one<{ central_row: string; terminal_row: string }>(
+      'SELECT winner, rule, central_row, terminal_row FROM payflow_sync.conflict WHERE terminal_id = $1',
+      [till.terminal],
+    );
+    expect(conflict).toMatchObject({ winner: 'terminal', rule: 'last-writer-wins' });
+    expect(JSON.parse(conflict.central_row)).toMatchObject({ name: 'central' });
+    expect(JSON.parse(conflict.terminal_row)).toMatchObject({ name: 'till' });
+  });
+
   test('a tie goes to the centre', async () => {
     const id = await centralProduct(NOW - 10_000);
     const [result] = await send(

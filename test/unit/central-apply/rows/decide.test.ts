@@ -223,3 +223,49 @@ describe('whatever the changes are', () => {
     );
   });
 });
+
+describe('a conflict that the till wins', () => {
+  const won = (rule: string) => ({ outcome: 'applied', discarded: { winner: 'terminal', rule } });
+  const plain = { outcome: 'applied', discarded: null };
+
+  test('is told when somebody else had written what the till did not know', () => {
+    const verdict = row(standing(100, 'T2')).fold(
+      change('update', 200, { name: 'b', note: 'm' }, { before: { name: 'older', note: 'n' } }),
+    );
+    expect(verdict).toEqual(won('last-writer-wins'));
+    const forced = change('update', 50, { till: 'u' }, { before: { till: 'older' } });
+    expect(row(standing(100)).fold(forced)).toEqual(won('terminal-wins'));
+  });
+
+  test('is none where the till knew it, wrote it itself, or brings the same', () => {
+    const update = change('update', 200, { name: 'b' }, { before: { name: 'a' } });
+    expect(row(standing(100)).fold(update)).toEqual(plain);
+    const ofItsOwn = change('update', 200, { name: 'b' }, { before: { name: 'older' } });
+    expect(row(standing(100, 'T1')).fold(ofItsOwn)).toEqual(plain);
+    const same = change('update', 200, { name: 'a' }, { before: { name: 'older' } });
+    expect(row(standing(100)).fold(same)).toEqual(plain);
+    const unknown = change('update', 200, { name: 'b' });
+    expect(row(standing(100)).fold(unknown)).toEqual(plain);
+  });
+
+  test('is told of an insert that met a row with other values', () => {
+    expect(row(standing(100)).fold(change('insert', 200, { name: 'b' }))).toEqual({
+      outcome: 'merged',
+      discarded: { winner: 'terminal', rule: 'last-writer-wins' },
+    });
+  });
+
+  test('is told of a delete of a row that changed meanwhile, but not because its stock did', () => {
+    const moved = { before: { name: 'a', stock: '12', updated_at: 'earlier' } };
+    expect(row(standing(100)).fold(change('delete', 200, {}, moved))).toEqual(plain);
+    const changed = { before: { name: 'older', stock: '10' } };
+    expect(row(standing(100)).fold(change('delete', 200, {}, changed))).toEqual(won('delete-against-update'));
+  });
+
+  test('does not hide that another value of the same change lost', () => {
+    const verdict = row(standing(100)).fold(
+      change('update', 200, { name: 'b', log: 'm' }, { before: { name: 'older', log: 'l' } }),
+    );
+    expect(verdict).toEqual({ outcome: 'merged', discarded: { winner: 'central', rule: 'append-only' } });
+  });
+});
