@@ -304,7 +304,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'The gateway does not answer.',
-    'Check GATEWAY_URL; sync itself goes on.',
+    'Check GATEWAY_URL and that the gateway runs; streaming sync needs neither.',
   ),
   UNAUTHENTICATED: entry(
     401,

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import {
   AGENT_REQUESTS,
   AGENT_STATUS_EVENT,
+  isErrorCode,
   type AgentAuth,
   type AgentRequest,
   type AgentRequestName,
@@ -20,7 +21,7 @@ import {
   type ReplayResult,
   type SyncMode,
 } from '../shared/agent-protocol.ts';
-import { asPayflowError, PayflowError } from '../shared/errors.ts';
+import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { LocalTable } from '../shared/catalog/local-catalog.ts';
 
@@ -111,12 +112,14 @@ export class GatewayLink implements Service {
     });
     socket.on('connect_error', (error) => {
       const refusal = 'data' in error ? (error.data as { code?: unknown } | undefined) : undefined;
-      const code = typeof refusal?.code === 'string' ? refusal.code : 'GATEWAY_UNREACHABLE';
+      const code =
+        typeof refusal?.code === 'string' && isErrorCode(refusal.code) ? refusal.code : 'GATEWAY_UNREACHABLE';
       if (!socket.active) connectLater();
       // Once per outage, not once per attempt.
-      if (told !== code)
-        log.warn({ code, url, err: error }, `${error.message}; sync goes on without the gateway`);
+      if (told === code) return;
       told = code;
+      const known = new PayflowError(code, `${url}: ${error.message}`, { cause: error });
+      log.warn({ code, url }, `${errorLine(known)} Sync goes on without the gateway.`);
     });
     return () => clearTimeout(timer);
   }

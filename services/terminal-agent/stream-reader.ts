@@ -49,6 +49,11 @@ interface Doubt {
 export class StreamReader implements Service {
   readonly name: string;
   readonly #options: StreamReaderOptions;
+  /**
+   * The last records could not be applied (the disk is full, the app holds the file): that reading works again
+   * is then no success, else they would be tried again all the time without ever backing off.
+   */
+  #stuck = false;
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
@@ -106,7 +111,7 @@ export class StreamReader implements Service {
       signal: AbortSignal.any([signal, stop.signal]),
       onTrouble: (error) => onHealth?.({ state: 'unready', error }),
     });
-    ready();
+    if (!this.#stuck) ready();
     const source = new Source(batches[Symbol.asyncIterator]());
     let heardMs = now();
     try {
@@ -117,8 +122,10 @@ export class StreamReader implements Service {
         // After so long an outage, deletes may be missing between the last records and these: look again.
         if (now() - heardMs > horizonDays * DAY_MS) return;
         heardMs = now();
+        this.#stuck = true;
         this.#checkSpace();
         const goOn = await this.#options.apply.applyBatch(stream.topic, records, signal);
+        this.#stuck = false;
         ready();
         this.#options.onApplied?.();
         if (!goOn) return;

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AgentTill } from '../../support/agent-till.ts';
 import { positionAt } from '../../support/down-stream.ts';
@@ -41,6 +42,18 @@ describe('a running agent', () => {
       parked: 0,
       mappingVersion: 1,
     });
+  });
+
+  it('tries ever less often while the disk has no room for what came', async () => {
+    const waits: number[] = [];
+    const log = pino(
+      { level: 'warn' },
+      { write: (line: string) => void waits.push((JSON.parse(line) as { waitMs: number }).waitMs) },
+    );
+    till = await AgentTill.start({ freeMb: Number.MAX_SAFE_INTEGER, log });
+    await till.toCatalog(till.catalog.commit(0x100, till.catalog.row('products', 7, product('A', 'first'))));
+    // The first wait is 200 ms at most.
+    await till.until('a longer wait', () => Math.max(...waits) > 400);
   });
 
   it('publishes a sale, and its flush ends when the centre has answered', async () => {
