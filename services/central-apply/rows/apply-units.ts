@@ -260,10 +260,14 @@ async function writeFoldedRows(
   const inserted = (table: TableModel, id: Text) =>
     (rows.get(centralRow(table, id as CentralId))?.writes?.insert ?? null) !== null;
   const plans = new Map<RowPlan, FoldedRow>();
+  const before = new Set<string>();
   for (const row of rows.values()) {
     const { table, id, writes } = row;
+    before.add(centralRow(table, id));
     if (writes === null) continue;
-    plans.set({ table, id, writes: withForwardReferences(model, table, writes, inserted) }, row);
+    const later = (parent: TableModel, to: Text) =>
+      inserted(parent, to) && !(parent === table && before.has(centralRow(parent, to as CentralId)));
+    plans.set({ table, id, writes: withForwardReferences(model, table, writes, later) }, row);
   }
   const written = await writeRows(session, [...plans.keys()], order);
   await removeVersions(
@@ -281,8 +285,8 @@ async function writeFoldedRows(
 }
 
 /**
- * In a cycle of references one table has to come first: what its new rows refer to in a later table is left
- * empty in the insert and filled in by an update once the other rows are there.
+ * In a cycle of references one table has to come first: what its new rows refer to in a later table, or later
+ * in the same, is left empty in the insert and filled in by an update once the other rows are there.
  */
 function withForwardReferences(
   model: CentralModel,

@@ -44,7 +44,7 @@ export interface TableModel {
   readonly local: string;
   /** Parents first. */
   readonly order: number;
-  /** References into tables that come later: only a cycle has them. */
+  /** References into tables that come later, which only a cycle has, and into the table itself. */
   readonly forward: readonly { readonly column: string; readonly parent: string }[];
   readonly direction: Direction;
   readonly delete: BoundCentralTable['delete'];
@@ -102,7 +102,7 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
   const tables = new Map<string, TableModel>();
   const seen: BoundCentralTable[] = [];
   for (const bound of binding.tables.values()) {
-    const earlier = new Set([bound, ...seen].map(({ mapping: { local } }) => local));
+    const earlier = new Set(seen.map(({ mapping: { local } }) => local));
     tables.set(bound.central.name, tableModel(bound, { order: tables.size, earlier }));
     seen.push(bound);
   }
@@ -116,7 +116,7 @@ function notSetUp(error: unknown): PayflowError {
   return new PayflowError('DB_NOT_SET_UP', 'The schema payflow_sync is missing or older', { cause: error });
 }
 
-/** @param place its place, parents first, and the local names of the tables up to it */
+/** @param place its place, parents first, and the local names of the tables before it */
 export function tableModel(
   bound: BoundCentralTable,
   { order, earlier }: { readonly order: number; readonly earlier: ReadonlySet<string> },

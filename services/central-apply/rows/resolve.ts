@@ -15,6 +15,7 @@ import {
   type ResolvedReference,
 } from './change.ts';
 import { changeClockMs } from './clock.ts';
+import { ForetoldKeys } from './foretold.ts';
 import type { NewKeys } from './identity.ts';
 import { fitsKey } from './key-form.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
@@ -34,6 +35,7 @@ export class Resolver {
   /** Till row → central id: links, and the inserts seen so far. */
   readonly #known: Map<string, CentralId>;
   readonly #keys: NewKeys;
+  readonly #foretold: ForetoldKeys;
   /** Rows the till deleted earlier in this group: an insert of the same identity brings them back. */
   readonly #deleted = new Map<string, CentralId>();
 
@@ -41,11 +43,13 @@ export class Resolver {
     this.#model = model;
     this.#known = new Map(links);
     this.#keys = keys;
+    this.#foretold = new ForetoldKeys(keys, keyValues);
   }
 
   /** Resolves changes in their order, leaving out what is rejected and adding what has to be. */
   resolve(changes: readonly Incoming[], rejections: Rejections): ResolvedChange[] {
     const resolved: ResolvedChange[] = [];
+    this.#foretold.begin(changes, rejections);
     for (const incoming of changes) {
       if (rejections.has(incoming)) continue;
       try {
@@ -109,7 +113,9 @@ export class Resolver {
     const offered = kind === 'offer' ? this.find(from, table, change.row) : null;
     if (deleted !== undefined) return { kind, id: deleted, idFrom: 'link' };
     if (offered !== null) return { kind, id: offered, idFrom: 'till' };
-    const made = this.#keys.complete(table, values);
+    const foretold = this.#foretold.get(key);
+    for (const [column, value] of foretold?.values ?? []) values.set(column, value);
+    const made = foretold?.made ?? this.#keys.complete(table, values);
     if (made === null) throw new Refusal('DB_SCHEMA', `${table.name} has a key that nobody fills in`);
     const id = centralId(table.key.map((column) => values.get(column) ?? ''));
     return { kind, id, idFrom: made ? 'allocated' : 'carried' };
@@ -155,7 +161,10 @@ export class Resolver {
         `${change.table}.${column.name} refers to a table that is missing`,
       );
     }
-    const id = target === null ? null : this.find(from, parent, target);
+    const id =
+      target === null
+        ? null
+        : (this.find(from, parent, target) ?? this.#foretold.foretell(from, parent, target));
     if (id === null) {
       const what =
         target === null
@@ -194,6 +203,18 @@ function constants(table: TableModel, from: IncomingUnit, values: Map<string, Te
     else if (constant.kind === 'terminal') values.set(column, from.terminal);
     else values.set(column, String(constant.value));
   }
+}
+
+/** What the till says of the key of a row, and what is constant in it; null where it has an unfit value. */
+function keyValues({ from, change, converted }: Incoming, table: TableModel): Map<string, Text> | null {
+  if ('unfit' in converted) return null;
+  const values = new Map<string, Text>();
+  for (const [index, column] of change.columns.entries()) {
+    const name = table.byLocal.get(column.name)?.central.name;
+    if (name !== undefined && table.key.includes(name)) values.set(name, converted.texts[index] ?? null);
+  }
+  constants(table, from, values);
+  return new Map([...values].filter(([column]) => table.key.includes(column)));
 }
 
 /** A rejection made outside: for the stages that find out later. */

@@ -21,6 +21,10 @@ interface SetPlan {
   readonly updateQuietly: Statement;
   /** Where the key columns stand in the set, in key order; null while the set does not hold all of them. */
   readonly keyAt: readonly number[] | null;
+  /** The same among all that an insert binds: the key may be a UUID that is minted for the row. */
+  readonly insertKeyAt: readonly number[] | null;
+  /** Where that UUID stands, if it is the whole key. */
+  readonly mintedKeyAt: number | null;
   /** Columns of our own in the insert, in this order. */
   readonly mints: boolean;
   readonly links: boolean;
@@ -77,8 +81,11 @@ export class RowWriter {
     const plan = this.#plan(set);
     const bound = this.#bind(plan, values, centralId);
     if (!this.table.surrogateKey) {
+      const { insertKeyAt, mintedKeyAt } = plan;
+      // A row that comes back keeps the UUID by which others on this till may name it.
+      if (mintedKeyAt !== null && key != null && !this.exists(key)) this.#bound[mintedKeyAt] = key;
       plan.insert.run(bound);
-      return this.#keyIn(plan, values, null);
+      return insertKeyAt === null ? null : rowKeyOf(insertKeyAt.map((at) => bound[at] ?? null));
     }
     if (key !== undefined && key !== null && !this.exists(key)) {
       plan.insertWithKey.run(bound, key);
@@ -228,6 +235,8 @@ export class RowWriter {
     const status = this.#statusColumns();
     const own = [...(links ? [linkColumn] : []), ...(mints ? [identityColumn] : []), ...status];
     const keyAt = local.key.map((column) => names.indexOf(column));
+    const inserted = [...names, ...own];
+    const insertKeyAt = local.key.map((column) => inserted.indexOf(column));
     return {
       insert: this.#db.prepare(insertSql(this.#name, [...names, ...own])),
       insertWithKey: this.#db.prepare(insertSql(this.#name, [...names, ...own, ...local.key])),
@@ -236,6 +245,11 @@ export class RowWriter {
       keyAt: keyAt.includes(-1) ? null : keyAt,
       mints,
       links,
+      insertKeyAt: insertKeyAt.includes(-1) ? null : insertKeyAt,
+      mintedKeyAt:
+        mints && local.key.length === 1 && local.key[0] === identityColumn
+          ? inserted.indexOf(identityColumn)
+          : null,
     };
   }
 
