@@ -29,6 +29,12 @@ export function canonicalKeyText(column: CentralColumn, text: string): string {
     const digits = text.toLowerCase().replaceAll('-', '');
     return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   }
+  if (column.kind === 'boolean') return text === 'true' ? 't' : text === 'false' ? 'f' : text;
+  const blanks = /^character\((\d+)\)$/.exec(column.type);
+  if (blanks !== null) {
+    const letters = text.replace(/ +$/, '');
+    return letters + ' '.repeat(Math.max(0, Number(blanks[1]) - [...letters].length));
+  }
   return text;
 }
 

@@ -2,7 +2,7 @@
  * Till rows and values become central ones: identities through links, local keys through references, stored
  * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
  */
-import { centralId, type CentralId } from '../../shared/records/change-record.ts';
+import { centralId, centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import type { ColumnChange, RowRef } from '../../shared/records/unit-record.ts';
 import {
   rowName,
@@ -17,7 +17,7 @@ import {
 import { changeClockMs } from './clock.ts';
 import { ForetoldKeys } from './foretold.ts';
 import type { NewKeys } from './identity.ts';
-import { fitsKey } from './key-form.ts';
+import { canonicalKeyText, fitsKey } from './key-form.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
 import type { Text } from './sql.ts';
 
@@ -80,6 +80,7 @@ export class Resolver {
     const { before, texts } = converted;
     const { values, references } = this.#values(incoming, table, texts);
     const { kind, id, idFrom } = this.#row(incoming, table, key, values);
+    if (kind === 'update') refuseOtherKey(table, id, values);
     if (kind === 'insert' || kind === 'offer') {
       this.#known.set(key, id);
       this.#deleted.delete(key);
@@ -195,6 +196,21 @@ function checkAllowed({ change }: Incoming, table: TableModel): void {
   if (change.op === 'd' && table.delete === 'deny') {
     throw new Refusal('CHANGE_NOT_ALLOWED', `tills may not delete rows of ${table.local}`);
   }
+}
+
+/** A row is known by its central key on every till that has it: a till can't give it another. */
+function refuseOtherKey(table: TableModel, id: CentralId, values: ReadonlyMap<string, Text>): void {
+  const parts = centralIdParts(id, table.key.length);
+  table.key.forEach((name, index) => {
+    const column = table.central.get(name);
+    const value = values.get(name) ?? null;
+    if (column === undefined || !values.has(name)) return;
+    if (value !== null && canonicalKeyText(column, value) === parts[index]) return;
+    throw new Refusal(
+      'CHANGE_NOT_ALLOWED',
+      `${name} is part of the key of ${table.name}: a till may delete the row and insert it anew, not rename it`,
+    );
+  });
 }
 
 function constants(table: TableModel, from: IncomingUnit, values: Map<string, Text>): void {
