@@ -7,6 +7,7 @@ import { typeShape } from './central-types.ts';
 import type { LocalColumn, LocalTable } from './local-catalog.ts';
 import type { ParityFinding } from './parity-finding.ts';
 import { checkMapping } from '../mapping/mapping-check.ts';
+import { suggestion } from '../mapping/mapping-source.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../mapping/mapping.ts';
 import { relationFindings } from './parity-relations.ts';
 import { typeFinding } from './parity-types.ts';
@@ -21,6 +22,7 @@ export function parity(
   const findings: ParityFinding[] = checkMapping(mapping, { central, local }).map(
     ({ path: _path, ...finding }) => ({ kind: 'mismatch', ...finding }),
   );
+  const mapped = new Set(mapping.tables.map((table) => table.local));
   for (const table of mapping.tables) {
     const centralTable = central.get(table.central);
     const localTable = local.get(table.local);
@@ -30,7 +32,11 @@ export function parity(
         table: table.local,
         code: 'local_table_missing',
         message: `this till has no table ${table.local}`,
-        remedy: 'nothing, if it does not need it: its rows are skipped here',
+        remedy: suggestion(
+          table.local,
+          [...local.keys()].filter((name) => !mapped.has(name)),
+          'nothing, if it does not need it: its rows are skipped here',
+        ),
       });
     else if (centralTable !== undefined)
       findings.push(

@@ -3,7 +3,8 @@
  * sides, can rows be written in some order. Either catalog may be left out; then only the other is looked at.
  * How well the types fit is `parity.ts`.
  */
-import type { CentralTable } from '../catalog/central-catalog.ts';
+import type { CentralColumn, CentralTable } from '../catalog/central-catalog.ts';
+import { typeShape } from '../catalog/central-types.ts';
 import type { LocalTable } from '../catalog/local-catalog.ts';
 import { hardCycles } from './mapping-order.ts';
 import { failOnProblems, MappingSource, suggestion, type SourcePath } from './mapping-source.ts';
@@ -16,6 +17,9 @@ export type CheckCode =
   | 'local_column_missing'
   | 'rename_to_nowhere'
   | 'reference_to_nowhere'
+  | 'reference_to_composite'
+  | 'reference_type'
+  | 'delta_without_number'
   | 'no_primary_key'
   | 'key_not_mapped'
   | 'scope_not_resolvable'
@@ -59,6 +63,8 @@ export function checkMapping(mapping: Mapping, catalogs: Catalogs): CheckFinding
     if (catalogs.central !== undefined && central === null) noteMissingTable(table, catalogs.central, note);
     checkColumns(context, note);
     checkReferences(context, mapping, catalogs, note);
+    if (catalogs.central !== undefined) checkReferenceTypes(context, mapping, catalogs.central, note);
+    checkDeltas(context, note);
     checkScope(context, note);
     checkKeys(context, note);
     checkSoftDelete(context, note);
@@ -159,6 +165,56 @@ function checkReferences({ table }: TableContext, mapping: Mapping, catalogs: Ca
       },
       ['references', column],
     );
+  }
+}
+
+/** At the centre one column holds one id: the parent's key must be one column too, and of a fitting type. */
+function checkReferenceTypes(
+  { table, central }: TableContext,
+  mapping: Mapping,
+  catalog: ReadonlyMap<string, CentralTable>,
+  note: Note,
+): void {
+  for (const [column, { table: parentName }] of table.references) {
+    const parent = mapping.tables.find(({ local }) => local === parentName);
+    const key = catalog.get(parent?.central ?? '')?.key ?? [];
+    const target = central?.columns.find(({ name }) => name === centralColumn(table, column));
+    const id = catalog.get(parent?.central ?? '')?.columns.find(({ name }) => name === key[0]);
+    if (parent === undefined || target === undefined || id === undefined) continue;
+    const path = ['references', column];
+    const what = `${table.local}.${column} references ${parentName}, whose key at the centre is`;
+    if (key.length > 1) {
+      const message = `${what} ${key.join(', ')}: one column can't hold it`;
+      const remedy = `take the reference out and map the columns as they are, or give ${parent.central} a key of one column`;
+      note({ code: 'reference_to_composite', column, message, remedy }, path);
+    } else if (!canHoldId(target, id)) {
+      const message = `${what} ${id.name} (${id.type}), but ${target.name} is ${target.type}`;
+      const remedy = 'reference the table that it points to, or take the reference out';
+      note({ code: 'reference_type', column, message, remedy }, path);
+    }
+  }
+}
+
+function canHoldId(column: CentralColumn, id: CentralColumn): boolean {
+  const [holds, given] = [typeShape(column.type).family, typeShape(id.type).family];
+  const numbers: readonly string[] = ['integer', 'numeric'];
+  return (
+    holds === given ||
+    holds === 'text' ||
+    holds === 'char' ||
+    (numbers.includes(holds) && numbers.includes(given))
+  );
+}
+
+function checkDeltas({ table, central }: TableContext, note: Note): void {
+  for (const [name, { policy }] of table.columns) {
+    const column = central?.columns.find((candidate) => candidate.name === centralColumn(table, name));
+    if (policy !== 'delta' || column === undefined) continue;
+    const { family } = typeShape(column.type);
+    if (family === 'integer' || family === 'numeric' || family === 'float') continue;
+    const message = `${table.central}.${column.name} is ${column.type}, whose changes can't be added up`;
+    const remedy = 'take policy: delta out, or make it a number at the centre';
+    note({ code: 'delta_without_number', column: name, message, remedy }, ['columns', name, 'policy']);
   }
 }
 

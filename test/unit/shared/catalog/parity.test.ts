@@ -287,3 +287,59 @@ describe('what a till carries', () => {
     expect(bind(', identity: uid', [...columns, 'uid TEXT'])).toEqual(['x', 'uid']);
   }); // prettier-ignore
 });
+
+describe('references and deltas that the centre could not take', () => {
+  const mapping = parseMapping(`
+version: 1
+defaults: { scope: global }
+tables:
+  groups: {}
+  items:
+    columns: { name: { policy: delta }, stock: { policy: delta } }
+    references: { price: groups, group_id: groups, shelf: shelves }
+  shelves: {}
+`);
+  const central = new Map([
+    ['groups', centralTable('groups', ['id uuid!'])],
+    [
+      'items',
+      centralTable('items', [
+        'id bigint!',
+        'name text',
+        'stock integer',
+        'price numeric(12,2)',
+        'group_id uuid',
+        'shelf integer',
+      ]),
+    ],
+    ['shelves', centralTable('shelves', ['aisle text!', 'no integer!'], ['aisle', 'no'])],
+  ]);
+
+  test('are told with what would be right', () => {
+    expect(
+      checkMapping(mapping, { central }).map(({ code, column, message }) => [code, column, message]),
+    ).toEqual([
+      [
+        'reference_type',
+        'price',
+        'items.price references groups, whose key at the centre is id (uuid), but price is numeric(12,2)',
+      ],
+      [
+        'reference_to_composite',
+        'shelf',
+        `items.shelf references shelves, whose key at the centre is aisle, no: one column can't hold it`,
+      ],
+      ['delta_without_number', 'name', `items.name is text, whose changes can't be added up`],
+    ]);
+  });
+
+  test('a table that the till spells otherwise is suggested', () => {
+    const local = new Map([['Groups', localTable('Groups', ['id INTEGER'])]]);
+    const missing = parity(mapping, central, local).filter(({ code }) => code === 'local_table_missing');
+    expect(missing.map(({ table, remedy }) => [table, remedy])).toEqual([
+      ['groups', 'did you mean "Groups"?'],
+      ['shelves', 'nothing, if it does not need it: its rows are skipped here'],
+      ['items', 'nothing, if it does not need it: its rows are skipped here'],
+    ]);
+  });
+});
