@@ -10,7 +10,7 @@ import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.t
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { storeIdOfTopic } from '../shared/log/topics.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
-import { requireKeys, requireLogicalWal } from './setup/server-checks.ts';
+import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 
 export interface CentreState {
@@ -43,7 +43,9 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
     if (facts === undefined) throw new PayflowError('DB_NOT_SET_UP', 'no mapping is published');
     const mapping = parseMapping(facts.source, facts.version);
     const mapped = mappedTableNames(mapping);
-    requireKeys(mapped, await readCentralCatalog(pool, mapped));
+    const catalog = await readCentralCatalog(pool, mapped);
+    requireKeys(mapped, catalog);
+    requireScopes(mapping, catalog);
     return {
       epoch: facts.epoch,
       mapping,

@@ -22,6 +22,7 @@ import type { ReplicationStream } from './wal/replication-stream.ts';
 import { Routes } from './routing/routes.ts';
 import { RowRouter } from './routing/row-router.ts';
 import { Seeding } from './seeding/seeding.ts';
+import { ShapeWatch } from './seeding/shape-watch.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 import { TransactionRouter } from './routing/transaction.ts';
@@ -104,6 +105,13 @@ export class CaptureSession {
       keys: new StreamKeys(options),
       log,
     });
+    const shapes = new ShapeWatch({
+      pool,
+      epoch,
+      mapping: () => rows.routes.mapping,
+      everyMs: options.heartbeatMs,
+      log,
+    });
     const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
     this.#router = new TransactionRouter({
       writer: this.#writer,
@@ -116,11 +124,12 @@ export class CaptureSession {
       reload: (source) =>
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
       onSeedingWanted: () => seeding.want(),
+      onShape: () => shapes.hurry(),
       onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });
-    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding];
+    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, shapes];
   }
 
   /** Up to here PostgreSQL may forget. */

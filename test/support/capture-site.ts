@@ -52,6 +52,8 @@ export interface CaptureSiteOptions {
 export interface RunningCapture {
   readonly session: () => CaptureSession;
   readonly stop: () => Promise<void>;
+  /** Resolves with what ended it, if it was not `stop`. */
+  readonly ended: () => Promise<PayflowError | undefined>;
 }
 
 /** Records of a stream, decoded, without the log's own. */
@@ -119,6 +121,10 @@ export class CaptureSite {
       session: () => {
         if (session === undefined) throw new Error('capture has no session');
         return session;
+      },
+      ended: async () => {
+        await run;
+        return failure;
       },
       stop: async () => {
         stop.abort();

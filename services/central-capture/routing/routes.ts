@@ -12,8 +12,11 @@ import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { SchemaRegistry } from '../../shared/records/schema-registry.ts';
 import { bindCentral, type CentralBinding } from '../../shared/catalog/table-binding.ts';
 import { ChangeEncoder, relationSchema } from '../streams/change-encoder.ts';
+import { sentTables } from '../setup/sent-tables.ts';
+import { requireKeys, requireScopes } from '../setup/server-checks.ts';
 import type { Relation } from '../wal/pgoutput-decoder.ts';
 import { INTERNAL_TABLES, mappedTableNames, SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
+import { fitShapes } from './relation-shape.ts';
 import { ScopeCache, tableScopes, type TableScope } from './scope.ts';
 
 /** A table as one relation (a set of columns in an order) brings it. */
@@ -45,6 +48,7 @@ export class Routes {
   readonly #binding: CentralBinding;
   readonly #schemas: SchemaRegistry;
   readonly #byTable = new Map<string, Route>();
+  #shapes: ReadonlyMap<string, string> | null = null;
 
   private constructor(options: RoutesOptions, catalog: ReadonlyMap<string, CentralTable>) {
     this.mapping = options.mapping;
@@ -58,7 +62,9 @@ export class Routes {
   static async read(options: RoutesOptions): Promise<Routes> {
     try {
       const names = [...INTERNAL_TABLES, ...mappedTableNames(options.mapping)];
-      return new Routes(options, await readCentralCatalog(options.pool, names));
+      const catalog = await readCentralCatalog(options.pool, names);
+      requireScopes(options.mapping, catalog);
+      return new Routes(options, catalog);
     } catch (error) {
       throw error instanceof PayflowError ? error : wrapPostgresError(error);
     }
@@ -80,12 +86,14 @@ export class Routes {
   }
 
   /** @returns undefined for tables that do not concern us (still published, no longer mapped) */
-  async forRelation(relation: Relation): Promise<Route | undefined> {
-    const table = this.catalog.get(relation.name);
-    if (table === undefined || !this.#isOurs(relation.name)) return undefined;
-    if (table.key.length === 0) {
-      throw new PayflowError('TABLE_NO_KEY', `${relation.name} has no primary key`);
-    }
+  async forRelation(described: Relation): Promise<Route | undefined> {
+    const now = this.catalog.get(described.name);
+    if (now === undefined || !this.#isOurs(described.name)) return undefined;
+    requireKeys([now.name], this.catalog);
+    const { relation, table } = fitShapes(described, now);
+    const present = new Set(relation.columns.map((column) => column.name));
+    // From before its key was another one: its rows have no name under which they could be sent.
+    if (!table.key.every((name) => present.has(name))) return undefined;
     const bound = this.#binding.tables.get(relation.name);
     const sentColumns = bound?.columns ?? table.columns.map((column) => column.name);
     const schema = await this.#schemas.publish(relationSchema(relation, table, sentColumns));
@@ -125,6 +133,14 @@ export class Routes {
   /** `forTable` without waiting; undefined until it was asked for once. */
   known(name: string): Route | undefined {
     return this.#byTable.get(name);
+  }
+
+  /** The table's shape as sent, in the form kept in payflow_sync.seeding. */
+  shapeOf(name: string): string | undefined {
+    this.#shapes ??= new Map(
+      sentTables(this.mapping, this.catalog).map((table) => [table.name, table.columns]),
+    );
+    return this.#shapes.get(name);
   }
 
   /** Sent tables whose rows find their store through this one. */

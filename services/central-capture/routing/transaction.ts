@@ -29,6 +29,8 @@ export interface TransactionRouterOptions {
   /** Reads catalog and mapping anew. */
   readonly reload: (source: string | null) => Promise<Routes>;
   readonly onSeedingWanted: () => void;
+  /** The WAL describes a table otherwise than the catalog did. */
+  readonly onShape: () => void;
   /** A table that is sent was emptied, in the open transaction. */
   readonly onTruncate: (table: string, at: Position) => void;
   /** A chunk reached its high watermark, in the transaction whose commit ends at `endLsn`. */
@@ -48,6 +50,8 @@ export class TransactionRouter {
   #chunk: { id: string; verdict: ChunkVerdict } | null = null;
   /** A new mapping, in force from the next transaction on. */
   #newMapping: string | null = null;
+  /** A table is wanted in a shape that the routes do not have. */
+  #reshaped = false;
   /** Told when the transaction is over: its mapping may be what names the table. */
   #seedingWanted = false;
 
@@ -128,7 +132,10 @@ export class TransactionRouter {
       case TERMINAL_TABLE:
         return this.#knowTerminal(text('terminal_id') ?? '').then(() => undefined);
       case SEEDING_TABLE:
-        if (text('state') === 'wanted') this.#seedingWanted = true;
+        if (text('state') === 'wanted') {
+          this.#seedingWanted = true;
+          this.#reshaped ||= text('columns') !== this.#options.rows.routes.shapeOf(text('table_name') ?? '');
+        }
         return undefined;
       default:
         return undefined;
@@ -181,14 +188,17 @@ export class TransactionRouter {
 
   async #bind(relation: Relation): Promise<void> {
     const { rows } = this.#options;
-    if (!rows.routes.knows(relation)) await this.#reload(null);
+    if (!rows.routes.knows(relation)) {
+      await this.#reload(null);
+      this.#options.onShape();
+    }
     this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
   }
 
   /** @param source the new mapping's text; null: only the tables changed */
-  async #reload(source: string | null): Promise<void> {
+  async #reload(source: string | null, isReshaped = false): Promise<void> {
     const { rows } = this.#options;
-    if (source !== null && source === rows.routes.mapping.source) return;
+    if (!isReshaped && source !== null && source === rows.routes.mapping.source) return;
     rows.routes = await this.#options.reload(source);
     for (const { relation } of [...this.#relations.values()]) {
       this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
@@ -251,13 +261,15 @@ export class TransactionRouter {
       this.#chunk = null;
       this.#options.onChunk(id, verdict, endLsn);
     }
-    if (this.#newMapping === null) {
+    if (this.#newMapping === null && !this.#reshaped) {
       this.#wantSeeding();
       return undefined;
     }
     const source = this.#newMapping;
     this.#newMapping = null;
-    return this.#reload(source).then(() => this.#wantSeeding());
+    const isReshaped = this.#reshaped;
+    this.#reshaped = false;
+    return this.#reload(source, isReshaped).then(() => this.#wantSeeding());
   }
 
   #wantSeeding(): void {

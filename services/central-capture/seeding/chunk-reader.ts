@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { inTransaction } from '../../shared/database/postgres.ts';
+import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
@@ -29,6 +29,8 @@ export type ChunkSelection =
 const CHUNK_BYTES = 2 << 20;
 const MOST_ROWS = 2_000;
 const FEWEST_ROWS = 20;
+/** undefined_column, undefined_table */
+const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
 /** Rows of this table that make about CHUNK_BYTES. */
 export async function chunkRows(pool: Pool, route: Route): Promise<number> {
@@ -53,7 +55,17 @@ export async function readChunk(pool: Pool, route: Route, selection: ChunkSelect
   }
 }
 
-async function read(pool: Pool, route: Route, { where, values, limit }: Condition): Promise<ReadChunk> {
+/** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
+async function read(pool: Pool, route: Route, condition: Condition): Promise<ReadChunk> {
+  try {
+    return await readRows(pool, route, condition);
+  } catch (error) {
+    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
+    throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
+  }
+}
+
+async function readRows(pool: Pool, route: Route, { where, values, limit }: Condition): Promise<ReadChunk> {
   const order = route.table.key.map(quoteIdent).join(', ');
   const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
   const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;

@@ -2,6 +2,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { CentralTable } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { centralColumn, type Mapping } from '../../shared/mapping/mapping.ts';
 
 type Queryable = Pool | PoolClient;
 
@@ -36,4 +37,20 @@ export function requireKeys(names: readonly string[], catalog: ReadonlyMap<strin
   throw new PayflowError('TABLE_NO_KEY', `no primary key: ${keyless.join(', ')}`, {
     details: { tables: keyless },
   });
+}
+
+/**
+ * Without the column that names its store, no row of a table could be sent, and a seeding would take all of them
+ * for gone.
+ * @throws PayflowError MAPPING_INVALID naming the columns
+ */
+export function requireScopes(mapping: Mapping, catalog: ReadonlyMap<string, CentralTable>): void {
+  const missing = mapping.tables.flatMap((table) => {
+    const central = catalog.get(table.central);
+    if (central === undefined || table.scope.kind === 'global') return [];
+    const name = centralColumn(table, table.scope.column);
+    return central.columns.some((column) => column.name === name) ? [] : [`${table.central}.${name}`];
+  });
+  if (missing.length === 0) return;
+  throw new PayflowError('MAPPING_INVALID', `scope: the centre has no column ${missing.join(', ')}`);
 }

@@ -1,7 +1,6 @@
 /** The rows that setup keeps in payflow_sync: identity and epoch of the database, mapping, what to seed. */
 import { randomUUID } from 'node:crypto';
-import { bindCentral } from '../../shared/catalog/table-binding.ts';
-import { SENT_INTERNAL_TABLES } from './published-tables.ts';
+import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 
 const FIRST_EPOCH = '1';
@@ -25,8 +24,8 @@ export async function factTodos({ client, hasSchema }: SetupContext): Promise<To
 }
 
 /**
- * The mapping's row, and a wanted seeding for every table that was never sent in this epoch, or whose set of
- * columns changed (ADD COLUMN … DEFAULT writes no row changes). Both in one transaction, mapping first: tills
+ * The mapping's row, and a wanted seeding for every table that was never sent in this epoch, or whose
+ * shape changed (ADD COLUMN … DEFAULT writes no row changes). Both in one transaction, mapping first: tills
  * switch at the mapping's record, before the rows made under it.
  */
 export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
@@ -44,14 +43,8 @@ export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
   return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, unsent) }];
 }
 
-interface TableColumns {
-  readonly name: string;
-  /** As kept in payflow_sync.seeding. */
-  readonly columns: string;
-}
-
-async function unsentTables(context: SetupContext): Promise<TableColumns[]> {
-  const wanted = sentTables(context);
+async function unsentTables(context: SetupContext): Promise<SentTable[]> {
+  const wanted = sentTables(context.mapping, context.catalog);
   if (!context.hasSchema) return wanted;
   const { rows } = await context.client.query<{ table_name: string; columns: string }>(`
     SELECT table_name, columns FROM payflow_sync.seeding
@@ -60,26 +53,10 @@ async function unsentTables(context: SetupContext): Promise<TableColumns[]> {
   return wanted.filter((table) => sent.get(table.name) !== table.columns);
 }
 
-/** Ours first (links before the rows that they explain), then business tables, parents first. */
-function sentTables({ mapping, catalog }: SetupContext): TableColumns[] {
-  const internal = SENT_INTERNAL_TABLES.map((name) => ({
-    name,
-    columns: describe(catalog.get(name)?.columns.map((column) => column.name) ?? []),
-  }));
-  const business = [...bindCentral(mapping, catalog).tables.values()]
-    .filter((bound) => bound.mapping.direction !== 'pull')
-    .map((bound) => ({ name: bound.central.name, columns: describe(bound.columns) }));
-  return [...internal, ...business];
-}
-
-function describe(columns: readonly string[]): string {
-  return JSON.stringify([...columns].sort());
-}
-
 async function publishMapping(
   context: SetupContext,
   changed: boolean,
-  unsent: readonly TableColumns[],
+  unsent: readonly SentTable[],
 ): Promise<void> {
   const { client, mapping } = context;
   await client.query('BEGIN');
@@ -93,7 +70,7 @@ async function publishMapping(
       );
       // What changes in a table that is mapped no longer is not sent: should it be mapped again, it is seeded.
       await client.query('DELETE FROM payflow_sync.seeding WHERE table_name <> ALL ($1::text[])', [
-        sentTables(context).map((table) => table.name),
+        sentTables(context.mapping, context.catalog).map((table) => table.name),
       ]);
     }
     await client.query(

@@ -15,7 +15,7 @@ import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
-import { requireKeys, requireLogicalWal, requireReplicationRight } from './server-checks.ts';
+import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
@@ -108,6 +108,7 @@ async function readContext(options: SetupOptions, client: PoolClient): Promise<S
   const mapped = mappedTableNames(options.mapping);
   const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
   requireKeys(mapped, catalog);
+  requireScopes(options.mapping, catalog);
   return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
 }
 

@@ -123,7 +123,7 @@ function centralTable(name: string, facts: TableFacts): CentralTable {
 function centralColumnOf(facts: ColumnFacts): CentralColumn {
   return {
     name: facts.name,
-    kind: KIND_BY_OID.get(Number(facts.baseOid)) ?? 'text',
+    kind: kindOfType(Number(facts.baseOid)),
     type: facts.type,
     typeOid: Number(facts.typeOid),
     isArray: facts.isArray,
@@ -151,6 +151,11 @@ const KIND_BY_OID: ReadonlyMap<number, CentralKind> = new Map([
   [700, 'double'],
   [701, 'double'],
 ]);
+
+/** How values of this type are carried. Of a domain, ask for the type that it rests on. */
+export function kindOfType(oid: number): CentralKind {
+  return KIND_BY_OID.get(oid) ?? 'text';
+}
 
 /** One row per existing table; a domain is followed down to the type it rests on. */
 const CATALOG_SQL = `
