@@ -10,10 +10,12 @@ import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { runAll, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
 import { asPayflowError } from '../shared/errors.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
+import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
@@ -27,8 +29,10 @@ export interface CaptureOptions {
   readonly horizonDays: number;
   readonly log: Logger;
   readonly onHealth?: (health: Health) => void;
-  /** Told what a session does, for the metrics. */
+  /** Told of each session that begins. */
   readonly onSession?: (session: CaptureSession) => void;
+  /** Where the metrics are told. */
+  readonly registry?: Registry;
   readonly heartbeatMs?: number;
 }
 
@@ -39,9 +43,13 @@ export class Capture implements Service {
   readonly name = 'capture';
   readonly #options: CaptureOptions;
   readonly #captureId = randomUUID();
+  readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
+  #measured: Measured | undefined;
 
   constructor(options: CaptureOptions) {
     this.#options = options;
+    const { registry } = options;
+    if (registry !== undefined) captureMetrics(registry, this.#counts, () => this.#measured);
   }
 
   /**
@@ -69,6 +77,8 @@ export class Capture implements Service {
       const wal = await this.#openSlot();
       onRelease(() => wal.close());
       const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
+      onRelease(() => (this.#measured = undefined));
+      this.#measured = measured(pool, state, session);
       log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
       ready();
       await runAll(
@@ -124,6 +134,7 @@ export class Capture implements Service {
       onTrouble: (error) => onHealth?.({ state: 'unready', error }),
       onRecovered: () => onHealth?.({ state: 'ready' }),
       heartbeatMs,
+      counts: this.#counts,
       log,
       signal,
     });
@@ -139,6 +150,22 @@ export class Capture implements Service {
     this.#options.onSession?.(session);
     return session;
   }
+}
+
+function measured(pool: Pool, { epoch }: CentreState, session: CaptureSession): Measured {
+  return {
+    pool,
+    epoch,
+    get acknowledged() {
+      return session.acknowledged;
+    },
+    get newestCommitMs() {
+      return session.newestCommitMs;
+    },
+    get unscoped() {
+      return session.rows.unscoped;
+    },
+  };
 }
 
 /** When one part ends, whatever the others wait for inside the session must end too, or nothing ever would. */

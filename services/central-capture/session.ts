@@ -11,6 +11,7 @@ import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Lsn } from '../shared/records/position.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { Acker } from './wal/acker.ts';
+import type { CaptureCounts } from './capture-metrics.ts';
 import type { CentreState } from './centre-state.ts';
 import { ChunkRunner } from './seeding/chunks.ts';
 import { DownStreams } from './streams/down-streams.ts';
@@ -38,6 +39,7 @@ export interface SessionOptions {
   readonly wal: ReplicationStream;
   readonly captureId: string;
   readonly heartbeatMs: number;
+  readonly counts: CaptureCounts;
   /** An append has to wait for the log. */
   readonly onTrouble: (error: PayflowError) => void;
   /** Appends go through again. */
@@ -57,6 +59,7 @@ export class CaptureSession {
   readonly #chunks: ChunkRunner;
   readonly #introductions: Introductions;
   readonly #writer: TransactionWriter;
+  readonly #counts: CaptureCounts;
   readonly #failed: Promise<never>;
   #fail: (error: unknown) => void = () => undefined;
   #inTransaction = false;
@@ -75,6 +78,7 @@ export class CaptureSession {
     const { pool, state, log, signal } = options;
     const { epoch } = state;
     this.#wal = options.wal;
+    this.#counts = options.counts;
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
     // Somebody may fail before the loop looks.
     this.#failed.catch(() => undefined);
@@ -137,6 +141,10 @@ export class CaptureSession {
     return this.#acker.ackLsn;
   }
 
+  get newestCommitMs(): number {
+    return this.#writer.commitTimeMs;
+  }
+
   async openStore(storeId: string): Promise<StreamWriter> {
     const stream = await this.streams.openStore(storeId);
     await this.#introductions.prepare(stream, this.rows.routes);
@@ -166,7 +174,10 @@ export class CaptureSession {
           if (message.kind === 'begin') this.#inTransaction = true;
           const wait = this.#router.handle(message);
           if (wait !== undefined) await wait;
-          if (message.kind === 'commit') this.#inTransaction = false;
+          if (message.kind === 'commit') {
+            this.#inTransaction = false;
+            this.#counts.transactions += 1;
+          }
         } else {
           this.#acker.keepalive(item.walEnd);
         }
@@ -178,6 +189,7 @@ export class CaptureSession {
   }
 
   #durable(writer: StreamWriter, records: number): void {
+    this.#counts.records += records;
     this.#acker.durable(writer.stream.topic, records);
     this.#acknowledge();
   }

@@ -15,6 +15,7 @@ import { asPayflowError, type PayflowError } from '../../services/shared/errors.
 import { decodeChange, decodeControl, isControl } from '../../services/shared/records/envelope.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
+import type { Registry } from '../../services/shared/metrics.ts';
 import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
 import { createPool } from '../../services/shared/database/postgres.ts';
 import { SchemaRegistry } from '../../services/shared/records/schema-registry.ts';
@@ -43,6 +44,7 @@ export interface CaptureSiteOptions {
   /** Wraps the log that capture is given. */
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly heartbeatMs?: number;
+  readonly registry?: Registry;
   /** What capture is told instead of the site's own database. */
   readonly databaseUrl?: string;
   /** Default: an embedded log of its own. Closed with the site. */
@@ -115,6 +117,7 @@ export class CaptureSite {
       log: this.log,
       heartbeatMs: this.#options.heartbeatMs ?? 10_000,
       onSession: (started) => (session = started),
+      ...(this.#options.registry && { registry: this.#options.registry }),
     });
     const run = capture.run(stop.signal).catch((error: unknown) => (failure = asPayflowError(error)));
     const running: RunningCapture = {

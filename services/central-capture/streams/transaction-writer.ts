@@ -65,6 +65,11 @@ export class TransactionWriter {
     return this.#source.xid;
   }
 
+  /** Of the newest transaction; 0 before the first. */
+  get commitTimeMs(): number {
+    return Number(this.#source.commitTimeUs / 1000n);
+  }
+
   begin(begin: { commitLsn: Lsn; xid: number; commitTimeUs: bigint }): void {
     const { commitLsn, xid, commitTimeUs } = begin;
     this.#source = { epoch: this.#epoch, lsn: commitLsn, xid, commitTimeUs };
