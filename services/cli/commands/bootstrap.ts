@@ -4,7 +4,8 @@ import { PayflowError } from '../../shared/errors.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
-import { withStoppedTill } from '../till/stopped-till.ts';
+import { countOffers } from '../till/bootstrap-count.ts';
+import { ownIdentity, withStoppedTill } from '../till/stopped-till.ts';
 import { chosenTerminals } from '../till/terminal-choice.ts';
 import type { Output } from '../terminal-output.ts';
 
@@ -58,8 +59,12 @@ async function here(cli: Cli, { terminal, terminalDb, dryRun }: BootstrapOptions
   if (terminal === undefined || terminalDb === undefined) {
     throw new PayflowError('USAGE', '--terminal-db needs --terminal');
   }
-  const till = { terminalId: terminal, file: terminalDb };
-  const result = await withStoppedTill(cli, till, (agent) => agent.bootstrap({ dryRun: dryRun === true }));
+  const result =
+    dryRun === true
+      ? countOffers(terminalDb, ownIdentity(cli.config, terminal), cli.commandLog())
+      : await withStoppedTill(cli, { terminalId: terminal, file: terminalDb }, (agent) =>
+          agent.bootstrap({ dryRun: false }),
+        );
   return [{ terminalId: terminal, ...result }];
 }
 

@@ -1,7 +1,7 @@
 /** Does something with the agent of an enrolled till on this machine whose service is stopped. */
 import type { Config } from '../../shared/config.ts';
 import type { TerminalAgent } from '../../terminal-agent/agent.ts';
-import { loadIdentity } from '../../terminal-agent/identity.ts';
+import { loadIdentity, type TerminalIdentity } from '../../terminal-agent/identity.ts';
 import { runTerminal } from '../../terminal-agent/main.ts';
 import { errorLine, PayflowError } from '../../shared/errors.ts';
 import type { HealthParts } from '../../shared/health.ts';
@@ -18,10 +18,7 @@ export async function withStoppedTill<T>(
   body: (agent: TerminalAgent) => Promise<T>,
 ): Promise<T> {
   const config: Config = { ...cli.config, terminalDb: options.file };
-  const { terminalId } = loadIdentity(config.dataDir);
-  if (terminalId !== options.terminalId) {
-    throw new PayflowError('USAGE', `DATA_DIR ${config.dataDir} belongs to ${terminalId}`);
-  }
+  ownIdentity(config, options.terminalId);
   const stop = new AbortController();
   const signal = AbortSignal.any([cli.signal, stop.signal]);
   let opened: (agent: TerminalAgent) => void = () => undefined;
@@ -42,6 +39,15 @@ export async function withStoppedTill<T>(
     stop.abort();
     await Promise.allSettled([running, ended]);
   }
+}
+
+/** @throws PayflowError TERMINAL_NOT_ENROLLED, USAGE when DATA_DIR is another till's */
+export function ownIdentity({ dataDir }: Config, terminalId: string): TerminalIdentity {
+  const identity = loadIdentity(dataDir);
+  if (identity.terminalId !== terminalId) {
+    throw new PayflowError('USAGE', `DATA_DIR ${dataDir} belongs to ${identity.terminalId}`);
+  }
+  return identity;
 }
 
 /** The agent waits for Kafka or a locked file; whoever waits for the command is told why, once. */
