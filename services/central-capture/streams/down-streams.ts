@@ -32,8 +32,8 @@ export interface DownStreamsOptions {
   readonly onForeign: (keys: readonly string[]) => void;
 }
 
-/** Reading from the WAL waits while more than this is not durable yet. */
-const MAX_PENDING_BYTES = 24 << 20;
+/** Reading from the WAL waits while more than this is not durable yet; some appends of the largest size. */
+const MAX_PENDING_BYTES = 8 << 20;
 const FIRST_LOOK_BACK = 4;
 const LOOK_BACK_FACTOR = 16;
 
