@@ -3,13 +3,16 @@ import type { Logger } from 'pino';
 import type { CentralId, Origin, Outcome } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { fateByProgress, type Progress } from '../settlement.ts';
+import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
+import { keyNow } from './moved-key.ts';
 import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import type { RowApplier } from './row-applier.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
 
 export interface SettlerParts {
+  readonly till: TillHost;
   readonly tables: TillTables;
   readonly open: OpenChanges;
   readonly unlinked: UnlinkedRows;
@@ -35,9 +38,12 @@ export class Settler {
     const entries = open.ofIdentity(table.name, identity);
     const gone = entries.some((entry) => entry.op === 'd');
     // Of a refused insert only the insert itself is known here; the newest entry says the newest key.
-    const known = entries.some(isInsert) ? entries.at(-1)?.rowKey : unlinked.byIdentity(table.name, identity);
-    if (known === undefined || known === null) return;
-    const here = !gone && table.writer.exists(known);
+    const entered = entries.some(isInsert)
+      ? entries.at(-1)?.rowKey
+      : unlinked.byIdentity(table.name, identity);
+    if (entered === undefined || entered === null) return;
+    const known = keyNow(this.#parts.till.db, table, identity, entered);
+    const here = !gone && known !== null && table.writer.exists(known);
     applier.link(table, centralId, here ? known : null, identity);
   }
 

@@ -47,6 +47,27 @@ describe('a row made here', () => {
     expect(shop.rows('SELECT count(*) AS n FROM products')).toEqual([{ n: 1 }]);
   });
 
+  it('is found under the key that the app gave it meanwhile, whoever has the old one now', async () => {
+    const { catalog, store } = shop;
+    shop.test.app.exec(`INSERT INTO products (id, sku) VALUES (5, 'A'), (6, 'B');
+      UPDATE products SET id = 50 WHERE id = 5;
+      UPDATE products SET id = 60 WHERE id = 6;
+      INSERT INTO products (id, sku) VALUES (5, 'other')`);
+    const identityOf = (key: number) =>
+      (shop.rows(`SELECT identity FROM sync_identity WHERE row_key = ${key}`) as { identity: string }[])[0]
+        ?.identity ?? '';
+    await shop.toStore(store.commit(100, store.link('T1', 'products', identityOf(50), 7)));
+    await shop.toCatalog(
+      catalog.commit(101, catalog.row('products', 8, product('B'), { op: 'c', origins: [mine(2)] })),
+    );
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 7, product('A', { name: 'central' }))));
+    expect(shop.rows('SELECT id, sku, server_id FROM products ORDER BY id')).toEqual([
+      { id: 5, sku: 'other', server_id: null },
+      { id: 50, sku: 'A', server_id: 7 },
+      { id: 60, sku: 'B', server_id: 8 },
+    ]);
+  });
+
   it('is not inserted a second time when its link arrives after its row, nor when all origins were compacted away', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
