@@ -115,7 +115,9 @@ describe(`another shop (seed ${SEED})`, () => {
       for (const work of works) work.step();
       await centre.step();
     }
-    expect(await site.command('sync', '--all', '--direction', 'both', '--wait')).toMatchObject({ code: 0 });
+    // 1: an edit lost against a later one, as some do when all edit everything.
+    const synced = await site.command('sync', '--all', '--direction', 'both', '--wait');
+    expect([0, 1]).toContain(synced.code);
     await settledAndEqual();
     expect(await refused()).toEqual([]);
   }, 180_000);
