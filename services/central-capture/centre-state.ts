@@ -9,6 +9,7 @@ import { wrapPostgresError } from '../shared/database/postgres.ts';
 import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { storeIdOfTopic } from '../shared/log/topics.ts';
+import { requireSameServer } from './setup/history.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
@@ -107,19 +108,24 @@ export async function reseedAfterLoss(
 
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
   const publication = publicationName(prefix);
-  const { rows } = await pool.query<{ schema: boolean; publication: boolean; slot: boolean }>(
+  const { rows } = await pool.query<{ schema: boolean; publication: boolean; slot: string | null }>(
     `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL AS schema,
             EXISTS (SELECT FROM pg_publication WHERE pubname = $2) AS publication,
-            EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
+            (SELECT coalesce(wal_status, 'reserved') FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
     [slotName(prefix), publication],
   );
   if (rows[0]?.schema !== true) throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing');
   if (!rows[0].publication) {
     throw new PayflowError('DB_NOT_SET_UP', `the publication ${publication} does not exist`);
   }
-  if (!rows[0].slot) {
-    throw new PayflowError('SLOT_LOST', `the replication slot ${slotName(prefix)} does not exist`);
+  const name = slotName(prefix);
+  if (rows[0].slot === null) {
+    throw new PayflowError('SLOT_LOST', `the replication slot ${name} does not exist`);
   }
+  if (rows[0].slot === 'lost') {
+    throw new PayflowError('SLOT_LOST', `the WAL that the replication slot ${name} needs was removed`);
+  }
+  await requireSameServer(pool);
 }
 
 async function readStores(pool: Pool, prefix: string): Promise<string[]> {

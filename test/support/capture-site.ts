@@ -45,6 +45,8 @@ export interface CaptureSiteOptions {
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly heartbeatMs?: number;
   readonly registry?: Registry;
+  /** URL of a database on a server of the test's own. */
+  readonly server?: string;
   /** What capture is told instead of the site's own database. */
   readonly databaseUrl?: string;
   /** Default: an embedded log of its own. Closed with the site. */
@@ -86,7 +88,9 @@ export class CaptureSite {
   }
 
   static async start(options: CaptureSiteOptions = {}): Promise<CaptureSite> {
-    const postgres = await startPostgres();
+    const { server } = options;
+    const postgres =
+      server === undefined ? await startPostgres() : { url: server, stop: () => Promise.resolve() };
     const site = new CaptureSite(options, postgres.url, () => postgres.stop());
     await site.pool.query(options.sql ?? SHOP_SQL);
     return site;

@@ -1,6 +1,7 @@
 /** What setup makes of PostgreSQL's own objects: publication, slot, replica identity. */
 import { PayflowError } from '../../shared/errors.ts';
 import { publicationName, slotName } from '../../shared/database/slot-names.ts';
+import { raiseEpoch } from './history.ts';
 import {
   INTERNAL_TABLES,
   mappedTableNames,
@@ -157,12 +158,7 @@ async function madeBefore({ client, hasSchema }: SetupContext): Promise<boolean>
 
 async function createSlot(context: SetupContext, name: string, dropFirst: boolean): Promise<void> {
   const { client } = context;
-  if (await madeBefore(context)) {
-    await client.query(`
-      UPDATE payflow_sync.meta
-      SET value = 1 + greatest(value::int, (SELECT max(split_part(position, ':', 1)::int) FROM payflow_sync.stream))
-      WHERE name = 'epoch'`);
-  }
+  if (await madeBefore(context)) await raiseEpoch(context);
   if (dropFirst) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
   await client.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [name]);
   await rememberSlot(context, name);

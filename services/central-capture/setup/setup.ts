@@ -14,6 +14,7 @@ import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
+import { historyTodos } from './history.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
@@ -35,6 +36,7 @@ const STAGES: readonly Stage[] = [
   factTodos,
   replicaIdentityTodos,
   publicationTodos,
+  historyTodos,
   slotTodos,
   mappingTodos,
   topicTodos,

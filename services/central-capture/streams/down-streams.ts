@@ -14,7 +14,7 @@ import {
   type Position,
 } from '../../shared/records/position.ts';
 import { streamName, storeIdOfTopic, topicSpecCatalog, topicSpecStore } from '../../shared/log/topics.ts';
-import { readRange } from './stream-range.ts';
+import { newestPosition, readRange } from './stream-range.ts';
 import { StreamWriter } from './stream-writer.ts';
 
 export interface DownStreamsOptions {
@@ -34,8 +34,6 @@ export interface DownStreamsOptions {
 
 /** Reading from the WAL waits while more than this is not durable yet; some appends of the largest size. */
 const MAX_PENDING_BYTES = 8 << 20;
-const FIRST_LOOK_BACK = 4;
-const LOOK_BACK_FACTOR = 16;
 
 export class DownStreams {
   readonly #options: DownStreamsOptions;
@@ -163,18 +161,7 @@ export class DownStreams {
       signal,
       onTrouble: (error) => this.#trouble(stream, error),
     });
-    const { first } = await eventLog.offsets(stream);
-    let tail = ZERO_POSITION;
-    // Compaction leaves gaps: look further back until a position was found.
-    for (let back = FIRST_LOOK_BACK; tail.lsn === ZERO_POSITION.lsn; back *= LOOK_BACK_FACTOR) {
-      const from = Math.max(first, baseOffset - back);
-      for (const record of await readRange(eventLog, stream, { from, to: baseOffset })) {
-        const header = record.headers[POSITION_HEADER];
-        const position = header === undefined ? ZERO_POSITION : decodePosition(header.subarray(0, 16));
-        if (comparePositions(position, tail) > 0) tail = position;
-      }
-      if (from === first) break;
-    }
+    const tail = await newestPosition(eventLog, stream, baseOffset);
     return { tail, nextOffset: baseOffset + 1 };
   }
 

@@ -1,0 +1,87 @@
+/**
+ * Whether this is still the history that the streams tell. After a restore the database goes on from an older
+ * point: its WAL positions come again with other contents, so positions only compare under a new epoch.
+ */
+import type { Pool, PoolClient } from 'pg';
+import { PayflowError } from '../../shared/errors.ts';
+import { catalogStream } from '../../shared/log/topics.ts';
+import { formatPosition, parseLsn, ZERO_POSITION, type Position } from '../../shared/records/position.ts';
+import { newestPosition } from '../streams/stream-range.ts';
+import type { SetupContext, Todo } from './setup-context.ts';
+
+/** System identifier and timeline: a restored or promoted server has another one of the two. */
+export const SERVER_IDENTITY_SQL = `
+  SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+  FROM pg_control_system()`;
+
+/** @throws PayflowError SLOT_LOST when setup knew another server, or another history of it */
+export async function requireSameServer(client: Pool | PoolClient): Promise<void> {
+  const { rows } = await client.query<{ known: string | null; now: string }>(
+    `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'server') AS known, (${SERVER_IDENTITY_SQL}) AS now`,
+  );
+  const [server] = rows;
+  if (server === undefined || server.known === null || server.known === server.now) return;
+  throw new PayflowError(
+    'SLOT_LOST',
+    `the database was restored or moved (server ${server.now}, was ${server.known})`,
+  );
+}
+
+/** Begins a new epoch where the database is not the one that wrote the streams. */
+export async function historyTodos(context: SetupContext): Promise<Todo[]> {
+  const { client, hasSchema } = context;
+  if (!hasSchema) return [{ what: 'note of the server', mend: () => rememberServer(client) }];
+  const { rows } = await client.query<{ known: string | null; now: string; epoch: number; end: string }>(
+    `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'server') AS known, (${SERVER_IDENTITY_SQL}) AS now,
+            coalesce((SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch'), 1) AS epoch,
+            pg_current_wal_insert_lsn()::text AS end`,
+  );
+  const [server] = rows;
+  if (server === undefined) return [];
+  const newest = await newestSent(context);
+  const isAhead =
+    newest.epoch > server.epoch || (newest.epoch === server.epoch && newest.lsn > parseLsn(server.end));
+  const isOther = server.known !== null && server.known !== server.now;
+  if (isAhead || isOther) {
+    const reason = isAhead ? `the streams are ahead, at ${formatPosition(newest)}` : `server ${server.now}`;
+    const what = `new epoch, the database was restored or moved (${reason})`;
+    const mend = async () => {
+      await raiseEpoch(context);
+      await rememberServer(client);
+    };
+    return [{ what, mend }];
+  }
+  return server.known === null ? [{ what: 'note of the server', mend: () => rememberServer(client) }] : [];
+}
+
+/** Above every epoch that the database or the streams know of. */
+export async function raiseEpoch(context: SetupContext): Promise<void> {
+  await context.client.query(
+    `UPDATE payflow_sync.meta
+     SET value = 1 + greatest(value::int, $1::int,
+                              (SELECT max(split_part(position, ':', 1)::int) FROM payflow_sync.stream))
+     WHERE name = 'epoch'`,
+    [(await newestSent(context)).epoch],
+  );
+}
+
+/** The catalog stream has every heartbeat, so it stands for all. */
+async function newestSent({ eventLog, prefix }: SetupContext): Promise<Position> {
+  const stream = catalogStream(prefix);
+  try {
+    const { end } = await eventLog.offsets(stream);
+    return await newestPosition(eventLog, stream, end);
+  } catch (error) {
+    // A stream that is not there yet, or not seen yet by a broker that has just started, says nothing.
+    const isMissing = error instanceof PayflowError && error.details['topic'] === stream.topic;
+    if (isMissing) return ZERO_POSITION;
+    throw error;
+  }
+}
+
+async function rememberServer(client: PoolClient): Promise<void> {
+  await client.query(
+    `INSERT INTO payflow_sync.meta (name, value) SELECT 'server', (${SERVER_IDENTITY_SQL})
+     ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value`,
+  );
+}
