@@ -94,13 +94,22 @@ export class Seeding implements Service {
     try {
       while (!signal.aborted) {
         if (await this.#step()) continue;
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await this.#woken(signal);
       }
     } catch (error) {
       if (!signal.aborted) throw wrapPostgresError(error);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** Work may have come since the last look: nobody wakes for it a second time. */
+  #woken(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      const work = this.#moves.length + this.#truncated.length + this.#damaged.length;
+      if (work > 0 || this.#wanted || signal.aborted) resolve();
+    });
   }
 
   /** @returns false when there is nothing to do */

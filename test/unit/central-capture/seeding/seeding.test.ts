@@ -1,0 +1,27 @@
+import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { Seeding, type SeedingOptions } from '../../../../services/central-capture/seeding/seeding.ts';
+
+/** Nothing is wanted, and no row has children. */
+const IDLE = {
+  pool: { query: () => Promise.resolve({ rows: [] }) },
+  epoch: 1,
+  rows: { routes: { mapping: { tables: [] }, childrenOf: () => [] } },
+  log: pino({ level: 'silent' }),
+} as unknown as SeedingOptions;
+
+it('no work is overlooked, whatever moment it comes at', async () => {
+  for (let moment = 0; moment < 60; moment += 1) {
+    const stop = new AbortController();
+    const seeding = new Seeding(IDLE);
+    const run = seeding.run(stop.signal);
+    for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
+    let isDone = false;
+    seeding.move({ table: 'orders', centralId: '1', from: 'north', done: () => (isDone = true) });
+    await setImmediate();
+    stop.abort();
+    await run;
+    expect({ moment, isDone }).toEqual({ moment, isDone: true });
+  }
+});
