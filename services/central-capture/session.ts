@@ -127,7 +127,7 @@ export class CaptureSession {
       openStore,
       reload: (source) =>
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
-      onSeedingWanted: () => seeding.want(),
+      onSeedingWanted: (xid) => seeding.want(xid),
       onShape: () => shapes.hurry(),
       onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),

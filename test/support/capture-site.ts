@@ -123,7 +123,10 @@ export class CaptureSite {
       onSession: (started) => (session = started),
       ...(this.#options.registry && { registry: this.#options.registry }),
     });
-    const run = capture.run(stop.signal).catch((error: unknown) => (failure = asPayflowError(error)));
+    const run = capture.run(stop.signal).catch((error: unknown) => {
+      failure = asPayflowError(error);
+      this.log.error({ code: failure.code, err: failure }, failure.message);
+    });
     const running: RunningCapture = {
       session: () => {
         if (session === undefined) throw new Error('capture has no session');

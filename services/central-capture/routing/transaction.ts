@@ -28,7 +28,8 @@ export interface TransactionRouterOptions {
   readonly openStore: (storeId: string) => Promise<unknown>;
   /** Reads catalog and mapping anew. */
   readonly reload: (source: string | null) => Promise<Routes>;
-  readonly onSeedingWanted: () => void;
+  /** By this transaction. */
+  readonly onSeedingWanted: (xid: number) => void;
   /** The WAL describes a table otherwise than the catalog did. */
   readonly onShape: () => void;
   /** A table that is sent was emptied, in the open transaction. */
@@ -275,6 +276,6 @@ export class TransactionRouter {
   #wantSeeding(): void {
     if (!this.#seedingWanted) return;
     this.#seedingWanted = false;
-    this.#options.onSeedingWanted();
+    this.#options.onSeedingWanted(this.#options.writer.xid);
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { Service } from '../../shared/lifecycle.ts';
+import { sleep, type Service } from '../../shared/lifecycle.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
@@ -15,6 +15,7 @@ import { chunkRows, keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
 import { moveChildren, repairRows, type Moved } from './re-reads.ts';
+import { isInvisible, parseSnapshot } from './watermarks.ts';
 
 export interface SeedingOptions extends ReadingParts {
   readonly pool: Pool;
@@ -48,6 +49,9 @@ interface Seeded {
   readonly rows: number;
 }
 
+const LOOK_AGAIN_MS = 10;
+const NOTHING_SEEN = '0:0:';
+
 export class Seeding implements Service {
   readonly name = 'seeding';
   readonly #options: SeedingOptions;
@@ -57,6 +61,7 @@ export class Seeding implements Service {
   readonly #damaged: string[] = [];
   /** Tables of which no stream held a row when their seeding began. */
   readonly #fresh = new Set<string>();
+  readonly #wishes = new Set<number>();
   #wanted = true;
   #wake: (() => void) | null = null;
 
@@ -65,8 +70,12 @@ export class Seeding implements Service {
     this.#leftovers = new Leftovers(options, options.keys);
   }
 
-  /** A seeding is wanted: look into the table. */
-  want(): void {
+  /**
+   * A seeding is wanted: look into the table.
+   * @param xid who wants it. Its commit is in the WAL before anybody sees it: one look may come too early
+   */
+  want(xid: number): void {
+    this.#wishes.add(xid);
     this.#wanted = true;
     this.#wake?.();
   }
@@ -134,17 +143,26 @@ export class Seeding implements Service {
     // Before the look, so that a wish that comes meanwhile is not lost.
     this.#wanted = false;
     if (await this.#seedNext()) this.#wanted = true;
+    else if (this.#wishes.size > 0) {
+      this.#wanted = true;
+      await sleep(LOOK_AGAIN_MS);
+    }
     return true;
   }
 
   /** One chunk of the first table that wants it, so that moves need not wait for a whole table. */
   async #seedNext(): Promise<boolean> {
     const { pool, epoch, rows, log } = this.#options;
-    const { rows: open } = await pool.query<SeedingRow>(
-      `SELECT table_name, last_key, updated_at::text AS version
-       FROM payflow_sync.seeding WHERE epoch = $1 AND state <> 'done'`,
+    const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
+      `SELECT pg_current_snapshot()::text AS snapshot,
+              (SELECT json_agg(json_build_object('table_name', table_name, 'last_key', last_key,
+                                                 'version', updated_at::text))
+               FROM payflow_sync.seeding WHERE epoch = $1 AND state <> 'done') AS open`,
       [epoch],
     );
+    const snapshot = parseSnapshot(looked[0]?.snapshot ?? NOTHING_SEEN);
+    for (const xid of this.#wishes) if (!isInvisible(snapshot, xid)) this.#wishes.delete(xid);
+    const open = looked[0]?.open ?? [];
     const order = [...SENT_INTERNAL_TABLES, ...rows.routes.mapping.tables.map((table) => table.central)];
     const row = order
       .map((name) => open.find((one) => one.table_name === name))

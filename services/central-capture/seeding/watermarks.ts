@@ -125,7 +125,8 @@ export function parseSnapshot(text: string): Snapshot {
   };
 }
 
-function isInvisible({ xmax, inProgress }: Snapshot, xid: number): boolean {
+/** Whether the transaction had not ended for this snapshot. */
+export function isInvisible({ xmax, inProgress }: Snapshot, xid: number): boolean {
   return inProgress.has(xid) || !precedes(xid, xmax);
 }
 

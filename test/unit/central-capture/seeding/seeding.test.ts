@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { until } from '../../../../scripts/support/until.ts';
 import { Seeding, type SeedingOptions } from '../../../../services/central-capture/seeding/seeding.ts';
 
 /** Nothing is wanted, and no row has children. */
@@ -24,4 +25,24 @@ it('no work is overlooked, whatever moment it comes at', async () => {
     await run;
     expect({ moment, isDone }).toEqual({ moment, isDone: true });
   }
+});
+
+it('a wish is looked for until its transaction is visible', async () => {
+  // The commit of transaction 7 is in the WAL, and for two more looks in nobody's snapshot.
+  const snapshots = ['7:8:7', '7:8:7', '8:8:', '8:8:'];
+  let looks = 0;
+  const pool = {
+    query: () => {
+      looks += 1;
+      return Promise.resolve({ rows: [{ snapshot: snapshots[looks - 1] ?? '8:8:', open: null }] });
+    },
+  };
+  const stop = new AbortController();
+  const seeding = new Seeding({ ...IDLE, pool } as unknown as SeedingOptions);
+  seeding.want(7);
+  const run = seeding.run(stop.signal);
+  await until(() => looks >= 3, 'it looks until it can see', { everyMs: 5 });
+  stop.abort();
+  await run;
+  expect(looks).toBe(3);
 });
