@@ -8,6 +8,7 @@ import {
   Gauge,
   Histogram,
   Registry,
+  type CollectFunction,
   type CounterConfiguration,
   type GaugeConfiguration,
   type HistogramConfiguration,
@@ -31,11 +32,23 @@ export function counter<L extends string>(registry: Registry, options: Named<Cou
   );
 }
 
+/** With `collect` the gauge is filled when it is asked for, by everyone who gave one (each till of a process). */
 export function gauge<L extends string>(registry: Registry, options: Named<GaugeConfiguration<L>>) {
-  return (
-    (registry.getSingleMetric(options.name) as Gauge<L> | undefined) ??
-    new Gauge<L>({ ...options, registers: [registry] })
-  );
+  const known = registry.getSingleMetric(options.name) as (Gauge<L> & Collected<L>) | undefined;
+  if (known === undefined) return new Gauge<L>({ ...options, registers: [registry] });
+  const { collect: before } = known;
+  const { collect } = options;
+  if (collect !== undefined)
+    known.collect = async function () {
+      await before?.call(this);
+      await collect.call(this);
+    };
+  return known;
+}
+
+/** What the library keeps in the metric itself, and asks at each scrape. */
+interface Collected<L extends string> {
+  collect?: CollectFunction<Gauge<L>>;
 }
 
 export function histogram<L extends string>(registry: Registry, options: Named<HistogramConfiguration<L>>) {

@@ -57,19 +57,21 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
 function measure(agent: TerminalAgent, terminal: string, { registry }: TerminalStart): void {
   if (registry === undefined) return;
   const labelNames = ['terminal'];
-  const depth = gauge(registry, {
+  const status = () => (agent.till.db.open ? agent.status() : undefined);
+  gauge(registry, {
     name: 'payflow_till_outbox_changes',
     help: 'Unsettled changes.',
     labelNames,
+    collect() {
+      this.set({ terminal }, status()?.outbox.depth ?? 0);
+    },
   });
-  const parked = gauge(registry, {
+  gauge(registry, {
     name: 'payflow_till_parked_rows',
     help: 'Central rows that cannot be written yet.',
     labelNames,
-    collect: () => {
-      const status = agent.till.db.open ? agent.status() : undefined;
-      depth.set({ terminal }, status?.outbox.depth ?? 0);
-      parked.set({ terminal }, status?.parked ?? 0);
+    collect() {
+      this.set({ terminal }, status()?.parked ?? 0);
     },
   });
 }
