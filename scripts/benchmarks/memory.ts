@@ -1,4 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { Figure } from './figures.ts';
+
+/** What a service may hold, whatever the backlog. */
+const MOST_MB = 250;
 
 /** Samples the resident memory of processes while something runs; Linux only (reads /proc). */
 export class MemoryWatch {
@@ -11,10 +15,15 @@ export class MemoryWatch {
     this.#timer = setInterval(() => this.#sample(), 250);
   }
 
-  /** @returns peak resident megabytes by name */
-  stop(): ReadonlyMap<string, number> {
+  /** @returns the peak of each */
+  stop(): Figure[] {
     clearInterval(this.#timer);
-    return this.#peaks;
+    return [...this.#peaks].map(([name, value]) => ({
+      name: `${name}, peak memory`,
+      value,
+      unit: 'MB',
+      most: MOST_MB,
+    }));
   }
 
   #sample(): void {

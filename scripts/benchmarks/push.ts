@@ -99,12 +99,7 @@ export async function benchPush(options: PushOptions): Promise<Figure[]> {
         unit: 'ms',
         ratio: ratioOf('H', percentile(latencies, 0.99), hop, { most: 12 }),
       },
-      ...[...peaks].map(([name, value]): Figure => ({
-        name: `${name}, peak memory`,
-        value,
-        unit: 'MB',
-        most: 250,
-      })),
+      ...peaks,
     ];
   } finally {
     memory.stop();
