@@ -1,8 +1,7 @@
 /**
  * Socket.IO. `/terminals` is for tills: the agent, which answers our requests, and the point-of-sale app, which
- * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is for people: status
- * and what happens to jobs. A wrong token is refused at connect; one revoked later is cut off within
- * `recheckMs`.
+ * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is in monitor.ts. A wrong
+ * token is refused at connect; one revoked later is cut off within `recheckMs`.
  */
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Namespace, type Socket } from 'socket.io';
@@ -20,11 +19,9 @@ import { authenticate, requireRole, validTokens, type Principal } from './http/a
 import type { GatewayContext } from './context.ts';
 import { rows } from './database.ts';
 import { DIRECTIONS } from './jobs/job.ts';
-import { systemStatus } from './status.ts';
+import { Monitor } from './monitor.ts';
 import { selectTargets } from './jobs/targets.ts';
 
-/** Changes that come together are shown together. */
-const STATUS_EVERY_MS = 500;
 /** A local catalog of hundreds of tables fits. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -37,24 +34,26 @@ export class Sockets {
   readonly #context: GatewayContext;
   readonly #io: Server;
   readonly #terminals: Namespace;
-  readonly #monitor: Namespace;
+  readonly #watchers: Namespace;
+  readonly #monitor: Monitor;
   readonly #recheck: NodeJS.Timeout;
-  #statusTimer: NodeJS.Timeout | undefined;
 
   constructor(context: GatewayContext, http: HttpServer) {
     this.#context = context;
     this.#io = new Server(http, { serveClient: false, maxHttpBufferSize: MAX_MESSAGE_BYTES });
     this.#terminals = this.#io.of('/terminals');
-    this.#monitor = this.#io.of('/monitor');
+    this.#watchers = this.#io.of('/monitor');
+    this.#watchers.use((socket, next) => {
+      void this.#admit(socket, (principal) => requireRole(principal, 'viewer')).then(next);
+    });
+    this.#monitor = new Monitor(context, this.#watchers);
     this.#serveTerminals();
-    this.#serveMonitor();
     this.#recheck = setInterval(() => void this.#dropRevoked(), context.recheckMs);
   }
 
   async close(): Promise<void> {
     clearInterval(this.#recheck);
-    clearTimeout(this.#statusTimer);
-    this.#statusTimer = undefined;
+    this.#monitor.close();
     this.#io.disconnectSockets(true);
     await this.#io.close();
   }
@@ -69,23 +68,8 @@ export class Sockets {
     });
     this.#terminals.on('connection', (socket) => void this.#terminalConnected(socket));
     jobs.onPart((event, jobId, part) => {
-      const payload = { jobId, ...part };
-      this.#terminals.to(room(part.terminalId)).emit(event, payload);
-      this.#monitor.emit(event, payload);
-      this.#statusChanged();
+      this.#terminals.to(room(part.terminalId)).emit(event, { jobId, ...part });
     });
-  }
-
-  #serveMonitor(): void {
-    this.#monitor.use((socket, next) => {
-      void this.#admit(socket, (principal) => requireRole(principal, 'viewer')).then(next);
-    });
-    this.#monitor.on('connection', (socket) => {
-      void this.#currentStatus().then((status) => {
-        if (status !== undefined) socket.emit('status', status);
-      });
-    });
-    this.#context.agents.on({ changed: () => this.#statusChanged() });
   }
 
   /** @returns what Socket.IO's `next` takes: nothing, or the error whose `data` the client gets */
@@ -164,7 +148,7 @@ export class Sockets {
 
   /** A till's token that was replaced or revoked ends its connections too; an outage of PostgreSQL ends none. */
   async #dropRevoked(): Promise<void> {
-    const sockets = [this.#terminals, this.#monitor].flatMap(({ sockets }) => [...sockets.values()]);
+    const sockets = [this.#terminals, this.#watchers].flatMap(({ sockets }) => [...sockets.values()]);
     if (sockets.length === 0) return;
     const tokenOf = (socket: Socket) => (socket.data as Authenticated).auth.token;
     await this.#quietly('tokens could not be checked again', async () => {
@@ -173,21 +157,7 @@ export class Sockets {
     });
   }
 
-  #statusChanged(): void {
-    if (this.#monitor.sockets.size === 0 || this.#statusTimer !== undefined) return;
-    this.#statusTimer = setTimeout(() => {
-      this.#statusTimer = undefined;
-      void this.#currentStatus().then((status) => {
-        if (status !== undefined) this.#monitor.emit('status', status);
-      });
-    }, STATUS_EVERY_MS);
-  }
-
-  #currentStatus() {
-    return this.#quietly('the status could not be read', () => systemStatus(this.#context));
-  }
-
-  /** For what is only shown: an outage is logged, and the next occasion tries again. */
+  /** For what may fail without harm: an outage is logged, and the next occasion tries again. */
   async #quietly<T>(trouble: string, body: () => Promise<T>): Promise<T | undefined> {
     try {
       return await body();

@@ -125,6 +125,42 @@ describe('/monitor', () => {
     await until(() => events.includes('sync:done'), 'sync:done on the monitor');
   });
 
+  it('tells each new conflict and dead letter once, none of those from before', async () => {
+    const conflict = (seq: number) =>
+      site.pool.query(
+        `INSERT INTO payflow_sync.conflict (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
+         VALUES ('products', '1', 'mon-3', $1, '{"name":"a"}', '{"name":"b"}', 'central', 'last-writer-wins')`,
+        [seq],
+      );
+    await conflict(1);
+    const gateway = await site.gateway();
+    const { token } = await site.till(gateway, 'mon-3');
+    const agent = new PretendAgent();
+    await site.agent(gateway, token, agent);
+    const monitor = site.socket(gateway, '/monitor', await site.token('viewer'));
+    const conflicts: { seq: number }[] = [];
+    const deadLetters: { code: string }[] = [];
+    monitor.on('conflict', (told: { seq: number }) => conflicts.push(told));
+    monitor.on('dead-letter', (told: { code: string }) => deadLetters.push(told));
+    await eventOf(monitor, 'status');
+    await conflict(2);
+    await site.pool.query(
+      `INSERT INTO payflow_sync.dead_letter (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, message)
+       VALUES ('mon-3', 'i', 1, 1, 1, '[]', '23514', 'refused')`,
+    );
+    const app = site.socket(gateway, '/terminals', token);
+    await eventOf(app, 'connect');
+    for (const look of [1, 2]) {
+      const status = eventOf(monitor, 'status');
+      await app.emitWithAck('sync:request', { direction: 'pull' });
+      await status;
+      await until(() => conflicts.length > 0 && deadLetters.length > 0, `told at look ${look}`);
+    }
+    expect(conflicts).toMatchObject([{ seq: 2, terminalId: 'mon-3', winner: 'central' }]);
+    expect(deadLetters).toMatchObject([{ code: '23514', terminalId: 'mon-3', state: 'open' }]);
+    await gateway.stop();
+  });
+
   it('refuses a till', async () => {
     const { token } = await site.till(gateway, 'mon-2');
     expect(await refusal(site.socket(gateway, '/monitor', token))).toMatchObject({ code: 'FORBIDDEN' });

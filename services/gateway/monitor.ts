@@ -1,0 +1,110 @@
+/**
+ * `/monitor`, for people who watch: the status at connect and on change, what happens to jobs, and each new
+ * conflict and dead letter. PostgreSQL is asked only while somebody watches, and only after something happened.
+ */
+import type { Namespace, Socket } from 'socket.io';
+import { asPayflowError } from '../shared/errors.ts';
+import type { GatewayContext } from './context.ts';
+import { newestConflicts, newestDeadLetters } from './evidence.ts';
+import { systemStatus, type SystemStatus } from './status.ts';
+
+/** Changes that come together are shown together. */
+const SHOW_EVERY_MS = 500;
+/** Of more than so many at once, the newest are shown; all are in the lists. */
+const SHOWN_AT_ONCE = 100;
+
+export class Monitor {
+  readonly #context: GatewayContext;
+  readonly #watchers: Namespace;
+  readonly #conflicts = new Unshown();
+  readonly #deadLetters = new Unshown();
+  #timer: NodeJS.Timeout | undefined;
+  /** The first watcher came, and it is not known yet what was there before. */
+  #beginning = false;
+
+  constructor(context: GatewayContext, watchers: Namespace) {
+    this.#context = context;
+    this.#watchers = watchers;
+    watchers.on('connection', (socket) => void this.#connected(socket));
+    context.agents.on({ changed: () => this.changed() });
+    context.jobs.onPart((event, jobId, part) => {
+      watchers.emit(event, { jobId, ...part });
+      this.changed();
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Something happened that the status may show. */
+  changed(): void {
+    if (this.#watchers.sockets.size === 0 || this.#beginning || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#show();
+    }, SHOW_EVERY_MS);
+  }
+
+  async #connected(socket: Socket): Promise<void> {
+    if (this.#watchers.sockets.size === 1) {
+      // What was decided while nobody watched is in the lists.
+      this.#beginning = true;
+      await this.#readNews();
+      this.#beginning = false;
+    }
+    const status = await this.#status();
+    if (status !== undefined) socket.emit('status', status);
+  }
+
+  async #show(): Promise<void> {
+    const news = await this.#readNews();
+    for (const conflict of news?.conflicts ?? []) this.#watchers.emit('conflict', conflict);
+    for (const deadLetter of news?.deadLetters ?? []) this.#watchers.emit('dead-letter', deadLetter);
+    const status = await this.#status();
+    if (status !== undefined) this.#watchers.emit('status', status);
+  }
+
+  #readNews() {
+    const newest = { before: null, limit: SHOWN_AT_ONCE };
+    return this.#quietly('conflicts and dead letters could not be read', async () => {
+      const { pool } = this.#context;
+      const [conflicts, deadLetters] = await Promise.all([
+        newestConflicts(pool, newest),
+        newestDeadLetters(pool, newest),
+      ]);
+      return {
+        conflicts: this.#conflicts.of(conflicts, ({ conflictId }) => conflictId),
+        deadLetters: this.#deadLetters.of(deadLetters, ({ deadLetterId }) => deadLetterId),
+      };
+    });
+  }
+
+  #status(): Promise<SystemStatus | undefined> {
+    return this.#quietly('the status could not be read', () => systemStatus(this.#context));
+  }
+
+  /** For what is only shown: an outage is logged, and the next occasion tries again. */
+  async #quietly<T>(trouble: string, body: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await body();
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      this.#context.log.warn({ code: error.code, err: error }, trouble);
+      return undefined;
+    }
+  }
+}
+
+/** Remembers which of the newest rows were there before; ids alone do not tell, since they commit out of order. */
+class Unshown {
+  #known: ReadonlySet<string> = new Set();
+
+  /** @param newest newest first @returns those that were not there the last time, oldest first */
+  of<T>(newest: readonly T[], id: (row: T) => string): T[] {
+    const known = this.#known;
+    this.#known = new Set(newest.map(id));
+    return newest.filter((row) => !known.has(id(row))).reverse();
+  }
+}
