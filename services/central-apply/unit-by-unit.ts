@@ -57,10 +57,15 @@ class OneUnit {
     const whole = await this.#attempt(this.#unit, { order: 'table' });
     if ('applied' in whole) return whole.applied;
     const { rejected, order } = await this.#narrow();
-    const rest = await this.#attempt(this.#unit, { order, rejected });
+    let rest = await this.#attempt(this.#unit, { order, rejected });
+    if ('applied' in rest) return rest.applied;
+    // One part may make room for another: then the parts go through one after the other, and not by table.
+    const other = order === 'table' ? 'original' : 'table';
+    rest = await this.#attempt(this.#unit, { order: other, rejected });
     if ('applied' in rest) return rest.applied;
     // The parts go through one by one but not together; no part of the unit can be told to be innocent.
-    const all = new Map(this.#unit.unit.changes.map((change) => [change, reason(rest.refusal)]));
+    const { refusal } = rest;
+    const all = new Map(this.#unit.unit.changes.map((change) => [change, reason(refusal)]));
     return applyUnits(this.#session, this.#model, [this.#unit], { order: 'table', rejected: all });
   }
 

@@ -1,0 +1,61 @@
+/** Changes of one unit that PostgreSQL takes in the order in which the till made them, and in no other. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CentralApply } from '../../../services/central-apply/apply.ts';
+import type { EventLog } from '../../../services/shared/log/event-log.ts';
+import { insert, silentLog, startCentre, type ChangeSpec, type TestCentre } from '../../support/centre.ts';
+
+const SCHEMA = `
+CREATE TABLE shelves (id bigserial PRIMARY KEY, label text NOT NULL UNIQUE, height integer NOT NULL DEFAULT 7,
+  above bigint REFERENCES shelves);`;
+const MAPPING = `
+version: 1
+tables:
+  shelves: {scope: global, references: {above: shelves}}
+`;
+
+let centre: TestCentre;
+beforeAll(async () => {
+  centre = await startCentre(SCHEMA, MAPPING);
+});
+afterAll(async () => {
+  await centre.stop();
+});
+
+async function sender(terminal: string) {
+  const till = await centre.till(terminal);
+  let offset = 0;
+  const apply = new CentralApply({
+    pool: centre.pool,
+    // The step under test reads nothing from the log.
+    eventLog: {} as EventLog,
+    prefix: 'payflow',
+    partitions: [0],
+    log: silentLog,
+  });
+  return async (...changes: ChangeSpec[]) => {
+    const { outcomes } = await apply.applyRecords(0, [till.stored(offset++, [till.unit(...changes)])]);
+    return Object.fromEntries(outcomes);
+  };
+}
+const shelf = (row: string, label: string, height: bigint | null = null, above: string | null = null) =>
+  insert('shelves', row, { label, height }, { above });
+
+const labels = () => centre.all(`SELECT label FROM shelves ORDER BY id`);
+
+test('a label that one row gives up is another row’s in the same unit', async () => {
+  const send = await sender('a');
+  await send(shelf('a1', 'left'));
+  const sent = await send(
+    { op: 'u', table: 'shelves', row: 'a1', old: { label: 'left' }, new: { label: 'right' } },
+    shelf('a2', 'left'),
+    shelf('a3', 'far away'),
+  );
+  expect(sent).toEqual({ applied: 3 });
+  expect(await labels()).toEqual([{ label: 'right' }, { label: 'left' }, { label: 'far away' }]);
+});
+
+test('rows of a tree, of which some leave a column to the centre, beside another tree', async () => {
+  const send = await sender('b');
+  const sent = await send(shelf('b1', 'other'), shelf('b2', 'top', 3n), shelf('b3', 'bottom', null, 'b2'));
+  expect(sent).toEqual({ applied: 3 });
+});
