@@ -156,6 +156,7 @@ export class ApplyTransaction {
         this.#takeFrame(topic, item, content.frame);
         break;
       case 'unreadable':
+        this.#see(topic, this.#parts.tables.byCentral(content.table), content.id);
         this.#parkUnreadable(topic, item, content);
         break;
       case 'seeded':
@@ -170,15 +171,16 @@ export class ApplyTransaction {
 
   /** Rows that the stream, read again from its beginning, no longer names: the centre has deleted them. */
   sweep(topic: string, gone: readonly UnseenRow[]): void {
-    const { tables, log } = this.#parts;
+    const { tables, parked, log } = this.#parts;
     for (const { table: name, centralId } of gone) {
       const table = tables.byLocal(name);
-      const row = table?.rows.get(centralId);
-      if (table === undefined || row === undefined || row.deleted) continue;
-      // What is unsettled on such a row goes up, and its outcome says that the row is gone.
-      if (this.#applier.openOf(table, centralId).length > 0) continue;
+      if (table === undefined) continue;
+      const row = table.rows.get(centralId);
+      // An image that could not be written yet is the newest that came of the row.
+      const newest = parked.get(name, centralId) ?? (row?.deleted === true ? undefined : row);
+      if (newest === undefined) continue;
+      const { position } = newest;
       const fromCatalog = topic === this.#parts.catalogTopic;
-      const { position } = row;
       this.#arrive({ table, centralId, position, image: null, topic, fromCatalog, known: true });
     }
     if (gone.length > 0)
@@ -186,10 +188,10 @@ export class ApplyTransaction {
   }
 
   #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
-    const { tables, unseen, log } = this.#parts;
+    const { tables, log } = this.#parts;
     const table = tables.byCentral(frame.table);
     if (table !== undefined) {
-      if (unseen.reading(topic)) unseen.see(topic, table.name, frame.id);
+      this.#see(topic, table, frame.id);
       const change = readRow(item.record, frame, table.images, log);
       if ('kind' in change) this.#parkUnreadable(topic, item, change);
       else this.#takeRow(topic, table, item.record, frame.id, change);
@@ -199,6 +201,12 @@ export class ApplyTransaction {
       if (frame.table === LINK_TABLE) this.#takeLink(change.after);
       else this.#takeProgress(change, item.record);
     } else if (!frame.table.startsWith('payflow_sync.')) this.#skip(frame.table);
+  }
+
+  /** The stream names the row, whatever it says of it. */
+  #see(topic: string, table: TillTable | undefined, centralId: string): void {
+    const { unseen } = this.#parts;
+    if (table !== undefined && unseen.reading(topic)) unseen.see(topic, table.name, centralId);
   }
 
   #skip(central: string): void {

@@ -77,7 +77,9 @@ export class StreamReader implements Service {
     const stored = apply.resume(stream.topic);
     const { first, end } = await eventLog.offsets(stream);
     const state = apply.checkpoints.stream(stream.topic);
-    const doubt = stored === 0 ? null : this.#doubt(state, end, await eventLog.streamId(stream));
+    // Of a stream that is read again (a new column, say) it is known how long ago it was last read.
+    const isNew = state.newestRecordMs === 0;
+    const doubt = isNew ? null : this.#doubt(state, end, await eventLog.streamId(stream));
     apply.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
       log.warn(

@@ -12,7 +12,7 @@ import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts'
 import { quoteName } from '../till/local-schema.ts';
 import type { TillTable } from './till-tables.ts';
 
-/** A linked row that the stream did not name. */
+/** A row, linked or parked, that the stream did not name. */
 export interface UnseenRow {
   readonly table: string;
   readonly centralId: string;
@@ -56,11 +56,13 @@ export class UnseenRows {
   }
 
   /**
-   * Inside a transaction: the stream is about to be read from its beginning.
+   * Inside a transaction: the stream is read from its beginning, also after a crash. By then the stored offset
+   * might look right again, and what lies before it would count as not named.
    * @param tables those whose rows come in it
    */
   begin(topic: string, { end, whole }: StreamExtent, tables: readonly TillTable[]): void {
     const reading = { until: end, seededFrom: whole ? 0 : end };
+    this.#db.prepare('UPDATE sync_stream SET next_offset = 0 WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_unseen WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ?').run(topic);
     this.#db
@@ -73,6 +75,13 @@ export class UnseenRows {
              FROM ${quoteName(`sync_row_${name}`)} WHERE row_key IS NOT NULL AND position > ?`,
         )
         .run(topic, name, encodePosition(ZERO_POSITION));
+      // What waits for its turn would be written some day, although the centre has it no more.
+      this.#db
+        .prepare(
+          `INSERT OR IGNORE INTO sync_unseen (topic, table_name, central_id) SELECT ?, table_name, central_id
+             FROM sync_parked WHERE table_name = ?`,
+        )
+        .run(topic, name);
     }
     this.#reading.set(topic, reading);
   }
