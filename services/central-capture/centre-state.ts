@@ -74,6 +74,12 @@ export function checkTail(stream: StreamWriter, state: CentreState): void {
   );
 }
 
+/** Whether the stream is another one than was written before, or ends before what was durable in it. */
+export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: CentreState): boolean {
+  const known = state.remembered.get(stream.topic);
+  return known !== undefined && (known.streamId !== streamId || lastOffset <= known.lastOffset);
+}
+
 /**
  * A stream that was made anew, or ends before what was durable in it, has lost rows: every table is seeded
  * again. (Tills see the new stream id, or their offset past the end, and read from the beginning.)
@@ -84,11 +90,7 @@ export async function reseedAfterLoss(
   state: CentreState,
   log: Logger,
 ): Promise<void> {
-  const lost = streams.filter((stream) => {
-    const known = state.remembered.get(stream.stream.topic);
-    if (known === undefined) return false;
-    return known.streamId !== stream.streamId || stream.lastOffset <= known.lastOffset;
-  });
+  const lost = streams.filter((stream) => hasLost(stream, state));
   if (lost.length === 0) return;
   const error = new PayflowError(
     'LOG_LOST_DATA',

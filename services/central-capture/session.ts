@@ -12,7 +12,7 @@ import type { Lsn } from '../shared/records/position.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { Acker } from './wal/acker.ts';
 import type { CaptureCounts } from './capture-metrics.ts';
-import type { CentreState } from './centre-state.ts';
+import { hasLost, type CentreState } from './centre-state.ts';
 import { ChunkRunner } from './seeding/chunks.ts';
 import { DownStreams } from './streams/down-streams.ts';
 import { Heartbeats } from './streams/heartbeat.ts';
@@ -93,7 +93,12 @@ export class CaptureSession {
     });
     const { streams } = this;
     this.#writer = new TransactionWriter({ epoch, acker: this.#acker, streams, log });
-    this.#introductions = new Introductions({ pool, epoch, writer: this.#writer });
+    this.#introductions = new Introductions({
+      pool,
+      epoch,
+      writer: this.#writer,
+      hasLost: (stream) => hasLost(stream, state),
+    });
     const openStore = (storeId: string) => this.openStore(storeId);
     const onMove = (table: string, centralId: string, from: string | null) =>
       seeding.move({ table, centralId, from, done: this.#obligation() });

@@ -1,6 +1,7 @@
 /**
  * What a stream is told before its first row: the mapping in force, and which tables are complete in it
- * already (a store that is new has all its rows from the WAL).
+ * already (a store that is new has all its rows from the WAL). Of a stream that was lost nothing is complete
+ * before it is seeded again: tills that believed it would delete their rows.
  */
 import type { Pool } from 'pg';
 import { MAPPING_TABLE } from '../../shared/records/change-record.ts';
@@ -19,12 +20,20 @@ interface Introduction {
   readonly complete: readonly string[];
 }
 
+interface IntroductionsOptions {
+  readonly pool: Pool;
+  readonly epoch: number;
+  readonly writer: TransactionWriter;
+  /** Whether the stream once held rows that it has no more. */
+  readonly hasLost: (stream: StreamWriter) => boolean;
+}
+
 export class Introductions {
-  readonly #options: { pool: Pool; epoch: number; writer: TransactionWriter };
+  readonly #options: IntroductionsOptions;
   readonly #seen = new Set<StreamWriter>();
   #pending: Introduction[] = [];
 
-  constructor(options: { pool: Pool; epoch: number; writer: TransactionWriter }) {
+  constructor(options: IntroductionsOptions) {
     this.#options = options;
   }
 
@@ -36,7 +45,7 @@ export class Introductions {
     const route = await routes.forTable(MAPPING_TABLE);
     if (route === undefined) return;
     const { rows } = await readChunk(this.#options.pool, route, { kind: 'after', key: null, limit: 1 });
-    const complete = await this.#completeTables(routes);
+    const complete = this.#options.hasLost(stream) ? [] : await this.#completeTables(routes);
     this.#pending.push({ stream, route, mapping: rows, complete });
   }
 
