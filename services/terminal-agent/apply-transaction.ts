@@ -163,6 +163,9 @@ export class ApplyTransaction {
         if (this.#parts.unseen.reading(topic))
           this.#parts.unseen.seeded(topic, { ...content, offset: item.record.offset });
         break;
+      case 'seeding':
+        if (this.#parts.unseen.reading(topic)) this.#parts.unseen.seeding(topic, content.table);
+        break;
       case 'stream-id':
       case 'control':
         break;

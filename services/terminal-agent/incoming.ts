@@ -34,6 +34,8 @@ export interface Incoming {
     | { readonly kind: 'stream-id'; readonly streamId: string }
     /** The stream holds every row of this central table. */
     | { readonly kind: 'seeded'; readonly table: string; readonly epoch: number }
+    /** From here on its rows are written again. */
+    | { readonly kind: 'seeding'; readonly table: string }
     | { readonly kind: 'control' }
     | Unreadable;
 }
@@ -90,6 +92,7 @@ function control(record: StoredRecord): Incoming['content'] {
     case 'seed-complete':
       return { kind: 'seeded', table: content.table, epoch: position.epoch };
     case 'seed-begin':
+      return { kind: 'seeding', table: content.table };
     case 'takeover':
       return { kind: 'control' };
   }

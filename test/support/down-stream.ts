@@ -162,6 +162,10 @@ export class DownStream {
     return (position) => encodeControl({ kind: 'heartbeat', streamId: 'stream-1', sentAtMs: 1 }, position);
   }
 
+  seedBegin(table: string): Content {
+    return (position) => encodeControl({ kind: 'seed-begin', table }, position);
+  }
+
   seedComplete(table: string): Content {
     return (position) => encodeControl({ kind: 'seed-complete', table }, position);
   }

@@ -104,6 +104,11 @@ export class UnseenRows {
       .run(topic, table, epoch);
   }
 
+  /** It is seeded again, perhaps because the stream had lost rows of it: what was said before holds no more. */
+  seeding(topic: string, table: string): void {
+    this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ? AND central_table = ?').run(topic, table);
+  }
+
   /**
    * The rows that are gone, once the stream was read as far as it went at the beginning; each is told once.
    * @param nextOffset first offset not read yet

@@ -79,6 +79,17 @@ describe('a stream that is read again from its beginning', () => {
     expect(skus()).toEqual(['A']);
   });
 
+  it('believes no seeding behind which another one began', async () => {
+    const anew = await known();
+    anew.commit(200, anew.seedComplete('products'));
+    anew.commit(201, anew.seedBegin('products'), anew.row('products', 1, product('A')));
+    await readAgain(CATALOG, anew.records);
+    expect(skus()).toEqual(['A', 'B', 'C']);
+    await shop.toCatalog(anew.commit(202, anew.row('products', 2, product('B'))));
+    await shop.toCatalog(anew.commit(203, anew.seedComplete('products')));
+    expect(skus()).toEqual(['A', 'B']);
+  });
+
   it('that lost records is believed only when it was seeded again', async () => {
     const anew = await known();
     anew.commit(200, anew.row('products', 1, product('A')), anew.seedComplete('products'));
