@@ -32,6 +32,7 @@ import {
 } from './evidence.ts';
 import { makeKeys, readLinks } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';
+import { parentsFirst } from './parents-first.ts';
 import { recognise } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
@@ -269,10 +270,11 @@ async function writeFoldedRows(
       inserted(parent, to) && !(parent === table && before.has(centralRow(parent, to as CentralId)));
     plans.set({ table, id, writes: withForwardReferences(model, table, writes, later) }, row);
   }
-  const written = await writeRows(session, [...plans.keys()], order);
+  const all = [...plans.keys()];
+  const written = await writeRows(session, order === 'original' ? parentsFirst(model, all) : all, order);
   await removeVersions(
     session,
-    [...plans.keys()].filter(({ writes }) => writes.delete),
+    all.filter(({ writes }) => writes.delete),
   );
   const versions = [...written].flatMap(([plan, hash]) => {
     const row = plans.get(plan);

@@ -6,11 +6,15 @@ import { insert, silentLog, startCentre, type ChangeSpec, type TestCentre } from
 
 const SCHEMA = `
 CREATE TABLE shelves (id bigserial PRIMARY KEY, label text NOT NULL UNIQUE, height integer NOT NULL DEFAULT 7,
-  above bigint REFERENCES shelves);`;
+  above bigint REFERENCES shelves);
+CREATE TABLE sales (id bigserial PRIMARY KEY, number text NOT NULL);
+CREATE TABLE sale_lines (id bigserial PRIMARY KEY, sale_id bigint NOT NULL REFERENCES sales);`;
 const MAPPING = `
 version: 1
 tables:
   shelves: {scope: global, references: {above: shelves}}
+  sales: {scope: global}
+  sale_lines: {scope: global, references: {sale_id: sales}}
 `;
 
 let centre: TestCentre;
@@ -58,4 +62,17 @@ test('rows of a tree, of which some leave a column to the centre, beside another
   const send = await sender('b');
   const sent = await send(shelf('b1', 'other'), shelf('b2', 'top', 3n), shelf('b3', 'bottom', null, 'b2'));
   expect(sent).toEqual({ applied: 3 });
+});
+
+test('both: that order, and a sale whose lines were written before it, and leaves before their tree', async () => {
+  const send = await sender('c');
+  await send(shelf('c1', 'door'));
+  const sent = await send(
+    insert('sale_lines', 'l', {}, { sale_id: 's' }),
+    insert('sales', 's', { number: '1' }),
+    { op: 'u', table: 'shelves', row: 'c1', old: { label: 'door' }, new: { label: 'wall' } },
+    shelf('c2', 'leaf', null, 'c3'),
+    shelf('c3', 'door'),
+  );
+  expect(sent).toEqual({ applied: 5 });
 });
