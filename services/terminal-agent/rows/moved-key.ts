@@ -16,6 +16,7 @@ export function keyNow(
 ): SqliteValue {
   const { local, identityColumn } = table.bound;
   const name = quoteText(local.name);
+  // The IN says no more than the `=` behind it, but it is what lets SQLite use the partial index of the outbox.
   const moved = db
     .prepare(
       `SELECT 1 FROM sync_outbox o JOIN ${quoteName(`sync_change_${local.name}`)} c ON c.seq = o.seq
