@@ -1,38 +1,18 @@
-import net from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CentralApply } from '../../../services/central-apply/apply.ts';
-import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
-import type { EventLog, StoredRecord } from '../../../services/shared/log/event-log.ts';
-import { connect, createPool } from '../../../services/shared/database/postgres.ts';
-import { topicSpecUp, upStream } from '../../../services/shared/log/topics.ts';
-import {
-  insert,
-  silentLog,
-  startCentre,
-  type ChangeSpec,
-  type FakeTill,
-  type TestCentre,
-} from '../../support/centre.ts';
-import { until } from '../../../scripts/support/until.ts';
+/** Records that come again, late, or twice at once: everything is applied exactly once, whatever breaks. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Pool } from 'pg';
+import { expect, test } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
+import { connect, createPool } from '../../../services/shared/database/postgres.ts';
+import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
+import type { StoredRecord } from '../../../services/shared/log/event-log.ts';
+import { topicSpecUp, upStream } from '../../../services/shared/log/topics.ts';
+import { applierOn, useCentre } from '../../support/apply-site.ts';
+import { insert, silentLog, type ChangeSpec, type FakeTill } from '../../support/centre.ts';
 
-let centre: TestCentre;
-let count = 0;
-
-beforeAll(async () => {
-  centre = await startCentre();
-});
-afterAll(async () => {
-  await centre?.stop();
-});
-
-const applyOn = (pool: Pool, eventLog: EventLog = {} as EventLog, partitions: readonly number[] = [0]) =>
-  new CentralApply({ pool, eventLog, prefix: 'payflow', partitions, log: silentLog });
-
-const newTill = (partition = 0) => centre.till(`r-till-${(count += 1)}`, { partition });
+const centre = useCentre();
 
 function sale(name: string): ChangeSpec[] {
   return [
@@ -45,7 +25,7 @@ function sale(name: string): ChangeSpec[] {
 /** `units` records of one sale each. */
 const sales = (till: FakeTill, units: number): StoredRecord[] =>
   Array.from({ length: units }, (_, index) =>
-    till.stored((count += 1), [till.unit(...sale(`${index + 1}`))]),
+    till.stored(centre.nextOffset(), [till.unit(...sale(`${index + 1}`))]),
   );
 
 async function soldBy(till: FakeTill) {
@@ -59,9 +39,9 @@ async function soldBy(till: FakeTill) {
 }
 
 test('any record, any number of times, in any order: every sale is there exactly once', async () => {
-  const apply = applyOn(centre.pool);
+  const apply = applierOn(centre.pool);
   for (let round = 0; round < 8; round += 1) {
-    const till = await newTill();
+    const till = await centre.newTill();
     const records = sales(till, 12);
     let seed = round * 7919 + 1;
     const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
@@ -117,12 +97,12 @@ async function hangUpAfterCommit(url: string) {
 }
 
 test('applied, then the reply was lost: the repeat is a duplicate', async () => {
-  const proxy = await hangUpAfterCommit(centre.postgres.url);
+  const proxy = await hangUpAfterCommit(centre.url);
   const pool = createPool({ connectionString: proxy.url, applicationName: 'test', max: 2, log: silentLog });
   try {
-    const till = await newTill();
+    const till = await centre.newTill();
     const records = sales(till, 3);
-    const apply = applyOn(pool);
+    const apply = applierOn(pool);
     await apply.applyRecords(0, []);
     proxy.arm();
     await expect(apply.applyRecords(0, records)).rejects.toMatchObject({ code: 'DB_UNREACHABLE' });
@@ -145,8 +125,8 @@ test('appliers of two partitions on the same rows neither deadlock nor lose a di
   const appliers = await Promise.all(
     [0, 1, 2].map(async (partition) => ({
       partition,
-      till: await newTill(partition),
-      apply: applyOn(centre.pool),
+      till: await centre.newTill({ partition }),
+      apply: applierOn(centre.pool),
     })),
   );
   await Promise.all(
@@ -160,7 +140,7 @@ test('appliers of two partitions on the same rows neither deadlock nor lose a di
           old: { stock: 10 },
           new: { stock: 9 },
         }));
-        await apply.applyRecords(partition, [till.stored((count += 1), [till.unit(...changes)])]);
+        await apply.applyRecords(partition, [till.stored(centre.nextOffset(), [till.unit(...changes)])]);
       }
     }),
   );
@@ -170,9 +150,9 @@ test('appliers of two partitions on the same rows neither deadlock nor lose a di
 });
 
 test('two appliers on one partition apply every sale once', async () => {
-  const till = await newTill();
+  const till = await centre.newTill();
   const records = sales(till, 20);
-  const [one, two] = [applyOn(centre.pool), applyOn(centre.pool)];
+  const [one, two] = [applierOn(centre.pool), applierOn(centre.pool)];
   await Promise.all([
     (async () => {
       for (const record of records) await one.applyRecords(0, [record]);
@@ -186,7 +166,7 @@ test('two appliers on one partition apply every sale once', async () => {
 
 test('a session that ends while somebody holds its connection, between two queries, ends no process', async () => {
   const pool = createPool({
-    connectionString: centre.postgres.url,
+    connectionString: centre.url,
     applicationName: 'holder',
     log: silentLog,
   });
@@ -203,17 +183,17 @@ test('a session that ends while somebody holds its connection, between two queri
 
 test('the loop outlives a server that ends its sessions', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'central-apply-'));
-  const till = await newTill(6);
+  const till = await centre.newTill({ partition: 6 });
   const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log: silentLog });
   const pool = createPool({
-    connectionString: centre.postgres.url,
+    connectionString: centre.url,
     applicationName: 'victim',
     log: silentLog,
   });
   const stop = new AbortController();
   try {
     await eventLog.createTopic(topicSpecUp('outlive', 8));
-    const apply = new CentralApply({ pool, eventLog, prefix: 'outlive', partitions: [6], log: silentLog });
+    const apply = applierOn(pool, { eventLog, prefix: 'outlive', partitions: [6] });
     const running = apply.run(stop.signal);
     let killed = 0;
     for (const record of sales(till, 30)) {
@@ -238,10 +218,10 @@ test('the loop outlives a server that ends its sessions', async () => {
 
 test('the loop goes on where it was, and from the first offset when the stream is another one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'central-apply-'));
-  const till = await newTill(7);
+  const till = await centre.newTill({ partition: 7 });
   const run = async (eventLog: EmbeddedLog, units: number) => {
     const stop = new AbortController();
-    const running = applyOn(centre.pool, eventLog, [7]).run(stop.signal);
+    const running = applierOn(centre.pool, { eventLog, partitions: [7] }).run(stop.signal);
     try {
       await until(async () => (await soldBy(till))[0] === units, `${units} sales are there`);
     } finally {

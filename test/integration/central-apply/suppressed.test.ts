@@ -1,41 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CentralApply } from '../../../services/central-apply/apply.ts';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import {
-  CENTRAL_SHOP,
-  insert,
-  silentLog,
-  startCentre,
-  type ChangeSpec,
-  type TestCentre,
-} from '../../support/centre.ts';
+/** Rows that a trigger of the centre swallows without an error. */
+import { describe, expect, test } from 'vitest';
+import { useCentre } from '../../support/apply-site.ts';
+import { CENTRAL_SHOP, insert, type ChangeSpec } from '../../support/centre.ts';
 
-/** The centre swallows some rows without an error. */
 const SWALLOWING = `${CENTRAL_SHOP}
 CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER swallow BEFORE INSERT ON categories FOR EACH ROW WHEN (NEW.name = 'swallowed') EXECUTE FUNCTION swallow();
 CREATE TRIGGER swallow BEFORE INSERT ON orders FOR EACH ROW WHEN (NEW.number = 'swallowed') EXECUTE FUNCTION swallow();
 `;
 
-let centre: TestCentre;
-let apply: CentralApply;
-beforeAll(async () => {
-  centre = await startCentre(SWALLOWING);
-  apply = new CentralApply({
-    pool: centre.pool,
-    eventLog: {} as EventLog,
-    prefix: 'payflow',
-    partitions: [0],
-    log: silentLog,
-  });
-});
-afterAll(async () => {
-  await centre?.stop();
-});
+const centre = useCentre(SWALLOWING);
 
 describe('a row that a trigger of the centre swallows', () => {
   test('leaves no statement behind that runs after the rollback: stock moves once', async () => {
-    const till = await centre.till('swallow-1');
+    const till = await centre.newTill();
     const skus = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'];
     const products = skus.map((sku) => insert('products', sku, { sku, name: sku, price: 1n, stock: 10n }));
     // Each update has columns of its own, so each is a statement of its own.
@@ -62,9 +40,9 @@ describe('a row that a trigger of the centre swallows', () => {
       old: { stock: 10n, ...before[index] },
       new: { stock: 7n, ...changed[index] },
     }));
-    await apply.applyRecords(0, [till.stored(1, [till.unit(...products)])]);
+    await centre.apply.applyRecords(0, [till.stored(centre.nextOffset(), [till.unit(...products)])]);
     const unit = till.unit(insert('categories', 'C', { name: 'swallowed' }), ...sold);
-    const { outcomes } = await apply.applyRecords(0, [till.stored(2, [unit])]);
+    const { outcomes } = await centre.apply.applyRecords(0, [till.stored(centre.nextOffset(), [unit])]);
     expect(outcomes).toEqual(
       new Map([
         ['rejected', 1],
@@ -76,12 +54,12 @@ describe('a row that a trigger of the centre swallows', () => {
   });
 
   test('takes along what refers to it, and the till goes on', async () => {
-    const till = await centre.till('swallow-2');
+    const till = await centre.newTill();
     const unit = till.unit(
       insert('orders', 'O', { number: 'swallowed' }),
       insert('payments', 'P', { method: 'cash', amount_cents: 100n }, { order_id: 'O' }),
     );
-    const { outcomes } = await apply.applyRecords(0, [till.stored(3, [unit])]);
+    const { outcomes } = await centre.apply.applyRecords(0, [till.stored(centre.nextOffset(), [unit])]);
     expect(outcomes).toEqual(new Map([['rejected', 2]]));
     const letter = await centre.one<{ code: string }>(
       'SELECT code FROM payflow_sync.dead_letter WHERE terminal_id = $1',

@@ -1,57 +1,30 @@
 /** Rows that refer to rows which the same till inserts later in the same unit. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CentralApply } from '../../../services/central-apply/apply.ts';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import {
-  insert,
-  silentLog,
-  startCentre,
-  type ChangeSpec,
-  type FakeTill,
-  type TestCentre,
-} from '../../support/centre.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { useCentre } from '../../../support/apply-site.ts';
+import { insert, type ChangeSpec, type FakeTill } from '../../../support/centre.ts';
+
+const centre = useCentre();
 
 describe('a reference to a row that comes later in the unit', () => {
-  let centre: TestCentre;
   let till: FakeTill;
-  let tills = 0;
-
-  beforeAll(async () => {
-    centre = await startCentre();
-  });
-  afterAll(async () => {
-    await centre.stop();
-  });
   beforeEach(async () => {
-    tills += 1;
-    till = await centre.till(`till-${tills}`);
+    till = await centre.newTill();
   });
 
-  const send = async (...changes: ChangeSpec[]) => {
-    const apply = new CentralApply({
-      pool: centre.pool,
-      // The step under test reads nothing from the log.
-      eventLog: {} as EventLog,
-      prefix: 'payflow',
-      partitions: [0],
-      log: silentLog,
-    });
-    const { outcomes } = await apply.applyRecords(0, [till.stored(tills, [till.unit(...changes)])]);
-    return Object.fromEntries(outcomes);
-  };
+  const send = (...changes: ChangeSpec[]) => centre.sendForCounts(till, ...changes);
 
   test('holds where an app writes the lines before the sale', async () => {
     const sent = await send(
       insert('order_items', 'i1', { quantity: 1n, price: 5 }, { order_id: 'o' }),
       insert('payments', 'p', { method: 'cash', amount_cents: 500n }, { order_id: 'o' }),
-      insert('orders', 'o', { number: `${tills}`, total: 5 }),
+      insert('orders', 'o', { number: 'N1', total: 5 }),
     );
     expect(sent).toEqual({ applied: 3 });
     expect(
       await centre.all(
         `SELECT i.quantity, p.method FROM orders o JOIN order_items i ON i.order_id = o.id
            JOIN payments p ON p.order_id = o.id WHERE o.number = $1`,
-        [`${tills}`],
+        ['N1'],
       ),
     ).toEqual([{ quantity: 1, method: 'cash' }]);
   });

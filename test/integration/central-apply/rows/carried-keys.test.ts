@@ -1,15 +1,7 @@
 /** Central keys that a till brings with its rows, of every kind that PostgreSQL prints in a form of its own. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CentralApply } from '../../../services/central-apply/apply.ts';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import {
-  insert,
-  silentLog,
-  startCentre,
-  type ChangeSpec,
-  type FakeTill,
-  type TestCentre,
-} from '../../support/centre.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { useCentre } from '../../../support/apply-site.ts';
+import { insert, type ChangeSpec, type FakeTill } from '../../../support/centre.ts';
 
 const SCHEMA = `
 CREATE TABLE shelves (aisle char(5), locked boolean, no smallint, since timestamptz(3), width numeric(6,2), note text,
@@ -21,31 +13,15 @@ tables:
   shelves: { scope: global, columns: { since: { format: epoch_ms }, width: { minor_units: 2 } } }
 `;
 
+const centre = useCentre(SCHEMA, MAPPING);
+
 describe('a key that the till carries', () => {
-  let centre: TestCentre;
   let till: FakeTill;
-  let offset = 0;
-
   beforeAll(async () => {
-    centre = await startCentre(SCHEMA, MAPPING);
-    till = await centre.till('till-1');
-  });
-  afterAll(async () => {
-    await centre.stop();
+    till = await centre.newTill();
   });
 
-  const send = async (...changes: ChangeSpec[]) => {
-    const apply = new CentralApply({
-      pool: centre.pool,
-      // The step under test reads nothing from the log.
-      eventLog: {} as EventLog,
-      prefix: 'payflow',
-      partitions: [0],
-      log: silentLog,
-    });
-    const { outcomes } = await apply.applyRecords(0, [till.stored((offset += 1), [till.unit(...changes)])]);
-    return Object.fromEntries(outcomes);
-  };
+  const send = (...changes: ChangeSpec[]) => centre.sendForCounts(till, ...changes);
   const key = { aisle: 'AB ', locked: 1n, no: 7n, since: 1_767_225_600_500n, width: 1250n };
   const shelves = () =>
     centre.all(`SELECT rtrim(aisle) AS aisle, locked, no, width, note FROM shelves ORDER BY no`);
