@@ -1,5 +1,6 @@
 /** A till's way up: its file, agent file, capture and publisher on an embedded log of its own. */
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
 import type { SyncMode } from '../../services/shared/agent-protocol.ts';
@@ -17,7 +18,31 @@ import { TillCapture } from '../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../services/terminal-agent/publisher.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
 
+export const PULL_SCHEMA = `
+CREATE TABLE shops (id INTEGER PRIMARY KEY, name TEXT, local_id TEXT);
+CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT UNIQUE, price NUMERIC, updated_at TEXT, local_id TEXT, server_id INTEGER);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, number TEXT, note, local_id TEXT);
+CREATE TABLE items (id INTEGER PRIMARY KEY, order_id INTEGER, product_id INTEGER, order_uuid TEXT, product_server INTEGER, qty);
+`;
+const PULL_MAPPING = `version: 1
+tables:
+  shops: {scope: global, direction: push}
+  products: {scope: global, natural_key: [sku]}
+  orders: {scope: global}
+  items:
+    scope: global
+    references:
+      order_id: orders
+      product_id: products
+      order_uuid: {table: orders, holds: local_id}
+      product_server: {table: products, holds: server_id}
+`;
+
 export const UP = upStream('test', 0);
+
+export interface TillPullOptions extends TestTillOptions {
+  readonly mode?: SyncMode;
+}
 
 export class TillPull {
   readonly test: TestTill;
@@ -38,7 +63,7 @@ export class TillPull {
     this.publisher = this.newPublisher();
   }
 
-  static async open(options: TestTillOptions & { mode?: SyncMode }): Promise<TillPull> {
+  static async open(options: TillPullOptions): Promise<TillPull> {
     const test = openTestTill(options);
     const log = new EmbeddedLog({ file: join(test.folder, 'log.db'), log: silentLog });
     await log.createTopic(topicSpecUp('test', 1));
@@ -133,4 +158,28 @@ export class TillPull {
     this.agentFile.close();
     this.test.close();
   }
+}
+
+/** Opens tills for the tests of a file, one in each, and closes it afterwards. */
+export function useTillPull(): (options?: Partial<TillPullOptions>) => Promise<TillPull> {
+  let open: TillPull | undefined;
+  afterEach(async () => {
+    await open?.close();
+    open = undefined;
+  });
+  return async (options = {}) => {
+    open = await TillPull.open({ schema: PULL_SCHEMA, mapping: PULL_MAPPING, ...options });
+    return open;
+  };
+}
+
+export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+/** One order with its lines, in one transaction of the app. */
+export function sell(t: TillPull, n: number, lines = 4): void {
+  t.app.transaction(() => {
+    const order = t.app.prepare('INSERT INTO orders (number, local_id) VALUES (?, ?)').run(`N${n}`, uuid(n));
+    const line = t.app.prepare('INSERT INTO items (order_id, qty) VALUES (?, ?)');
+    for (let index = 0; index < lines; index += 1) line.run(order.lastInsertRowid, index);
+  })();
 }

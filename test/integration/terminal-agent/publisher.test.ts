@@ -1,0 +1,118 @@
+/** How units go up and how often: in parts, again until they are settled, or only when asked. */
+import { describe, expect, it } from 'vitest';
+import { TillRetention } from '../../../services/terminal-agent/units/retention.ts';
+import { silentLog } from '../../support/till.ts';
+import { sell, useTillPull, uuid } from '../../support/till-pull.ts';
+
+const till = useTillPull();
+
+describe('a large unit', () => {
+  it('goes up in parts, and again in the same parts although more links are known', async () => {
+    const t = await till();
+    t.app.transaction(() => {
+      for (let n = 0; n < 40; n += 1) {
+        t.app.prepare('INSERT INTO orders (note, local_id) VALUES (?, ?)').run('x'.repeat(20_000), uuid(n));
+      }
+      t.app.exec('INSERT INTO items (order_id) SELECT id FROM orders');
+    })();
+    await t.pull();
+    const once = await t.records();
+    expect(once.length).toBeGreaterThan(3);
+    expect(once.map(({ part, parts }) => [part, parts])).toEqual(
+      once.map((_, index) => [index + 1, once.length]),
+    );
+    expect(once.flatMap(({ units }) => units[0]?.changes ?? []).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 80 }, (_, index) => index + 1),
+    );
+    t.till.db.exec(`INSERT INTO sync_row_orders (central_id, row_key, position)
+      SELECT '${'9'.repeat(300)}' || id, id, x'00' FROM orders`);
+    t.publisher.republishAll();
+    await t.pull();
+    const again = (await t.records()).slice(once.length);
+    const seqs = (records: typeof once) =>
+      records.map(({ part, units }) => [part, units[0]?.changes.map(({ seq }) => seq)]);
+    expect(seqs(again)).toEqual(seqs(once));
+  });
+});
+
+describe('until it is settled', () => {
+  it('the oldest unit goes up again, less and less often', async () => {
+    const t = await till();
+    sell(t, 1);
+    t.capture.cutAll();
+    sell(t, 2);
+    await t.pull();
+    const again = async () => {
+      const before = (await t.units()).length;
+      await t.pull();
+      return (await t.units()).slice(before).map(({ number }) => number);
+    };
+    expect(await again()).toEqual([]);
+    t.clock.now += 60_000;
+    expect(await again()).toEqual([1]);
+    t.clock.now += 60_000;
+    expect(await again()).toEqual([]);
+    t.clock.now += 60_000;
+    expect(await again()).toEqual([1]);
+    t.settle(5);
+    t.clock.now += 60_000;
+    expect(await again()).toEqual([2]);
+    t.settle(10);
+    t.clock.now += 3_600_000;
+    expect(await again()).toEqual([]);
+    expect(t.publisher.settledSeq).toBe(10);
+  });
+
+  it('everything unsettled goes up again when asked', async () => {
+    const t = await till();
+    for (const n of [1, 2, 3]) {
+      sell(t, n);
+      t.capture.cutAll();
+    }
+    await t.pull();
+    t.settle(5);
+    expect(t.publisher.republishAll()).toBe(2);
+    await t.pull();
+    expect((await t.units()).map(({ number }) => number)).toEqual([1, 2, 3, 2, 3]);
+  });
+
+  it('nothing of it is removed, nor ever the rows of the last unit', async () => {
+    const t = await till();
+    for (const n of [1, 2, 3]) {
+      sell(t, n);
+      t.capture.cutAll();
+    }
+    const retention = new TillRetention({
+      till: t.till,
+      agentFile: t.agentFile,
+      settledSeq: () => t.publisher.settledSeq,
+      log: silentLog,
+      now: () => Date.now() + 31 * 24 * 3_600_000,
+    });
+    expect(retention.purgeSome()).toBe(0);
+    t.settle(5);
+    t.till.db.exec(`UPDATE sync_outbox SET outcome = 'rejected' WHERE seq = 2`);
+    expect(retention.purgeSome()).toBe(4);
+    t.settle(15);
+    t.till.db.exec(`UPDATE sync_outbox SET outcome = 'rejected' WHERE seq = 2`);
+    expect(retention.purgeSome()).toBe(5);
+    expect(t.app.prepare('SELECT seq FROM sync_outbox').pluck().all()).toEqual([2, 11, 12, 13, 14, 15]);
+    expect(t.app.prepare('SELECT seq FROM sync_change_items').pluck().all()).toEqual([2, 12, 13, 14, 15]);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+  });
+});
+
+describe('a till that is not in stream mode', () => {
+  it('publishes nothing before a flush, and then up to its mark', async () => {
+    const t = await till({ mode: 'manual' });
+    sell(t, 1);
+    const mark = t.capture.cutAll();
+    sell(t, 2);
+    await t.pull();
+    expect(await t.units()).toEqual([]);
+    t.publisher.flush(mark?.number ?? 0);
+    await t.pull();
+    expect((await t.units()).map(({ number }) => number)).toEqual([1]);
+  });
+});

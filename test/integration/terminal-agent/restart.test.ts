@@ -1,0 +1,61 @@
+/** What a killed agent publishes and cuts when it is started again. */
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { PayflowError } from '../../../services/shared/errors.ts';
+import type { EventLog } from '../../../services/shared/log/event-log.ts';
+import { sell, useTillPull } from '../../support/till-pull.ts';
+
+const till = useTillPull();
+
+describe('a restart', () => {
+  it('between publishing and remembering it publishes the same units again', async () => {
+    const t = await till();
+    sell(t, 1);
+    t.capture.cutAll();
+    sell(t, 2);
+    t.capture.cutAll();
+    const dies: EventLog = Object.assign(Object.create(t.log) as EventLog, {
+      append: async (...args: Parameters<EventLog['append']>) => {
+        await t.log.append(...args);
+        throw new PayflowError('LOG_UNREACHABLE', 'the reply was lost');
+      },
+    });
+    await expect(t.newPublisher(dies).publishNext()).rejects.toThrow('the reply was lost');
+    t.restart();
+    sell(t, 3);
+    await t.pull();
+    const units = await t.units();
+    expect(units.map(({ number }) => number)).toEqual([1, 2, 1, 2, 3]);
+    expect(units.slice(2, 4)).toEqual(units.slice(0, 2));
+  });
+
+  it('never cuts a unit again, whatever came since', async () => {
+    const t = await till();
+    sell(t, 1);
+    const cut = t.capture.cutUnit();
+    sell(t, 2);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    t.capture.cutAll();
+    expect(t.agentFile.holding(1)?.hash).toEqual(cut?.hash);
+    expect(t.agentFile.last()).toMatchObject({ number: 2, firstSeq: 6, lastSeq: 10 });
+  });
+
+  it('on an older copy of payflow.db fences the till: nothing more is cut or published', async () => {
+    const t = await till();
+    sell(t, 1);
+    t.app.pragma('wal_checkpoint(TRUNCATE)');
+    const copy = join(t.test.folder, 'copy.db');
+    copyFileSync(t.test.file, copy);
+    sell(t, 2);
+    await t.pull();
+    t.test.till.close();
+    t.app.pragma('wal_checkpoint(TRUNCATE)');
+    t.app.close();
+    copyFileSync(copy, t.test.file);
+    t.restart();
+    expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
+    expect(t.capture.cutUnit()).toBeUndefined();
+  });
+});
