@@ -160,7 +160,7 @@ export class TillPull {
   }
 }
 
-/** Opens tills for the tests of a file, one in each, and closes it afterwards. */
+/** Opens tills for the tests of a file, one per test, and closes it afterwards. */
 export function useTillPull(): (options?: Partial<TillPullOptions>) => Promise<TillPull> {
   let open: TillPull | undefined;
   afterEach(async () => {
