@@ -1,6 +1,6 @@
 /** A small shop for tests of the till's apply side: a till file, its two streams, and a TillApply on them. */
 import { TillApply, type TillApplyOptions } from '../../services/terminal-agent/apply.ts';
-import type { Origin, Outcome } from '../../services/shared/records/change-record.ts';
+import type { CentralValue, Origin, Outcome } from '../../services/shared/records/change-record.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
@@ -89,6 +89,12 @@ export interface ShopTill {
   /** A fresh TillApply over the same file, as after a restart. */
   restart(): void;
   rows(sql: string): unknown[];
+  /** What became of each change in the outbox, in order. */
+  outcomes(): unknown[];
+  /** The identity of the row that was changed last in a table. */
+  identityOf(table: string): string;
+  /** Lets a product come from the centre: linked, known to both sides, nothing open. */
+  knownProduct(sku?: string, id?: number, more?: Record<string, CentralValue>): Promise<void>;
   close(): void;
 }
 
@@ -116,15 +122,18 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       ...options.apply,
     });
   let apply = make();
+  const catalog = new DownStream(schemas);
+  const toCatalog = async (records: StoredRecord[]) => void (await apply.applyBatch(CATALOG, records));
+  const rows = (sql: string) => test.app.prepare(sql).all();
   return {
     test,
     schemas,
-    catalog: new DownStream(schemas),
+    catalog,
     store: new DownStream(schemas),
     get apply() {
       return apply;
     },
-    toCatalog: async (records) => void (await apply.applyBatch(CATALOG, records)),
+    toCatalog,
     toStore: async (records) => void (await apply.applyBatch(STORE, records)),
     restart() {
       test.reopen();
@@ -132,7 +141,15 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       apply.resume(CATALOG);
       apply.resume(STORE);
     },
-    rows: (sql) => test.app.prepare(sql).all(),
+    rows,
+    outcomes: () => rows('SELECT seq, op, outcome FROM sync_outbox ORDER BY seq'),
+    identityOf(table) {
+      const [last] = rows(`SELECT identity FROM sync_change_${table} ORDER BY seq DESC LIMIT 1`);
+      if (last === undefined) throw new Error(`nothing was changed in ${table}`);
+      return String((last as { identity: string }).identity);
+    },
+    knownProduct: (sku = 'A', id = 7, more = {}) =>
+      toCatalog(catalog.commit(100, catalog.row('products', id, product(sku, more)))),
     close: () => test.close(),
   };
 }
@@ -140,3 +157,14 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
 export function mine(seq: number, outcome: Outcome = 'applied'): Origin {
   return { terminal: 'T1', incarnation: INCARNATION, seq, outcome };
 }
+
+/** A product as the centre sends it. */
+export const product = (sku: string, more: Record<string, CentralValue> = {}) => ({
+  sku,
+  name: `Name of ${sku}`,
+  price: '12.50',
+  stock_quantity: 10,
+  category_id: null,
+  updated_at: '2026-01-02 03:04:05+00',
+  ...more,
+});

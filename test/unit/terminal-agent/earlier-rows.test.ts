@@ -1,0 +1,58 @@
+/** How rows that the till had before the agent are recognised as those of the centre. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
+
+let shop: ShopTill;
+beforeEach(() => {
+  shop = openShopTill();
+});
+afterEach(() => shop.close());
+
+describe('rows that were here before the agent', () => {
+  const before = (values: string) => {
+    shop.close();
+    shop = openShopTill();
+    shop.test.till.close();
+    shop.test.app
+      .exec(`INSERT INTO sync_silence VALUES (1); INSERT INTO products (sku, name, server_id) VALUES ${values};
+      DELETE FROM sync_silence`);
+    shop.restart();
+  };
+
+  it('are adopted by their natural key, and the centre’s values win', async () => {
+    before(`('A', 'old name', NULL)`);
+    await shop.knownProduct('A', 7);
+    expect(shop.rows('SELECT id, sku, name, server_id FROM products')).toEqual([
+      { id: 1, sku: 'A', name: 'Name of A', server_id: 7 },
+    ]);
+  });
+
+  it('that claim a central id are adopted when the natural key agrees, else the row is parked', async () => {
+    before(`('A', 'a', 7), ('B', 'b', 8)`);
+    await shop.knownProduct('A', 7);
+    await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('products', 8, product('other'))));
+    expect(shop.rows('SELECT sku, name FROM products ORDER BY sku')).toEqual([
+      { sku: 'A', name: 'Name of A' },
+      { sku: 'B', name: 'b' },
+    ]);
+    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+  });
+
+  it('that were offered show what the centre has once their link comes, also without the record that answers', async () => {
+    before(`('B', 'b', 8)`);
+    await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('products', 8, product('other'))));
+    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+    shop.test.app.exec(`INSERT INTO sync_outbox (table_name, op, row_key, captured_at_ms)
+        SELECT 'products', 'r', id, 1 FROM products WHERE sku = 'B';
+      INSERT INTO sync_change_products (seq, identity, new_sku) VALUES (1, 'offered', 'B')`);
+    await shop.toStore(
+      shop.store.commit(
+        102,
+        shop.store.link('T1', 'products', 'offered', 8),
+        shop.store.progress('T1', INCARNATION, 1),
+      ),
+    );
+    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.rows('SELECT server_id, sku FROM products')).toEqual([{ server_id: 8, sku: 'other' }]);
+  });
+});
