@@ -2,27 +2,16 @@
  * The whole job with real processes, as an operator and a shop go through it: set up, register, sell, sync by
  * every way there is, delete, bootstrap, replay. Each test goes on from what the one before left.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compareTill } from '../../scripts/support/compare.ts';
-import { startKafka, type RunningKafka } from '../../scripts/support/kafka.ts';
-import { startPostgres, type RunningPostgres } from '../../scripts/support/postgres.ts';
-import { Cashier, enterShop } from '../../scripts/support/shop.ts';
-import { Site } from '../../scripts/support/site.ts';
+import { Cashier } from '../../scripts/support/shop.ts';
+import type { Site } from '../../scripts/support/site.ts';
 import { until } from '../../scripts/support/until.ts';
-import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
-
-const TILLS = [
-  { id: 'T1', store: '1' },
-  { id: 'T2', store: '1' },
-  { id: 'T3', store: '2' },
-  { id: 'OLD', store: '2' },
-];
+import { JourneyShop, TILLS } from './journey/journey-shop.ts';
 
 interface SyncAnswer {
   readonly jobId: string;
@@ -40,86 +29,17 @@ interface SyncAnswer {
 }
 
 describe('a shop, from setup to replay', () => {
-  let folder: string;
-  let postgres: RunningPostgres;
-  let kafka: RunningKafka;
+  let shop: JourneyShop;
   let site: Site;
   let operator: string;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'payflow-journey-'));
-    postgres = await startPostgres();
-    kafka = await startKafka();
-    site = await Site.prepare({
-      databaseUrl: postgres.url,
-      brokers: kafka.brokers,
-      folder,
-      tills: TILLS,
-      env: { TOPIC_PREFIX: `journey${Date.now()}` },
-      envOf: {
-        gateway: { SYNC_SCHEDULE: '* * * * * *' },
-        T3: { SYNC_MODE: 'scheduled' },
-        T2: { SYNC_MODE: 'manual' },
-      },
-    });
-    await enterShop(site.pool, { stores: 2, products: 20, customers: 5 });
-    for (const service of ['capture', 'apply', 'gateway']) await site.start(service);
+    shop = new JourneyShop();
+    await shop.start();
+    ({ site } = shop);
   }, 180_000);
 
-  afterAll(async () => {
-    await site.stop();
-    await postgres.stop();
-    await kafka.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  const open = (till: string) => new Database(site.tillFile(till), { timeout: 10_000 });
-  const value = (till: string, sql: string): unknown => {
-    const db = open(till);
-    try {
-      return db.prepare(sql).pluck().get();
-    } finally {
-      db.close();
-    }
-  };
-  const central = async (sql: string, ...parameters: unknown[]): Promise<unknown> => {
-    const { rows } = await site.pool.query<unknown[]>({ text: sql, values: parameters, rowMode: 'array' });
-    return rows[0]?.[0];
-  };
-  const api = (method: string, path: string, token: string | null, body?: unknown) =>
-    fetch(`${site.gatewayUrl}/api/v1${path}`, {
-      method,
-      headers: {
-        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  const tillToken = (till: string): string =>
-    (JSON.parse(readFileSync(join(folder, `data-${till}`, 'terminal.json'), 'utf8')) as { token: string })
-      .token;
-  const equal = async (till: string) => {
-    const { store } = TILLS.find(({ id }) => id === till) ?? { store: '' };
-    let shown = '';
-    await until(
-      async () => {
-        const { differences } = await compareTill({
-          pool: site.pool,
-          mapping: parseMapping(readFileSync(schemaFile('mapping.yaml'), 'utf8')),
-          terminalId: till,
-          storeId: store,
-          file: site.tillFile(till),
-        });
-        shown = differences
-          .slice(0, 5)
-          .map((difference) => JSON.stringify(difference))
-          .join('\n');
-        return differences.length === 0;
-      },
-      () => `${till} equal to the centre: ${shown}`,
-      { deadlineMs: 60_000, everyMs: 200 },
-    );
-  };
+  afterAll(() => shop.stop());
 
   test('setup is complete, and says so', async () => {
     expect((await site.command('setup', '--check')).code).toBe(0);
@@ -135,17 +55,17 @@ describe('a shop, from setup to replay', () => {
     for (const till of ['T1', 'T2', 'T3']) await site.startTill(till);
     await site.must('sync', '--terminal', 'T2', '--direction', 'push', '--wait');
     for (const till of ['T1', 'T2', 'T3']) {
-      await until(() => value(till, 'SELECT count(*) FROM products') === 20, `${till} has the products`);
+      await until(() => shop.value(till, 'SELECT count(*) FROM products') === 20, `${till} has the products`);
     }
-    expect(value('T1', 'SELECT group_concat(username) FROM users')).toBe('cashier1');
-    expect(value('T3', 'SELECT group_concat(username) FROM users')).toBe('cashier2');
-    for (const till of ['T1', 'T2', 'T3']) await equal(till);
+    expect(shop.value('T1', 'SELECT group_concat(username) FROM users')).toBe('cashier1');
+    expect(shop.value('T3', 'SELECT group_concat(username) FROM users')).toBe('cashier2');
+    for (const till of ['T1', 'T2', 'T3']) await shop.equal(till);
   }, 120_000);
 
   test('a price that head office changes arrives', async () => {
     await site.pool.query(`UPDATE products SET price = 12.34 WHERE sku = 'SKU-1'`);
     await until(
-      () => Number(value('T1', `SELECT price FROM products WHERE sku = 'SKU-1'`)) === 12.34,
+      () => Number(shop.value('T1', `SELECT price FROM products WHERE sku = 'SKU-1'`)) === 12.34,
       'the price on T1',
     );
   });
@@ -154,7 +74,7 @@ describe('a shop, from setup to replay', () => {
     const cashier = new Cashier('T1', site.tillFile('T1'));
     const sale = cashier.sell({ lines: 3 });
     cashier.close();
-    await until(() => value('T1', `SELECT sync_status FROM orders`) === 'synced', 'the sale is settled');
+    await until(() => shop.value('T1', `SELECT sync_status FROM orders`) === 'synced', 'the sale is settled');
     const found = await site.pool.query(
       `SELECT o.store_id, o.terminal_code, round(o.total * 100)::int AS cents, count(i.*)::int AS items,
               (SELECT round(sum(amount) * 100)::int FROM payments p WHERE p.order_id = o.id) AS paid
@@ -164,21 +84,23 @@ describe('a shop, from setup to replay', () => {
     expect(found.rows).toEqual([
       { store_id: '1', terminal_code: 'T1', cents: sale.totalCents, items: 3, paid: sale.totalCents },
     ]);
-    expect(String(value('T1', 'SELECT server_id FROM orders'))).toBe(await central('SELECT id FROM orders'));
-    await equal('T1');
+    expect(String(shop.value('T1', 'SELECT server_id FROM orders'))).toBe(
+      await shop.central('SELECT id FROM orders'),
+    );
+    await shop.equal('T1');
   });
 
   test('the other till of the store sees the sale, another store does not', async () => {
     await site.must('sync', '--terminal', 'T2', '--direction', 'push', '--wait');
-    expect(value('T2', 'SELECT count(*) FROM orders')).toBe(1);
-    expect(value('T3', 'SELECT count(*) FROM orders')).toBe(0);
+    expect(shop.value('T2', 'SELECT count(*) FROM orders')).toBe(1);
+    expect(shop.value('T3', 'SELECT count(*) FROM orders')).toBe(0);
   });
 
   test('POST /sync flushes a manual till and waits for the answer', async () => {
     const cashier = new Cashier('T2', site.tillFile('T2'));
     cashier.sell({ lines: 2, moveStock: false });
     cashier.close();
-    const answer = await api('POST', '/sync', operator, {
+    const answer = await shop.api('POST', '/sync', operator, {
       terminalId: 'T2',
       direction: 'both',
       wait: true,
@@ -191,20 +113,20 @@ describe('a shop, from setup to replay', () => {
       terminals: [{ terminalId: 'T2', pull: { published: 4, applied: 4 } }],
     });
     expect(job.terminals[0]?.pull?.tables['order_items']?.applied).toBe(2);
-    expect(await central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(1);
-    expect((await api('GET', `/sync/${job.jobId}`, operator)).status).toBe(200);
+    expect(await shop.central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(1);
+    expect((await shop.api('GET', `/sync/${job.jobId}`, operator)).status).toBe(200);
   });
 
   test('without a token, with another till’s, with a wrong field: refused with a code', async () => {
     const refused = async (token: string | null, body: unknown) => {
-      const answer = await api('POST', '/sync', token, body);
+      const answer = await shop.api('POST', '/sync', token, body);
       return { status: answer.status, code: ((await answer.json()) as { code: string }).code };
     };
     expect(await refused(null, { all: true, direction: 'pull' })).toEqual({
       status: 401,
       code: 'UNAUTHENTICATED',
     });
-    expect(await refused(tillToken('T1'), { terminalId: 'T2', direction: 'pull' })).toEqual({
+    expect(await refused(shop.tillToken('T1'), { terminalId: 'T2', direction: 'pull' })).toEqual({
       status: 403,
       code: 'FORBIDDEN',
     });
@@ -220,7 +142,7 @@ describe('a shop, from setup to replay', () => {
 
   test('a till asks over Socket.IO, gets an acknowledgement and sync:done', async () => {
     const socket: Socket = io(`${site.gatewayUrl}/terminals`, {
-      auth: { token: tillToken('T2') },
+      auth: { token: shop.tillToken('T2') },
       transports: ['websocket'],
     });
     try {
@@ -257,44 +179,48 @@ describe('a shop, from setup to replay', () => {
     const cashier = new Cashier('T3', site.tillFile('T3'));
     cashier.sell({ moveStock: false });
     cashier.close();
-    await until(() => value('T3', 'SELECT sync_status FROM orders') === 'synced', 'the schedule flushed T3');
+    await until(
+      () => shop.value('T3', 'SELECT sync_status FROM orders') === 'synced',
+      'the schedule flushed T3',
+    );
   });
 
   test('cron never flushes a manual till', async () => {
     const cashier = new Cashier('T2', site.tillFile('T2'));
     cashier.sell({ moveStock: false });
     cashier.close();
-    const jobs = async () => Number(await central('SELECT count(*) FROM payflow_sync.job'));
+    const jobs = async () => Number(await shop.central('SELECT count(*) FROM payflow_sync.job'));
     const before = await jobs();
     await until(async () => (await jobs()) >= before + 2, 'the schedule ran twice');
-    expect(await central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(1);
+    expect(await shop.central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(1);
     await site.must('sync', '--terminal', 'T2', '--direction', 'pull', '--wait');
-    expect(await central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(2);
+    expect(await shop.central(`SELECT count(*)::int FROM orders WHERE terminal_code = 'T2'`)).toBe(2);
   });
 
   test('deletes go both ways: a mark where the table has one, else the row', async () => {
     await site.pool.query(`UPDATE customers SET deleted_at = now() WHERE email = 'customer1@example.com'`);
     await site.pool.query(`INSERT INTO discounts (code, name, percent) VALUES ('GONE', 'Gone', 5)`);
     await until(
-      () => value('T1', `SELECT count(*) FROM discounts WHERE code = 'GONE'`) === 1,
+      () => shop.value('T1', `SELECT count(*) FROM discounts WHERE code = 'GONE'`) === 1,
       'the discount on T1',
     );
     await site.pool.query(`DELETE FROM discounts WHERE code = 'GONE'`);
     await until(
-      () => value('T1', `SELECT count(*) FROM discounts WHERE code = 'GONE'`) === 0,
+      () => shop.value('T1', `SELECT count(*) FROM discounts WHERE code = 'GONE'`) === 0,
       'the discount gone from T1',
     );
     await until(
-      () => value('T1', `SELECT deleted_at FROM customers WHERE email = 'customer1@example.com'`) !== null,
+      () =>
+        shop.value('T1', `SELECT deleted_at FROM customers WHERE email = 'customer1@example.com'`) !== null,
       'the customer marked on T1',
     );
-    const db = open('T1');
+    const db = shop.open('T1');
     db.prepare(`DELETE FROM customers WHERE email = 'customer2@example.com'`).run();
     db.prepare(`DELETE FROM payments WHERE id = (SELECT min(id) FROM payments WHERE order_id = 1)`).run();
     db.close();
     await until(
       async () =>
-        (await central(
+        (await shop.central(
           `SELECT deleted_at IS NOT NULL FROM customers WHERE email = 'customer2@example.com'`,
         )) === true,
       'the customer marked at the centre',
@@ -302,17 +228,17 @@ describe('a shop, from setup to replay', () => {
     await until(
       async () =>
         Number(
-          await central(
+          await shop.central(
             `SELECT count(*) FROM payments p JOIN orders o ON o.id = p.order_id WHERE o.terminal_code = 'T1'`,
           ),
         ) === 0,
       'the payment gone from the centre',
     );
-    await equal('T1');
+    await shop.equal('T1');
   });
 
   test('bootstrap links what both have, sends up what only the till has, and may be run again', async () => {
-    const db = open('OLD');
+    const db = shop.open('OLD');
     db.prepare(
       `INSERT INTO customers (email, full_name) VALUES ('customer3@example.com', 'As the till wrote it')`,
     ).run();
@@ -322,33 +248,33 @@ describe('a shop, from setup to replay', () => {
     expect((await site.command('bootstrap', '--terminal', 'OLD')).code).toBe(0);
     expect((await site.command('bootstrap', '--terminal', 'OLD')).code).toBe(0);
     expect(
-      await central(
+      await shop.central(
         `SELECT count(*)::int FROM customers WHERE email IN ('customer3@example.com', 'walk-in@example.com')`,
       ),
     ).toBe(2);
     await until(
-      () => value('OLD', `SELECT count(*) FROM customers WHERE server_id IS NULL`) === 0,
+      () => shop.value('OLD', `SELECT count(*) FROM customers WHERE server_id IS NULL`) === 0,
       'every customer linked',
     );
-    expect(value('OLD', `SELECT full_name FROM customers WHERE email = 'customer3@example.com'`)).toBe(
+    expect(shop.value('OLD', `SELECT full_name FROM customers WHERE email = 'customer3@example.com'`)).toBe(
       'Customer 3',
     );
-    await equal('OLD');
+    await shop.equal('OLD');
   }, 120_000);
 
   test('parity: 0 where all fits, 1 where a column is gone, 2 where the file is', async () => {
     expect((await site.command('parity', '--terminal-db', site.tillFile('T1'))).code).toBe(0);
-    const broken = join(folder, 'broken.db');
+    const broken = join(shop.folder, 'broken.db');
     const db = new Database(broken);
     db.exec(readFileSync(schemaFile('sqlite', 'reference.sql'), 'utf8'));
     db.exec('DROP TABLE customers; CREATE TABLE customers (full_name TEXT)');
     db.close();
     expect((await site.command('parity', '--terminal-db', broken)).code).toBe(1);
-    expect((await site.command('parity', '--terminal-db', join(folder, 'nowhere.db'))).code).toBe(2);
+    expect((await site.command('parity', '--terminal-db', join(shop.folder, 'nowhere.db'))).code).toBe(2);
   });
 
   test('replay mends what was damaged behind our back, and changes nothing where nothing is wrong', async () => {
-    const db = open('T1');
+    const db = shop.open('T1');
     db.exec(
       `BEGIN; INSERT INTO sync_silence VALUES (1); UPDATE products SET price = 99 WHERE sku = 'SKU-2'; DELETE FROM sync_silence; COMMIT`,
     );
@@ -363,7 +289,7 @@ describe('a shop, from setup to replay', () => {
       'T1',
     );
     expect(replayed).toMatchObject({ code: 0 });
-    await equal('T1');
+    await shop.equal('T1');
   });
 
   test('status shows tills, lag, slot and checkpoints', async () => {
@@ -373,6 +299,6 @@ describe('a shop, from setup to replay', () => {
 
   test('at the end both sides are equal at every till', async () => {
     await site.must('sync', '--all', '--direction', 'both', '--wait');
-    for (const { id } of TILLS) await equal(id);
+    for (const { id } of TILLS) await shop.equal(id);
   }, 120_000);
 });
