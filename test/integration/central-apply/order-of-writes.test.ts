@@ -1,8 +1,7 @@
 /** Changes of one unit that PostgreSQL takes in the order in which the till made them, and in no other. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CentralApply } from '../../../services/central-apply/apply.ts';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
-import { insert, silentLog, startCentre, type ChangeSpec, type TestCentre } from '../../support/centre.ts';
+import { expect, test } from 'vitest';
+import { useCentre } from '../../support/apply-site.ts';
+import { insert, type ChangeSpec } from '../../support/centre.ts';
 
 const SCHEMA = `
 CREATE TABLE shelves (id bigserial PRIMARY KEY, label text NOT NULL UNIQUE, height integer NOT NULL DEFAULT 7,
@@ -17,29 +16,11 @@ tables:
   sale_lines: {scope: global, references: {sale_id: sales}}
 `;
 
-let centre: TestCentre;
-beforeAll(async () => {
-  centre = await startCentre(SCHEMA, MAPPING);
-});
-afterAll(async () => {
-  await centre.stop();
-});
+const centre = useCentre(SCHEMA, MAPPING);
 
-async function sender(terminal: string) {
-  const till = await centre.till(terminal);
-  let offset = 0;
-  const apply = new CentralApply({
-    pool: centre.pool,
-    // The step under test reads nothing from the log.
-    eventLog: {} as EventLog,
-    prefix: 'payflow',
-    partitions: [0],
-    log: silentLog,
-  });
-  return async (...changes: ChangeSpec[]) => {
-    const { outcomes } = await apply.applyRecords(0, [till.stored(offset++, [till.unit(...changes)])]);
-    return Object.fromEntries(outcomes);
-  };
+async function sender() {
+  const till = await centre.newTill();
+  return (...changes: ChangeSpec[]) => centre.sendForCounts(till, ...changes);
 }
 const shelf = (row: string, label: string, height: bigint | null = null, above: string | null = null) =>
   insert('shelves', row, { label, height }, { above });
@@ -47,7 +28,7 @@ const shelf = (row: string, label: string, height: bigint | null = null, above: 
 const labels = () => centre.all(`SELECT label FROM shelves ORDER BY id`);
 
 test('a label that one row gives up is another row’s in the same unit', async () => {
-  const send = await sender('a');
+  const send = await sender();
   await send(shelf('a1', 'left'));
   const sent = await send(
     { op: 'u', table: 'shelves', row: 'a1', old: { label: 'left' }, new: { label: 'right' } },
@@ -59,13 +40,13 @@ test('a label that one row gives up is another row’s in the same unit', async 
 });
 
 test('rows of a tree, of which some leave a column to the centre, beside another tree', async () => {
-  const send = await sender('b');
+  const send = await sender();
   const sent = await send(shelf('b1', 'other'), shelf('b2', 'top', 3n), shelf('b3', 'bottom', null, 'b2'));
   expect(sent).toEqual({ applied: 3 });
 });
 
 test('both: that order, and a sale whose lines were written before it, and leaves before their tree', async () => {
-  const send = await sender('c');
+  const send = await sender();
   await send(shelf('c1', 'door'));
   const sent = await send(
     insert('sale_lines', 'l', {}, { sale_id: 's' }),
