@@ -82,7 +82,8 @@ export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: C
 
 /**
  * A stream that was made anew, or ends before what was durable in it, has lost rows: every table is seeded
- * again. (Tills see the new stream id, or their offset past the end, and read from the beginning.)
+ * again. (Tills see the new stream id, their offset past the end, or another record than they read before it, and
+ * read from the beginning.)
  */
 export async function reseedAfterLoss(
   pool: Pool,

@@ -11,8 +11,8 @@ import { sleep, supervise, type Health, type Service } from '../shared/lifecycle
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import type { TillApply } from './apply.ts';
-import type { StreamState } from './checkpoints.ts';
 import type { Valve } from './pulse.ts';
+import { doubtOf, recordAt } from './stream-doubt.ts';
 import type { TillHost } from './till/till-host.ts';
 
 export interface StreamReaderOptions {
@@ -41,11 +41,6 @@ const BACKLOG_WAIT_MS = 10;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
 
-interface Doubt {
-  readonly reason: string;
-  readonly whole: boolean;
-}
-
 export class StreamReader implements Service {
   readonly name: string;
   readonly #options: StreamReaderOptions;
@@ -72,14 +67,22 @@ export class StreamReader implements Service {
   }
 
   /** @returns where to read; decides whether what is stored still holds */
-  async startOffset(): Promise<number> {
-    const { apply, eventLog, stream, log } = this.#options;
+  async startOffset(signal: AbortSignal): Promise<number> {
+    const { apply, eventLog, stream, log, horizonDays, now = Date.now } = this.#options;
     const stored = apply.resume(stream.topic);
     const { first, end } = await eventLog.offsets(stream);
     const state = apply.checkpoints.stream(stream.topic);
     // Of a stream that is read again (a new column, say) it is known how long ago it was last read.
     const isNew = state.newestRecordMs === 0;
-    const doubt = isNew ? null : this.#doubt(state, end, await eventLog.streamId(stream));
+    const doubt = isNew
+      ? null
+      : doubtOf(state, {
+          end,
+          streamId: await eventLog.streamId(stream),
+          lastRead: await recordAt(eventLog, stream, { offset: stored - 1, signal }),
+          nowMs: now(),
+          horizonMs: horizonDays * DAY_MS,
+        });
     apply.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
       log.warn(
@@ -92,21 +95,9 @@ export class StreamReader implements Service {
     return Math.max(first, stored);
   }
 
-  /** @returns whether the stream still holds all that was ever seeded into it, besides the reason */
-  #doubt(state: StreamState, end: number, streamId: string | undefined): Doubt | null {
-    const { horizonDays, now = Date.now } = this.#options;
-    if (state.streamId !== null && streamId !== undefined && streamId !== state.streamId) {
-      return { reason: 'the stream was made anew', whole: true };
-    }
-    if (state.nextOffset > end) return { reason: 'the stream ends before what was read', whole: false };
-    if (state.newestRecordMs < now() - horizonDays * DAY_MS)
-      return { reason: 'this till was away for longer than the horizon', whole: true };
-    return null;
-  }
-
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {
     const { eventLog, stream, valve, onHealth, horizonDays, now = Date.now } = this.#options;
-    const from = await this.startOffset();
+    const from = await this.startOffset(signal);
     const stop = new AbortController();
     const batches = eventLog.read(stream, {
       from,

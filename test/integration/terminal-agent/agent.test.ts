@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
+import { encodePosition } from '../../../services/shared/records/position.ts';
 import { AgentTill } from '../../support/agent-till.ts';
 import { positionAt } from '../../support/down-stream.ts';
 import { CATALOG } from '../../support/shop-till.ts';
@@ -164,6 +165,28 @@ describe('a stream that is read again', () => {
       const names = till.rows('SELECT name FROM products ORDER BY server_id') as { name: string }[];
       return names.map(({ name }) => name).join() === 'first,second';
     });
+  });
+
+  it('is read from the beginning when it lost its end and has grown past it since', async () => {
+    till = await AgentTill.start();
+    const { catalog } = till;
+    const lost = catalog.commit(0x100, catalog.row('products', 7, product('A', 'first')));
+    await till.toCatalog([
+      ...lost,
+      ...catalog.commit(0x150, catalog.row('products', 7, product('A', 'second'))),
+    ]);
+    await till.until(
+      'both are read',
+      () => till.rows(`SELECT 1 FROM products WHERE name = 'second'`).length > 0,
+    );
+    await till.stopAgent();
+    // As if it had read two others in the place of these, and then lost touch with the stream.
+    const position = encodePosition(positionAt(0x120));
+    till.app.prepare('UPDATE sync_stream SET position = ? WHERE topic = ?').run(position, CATALOG);
+    till.app.exec(`INSERT INTO sync_silence VALUES (1); DELETE FROM products; DELETE FROM sync_row_products;
+      DELETE FROM sync_silence`);
+    till.run();
+    await till.until('the product is here again', () => till.rows('SELECT * FROM products').length === 1);
   });
 
   it('has not been caught up with before all of it is here again', async () => {

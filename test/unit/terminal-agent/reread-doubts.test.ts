@@ -124,7 +124,7 @@ describe('a stream that is read from its beginning for another reason', () => {
     });
     // Its app got a new column meanwhile.
     apply.checkpoints.rewindAll();
-    expect(await reader.startOffset()).toBe(0);
+    expect(await reader.startOffset(new AbortController().signal)).toBe(0);
     expect(shop.rows('SELECT central_id FROM sync_unseen')).toEqual([{ central_id: '1' }]);
   });
 });

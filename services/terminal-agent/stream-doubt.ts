@@ -1,0 +1,62 @@
+/** Whether what a till stored of a stream still holds; where it does not, the stream is read from its beginning. */
+import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
+import { comparePositions, decodePositionHeader, POSITION_HEADER } from '../shared/records/position.ts';
+import type { StreamState } from './checkpoints.ts';
+
+export interface Doubt {
+  readonly reason: string;
+  /** Whether the stream still holds all that was ever seeded into it. */
+  readonly whole: boolean;
+}
+
+/** The stream as it is now. */
+export interface StreamNow {
+  readonly streamId: string | undefined;
+  /** Offset behind its last record. */
+  readonly end: number;
+  /** What stands in the place of the last record that was read; null when compaction took it. */
+  readonly lastRead: StoredRecord | null;
+  readonly nowMs: number;
+  readonly horizonMs: number;
+}
+
+/** null: reading can go on where it ended. */
+export function doubtOf(stored: StreamState, now: StreamNow): Doubt | null {
+  if (stored.streamId !== null && now.streamId !== undefined && now.streamId !== stored.streamId) {
+    return { reason: 'the stream was made anew', whole: true };
+  }
+  if (stored.nextOffset > now.end) return { reason: 'the stream ends before what was read', whole: false };
+  // It had lost its end, and has grown past it since.
+  if (isUnread(now.lastRead, stored))
+    return { reason: 'the stream holds others than were read', whole: false };
+  if (stored.newestRecordMs < now.nowMs - now.horizonMs) {
+    return { reason: 'this till was away for longer than the horizon', whole: true };
+  }
+  return null;
+}
+
+/** What was read has no position beyond the highest one that was. */
+function isUnread(record: StoredRecord | null, { position }: StreamState): boolean {
+  const header = record?.headers[POSITION_HEADER];
+  return header !== undefined && comparePositions(decodePositionHeader(header).position, position) > 0;
+}
+
+/** A record that compaction took would be waited for. */
+const LOOK_MS = 5_000;
+
+/** @returns the record at this very offset; null when it is not there (any more) */
+export async function recordAt(
+  eventLog: EventLog,
+  stream: StreamRef,
+  { offset, signal }: { readonly offset: number; readonly signal: AbortSignal },
+): Promise<StoredRecord | null> {
+  const { first, end } = await eventLog.offsets(stream);
+  if (offset < first || offset >= end) return null;
+  const found = new AbortController();
+  const stop = AbortSignal.any([signal, found.signal, AbortSignal.timeout(LOOK_MS)]);
+  for await (const [record] of eventLog.read(stream, { from: offset, signal: stop, prefetchBytes: 1 })) {
+    found.abort();
+    return record?.offset === offset ? record : null;
+  }
+  return null;
+}
