@@ -10,7 +10,7 @@ import type { ReadOptions, StoredRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS, type KafkaConnection } from './kafka-connection.ts';
 import { asLogError } from './kafka-errors.ts';
 import type { KafkaNodes } from './kafka-nodes.ts';
-import { decodeRecordBatches } from './kafka-record-batch.ts';
+import { decodeRecordBatches, offsetAfterBatches } from './kafka-record-batch.ts';
 import { fetchRequest } from './kafka-wire.ts';
 import { prefetch, type FetchedBatch } from './prefetch.ts';
 
@@ -57,7 +57,7 @@ class StreamReader {
     this.#nextOffset = options.from;
   }
 
-  /** The next batch with records; undefined when cancelled. */
+  /** The next batch; undefined when cancelled. */
   async next(signal: AbortSignal): Promise<FetchedBatch | undefined> {
     const close = () => this.close();
     signal.addEventListener('abort', close, { once: true });
@@ -111,12 +111,12 @@ class StreamReader {
     );
     if (batches.length === 0) return undefined;
     onFetched?.(stream, batches.length);
-    const { records, nextOffset } = decodeRecordBatches(batches, this.#nextOffset);
-    if (nextOffset === this.#nextOffset) {
-      throw new PayflowError('RECORD_MALFORMED', `${streamName(stream)} has no whole batch at ${nextOffset}`);
+    const wanted = this.#nextOffset;
+    this.#nextOffset = offsetAfterBatches(batches, wanted);
+    if (this.#nextOffset === wanted) {
+      throw new PayflowError('RECORD_MALFORMED', `${streamName(stream)} has no whole batch at ${wanted}`);
     }
-    this.#nextOffset = nextOffset;
-    return records.length === 0 ? undefined : { records, bytes: batches.length };
+    return { records: () => decodeRecordBatches(batches, wanted), bytes: batches.length };
   }
 
   /**

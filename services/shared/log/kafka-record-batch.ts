@@ -66,32 +66,47 @@ export function encodeRecordBatch(
   return bytes;
 }
 
-export interface DecodedBatches {
-  /** In offset order, none below the wanted offset. */
-  readonly records: StoredRecord[];
-  /** Where the next fetch begins: past every whole batch that was read, also an emptied one. */
-  readonly nextOffset: number;
+/** One whole batch, still encoded. */
+interface EncodedBatch {
+  readonly bytes: Buffer;
+  /** Of its last record, also where compaction has removed that one. */
+  readonly lastOffset: number;
 }
 
 /**
  * Decodes the whole batches at the front of `bytes` (a fetch may cut the last one). Batches begin at their
  * first offset, so records below `wanted` come along and are dropped here.
+ * @returns in offset order
+ * @throws PayflowError RECORD_MALFORMED
  */
-export function decodeRecordBatches(bytes: Buffer, wanted: number): DecodedBatches {
+export function decodeRecordBatches(bytes: Buffer, wanted: number): StoredRecord[] {
   const records: StoredRecord[] = [];
-  let nextOffset = wanted;
+  for (const batch of wholeBatches(bytes)) decodeBatch(batch.bytes, wanted, records);
+  return records;
+}
+
+/**
+ * Where the next fetch begins: past every whole batch in `bytes`, also an emptied one.
+ * @param wanted where this fetch began
+ * @throws PayflowError RECORD_MALFORMED
+ */
+export function offsetAfterBatches(bytes: Buffer, wanted: number): number {
+  let next = wanted;
+  for (const { lastOffset } of wholeBatches(bytes)) next = Math.max(next, lastOffset + 1);
+  return next;
+}
+
+function* wholeBatches(bytes: Buffer): Generator<EncodedBatch> {
   let at = 0;
   while (at + RECORDS_AT <= bytes.length) {
     const end = at + BEFORE_LENGTH + bytes.readInt32BE(at + LENGTH_AT);
-    if (end > bytes.length) break;
+    if (end > bytes.length) return;
     const batch = bytes.subarray(at, end);
     if (batch.readInt8(MAGIC_AT) !== MAGIC) throw malformed('a record batch of an old format');
-    decodeBatch(batch, wanted, records);
-    const last = Number(batch.readBigInt64BE(0)) + batch.readInt32BE(LAST_OFFSET_DELTA_AT);
-    nextOffset = Math.max(nextOffset, last + 1);
+    const lastOffset = Number(batch.readBigInt64BE(0)) + batch.readInt32BE(LAST_OFFSET_DELTA_AT);
+    yield { bytes: batch, lastOffset };
     at = end;
   }
-  return { records, nextOffset };
 }
 
 function decodeBatch(batch: Buffer, wanted: number, into: StoredRecord[]): void {

@@ -5,8 +5,11 @@
 import type { StoredRecord } from './event-log.ts';
 
 export interface FetchedBatch {
-  /** Never empty. */
-  readonly records: readonly StoredRecord[];
+  /**
+   * Called once, when the reader's turn comes: records decoded ahead of it would live through several garbage
+   * collections, which costs more than the decoding. There may be none.
+   */
+  readonly records: () => readonly StoredRecord[];
   readonly bytes: number;
 }
 
@@ -35,7 +38,8 @@ export async function* prefetch(options: PrefetchOptions): AsyncGenerator<readon
         await filling;
         return;
       }
-      yield batch.records;
+      const records = batch.records();
+      if (records.length > 0) yield records;
     }
   } finally {
     stop.abort();

@@ -5,6 +5,8 @@
 import { PayflowError } from '../errors.ts';
 
 const TWO_32 = 0x1_0000_0000;
+/** Of longer records each string is decoded by itself: a short one must not keep all of it in memory. */
+const MAX_TEXT_BYTES = 1024;
 
 export class AvroWriter {
   #bytes: Buffer;
@@ -93,6 +95,8 @@ export class AvroWriter {
 export class AvroReader {
   readonly #bytes: Buffer;
   #at: number;
+  /** The whole record, a letter per byte, once an ASCII string was wanted: a piece of it costs no call into Node. */
+  #text: string | null = null;
 
   constructor(bytes: Buffer, at = 0) {
     this.#bytes = bytes;
@@ -158,7 +162,17 @@ export class AvroReader {
 
   string(): string {
     const start = this.#pass(this.#size());
-    return this.#bytes.toString('utf8', start, this.#at);
+    const end = this.#at;
+    if (this.#bytes.length > MAX_TEXT_BYTES || !this.#isAscii(start, end)) {
+      return this.#bytes.toString('utf8', start, end);
+    }
+    this.#text ??= this.#bytes.toString('latin1');
+    return this.#text.slice(start, end);
+  }
+
+  #isAscii(start: number, end: number): boolean {
+    for (let at = start; at < end; at += 1) if ((this.#bytes[at] ?? 0) >= 128) return false;
+    return true;
   }
 
   boolean(): boolean {

@@ -131,6 +131,7 @@ export function isoFromPostgres(text: string): string | null {
     return null;
   if (end === 19) return `${text.slice(0, 10)}T${text.slice(11, 19)}.000Z`;
   if (text.charCodeAt(19) !== 0x2e) return null;
+  if (end === 20 + MICROSECOND_DIGITS) return `${text.slice(0, 10)}T${text.slice(11, end)}Z`;
   const fraction = text.slice(20, end);
   const digits = fraction.length <= MILLISECOND_DIGITS ? MILLISECOND_DIGITS : MICROSECOND_DIGITS;
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(digits, '0')}Z`;

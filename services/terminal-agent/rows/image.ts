@@ -70,8 +70,8 @@ export class ImageReader {
     return { image, origins, commitTimeUs };
   }
 
-  #image(reader: AvroReader, { set, steps }: ImagePlan): Image | null {
-    const values = new Array<SqliteValue>(set.columns.length).fill(null);
+  #image(reader: AvroReader, { set, steps, empty }: ImagePlan): Image | null {
+    const values = empty.slice();
     let deleted = false;
     for (const step of steps) {
       if (step.take === 'skip') skipValue(reader, step.form);
@@ -106,7 +106,7 @@ export class ImageReader {
       if (column === undefined) return { take: 'skip', form };
       return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
     });
-    return { set: columnSet(columns), steps };
+    return { set: columnSet(columns), steps, empty: columns.map(() => null) };
   }
 }
 
@@ -114,6 +114,8 @@ interface ImagePlan {
   readonly set: ColumnSet;
   /** One for each value of the record, in its order. */
   readonly steps: readonly ImageStep[];
+  /** What an image's values are copied from. */
+  readonly empty: readonly SqliteValue[];
 }
 
 type ImageStep =

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { LogRecord } from '../../../../services/shared/log/event-log.ts';
 import {
   decodeRecordBatches,
+  offsetAfterBatches,
   encodeRecordBatch,
 } from '../../../../services/shared/log/kafka-record-batch.ts';
 
@@ -37,6 +38,11 @@ const record: fc.Arbitrary<LogRecord> = fc.record({
   }),
 });
 
+const decode = (batches: Buffer, wanted: number) => ({
+  records: decodeRecordBatches(batches, wanted),
+  nextOffset: offsetAfterBatches(batches, wanted),
+});
+
 describe('the record batch', () => {
   test('gives back what was put in', () => {
     fc.assert(
@@ -44,7 +50,7 @@ describe('the record batch', () => {
         fc.array(record, { minLength: 1, maxLength: 200 }),
         fc.nat(2 ** 40),
         (records, baseOffset) => {
-          const decoded = decodeRecordBatches(stored(records, baseOffset), baseOffset);
+          const decoded = decode(stored(records, baseOffset), baseOffset);
           expect(decoded.nextOffset).toBe(baseOffset + records.length);
           expect(decoded.records).toEqual(
             records.map((one, index) => ({ ...one, offset: baseOffset + index, timestampMs: NOW_MS })),
@@ -61,7 +67,7 @@ describe('the record batch', () => {
 
   test('records below the wanted offset, which come along with their batch, are dropped', () => {
     const batch = stored(['a', 'b', 'c', 'd'].map(text), 100);
-    const { records, nextOffset } = decodeRecordBatches(batch, 102);
+    const { records, nextOffset } = decode(batch, 102);
     expect(records.map(({ offset, key }) => [offset, key?.toString()])).toEqual([
       [102, 'c'],
       [103, 'd'],
@@ -73,28 +79,28 @@ describe('the record batch', () => {
     const whole = stored([text('a')], 5);
     const cut = stored([text('b')], 6);
     for (let length = 0; length < cut.length; length += 1) {
-      const { records, nextOffset } = decodeRecordBatches(Buffer.concat([whole, cut.subarray(0, length)]), 5);
+      const { records, nextOffset } = decode(Buffer.concat([whole, cut.subarray(0, length)]), 5);
       expect([records.length, nextOffset]).toEqual([1, 6]);
     }
   });
 
   test('a batch that compaction emptied moves the reader past it', () => {
     const batch = emptied(['a', 'b', 'c'].map(text), 40);
-    expect(decodeRecordBatches(batch, 40)).toEqual({ records: [], nextOffset: 43 });
-    expect(decodeRecordBatches(Buffer.concat([batch, stored([text('d')], 43)]), 41).nextOffset).toBe(44);
+    expect(decode(batch, 40)).toEqual({ records: [], nextOffset: 43 });
+    expect(decode(Buffer.concat([batch, stored([text('d')], 43)]), 41).nextOffset).toBe(44);
   });
 
   test("the broker's own time stamp counts where the topic wants it", () => {
     const batch = stored([text('a')], 0);
     batch.writeInt16BE(0x08, 21);
     batch.writeBigInt64BE(BigInt(NOW_MS + 5_000), 35);
-    expect(decodeRecordBatches(batch, 0).records[0]?.timestampMs).toBe(NOW_MS + 5_000);
+    expect(decode(batch, 0).records[0]?.timestampMs).toBe(NOW_MS + 5_000);
   });
 
   test('control batches of transactions are passed over', () => {
     const batch = stored([text('a')], 9);
     batch.writeInt16BE(0x20, 21);
-    expect(decodeRecordBatches(batch, 9)).toEqual({ records: [], nextOffset: 10 });
+    expect(decode(batch, 9)).toEqual({ records: [], nextOffset: 10 });
   });
 
   test('gzip is read; another compression is named, with what to set', () => {
@@ -102,8 +108,8 @@ describe('the record batch', () => {
     const gzip = Buffer.concat([plain.subarray(0, RECORDS_AT), gzipSync(plain.subarray(RECORDS_AT))]);
     gzip.writeInt32BE(gzip.length - 12, 8);
     gzip.writeInt16BE(1, 21);
-    expect(decodeRecordBatches(gzip, 0).records).toHaveLength(2);
+    expect(decode(gzip, 0).records).toHaveLength(2);
     gzip.writeInt16BE(4, 21);
-    expect(() => decodeRecordBatches(gzip, 0)).toThrow(/compression\.type=producer/);
+    expect(() => decode(gzip, 0)).toThrow(/compression\.type=producer/);
   });
 });

@@ -19,7 +19,8 @@ function source(count: number, bytes: number) {
   const fetchNext = async (): Promise<FetchedBatch | undefined> => {
     if (state.fetched === count) return undefined;
     state.fetched += 1;
-    return { records: [record(state.fetched)], bytes };
+    const fetched = record(state.fetched);
+    return { records: () => [fetched], bytes };
   };
   return { state, fetchNext };
 }
@@ -57,12 +58,25 @@ describe('prefetch', () => {
     await reader.return(undefined);
   });
 
+  test('a batch without records is passed over', async () => {
+    const batches: FetchedBatch[] = [[], [record(7)], []].map((records) => ({
+      records: () => records,
+      bytes: 10,
+    }));
+    const { signal } = new AbortController();
+    const given: (readonly StoredRecord[])[] = [];
+    const fetchNext = async () => batches.shift();
+    for await (const records of prefetch({ maxBytes: 30, fetchBytes: 10, signal, fetchNext }))
+      given.push(records);
+    expect(given).toEqual([[record(7)]]);
+  });
+
   test("the source's error comes after what was fetched before it", async () => {
     let calls = 0;
     const fetchNext = async (): Promise<FetchedBatch> => {
       calls += 1;
       if (calls === 2) throw new PayflowError('LOG_OFFSET_OUT_OF_RANGE', 'gone');
-      return { records: [record(1)], bytes: 1 };
+      return { records: () => [record(1)], bytes: 1 };
     };
     const { signal } = new AbortController();
     const reader = prefetch({ maxBytes: 30, fetchBytes: 10, signal, fetchNext });
@@ -84,7 +98,7 @@ describe('prefetch', () => {
     let stopped = false;
     const fetchNext = async (signal: AbortSignal): Promise<FetchedBatch | undefined> => {
       signal.addEventListener('abort', () => (stopped = true));
-      return { records: [record(1)], bytes: 100 };
+      return { records: () => [record(1)], bytes: 100 };
     };
     const { signal } = new AbortController();
     for await (const _ of prefetch({ maxBytes: 30, fetchBytes: 10, signal, fetchNext })) break;
