@@ -31,7 +31,7 @@ import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
-import { StreamReader } from './stream-reader.ts';
+import { StreamReader } from './streams/stream-reader.ts';
 import { TillDatabase } from './till/till-database.ts';
 
 export interface TerminalAgentOptions {

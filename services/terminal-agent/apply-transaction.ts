@@ -13,8 +13,8 @@ import {
 import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/records/position.ts';
-import type { Checkpoints } from './checkpoints.ts';
-import { readChange, readRow, type Incoming, type Unreadable } from './incoming.ts';
+import type { Checkpoints } from './streams/checkpoints.ts';
+import { readChange, readRow, type Incoming, type Unreadable } from './streams/incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';

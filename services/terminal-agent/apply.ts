@@ -9,8 +9,8 @@ import type { SchemaSource } from '../shared/records/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { ApplyTransaction } from './apply-transaction.ts';
-import { noteBoundColumns } from './bound-columns.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { noteBoundColumns } from './streams/bound-columns.ts';
+import { Checkpoints } from './streams/checkpoints.ts';
 import {
   decodeIncoming,
   isMapping,
@@ -19,7 +19,7 @@ import {
   takeTransactions,
   type Incoming,
   streamStateAfter,
-} from './incoming.ts';
+} from './streams/incoming.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventLog, StoredRecord } from '../../../services/shared/log/event-log.ts';
 import { Valve } from '../../../services/terminal-agent/pulse.ts';
-import { StreamReader } from '../../../services/terminal-agent/stream-reader.ts';
+import { StreamReader } from '../../../services/terminal-agent/streams/stream-reader.ts';
 import { DownStream, positionAt } from '../../support/down-stream.ts';
 import { CATALOG, INCARNATION, openShopTill, type ShopTill } from '../../support/shop-till.ts';
 import { silentLog } from '../../support/till.ts';

@@ -4,25 +4,25 @@
  * are what the garbage collector would be busy with, and what the agent's memory would be full of.
  */
 import type { Logger } from 'pino';
-import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../shared/log/event-log.ts';
-import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../shared/records/change-record.ts';
-import { asPayflowError, type PayflowError } from '../shared/errors.ts';
+import { CONTROL_KEY_PREFIX, STREAM_ID_KEY, type StoredRecord } from '../../shared/log/event-log.ts';
+import { MAPPING_TABLE, parseRowKey, type ChangeRecord } from '../../shared/records/change-record.ts';
+import { asPayflowError, type PayflowError } from '../../shared/errors.ts';
 import {
   changeIn,
   decodeControl,
   frameOf,
   type ChangeFrame,
   type SchemaSource,
-} from '../shared/records/envelope.ts';
+} from '../../shared/records/envelope.ts';
 import type { StreamState } from './checkpoints.ts';
-import type { ImageReader, RowChange } from './rows/image.ts';
+import type { ImageReader, RowChange } from '../rows/image.ts';
 import {
   comparePositions,
   decodePositionHeader,
   POSITION_HEADER,
   ZERO_POSITION,
   type Position,
-} from '../shared/records/position.ts';
+} from '../../shared/records/position.ts';
 
 export interface Incoming {
   readonly record: StoredRecord;

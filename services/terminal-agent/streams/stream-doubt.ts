@@ -1,6 +1,6 @@
 /** Whether what a till stored of a stream still holds; where it does not, the stream is read from its beginning. */
-import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { comparePositions, decodePositionHeader, POSITION_HEADER } from '../shared/records/position.ts';
+import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
+import { comparePositions, decodePositionHeader, POSITION_HEADER } from '../../shared/records/position.ts';
 import type { StreamState } from './checkpoints.ts';
 
 export interface Doubt {

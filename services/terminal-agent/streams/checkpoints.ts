@@ -1,7 +1,12 @@
 /** How far the till has read: per stream (offset and position), and per table for status. */
 import type { Statement } from 'better-sqlite3';
-import { decodePosition, encodePosition, ZERO_POSITION, type Position } from '../shared/records/position.ts';
-import type { SqliteDatabase } from '../shared/database/sqlite.ts';
+import {
+  decodePosition,
+  encodePosition,
+  ZERO_POSITION,
+  type Position,
+} from '../../shared/records/position.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 
 export interface StreamState {
   readonly topic: string;

@@ -6,14 +6,14 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { PayflowError } from '../shared/errors.ts';
-import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
-import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { wrapSqliteError } from '../shared/database/sqlite.ts';
-import type { TillApply } from './apply.ts';
-import type { Valve } from './pulse.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import { sleep, supervise, type Health, type Service } from '../../shared/lifecycle.ts';
+import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
+import { wrapSqliteError } from '../../shared/database/sqlite.ts';
+import type { TillApply } from '../apply.ts';
+import type { Valve } from '../pulse.ts';
 import { doubtOf, recordAt } from './stream-doubt.ts';
-import type { TillHost } from './till/till-host.ts';
+import type { TillHost } from '../till/till-host.ts';
 
 export interface StreamReaderOptions {
   readonly till: TillHost;

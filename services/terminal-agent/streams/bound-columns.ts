@@ -1,7 +1,7 @@
 /** Which columns the till took from the streams so far: what is new among them has to be read from the start. */
 import type { Checkpoints } from './checkpoints.ts';
-import type { TillTable } from './rows/till-tables.ts';
-import type { TillHost } from './till/till-host.ts';
+import type { TillTable } from '../rows/till-tables.ts';
+import type { TillHost } from '../till/till-host.ts';
 
 /**
  * Stores what is bound now; where columns or tables are new, all streams begin anew in the same transaction.
