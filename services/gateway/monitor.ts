@@ -3,9 +3,9 @@
  * conflict and dead letter. PostgreSQL is asked only while somebody watches, and only after something happened.
  */
 import type { Namespace, Socket } from 'socket.io';
-import { asPayflowError } from '../shared/errors.ts';
 import type { GatewayContext } from './context.ts';
 import { newestConflicts, newestDeadLetters } from './evidence.ts';
+import { quietly } from './quietly.ts';
 import { systemStatus, type SystemStatus } from './status.ts';
 
 /** Changes that come together are shown together. */
@@ -68,7 +68,7 @@ export class Monitor {
 
   #readNews() {
     const newest = { before: null, limit: SHOWN_AT_ONCE };
-    return this.#quietly('conflicts and dead letters could not be read', async () => {
+    return quietly(this.#context.log, 'conflicts and dead letters could not be read', async () => {
       const { pool } = this.#context;
       const [conflicts, deadLetters] = await Promise.all([
         newestConflicts(pool, newest),
@@ -82,18 +82,7 @@ export class Monitor {
   }
 
   #status(): Promise<SystemStatus | undefined> {
-    return this.#quietly('the status could not be read', () => systemStatus(this.#context));
-  }
-
-  /** For what is only shown: an outage is logged, and the next occasion tries again. */
-  async #quietly<T>(trouble: string, body: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await body();
-    } catch (thrown) {
-      const error = asPayflowError(thrown);
-      this.#context.log.warn({ code: error.code, err: error }, trouble);
-      return undefined;
-    }
+    return quietly(this.#context.log, 'the status could not be read', () => systemStatus(this.#context));
   }
 }
 

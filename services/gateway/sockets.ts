@@ -20,6 +20,7 @@ import type { GatewayContext } from './context.ts';
 import { rows } from './database.ts';
 import { DIRECTIONS } from './jobs/job.ts';
 import { Monitor } from './monitor.ts';
+import { quietly } from './quietly.ts';
 import { selectTargets } from './jobs/targets.ts';
 
 /** A local catalog of hundreds of tables fits. */
@@ -141,7 +142,7 @@ export class Sockets {
 
   async #seen(terminalId: string): Promise<void> {
     const sql = 'UPDATE payflow_sync.terminal SET last_seen_at = now() WHERE terminal_id = $1';
-    await this.#quietly('last_seen_at could not be stored', () =>
+    await quietly(this.#context.log, 'last_seen_at could not be stored', () =>
       rows(this.#context.pool, sql, [terminalId]),
     );
   }
@@ -151,21 +152,10 @@ export class Sockets {
     const sockets = [this.#terminals, this.#watchers].flatMap(({ sockets }) => [...sockets.values()]);
     if (sockets.length === 0) return;
     const tokenOf = (socket: Socket) => (socket.data as Authenticated).auth.token;
-    await this.#quietly('tokens could not be checked again', async () => {
+    await quietly(this.#context.log, 'tokens could not be checked again', async () => {
       const valid = await validTokens(this.#context.pool, sockets.map(tokenOf));
       for (const socket of sockets) if (!valid.has(tokenOf(socket))) socket.disconnect(true);
     });
-  }
-
-  /** For what may fail without harm: an outage is logged, and the next occasion tries again. */
-  async #quietly<T>(trouble: string, body: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await body();
-    } catch (thrown) {
-      const error = asPayflowError(thrown);
-      this.#context.log.warn({ code: error.code, err: error }, trouble);
-      return undefined;
-    }
   }
 }
 

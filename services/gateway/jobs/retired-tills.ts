@@ -4,9 +4,9 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { asPayflowError } from '../../shared/errors.ts';
 import { sleep } from '../../shared/lifecycle.ts';
 import { rows } from '../database.ts';
+import { quietly } from '../quietly.ts';
 import type { Jobs } from './jobs.ts';
 import { retiredError } from './targets.ts';
 
@@ -32,12 +32,7 @@ async function lookUntil(
   { pool, jobs, log, everyMs }: RetiredTillsOptions,
 ): Promise<void> {
   while (!signal.aborted) {
-    try {
-      await look(pool, jobs);
-    } catch (thrown) {
-      const error = asPayflowError(thrown);
-      log.warn({ code: error.code, err: error }, 'retired tills could not be looked up; trying again');
-    }
+    await quietly(log, 'retired tills could not be looked up; trying again', () => look(pool, jobs));
     await sleep(everyMs, signal);
   }
 }
