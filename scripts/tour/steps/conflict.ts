@@ -19,6 +19,8 @@ export async function showConflict(tour: Tour): Promise<void> {
   screen.step(`Conflict  head office and ${t2.id}, offline again, change the same customers and stock`);
   const [ada, bob] = await twoCustomers(tour);
   const product = await headOffice.product();
+  // What was sold before, at the other till too, is in the stock that is reckoned from.
+  await allEqual(tour, { customers: [ada, bob], productId: product.id });
   const before = { ada: customerAt(t2, ada), bob: customerAt(t2, bob), stock: stockAt(t1, product.id) };
   const newest = await headOffice.text('SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict');
 
