@@ -38,6 +38,8 @@ tables:
   order_items: { scope: { store: { via: order_id } }, references: { order_id: orders } }
 `;
 
+const OBJECT_IN_USE = '55006';
+
 export interface CaptureSiteOptions {
   readonly sql?: string;
   readonly mapping?: string;
@@ -211,6 +213,25 @@ export class CaptureSite {
       'the slot has confirmed the WAL',
       { everyMs: 10 },
     );
+  }
+
+  /** Drops the slot under whatever capture does. A walsender lives a little longer than its connection. */
+  async dropSlot(): Promise<void> {
+    const dropped = async () => {
+      try {
+        await this.pool.query(
+          `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
+           WHERE database = current_database() AND active;
+           SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+           WHERE database = current_database()`,
+        );
+        return true;
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== OBJECT_IN_USE) throw error;
+        return false;
+      }
+    };
+    await until(dropped, 'the slot is dropped', { everyMs: 5 });
   }
 
   async stop(): Promise<void> {

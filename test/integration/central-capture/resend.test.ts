@@ -198,15 +198,7 @@ describe('after a crash', () => {
     const running = await site.capture();
     await site.seeded();
     await running.stop();
-    await until(async () => {
-      const { rows } = await site.pool.query(
-        `SELECT FROM pg_replication_slots WHERE database = current_database() AND active`,
-      );
-      return rows.length === 0;
-    }, 'the slot is free');
-    await site.pool.query(
-      `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()`,
-    );
+    await site.dropSlot();
     await expect(site.capture()).rejects.toMatchObject({ code: 'SLOT_LOST' });
     await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'unseen')`);
     expect((await site.setup()).epoch).toBe(2);

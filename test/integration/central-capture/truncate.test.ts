@@ -131,8 +131,7 @@ describe('seeding again', () => {
     const running = await site.capture();
     await site.seeded();
     await running.stop();
-    await site.pool.query(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-                           WHERE database = current_database()`);
+    await site.dropSlot();
     await site.pool.query(`DELETE FROM products WHERE id % 2 = 0; DELETE FROM orders WHERE id = 2;
                            INSERT INTO products (id, sku) VALUES (9000, 'new')`);
     expect((await site.setup()).epoch).toBe(2);

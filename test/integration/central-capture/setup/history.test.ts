@@ -38,9 +38,7 @@ describe('another history', () => {
 
   it('a slot that vanishes ends capture with what to do; nothing is recreated by itself', async () => {
     const name = slotName(site.prefix);
-    await site.pool.query(`
-      SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = '${name}';
-      SELECT pg_drop_replication_slot('${name}')`);
+    await site.dropSlot();
     expect(await running.ended()).toMatchObject(refusal('does not exist'));
     const { rowCount } = await site.pool.query('SELECT FROM pg_replication_slots WHERE slot_name = $1', [
       name,
