@@ -19,8 +19,11 @@ export function heldLog(log: EventLog, isHeld: () => boolean): EventLog {
   return wrappedLog(log, {
     async *read(stream, options) {
       for await (const batch of log.read(stream, options)) {
-        if (isHeld()) await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
-        if (!options.signal.aborted) yield batch;
+        const { signal } = options;
+        if (isHeld() && !signal.aborted) {
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        }
+        if (!signal.aborted) yield batch;
       }
     },
   });
