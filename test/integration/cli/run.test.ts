@@ -13,6 +13,7 @@ import { until } from '../../../scripts/support/until.ts';
 import { setupCentre } from '../../../services/central-capture/setup/setup.ts';
 import type { Environment } from '../../../services/shared/config.ts';
 import { EmbeddedPostgres } from '../../../services/shared/database/embedded-postgres.ts';
+import { freePort } from '../../../services/shared/database/free-port.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import { schemaFile } from '../../../services/shared/paths.ts';
@@ -42,14 +43,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await postgres.stop();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('what a person must mend ends the start with exit 2', () => {
   it.each(['capture', 'apply', 'gateway'])('%s on a centre that is not set up', async (service) => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import type { SystemStatus } from '../../../services/gateway/status.ts';
 import { retireTerminal } from '../../../services/gateway/terminals.ts';
+import { freePort } from '../../../services/shared/database/free-port.ts';
 import {
   eventOf,
   GatewaySite,
@@ -92,14 +93,17 @@ describe('/terminals', () => {
 
   it('keeps the agent linked over a restart of the gateway', async () => {
     const { token } = await site.till(gateway, 'link-1');
-    const fixed = await site.gateway();
-    const agent = new PretendAgent();
-    await site.agent(fixed, token, agent);
-    const before = agent.statusReads;
-    await fixed.stop();
-    const again = await site.gateway({ env: { GATEWAY_PORT: new URL(fixed.url).port } });
-    await until(() => agent.statusReads > before, 'the agent reports to the new gateway');
-    await again.stop();
+    const env = { GATEWAY_PORT: String(await freePort()) };
+    const first = await site.gateway({ env });
+    await site.agent(first, token, new PretendAgent());
+    await first.stop();
+    const second = await site.gateway({ env });
+    const authorization = `Bearer ${await site.token('viewer')}`;
+    await until(async () => {
+      const answer = await fetch(`${second.url}/api/v1/terminals/link-1`, { headers: { authorization } });
+      return ((await answer.json()) as { online: boolean }).online;
+    }, 'the agent is linked to the new gateway');
+    await second.stop();
   });
 });
 

@@ -146,6 +146,7 @@ describe('sync', () => {
       timeoutMs: 200,
     });
     expect(answer).toMatchObject({ status: 202, body: { state: 'running' } });
+    await until(() => slow.calls.length === 1, 'the till is asked');
     finish(PULLED);
     const { jobId } = answer.body as { jobId: string };
     expect((await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=5000`, rest.operator)).body).toMatchObject({
