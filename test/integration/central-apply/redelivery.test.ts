@@ -195,6 +195,8 @@ test('the loop outlives a server that ends its sessions', async () => {
     await eventLog.createTopic(topicSpecUp('outlive', 8));
     const apply = applierOn(pool, { eventLog, prefix: 'outlive', partitions: [6] });
     const running = apply.run(stop.signal);
+    const sessions = () => centre.all(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'victim'`);
+    await until(async () => (await sessions()).length > 0, 'the loop has a session');
     let killed = 0;
     for (const record of sales(till, 30)) {
       await eventLog.append(upStream('outlive', 6), [record]);
