@@ -78,7 +78,7 @@ describe(`another shop (seed ${SEED})`, () => {
         async () => (found = await differences(site.pool, { file: site.tillFile(id), store })).length === 0,
         () =>
           `seed ${SEED}: ${id} equal to the centre, ${found.length} differences:\n${found.slice(0, 25).join('\n')}`,
-        { deadlineMs: 30_000, everyMs: 250 },
+        { deadlineMs: 60_000, everyMs: 250 },
       );
     }
   };

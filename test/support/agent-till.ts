@@ -139,7 +139,7 @@ export class AgentTill {
   }
 
   /** @throws Error that says what was still missing */
-  async until(what: string, reached: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  async until(what: string, reached: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
     await until(reached, what, { deadlineMs: timeoutMs, everyMs: 10 });
   }
 

@@ -202,7 +202,7 @@ export async function eventOf(socket: Socket, event: string): Promise<unknown> {
   socket.on(event, remember);
   try {
     if (event === 'connect' && socket.connected) return undefined;
-    await until(() => seen.length > 0, `the event ${event}`, { deadlineMs: 15_000, everyMs: 5 });
+    await until(() => seen.length > 0, `the event ${event}`, { deadlineMs: 30_000, everyMs: 5 });
     return seen[0];
   } finally {
     socket.off(event, remember);

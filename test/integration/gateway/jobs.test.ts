@@ -39,7 +39,7 @@ async function finished(...jobIds: string[]): Promise<JobView[]> {
   await until(
     async () => (await look()).every(({ state }) => !['waiting', 'running'].includes(state)),
     async () => JSON.stringify(await look()),
-    { deadlineMs: 10_000 },
+    { deadlineMs: 30_000 },
   );
   return look();
 }

@@ -85,7 +85,7 @@ describe('sync', () => {
     });
     await rest.agent(token, new PretendAgent());
     const { jobId } = answer.body as { jobId: string };
-    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=10000`, rest.operator);
+    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=30000`, rest.operator);
     expect(later.body).toMatchObject({ state: 'done', terminals: [{ state: 'done', pull: PULLED }] });
   });
 
@@ -105,7 +105,7 @@ describe('sync', () => {
     await hasBegun;
     await disconnect();
     await rest.agent(token, new PretendAgent());
-    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=10000`, rest.operator);
+    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=30000`, rest.operator);
     expect(later.body).toMatchObject({ state: 'done' });
   });
 
@@ -149,7 +149,7 @@ describe('sync', () => {
     await until(() => slow.calls.length === 1, 'the till is asked');
     finish(PULLED);
     const { jobId } = answer.body as { jobId: string };
-    expect((await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=5000`, rest.operator)).body).toMatchObject({
+    expect((await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=30000`, rest.operator)).body).toMatchObject({
       state: 'done',
     });
   });
@@ -161,7 +161,7 @@ describe('sync', () => {
     ).body as { jobId: string };
     await rest.restartGateway();
     await rest.agent(token, new PretendAgent());
-    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=10000`, rest.operator);
+    const later = await rest.call('GET', `/api/v1/sync/${jobId}?waitMs=30000`, rest.operator);
     expect(later.body).toMatchObject({ jobId, state: 'done' });
   });
 

@@ -28,7 +28,7 @@ describe('a running agent', () => {
     till = await AgentTill.start();
     const { catalog, store } = till;
     await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
-    const waiting = till.agent.catchUp({ lsn: '0/110', timeoutMs: 10_000 });
+    const waiting = till.agent.catchUp({ lsn: '0/110', timeoutMs: 30_000 });
     await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', 'second'))));
     await till.toStore(store.commit(0x130, store.heartbeat()));
     const result = await waiting;
@@ -60,7 +60,7 @@ describe('a running agent', () => {
   it('publishes a sale, and its flush ends when the centre has answered', async () => {
     till = await AgentTill.start();
     till.app.exec(`INSERT INTO orders (number, total) VALUES ('n1', 5.25)`);
-    const flushed = till.agent.flush({ timeoutMs: 10_000 });
+    const flushed = till.agent.flush({ timeoutMs: 30_000 });
     await till.until('the sale is published', async () => (await till.published()).length === 1);
     const [sale] = await till.published();
     expect(sale).toMatchObject({ seq: 1, table: 'orders', op: 'c' });
@@ -194,7 +194,7 @@ describe('a stream that is read again', () => {
     const { catalog, store } = till;
     await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
     await till.toStore(store.commit(0x100, store.heartbeat()));
-    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 10_000 });
+    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 30_000 });
     till.agent.apply.checkpoints.rewindAll();
     const again = till.agent.catchUp({ lsn: '0/100', timeoutMs: 300 });
     await expect(again).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
@@ -211,7 +211,7 @@ describe('in manual mode', () => {
     await till.until('the sale is cut', () => till.agent.capture.cutAll() !== undefined);
     expect(await till.published()).toEqual([]);
     expect(till.rows('SELECT * FROM products')).toEqual([]);
-    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 10_000 });
+    await till.agent.catchUp({ lsn: '0/100', timeoutMs: 30_000 });
     expect(till.rows('SELECT * FROM products')).toHaveLength(1);
     await expect(till.agent.flush({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
     expect(await till.published()).toHaveLength(1);
@@ -233,7 +233,7 @@ describe('in manual mode', () => {
       ),
     );
     await flush;
-    const counted = { lsn: '0/100', timeoutMs: 10_000 };
+    const counted = { lsn: '0/100', timeoutMs: 30_000 };
     expect(await till.agent.catchUp({ ...counted, jobId: 'job-2' })).toMatchObject({ applied: 0 });
     expect(await till.agent.catchUp({ ...counted, jobId: 'job-1' })).toMatchObject({
       applied: 1,

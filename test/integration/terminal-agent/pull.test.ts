@@ -1,6 +1,7 @@
 /** What is sold on a till goes up: everything, once, in order, as SQLite stored it. */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
 import { FIRST_PREVIOUS_HASH } from '../../../services/shared/records/unit-record.ts';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
 import { silentLog } from '../../support/till.ts';
@@ -160,11 +161,8 @@ describe('the running services', () => {
     const stop = new AbortController();
     const running = Promise.all([t.capture.run(stop.signal), t.publisher.run(stop.signal)]);
     sell(t, 1);
-    const deadline = Date.now() + 10_000;
-    while ((await t.log.offsets({ topic: 'test.up', partition: 0 })).end < 2) {
-      if (Date.now() > deadline) throw new Error('the sale was not published within 10 s');
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    const end = async () => (await t.log.offsets({ topic: 'test.up', partition: 0 })).end;
+    await until(async () => (await end()) >= 2, 'the sale is published');
     stop.abort();
     await running;
     expect(await t.changes()).toHaveLength(5);

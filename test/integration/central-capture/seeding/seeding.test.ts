@@ -41,7 +41,8 @@ describe('first seeding', () => {
     const write = async (): Promise<boolean> => {
       if (writing) {
         round += 1;
-        await site.pool.query(`UPDATE products SET shelf = $1 WHERE id % 7 = $2`, [round, round % 7]);
+        // Few rows a round: capture has to keep up with a writer that never rests.
+        await site.pool.query(`UPDATE products SET shelf = $1 WHERE id % 70 = $2`, [round, round % 70]);
         await site.pool.query(`DELETE FROM products WHERE id = $1`, [round * 3]);
         await site.pool.query(`INSERT INTO products (id, sku, shelf) VALUES ($1, 'new', $2)`, [
           20_000 + round,

@@ -56,7 +56,7 @@ async function nothingLeft(folder: string): Promise<void> {
   await until(
     () => processesMentioning(folder).length === 0 && !existsSync(folder),
     () => `everything is gone; left: ${processesMentioning(folder).join('; ')}`,
-    { deadlineMs: 15_000 },
+    { deadlineMs: 30_000 },
   );
 }
 
