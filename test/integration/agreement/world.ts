@@ -158,7 +158,7 @@ export class World {
           return (await this.#tailLsn(topic)) >= wanted;
         },
         async () => `${topic} reaches ${formatLsn(wanted)}; ${await this.#replication()}`,
-        { deadlineMs: 20_000, everyMs: 5 },
+        { everyMs: 5 },
       );
     }
   }
