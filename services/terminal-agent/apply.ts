@@ -14,12 +14,13 @@ import { Checkpoints } from './streams/checkpoints.ts';
 import {
   decodeIncoming,
   isMapping,
-  readChange,
+  mappingIn,
   tablesOfMany,
   takeTransactions,
   type Incoming,
   streamStateAfter,
 } from './streams/incoming.ts';
+import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
@@ -65,6 +66,7 @@ export class TillApply {
   readonly #till: TillHost;
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
+  readonly #reread: Reread;
   readonly #pending = new Map<string, Incoming[]>();
   readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
@@ -83,6 +85,14 @@ export class TillApply {
     this.parked = new ParkedRows(this.#till.db);
     this.#unlinked = new UnlinkedRows(this.#till.db);
     this.#unseen = new UnseenRows(this.#till.db);
+    this.#reread = new Reread({
+      till: this.#till,
+      unseen: this.#unseen,
+      gate: (signal) => this.#gate(signal),
+      tablesIn: (topic) => this.#tablesIn(topic),
+      checkpoints: this.checkpoints,
+      transaction: (body) => this.#transaction(body),
+    });
     this.#tables = this.#bind();
     const stored = this.#till.getMeta('progress');
     if (stored !== undefined) this.progress = progressFromText(stored);
@@ -106,6 +116,7 @@ export class TillApply {
         this.#applyOne(topic, items, waited);
         pending.splice(0, items.length);
       }
+      await this.#reread.sweep(topic, signal);
       return true;
     } catch (error) {
       this.#pending.delete(topic);
@@ -156,14 +167,9 @@ export class TillApply {
     return this.checkpoints.stream(topic).nextOffset;
   }
 
-  /**
-   * What is stored of a stream is in doubt: it is about to be read from its beginning, and rows that it no
-   * longer names go once its present end is reached.
-   */
-  async rereads(topic: string, stream: StreamExtent): Promise<void> {
-    await this.#gate();
-    this.#rebindIfNeeded();
-    this.#till.write(() => this.#unseen.begin(topic, stream, this.#tablesIn(topic)));
+  /** What is stored of a stream is in doubt, and it is about to be read from its beginning: see streams/reread.ts. */
+  async rereads(topic: string, stream: StreamExtent, signal?: AbortSignal): Promise<void> {
+    await this.#reread.begin(topic, stream, signal);
   }
 
   /** The file is not what the centre or the agent file knows: nothing is settled any more. */
@@ -240,12 +246,9 @@ export class TillApply {
 
   #applyOne(topic: string, items: readonly Incoming[], appIsWriting: boolean): void {
     const after = streamStateAfter(this.checkpoints.stream(topic), items);
-    const reached = { nextOffset: after.nextOffset, epoch: after.position.epoch };
     const done = this.#transaction(
       (work) => {
         for (const item of items) work.take(topic, item);
-        if (this.#unseen.reading(topic))
-          work.sweep(topic, this.#unseen.gone(topic, reached, this.#tablesIn(topic)));
         this.checkpoints.saveStream(after);
       },
       { bulk: appIsWriting ? NONE : this.#localNames(tablesOfMany(items, BULK_ROWS)) },
@@ -300,19 +303,15 @@ export class TillApply {
   }
 
   #tablesIn(topic: string): TillTable[] {
+    this.#rebindIfNeeded();
     return this.#tables.pushed({ global: topic === this.#options.topics.catalog });
   }
 
   #takeMapping(item: Incoming): void {
-    if (item.content.kind !== 'row') return;
-    const change = readChange(item.record, item.content.frame, this.#options.log);
-    if ('kind' in change) return;
-    const row = change.after;
-    const version = Number(row?.['version'] ?? 0);
-    const source = row?.['source'];
-    if (typeof source !== 'string' || version <= this.#till.mappingVersion) return;
-    this.#till.adoptMapping(version, source);
-    this.#options.log.info({ version }, 'took a newer mapping');
+    const found = mappingIn(item, this.#options.log);
+    if (found === null || found.version <= this.#till.mappingVersion) return;
+    this.#till.adoptMapping(found.version, found.source);
+    this.#options.log.info({ version: found.version }, 'took a newer mapping');
   }
 
   #localNames(central: readonly string[]): ReadonlySet<string> {

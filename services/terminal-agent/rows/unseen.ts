@@ -26,6 +26,12 @@ export interface StreamExtent {
   readonly whole: boolean;
 }
 
+/** How far a stream was read. */
+export interface Reached {
+  readonly nextOffset: number;
+  readonly epoch: number;
+}
+
 interface Reading {
   /** Offset from which on nothing of the list can come any more. */
   readonly until: number;
@@ -56,25 +62,59 @@ export class UnseenRows {
   }
 
   /**
-   * Inside a transaction: the stream is read from its beginning, also after a crash. By then the stored offset
-   * might look right again, and what lies before it would count as not named.
+   * Inside a transaction: throws away a piece of a list made before.
+   * @param most rows
+   * @returns whether there may be more
+   */
+  forget(topic: string, most: number): boolean {
+    const { changes } = this.#db
+      .prepare(
+        `DELETE FROM sync_unseen WHERE topic = ? AND (table_name, central_id) IN
+           (SELECT table_name, central_id FROM sync_unseen WHERE topic = ? LIMIT ?)`,
+      )
+      .run(topic, topic, most);
+    return changes === most;
+  }
+
+  /**
+   * Inside a transaction: writes down a piece of a table's rows, in the order of their ids.
+   * @param after the last id of the piece before, '' at first
+   * @param most rows
+   * @returns the last id, null when there is none left
+   */
+  list(topic: string, { name }: TillTable, { after, most }: { after: string; most: number }): string | null {
+    const piece = `FROM ${quoteName(`sync_row_${name}`)} WHERE central_id > ? ORDER BY central_id`;
+    const last = this.#db
+      .prepare<[string, number], string | null>(
+        `SELECT max(central_id) FROM (SELECT central_id ${piece} LIMIT ?)`,
+      )
+      .pluck()
+      .get(after, most);
+    if (last === undefined || last === null) return null;
+    this.#db
+      .prepare(
+        `INSERT OR IGNORE INTO sync_unseen (topic, table_name, central_id)
+           SELECT ?, ?, central_id FROM ${quoteName(`sync_row_${name}`)}
+            WHERE central_id > ? AND central_id <= ? AND row_key IS NOT NULL AND position > ?`,
+      )
+      .run(topic, name, after, last, encodePosition(ZERO_POSITION));
+    return last;
+  }
+
+  /**
+   * Inside a transaction, once everything is listed: from now on the stream is read from its beginning, also
+   * after a crash. By then the stored offset might look right again, and what lies before it would count as
+   * not named.
    * @param tables those whose rows come in it
    */
   begin(topic: string, { end, whole }: StreamExtent, tables: readonly TillTable[]): void {
     const reading = { until: end, seededFrom: whole ? 0 : end };
     this.#db.prepare('UPDATE sync_stream SET next_offset = 0 WHERE topic = ?').run(topic);
-    this.#db.prepare('DELETE FROM sync_unseen WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ?').run(topic);
     this.#db
       .prepare('INSERT OR REPLACE INTO sync_reread (topic, until_offset, seeded_from) VALUES (?, ?, ?)')
       .run(topic, reading.until, reading.seededFrom);
     for (const { name } of tables) {
-      this.#db
-        .prepare(
-          `INSERT INTO sync_unseen (topic, table_name, central_id) SELECT ?, ?, central_id
-             FROM ${quoteName(`sync_row_${name}`)} WHERE row_key IS NOT NULL AND position > ?`,
-        )
-        .run(topic, name, encodePosition(ZERO_POSITION));
       // What waits for its turn would be written some day, although the centre has it no more.
       this.#db
         .prepare(
@@ -110,17 +150,38 @@ export class UnseenRows {
   }
 
   /**
-   * The rows that are gone, once the stream was read as far as it went at the beginning; each is told once.
+   * Whether something can be said about rows that are gone: the stream was read as far as it went at the
+   * beginning, and some of its tables were seeded whole.
    * @param nextOffset first offset not read yet
    * @param epoch the newest in the stream
    */
-  gone(
-    topic: string,
-    { nextOffset, epoch }: { nextOffset: number; epoch: number },
-    tables: readonly TillTable[],
-  ): UnseenRow[] {
+  isDue(topic: string, reached: Reached, tables: readonly TillTable[]): boolean {
     const reading = this.#reading.get(topic);
-    if (reading === undefined || nextOffset < reading.until) return [];
+    if (reading === undefined || reached.nextOffset < reading.until) return false;
+    const known = this.#seededOf(topic, reached, tables);
+    return (
+      known.length === tables.length || known.some(({ name }) => this.#listed(topic, name, 1).length > 0)
+    );
+  }
+
+  /**
+   * Inside a transaction, when that is due: takes rows that are gone off the list.
+   * @param most rows
+   */
+  take(topic: string, reached: Reached, tables: readonly TillTable[], most: number): UnseenRow[] {
+    const known = this.#seededOf(topic, reached, tables);
+    const rows: UnseenRow[] = [];
+    for (const { name } of known) {
+      for (const centralId of this.#listed(topic, name, most - rows.length)) {
+        this.see(topic, name, centralId);
+        rows.push({ table: name, centralId });
+      }
+    }
+    if (rows.length < most && known.length === tables.length) this.#end(topic);
+    return rows;
+  }
+
+  #seededOf(topic: string, { epoch }: Reached, tables: readonly TillTable[]): TillTable[] {
     const seeded = new Set(
       this.#db
         .prepare<[string, number], string>(
@@ -129,23 +190,20 @@ export class UnseenRows {
         .pluck()
         .all(topic, epoch),
     );
-    const known = tables.filter(({ bound }) => seeded.has(bound.mapping.central)).map(({ name }) => name);
-    const rows = known.flatMap((table) => this.#take(topic, table));
-    if (known.length === tables.length) this.#end(topic);
-    return rows;
+    return tables.filter(({ bound }) => seeded.has(bound.mapping.central));
   }
 
-  #take(topic: string, table: string): UnseenRow[] {
-    const where = 'topic = ? AND table_name = ?';
-    const ids = this.#db
-      .prepare<[string, string], string>(`SELECT central_id FROM sync_unseen WHERE ${where}`)
+  #listed(topic: string, table: string, most: number): string[] {
+    return this.#db
+      .prepare<[string, string, number], string>(
+        'SELECT central_id FROM sync_unseen WHERE topic = ? AND table_name = ? LIMIT ?',
+      )
       .pluck()
-      .all(topic, table);
-    if (ids.length > 0) this.#db.prepare(`DELETE FROM sync_unseen WHERE ${where}`).run(topic, table);
-    return ids.map((centralId) => ({ table, centralId }));
+      .all(topic, table, most);
   }
 
   #end(topic: string): void {
+    // Tables that are no longer here may have left rows on the list.
     for (const table of ['sync_unseen', 'sync_seeded', 'sync_reread']) {
       this.#db.prepare(`DELETE FROM ${table} WHERE topic = ?`).run(topic);
     }

@@ -215,6 +215,15 @@ export function isMapping(item: Incoming): boolean {
   return item.content.kind === 'row' && item.content.frame.table === MAPPING_TABLE;
 }
 
+/** @returns null where the record holds none that can be read */
+export function mappingIn(item: Incoming, log: Logger): { version: number; source: string } | null {
+  if (item.content.kind !== 'row') return null;
+  const change = readChange(item.record, item.content.frame, log);
+  if ('kind' in change) return null;
+  const source = change.after?.['source'];
+  return typeof source === 'string' ? { version: Number(change.after?.['version'] ?? 0), source } : null;
+}
+
 function sameTransaction(a: Incoming, b: Incoming): boolean {
   return (
     a.position !== null &&

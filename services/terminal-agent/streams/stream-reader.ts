@@ -89,7 +89,7 @@ export class StreamReader implements Service {
         { topic: stream.topic, stored, end },
         `${doubt.reason}; reading the stream from the beginning`,
       );
-      await apply.rereads(stream.topic, { end, whole: doubt.whole });
+      await apply.rereads(stream.topic, { end, whole: doubt.whole }, signal);
       return first;
     }
     return Math.max(first, stored);

@@ -1,5 +1,5 @@
 /** Rows that a stream no longer names when it is read again from its beginning. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DownStream } from '../../support/down-stream.ts';
 import { plainProduct, useRereadTill } from '../../support/reread-till.ts';
 import { CATALOG, mine, STORE } from '../../support/shop-till.ts';
@@ -124,5 +124,37 @@ describe('a stream that is read again from its beginning', () => {
     await till.readAgain(STORE, anew.records);
     expect(till.shop.rows('SELECT server_id FROM orders')).toEqual([{ server_id: 6 }]);
     expect(skus()).toEqual(['A', 'B', 'C']);
+  });
+
+  it('is listed and swept in pieces, however many rows there are', async () => {
+    const { catalog, apply } = till.shop;
+    const MANY = 11_000;
+    const rows = Array.from({ length: MANY }, (_, i) =>
+      catalog.row('products', i + 1, plainProduct(`S${i + 1}`)),
+    );
+    await till.shop.toCatalog(catalog.commit(100, ...rows));
+    const anew = new DownStream(till.shop.schemas);
+    anew.commit(200, anew.row('products', 7, plainProduct('S7')));
+    anew.commit(201, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
+    await apply.rereads(CATALOG, { end: anew.records.length, whole: true });
+    expect(till.shop.rows('SELECT count(*) AS n FROM sync_unseen')).toEqual([{ n: MANY }]);
+    const commits = vi.spyOn(till.shop.test.till, 'write');
+    await till.shop.toCatalog(anew.records);
+    expect(skus()).toEqual(['S7']);
+    // A commit of its own for every thousand rows: in between, the app can write.
+    expect(commits.mock.calls.length).toBeGreaterThan(MANY / 1_000);
+    expect(till.shop.rows('SELECT * FROM sync_unseen')).toEqual([]);
+    expect(till.shop.rows('SELECT * FROM sync_reread')).toEqual([]);
+  });
+
+  it('is listed anew when the agent stopped before the list was whole', async () => {
+    const anew = await known();
+    const stored = till.shop.rows('SELECT next_offset FROM sync_stream');
+    await till.shop.apply.rereads(CATALOG, { end: 1, whole: true }, AbortSignal.abort());
+    expect(till.shop.rows('SELECT next_offset FROM sync_stream')).toEqual(stored);
+    expect(till.shop.rows('SELECT * FROM sync_reread')).toEqual([]);
+    anew.commit(200, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
+    await till.readAgain(CATALOG, anew.records);
+    expect(skus()).toEqual([]);
   });
 });
