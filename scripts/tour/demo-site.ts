@@ -13,6 +13,9 @@ import { openCentre, STORE, type DemoCentre, type OpenOptions } from './demo-cen
 import { DemoTill } from './demo-till.ts';
 import type { TillStart } from './till-process.ts';
 
+/** While the gateway is asked whether something has come about: it answers 600 requests a minute, then 429. */
+export const ASKED_SELDOM = { everyMs: 200 };
+
 export interface DemoSite extends DemoCentre {
   /** Of the role operator; goes with the demo. */
   readonly token: string;

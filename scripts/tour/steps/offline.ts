@@ -1,6 +1,6 @@
 /** A till without network: it sells on, and a flush asked for by REST brings it all to head office. */
 import type { PullCounts, PullResult, PushResult } from '../../../services/shared/agent-protocol.ts';
-import { isOnline } from '../demo-site.ts';
+import { ASKED_SELDOM, isOnline } from '../demo-site.ts';
 import type { Sale } from '../../support/shop.ts';
 import type { DemoTill } from '../demo-till.ts';
 import { eurosText, msText } from '../screen.ts';
@@ -37,6 +37,7 @@ export async function showOffline(tour: Tour): Promise<void> {
   await site.services.waitFor(
     async () => !(await isOnline(site, t2)),
     `the gateway notices that ${t2.id} is gone`,
+    ASKED_SELDOM,
   );
   const sales = Array.from({ length: SALES }, () => t2.sell());
   const price = await newPrice(tour);
@@ -87,7 +88,8 @@ async function reconnectAndFlush({ site }: Tour, jobId: string): Promise<SyncJob
   const { services, gateway } = site;
   t2.cable.plug();
   const state = async () => (await gateway.get<SyncJob>(`/sync/${jobId}`)).state;
-  await services.waitFor(async () => (await state()) !== 'waiting', `${t2.id} connects to the gateway again`);
+  const connected = `${t2.id} connects to the gateway again`;
+  await services.waitFor(async () => (await state()) !== 'waiting', connected, ASKED_SELDOM);
   await t2.agent.mend();
   return gateway.get<SyncJob>(`/sync/${jobId}?waitMs=60000`);
 }

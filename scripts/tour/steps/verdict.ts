@@ -1,6 +1,6 @@
 /** The end of the tour: everything is settled, then both sides are held against each other. */
 import type { DemoSite } from '../demo-site.ts';
-import { isOnline } from '../demo-site.ts';
+import { ASKED_SELDOM, isOnline } from '../demo-site.ts';
 import { judgeSales, readSales } from '../sales-ledger.ts';
 import { eurosText } from '../screen.ts';
 import type { Tour } from '../tour.ts';
@@ -13,7 +13,8 @@ export async function showVerdict(tour: Tour): Promise<boolean> {
   const { site, screen } = tour;
   screen.step('Are both sides equal?');
   for (const till of site.tills) {
-    await site.services.waitFor(() => isOnline(site, till), `${till.id} is connected to the gateway`);
+    const connected = `${till.id} is connected to the gateway`;
+    await site.services.waitFor(() => isOnline(site, till), connected, ASKED_SELDOM);
   }
   // First everything up, then everything down: what a till's pull caused reaches the others too.
   await syncAll(site, 'pull');
