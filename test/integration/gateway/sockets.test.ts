@@ -99,10 +99,11 @@ describe('/terminals', () => {
     await first.stop();
     const second = await site.gateway({ env });
     const authorization = `Bearer ${await site.token('viewer')}`;
-    await until(async () => {
+    const isLinked = async () => {
       const answer = await fetch(`${second.url}/api/v1/terminals/link-1`, { headers: { authorization } });
       return ((await answer.json()) as { online: boolean }).online;
-    }, 'the agent is linked to the new gateway');
+    };
+    await until(isLinked, 'the agent is linked to the new gateway', { everyMs: 200 });
     await second.stop();
   });
 });
