@@ -1,5 +1,6 @@
 /** Who wins where a till and the centre changed the same row, and what delta columns add up to. */
 import { describe, expect, test } from 'vitest';
+import { until } from '../../../../scripts/support/until.ts';
 import { useCentre } from '../../../support/apply-site.ts';
 import { CentralProducts, NOW, update } from './central-products.ts';
 
@@ -112,7 +113,12 @@ describe('last writer wins', () => {
       await centre.newTill(),
       update(id, NOW + 86_400_000, { name: 'central' }, { name: 'future' }),
     );
-    await centre.pool.query(`UPDATE products SET name = 'office' WHERE id = $1`, [id]);
+    const { at } = await centre.one<{ at: Date }>(
+      `UPDATE products SET name = 'office' WHERE id = $1 RETURNING updated_at AS at`,
+      [id],
+    );
+    // A tie goes to the centre, and the time of receipt is told in whole milliseconds.
+    await until(() => Date.now() > at.getTime(), 'a later millisecond', { everyMs: 1 });
     const [result] = await centre.sendForResults(
       await centre.newTill(),
       update(id, Date.now() + 86_400_000, { name: 'future' }, { name: 'next' }),
