@@ -147,6 +147,12 @@ export class World {
 
   /** Everything committed so far stands in the streams. */
   async captured(): Promise<void> {
+    // What was there before capture comes by seeding, which no marker waits for.
+    await until(async () => {
+      if (this.#captureFailure !== undefined) throw asPayflowError(this.#captureFailure);
+      const open = await this.pool.query(`SELECT FROM payflow_sync.seeding WHERE state <> 'done'`);
+      return open.rowCount === 0;
+    }, 'all tables are seeded');
     const found = await this.pool.query<{ lsn: string }>(
       `SELECT pg_logical_emit_message(true, 'payflow.marker', '{"streams":"all"}')::text AS lsn`,
     );
