@@ -12,7 +12,7 @@ import { applyUnits, partsOf, type AppliedUnits, type ApplyOptions } from './row
 import { incomingChanges } from './rows/convert.ts';
 import type { IncomingUnit, Rejection } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
-import type { WriteOrder } from './rows/writer.ts';
+import type { WriteStep } from './rows/folded-rows.ts';
 import type { Session } from './rows/sql.ts';
 
 /** Whether PostgreSQL refused business data: a refusal of our own tables is a defect, not a dead letter. */
@@ -56,12 +56,9 @@ class OneUnit {
   async apply(): Promise<AppliedUnits> {
     const whole = await this.#attempt(this.#unit, { order: 'table' });
     if ('applied' in whole) return whole.applied;
-    const { rejected, order } = await this.#narrow();
-    let rest = await this.#attempt(this.#unit, { order, rejected });
-    if ('applied' in rest) return rest.applied;
-    // One part may make room for another: then the parts go through one after the other, and not by table.
-    const other = order === 'table' ? 'original' : 'table';
-    rest = await this.#attempt(this.#unit, { order: other, rejected });
+    const { rejected, steps } = await this.#narrow();
+    // One part may make room for another, and each need an order of its own: as they went through just now.
+    const rest = await this.#attempt(this.#unit, { order: steps, rejected });
     if ('applied' in rest) return rest.applied;
     // The parts go through one by one but not together; no part of the unit can be told to be innocent.
     const { refusal } = rest;
@@ -69,22 +66,45 @@ class OneUnit {
     return applyUnits(this.#session, this.#model, [this.#unit], { order: 'table', rejected: all });
   }
 
-  /** Tries the parts on their own, keeping those that succeed while the others are tried; then undoes it all. */
-  async #narrow(): Promise<{ rejected: Map<UnitChange, Rejection>; order: WriteOrder }> {
+  /**
+   * Tries the parts on their own, keeping those that succeed while the others are tried; then undoes it all. One
+   * that is refused is tried again as long as others succeed: what stands in its way may be gone by then.
+   */
+  async #narrow(): Promise<{ rejected: Map<UnitChange, Rejection>; steps: WriteStep[] }> {
     const rejected = new Map<UnitChange, Rejection>();
-    let order: WriteOrder = 'table';
+    const steps: WriteStep[] = [];
     await this.#session.command('SAVEPOINT narrow');
-    for (const part of partsOf(this.#model, incomingChanges(this.#model, this.#unit))) {
-      const changes = part.map(({ change }) => change);
-      const only = { ...this.#unit, unit: { ...this.#unit.unit, changes } };
-      const attempt = await this.#attempt(only, { order: 'table', probe: true });
-      if ('applied' in attempt) continue;
-      const again = await this.#attempt(only, { order: 'original', probe: true });
-      if ('applied' in again) order = 'original';
-      else for (const change of changes) rejected.set(change, reason(attempt.refusal));
-    }
+    let waiting = partsOf(this.#model, incomingChanges(this.#model, this.#unit)).map((part) =>
+      part.map(({ change }) => change),
+    );
+    let before: number;
+    do {
+      before = waiting.length;
+      const refused: UnitChange[][] = [];
+      for (const changes of waiting) {
+        const tried = await this.#tryPart(changes);
+        if ('order' in tried) {
+          steps.push({ changes, order: tried.order });
+          continue;
+        }
+        refused.push(changes);
+        for (const change of changes) rejected.set(change, reason(tried.refusal));
+      }
+      waiting = refused;
+    } while (waiting.length > 0 && waiting.length < before);
+    for (const change of steps.flatMap(({ changes }) => changes)) rejected.delete(change);
     await this.#session.command('ROLLBACK TO SAVEPOINT narrow; RELEASE SAVEPOINT narrow');
-    return { rejected, order };
+    return { rejected, steps };
+  }
+
+  async #tryPart(
+    changes: readonly UnitChange[],
+  ): Promise<Pick<WriteStep, 'order'> | { refusal: PayflowError }> {
+    const part = { ...this.#unit, unit: { ...this.#unit.unit, changes } };
+    const attempt = await this.#attempt(part, { order: 'table', probe: true });
+    if ('applied' in attempt) return { order: 'table' };
+    const again = await this.#attempt(part, { order: 'original', probe: true });
+    return 'applied' in again ? { order: 'original' } : attempt;
   }
 
   async #attempt(unit: IncomingUnit, options: ApplyOptions): Promise<Attempt> {

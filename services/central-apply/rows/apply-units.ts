@@ -16,28 +16,25 @@ import {
 } from './change.ts';
 import { connectedParts } from './connected-parts.ts';
 import { incomingChanges } from './convert.ts';
-import { FoldedRow, type RowWrites, type Standing } from './decide.ts';
+import { FoldedRow, type Standing } from './decide.ts';
 import {
   removeLinks,
-  removeVersions,
   writeConflicts,
   writeDeadLetters,
   writeLinks,
   writeOutcomes,
-  writeVersions,
   type Conflict,
   type DeadLetter,
   type Entry,
   type LinkRow,
 } from './evidence.ts';
 import { makeKeys, readLinks } from './identity.ts';
-import type { CentralModel, TableModel } from './model.ts';
-import { parentsFirst } from './parents-first.ts';
+import { writeFoldedRows, type Folded, type WriteOrder } from './folded-rows.ts';
+import type { CentralModel } from './model.ts';
 import { recognise } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
-import { writeRows, type RowPlan, type WriteOrder } from './writer.ts';
-import { allDone, type Session, type Text } from './sql.ts';
+import { allDone, type Session } from './sql.ts';
 
 export interface ApplyOptions {
   readonly order: WriteOrder;
@@ -168,15 +165,6 @@ function spread(model: CentralModel, changes: readonly Incoming[], rejections: R
   return rejections.size > before;
 }
 
-interface Folded {
-  /** In the order in which the group first touched them, by `centralRow`. */
-  readonly rows: ReadonlyMap<string, FoldedRow>;
-  readonly results: ReadonlyMap<Incoming, { readonly row: FoldedRow; readonly outcome: Outcome }>;
-  readonly conflicts: readonly Conflict[];
-  /** By till row, as the group leaves it; `id` null: the till deleted it. */
-  readonly links: ReadonlyMap<string, Omit<LinkRow, 'id'> & { readonly id: CentralId | null }>;
-}
-
 /** Makes every decision, in the order of the changes. */
 function foldAll({ resolved, standing }: Work): Folded {
   const rows = new Map<string, FoldedRow>();
@@ -250,63 +238,6 @@ function writeLinkChanges(
     writeLinks(session, moved, { replace: true }),
     writeLinks(session, added, { replace: false }),
   ];
-}
-
-async function writeFoldedRows(
-  session: Session,
-  model: CentralModel,
-  { rows }: Folded,
-  order: WriteOrder,
-): Promise<void> {
-  const inserted = (table: TableModel, id: Text) =>
-    (rows.get(centralRow(table, id as CentralId))?.writes?.insert ?? null) !== null;
-  const plans = new Map<RowPlan, FoldedRow>();
-  const before = new Set<string>();
-  for (const row of rows.values()) {
-    const { table, id, writes } = row;
-    before.add(centralRow(table, id));
-    if (writes === null) continue;
-    const later = (parent: TableModel, to: Text) =>
-      inserted(parent, to) && !(parent === table && before.has(centralRow(parent, to as CentralId)));
-    plans.set({ table, id, writes: withForwardReferences(model, table, writes, later) }, row);
-  }
-  const all = [...plans.keys()];
-  const written = await writeRows(session, order === 'original' ? parentsFirst(model, all) : all, order);
-  await removeVersions(
-    session,
-    all.filter(({ writes }) => writes.delete),
-  );
-  const versions = [...written].flatMap(([plan, hash]) => {
-    const row = plans.get(plan);
-    return row === undefined ? [] : [{ table: row.table, id: row.id, hash, ...row.version }];
-  });
-  const confirmed = [...rows.values()].flatMap(({ confirmed, table, id, standing, version }) =>
-    confirmed && standing !== null ? [{ table, id, hash: standing.hash, ...version }] : [],
-  );
-  await writeVersions(session, [...versions, ...confirmed]);
-}
-
-/**
- * In a cycle of references one table has to come first: what its new rows refer to in a later table, or later
- * in the same, is left empty in the insert and filled in by an update once the other rows are there.
- */
-function withForwardReferences(
-  model: CentralModel,
-  table: TableModel,
-  writes: RowWrites,
-  inserted: (parent: TableModel, id: Text) => boolean,
-): RowWrites {
-  if (table.forward.length === 0 || writes.insert === null) return writes;
-  const insert = new Map(writes.insert);
-  const set = new Map<string, Text>();
-  for (const { column, parent: local } of table.forward) {
-    const parent = model.byLocal.get(local);
-    const value = insert.get(column) ?? null;
-    if (parent === undefined || value === null || !inserted(parent, value)) continue;
-    insert.set(column, null);
-    set.set(column, value);
-  }
-  return set.size === 0 ? writes : { ...writes, insert, update: { set, add: new Map() } };
 }
 
 function deadLetters(

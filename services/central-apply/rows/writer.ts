@@ -27,13 +27,13 @@ export const SUPPRESSED = 'SUPPRESSED';
  * table    by kind and table, few statements: for many rows
  * original row by row as the till made them: for what only that order lets through
  */
-export type WriteOrder = 'table' | 'original';
+export type RowOrder = 'table' | 'original';
 
 /** @returns every row that was inserted or updated and not deleted again */
 export async function writeRows(
   session: Session,
   plans: readonly RowPlan[],
-  order: WriteOrder,
+  order: RowOrder,
 ): Promise<WrittenRows> {
   if (order === 'original') {
     const written: Written[] = [];
