@@ -9,7 +9,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { asPayflowError } from '../shared/errors.ts';
-import { Backoff, runAll, sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import { Backoff, sleep, supervise, type Health } from '../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
 import { connect } from '../shared/database/postgres.ts';
 import { streamName, upStream } from '../shared/log/topics.ts';
@@ -27,7 +27,6 @@ export interface CentralApplyOptions {
   readonly pool: Pool;
   readonly eventLog: EventLog;
   readonly prefix: string;
-  readonly partitions: readonly number[];
   readonly log: Logger;
   /** Told at each change, with the partition. */
   readonly onHealth?: (partition: number, health: Health) => void;
@@ -56,8 +55,7 @@ const PREFETCH_BYTES = 512 * 1024;
 /** A deadlock or the like: tried again at once this often before the reader backs off. */
 const QUICK_RETRIES = 5;
 
-export class CentralApply implements Service {
-  readonly name = 'central-apply';
+export class CentralApply {
   readonly #options: CentralApplyOptions;
   readonly #intake: Intake;
   #model: CentralModel | null = null;
@@ -68,15 +66,11 @@ export class CentralApply implements Service {
     this.#intake = new Intake({ pool: options.pool, log: options.log });
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    const loops = this.#options.partitions.map((partition) => ({
-      name: `${this.name} ${partition}`,
-      run: (stop: AbortSignal) => this.#runPartition(partition, stop),
-    }));
-    await runAll(loops, signal);
-  }
-
-  async #runPartition(partition: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Reads and applies a partition until the signal is aborted; outages are waited out.
+   * @throws PayflowError what a person must mend
+   */
+  async readPartition(partition: number, signal: AbortSignal): Promise<void> {
     const { log, eventLog, prefix, onHealth } = this.#options;
     const stream = upStream(prefix, partition);
     const report = (health: Health) => onHealth?.(partition, health);

@@ -1,4 +1,4 @@
-/** Wires central-apply: configuration → pool, event log → a reader per partition, retention → wait. */
+/** Wires central-apply: configuration → pool, event log → a reader per partition of ours, retention → wait. */
 import type { Pool } from 'pg';
 import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
@@ -10,21 +10,17 @@ import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
 import { CentralApply } from './apply.ts';
 import type { GroupResult } from './group.ts';
+import { PartitionShare } from './partition-share.ts';
 import { OutcomeRetention } from './retention.ts';
-
-export interface ApplyStart extends ServiceContext {
-  /** Default: all partitions of the up topic. */
-  readonly partitions?: readonly number[];
-}
 
 /**
  * Runs central-apply until the signal is aborted.
  * @throws PayflowError when a person must change something first
  */
-export async function runApply(config: Config, start: ApplyStart): Promise<void> {
+export async function runApply(config: Config, start: ServiceContext): Promise<void> {
   const { databaseUrl, topicPrefix: prefix, retentionDays } = requireSettings(config, 'databaseUrl');
   const log = start.log.child({ service: 'apply' });
-  const partitions = start.partitions ?? Array.from({ length: DEFAULT_UP_PARTITIONS }, (_, index) => index);
+  const partitions = Array.from({ length: DEFAULT_UP_PARTITIONS }, (_, index) => index);
   await withReleasers(async (onRelease) => {
     const pool = createPool({
       connectionString: databaseUrl,
@@ -44,13 +40,29 @@ export async function runApply(config: Config, start: ApplyStart): Promise<void>
       pool,
       eventLog,
       prefix,
-      partitions,
       log,
       onHealth: (partition, state) => health.get(partition)?.(state),
       onApplied: counted(start),
     });
+    const locks = createPool({
+      connectionString: config.databaseReplicationUrl ?? databaseUrl,
+      applicationName: 'payflow-apply-share',
+      max: 1,
+      log,
+    });
+    onRelease(() => locks.end());
+    const onHealth = start.health?.part('apply partitions');
+    const share = new PartitionShare({
+      pool: locks,
+      prefix,
+      partitions,
+      read: (partition, signal) => apply.readPartition(partition, signal),
+      onNotRead: (partition) => health.get(partition)?.({ state: 'ready' }),
+      ...(onHealth && { onHealth }),
+      log,
+    });
     const retention = new OutcomeRetention({ pool, retentionDays, log });
-    await runAll([apply, retention], start.signal).catch(async (error: unknown) => {
+    await runAll([share, retention], start.signal).catch(async (error: unknown) => {
       throw await explained(pool, error);
     });
   });
@@ -68,7 +80,7 @@ async function explained(pool: Pool, error: unknown): Promise<unknown> {
   return new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing', { cause: error });
 }
 
-function counted({ registry }: ApplyStart): (result: GroupResult) => void {
+function counted({ registry }: ServiceContext): (result: GroupResult) => void {
   if (registry === undefined) return () => undefined;
   const changes = counter(registry, {
     name: 'payflow_apply_changes_total',

@@ -134,7 +134,7 @@ export const SETTINGS = {
   databaseReplicationUrl: setting(
     'DATABASE_REPLICATION_URL',
     postgresUrl,
-    'Direct connection for replication, when DATABASE_URL goes through a pooler.',
+    'Direct connection for replication and for sharing out partitions, when DATABASE_URL goes through a pooler.',
     { secret: 'url' },
   ),
   kafkaBrokers: setting(

@@ -30,7 +30,6 @@ export function applierOn(pool: Pool, options: Partial<CentralApplyOptions> = {}
     // Records are handed to the steps under test; they read nothing from the log.
     eventLog: {} as EventLog,
     prefix: 'payflow',
-    partitions: [0],
     log: silentLog,
     ...options,
   });

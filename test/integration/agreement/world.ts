@@ -44,7 +44,7 @@ export class World {
     this.pool = pool;
     this.eventLog = eventLog;
     this.#undo = undo;
-    this.apply = new CentralApply({ pool, eventLog, prefix: this.prefix, partitions: [0], log: silent });
+    this.apply = new CentralApply({ pool, eventLog, prefix: this.prefix, log: silent });
   }
 
   static async open(): Promise<World> {

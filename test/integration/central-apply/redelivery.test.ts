@@ -193,8 +193,8 @@ test('the loop outlives a server that ends its sessions', async () => {
   const stop = new AbortController();
   try {
     await eventLog.createTopic(topicSpecUp('outlive', 8));
-    const apply = applierOn(pool, { eventLog, prefix: 'outlive', partitions: [6] });
-    const running = apply.run(stop.signal);
+    const apply = applierOn(pool, { eventLog, prefix: 'outlive' });
+    const running = apply.readPartition(6, stop.signal);
     const sessions = () => centre.all(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'victim'`);
     await until(async () => (await sessions()).length > 0, 'the loop has a session');
     let killed = 0;
@@ -223,7 +223,7 @@ test('the loop goes on where it was, and from the first offset when the stream i
   const till = await centre.newTill({ partition: 7 });
   const run = async (eventLog: EmbeddedLog, units: number) => {
     const stop = new AbortController();
-    const running = applierOn(centre.pool, { eventLog, partitions: [7] }).run(stop.signal);
+    const running = applierOn(centre.pool, { eventLog }).readPartition(7, stop.signal);
     try {
       await until(async () => (await soldBy(till))[0] === units, `${units} sales are there`);
     } finally {
