@@ -8,12 +8,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
-import { runAll, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
+import { runAll, sleep, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
-import { asPayflowError } from '../shared/errors.ts';
-import { createPool } from '../shared/database/postgres.ts';
+import { asPayflowError, errorLine } from '../shared/errors.ts';
+import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
@@ -38,6 +38,8 @@ export interface CaptureOptions {
 
 const HEARTBEAT_MS = 10_000;
 const STREAMS_OPENED_AT_ONCE = 8;
+/** Asking for a slot that is in use would leave an error in the server's log each time; looking does not. */
+const STANDBY_LOOKS_EVERY_MS = 500;
 
 export class Capture implements Service {
   readonly name = 'capture';
@@ -73,9 +75,12 @@ export class Capture implements Service {
       onRelease(() => pool.end());
       const stop = new AbortController();
       onRelease(() => stop.abort());
-      const state = await this.#centreState(pool);
-      const wal = await this.#openSlot();
+      // Whatever a person must mend is said whoever has the slot.
+      await this.#centreState(pool);
+      const wal = await this.#openSlot(pool, signal);
       onRelease(() => wal.close());
+      // Until then another capture may have written on.
+      const state = await this.#centreState(pool);
       const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
       onRelease(() => (this.#measured = undefined));
       this.#measured = measured(pool, state, session);
@@ -103,17 +108,30 @@ export class Capture implements Service {
     }
   }
 
-  /** First of all: whoever has the slot may write the streams. */
-  async #openSlot(): Promise<ReplicationStream> {
-    const { replicationUrl, prefix, log } = this.#options;
-    const wal = new ReplicationStream({
-      url: replicationUrl,
-      slot: slotName(prefix),
-      publication: publicationName(prefix),
-      log,
-    });
-    await wal.open();
-    return wal;
+  /** First of all: whoever has the slot may write the streams, and a second capture waits for it. */
+  async #openSlot(pool: Pool, signal: AbortSignal): Promise<ReplicationStream> {
+    const { replicationUrl, prefix, log, onHealth } = this.#options;
+    for (let isWaiting = false; ; isWaiting = true) {
+      const wal = new ReplicationStream({
+        url: replicationUrl,
+        slot: slotName(prefix),
+        publication: publicationName(prefix),
+        log,
+      });
+      try {
+        await wal.open();
+        return wal;
+      } catch (thrown) {
+        const error = asPayflowError(thrown);
+        if (error.code !== 'SLOT_BUSY' || signal.aborted) throw error;
+        if (!isWaiting) {
+          onHealth?.({ state: 'unready', error });
+          log.warn({ code: error.code }, `${errorLine(error)} Waiting for it.`);
+        }
+      }
+      while (!signal.aborted && (await isSlotActive(pool, prefix)))
+        await sleep(STANDBY_LOOKS_EVERY_MS, signal);
+    }
   }
 
   async #openSession(
@@ -149,6 +167,18 @@ export class Capture implements Service {
     await reseedAfterLoss(pool, session.streams.all(), state, log);
     this.#options.onSession?.(session);
     return session;
+  }
+}
+
+async function isSlotActive(pool: Pool, prefix: string): Promise<boolean> {
+  try {
+    const { rows } = await pool.query<{ active: boolean }>(
+      'SELECT active FROM pg_replication_slots WHERE slot_name = $1',
+      [slotName(prefix)],
+    );
+    return rows[0]?.active === true;
+  } catch (error) {
+    throw wrapPostgresError(error);
   }
 }
 
