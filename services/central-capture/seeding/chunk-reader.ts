@@ -124,7 +124,9 @@ function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 
   const arrays = key.map((name, index) => {
     const type = columns.find((column) => column.name === name)?.type ?? 'text';
     return {
-      column: form === 'typed' ? quoteIdent(name) : `${quoteIdent(name)}::text`,
+      // As it is printed, like the keys in the streams: a cast to text drops the blanks of char(n), and spells
+      // out yes and no.
+      column: form === 'typed' ? quoteIdent(name) : `format('%s', ${quoteIdent(name)})`,
       sql: `$${index + 1}::${form === 'typed' ? type : 'text'}[]`,
       values: parts.map((part) => part[index] ?? null),
     };

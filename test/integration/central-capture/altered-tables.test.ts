@@ -162,3 +162,32 @@ describe('a table that is mapped anew', () => {
     await site.stop();
   });
 });
+
+describe('a composite key of which one part becomes another type', () => {
+  it('still finds the rows that are there: padded text, yes and no, beside keys that fit no more', async () => {
+    const site = await CaptureSite.start({
+      sql: `CREATE TABLE slots (code char(4), active boolean, place text, PRIMARY KEY (code, active, place));
+            INSERT INTO slots VALUES ('A', true, 'first'), ('B', true, '2'), ('C', false, '3')`,
+      mapping: 'version: 1\ntables:\n  slots: { scope: global }\n',
+      heartbeatMs: 200,
+    });
+    await site.setup();
+    await site.capture();
+    await site.seeded();
+    await site.pool.query(
+      `ALTER TABLE slots ALTER place TYPE int USING CASE place WHEN 'first' THEN 1 ELSE place::int END`,
+    );
+    const rows = async () => {
+      const changes = (await site.catalog()).changes.filter(({ table }) => table === 'slots');
+      const last = new Map(changes.map(({ id, after }) => [id as string, after]));
+      return [...last].flatMap(([id, after]) => (after === null ? [] : [id])).sort();
+    };
+    await until(async () => {
+      const { controls } = await site.catalog();
+      return controls.filter((end) => end.kind === 'seed-complete' && end.table === 'slots').length === 2;
+    }, 'the table is seeded again');
+    await site.acknowledged();
+    expect(await rows()).toEqual(['["A   ","t","1"]', '["B   ","t","2"]', '["C   ","f","3"]']);
+    await site.stop();
+  });
+});
