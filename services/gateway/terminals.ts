@@ -85,6 +85,8 @@ export interface EnrolOptions {
   readonly code: string;
   /** Ed25519, SPKI, PEM. */
   readonly publicKey: string;
+  /** As the till calls itself; a code of another one is refused, and stays good for that one. */
+  readonly terminalId?: string | undefined;
   readonly prefix: string;
   readonly brokers?: readonly string[] | undefined;
 }
@@ -111,10 +113,16 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
          public_key = $2, token_hash = $3, enrolled_at = now()
      WHERE enrolment_hash = $1 AND enrolment_expires > now()
        AND (status = 'registered' OR (status = 'enrolled' AND public_key = $2))
+       AND ($4::text IS NULL OR terminal_id = $4)
      RETURNING terminal_id, store_id, up_partition, key_version`,
-    [hashSecret(normalizeEnrolmentCode(options.code)), publicKey, hashSecret(token)],
+    [
+      hashSecret(normalizeEnrolmentCode(options.code)),
+      publicKey,
+      hashSecret(token),
+      options.terminalId ?? null,
+    ],
   );
-  if (row === undefined) throw new PayflowError('ENROLMENT_REFUSED', 'the enrolment code is not valid');
+  if (row === undefined) throw refusedCode(options);
   const { prefix, brokers } = options;
   return {
     terminalId: row.terminal_id,
@@ -131,6 +139,11 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
     keyVersion: row.key_version,
     ...(brokers === undefined ? {} : { brokers }),
   };
+}
+
+function refusedCode({ terminalId }: EnrolOptions): PayflowError {
+  const whose = terminalId === undefined ? '' : ` for terminal ${terminalId}`;
+  return new PayflowError('ENROLMENT_REFUSED', `the enrolment code is not valid${whose}`);
 }
 
 /** The key in one canonical form, so that a repeated request compares equal. */

@@ -74,7 +74,7 @@ export async function enrolTill(options: EnrolTillOptions): Promise<TerminalIden
   if (!existsSync(join(dataDir, KEY_FILE))) writePrivately(dataDir, KEY_FILE, newKey());
   const privateKey = readKey(dataDir);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
-  const enrolment = await requestEnrolment(gatewayUrl, { code, publicKey });
+  const enrolment = await requestEnrolment(gatewayUrl, { code, publicKey, terminalId });
   if (terminalId !== undefined && terminalId !== enrolment.terminalId) {
     throw new PayflowError(
       'CONFIG_INVALID',
@@ -114,7 +114,7 @@ function writePrivately(dataDir: string, name: string, text: string): void {
 
 const problemSchema = z.object({ code: z.string(), detail: z.string() });
 
-async function requestEnrolment(gatewayUrl: string, body: { code: string; publicKey: string }) {
+async function requestEnrolment(gatewayUrl: string, body: Record<string, string | undefined>) {
   let response: Response;
   let answer: unknown;
   try {

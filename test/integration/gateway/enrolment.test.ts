@@ -33,6 +33,18 @@ describe('enrolment', () => {
     });
   });
 
+  it('refuses a code under another TERMINAL_ID, and leaves it good for its own till', async () => {
+    const { enrolmentCode: code } = await registerTerminal(rest.pool, {
+      terminalId: 'enrol-own',
+      storeId: 's1',
+      upPartitions: 4,
+    });
+    const enrol = (terminalId: string) =>
+      rest.call('POST', '/api/v1/enroll', undefined, { code, publicKey: newPublicKey(), terminalId });
+    expect(await enrol('enrol-other')).toMatchObject({ status: 403, body: { code: 'ENROLMENT_REFUSED' } });
+    expect((await enrol('enrol-own')).body).toMatchObject({ terminalId: 'enrol-own', keyVersion: 1 });
+  });
+
   it('refuses an expired code and a key that is not Ed25519', async () => {
     const { enrolmentCode: code } = await registerTerminal(rest.pool, {
       terminalId: 'enrol-2',

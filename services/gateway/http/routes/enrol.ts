@@ -7,6 +7,12 @@ import { enrolTerminal } from '../../terminals.ts';
 const bodySchema = z.strictObject({
   code: z.string().min(1).max(64),
   publicKey: z.string().min(1).max(1000).describe('Ed25519 public key, PEM'),
+  terminalId: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('As the till calls itself: the code must be its own'),
 });
 
 export function enrolRoutes(context: GatewayContext) {
