@@ -42,6 +42,9 @@ export async function applyUnitByUnit(
 
 type Attempt = { readonly applied: AppliedUnits } | { readonly refusal: PayflowError };
 
+/** How often refused parts of a unit are gone through: its parts may be thousands, all of them hopeless. */
+const MOST_ROUNDS = 5;
+
 class OneUnit {
   readonly #session: Session;
   readonly #model: CentralModel;
@@ -68,7 +71,8 @@ class OneUnit {
 
   /**
    * Tries the parts on their own, keeping those that succeed while the others are tried; then undoes it all. One
-   * that is refused is tried again as long as others succeed: what stands in its way may be gone by then.
+   * that is refused is tried again as long as others succeed, a few times: what stands in its way may be gone by
+   * then.
    */
   async #narrow(): Promise<{ rejected: Map<UnitChange, Rejection>; steps: WriteStep[] }> {
     const rejected = new Map<UnitChange, Rejection>();
@@ -77,8 +81,7 @@ class OneUnit {
     let waiting = partsOf(this.#model, incomingChanges(this.#model, this.#unit)).map((part) =>
       part.map(({ change }) => change),
     );
-    let before: number;
-    do {
+    for (let round = 0, before = Infinity; round < MOST_ROUNDS && waiting.length < before; round += 1) {
       before = waiting.length;
       const refused: UnitChange[][] = [];
       for (const changes of waiting) {
@@ -91,7 +94,7 @@ class OneUnit {
         for (const change of changes) rejected.set(change, reason(tried.refusal));
       }
       waiting = refused;
-    } while (waiting.length > 0 && waiting.length < before);
+    }
     for (const change of steps.flatMap(({ changes }) => changes)) rejected.delete(change);
     await this.#session.command('ROLLBACK TO SAVEPOINT narrow; RELEASE SAVEPOINT narrow');
     return { rejected, steps };

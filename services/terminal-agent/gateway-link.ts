@@ -98,7 +98,8 @@ export class GatewayLink implements Service {
     let timer: NodeJS.Timeout | undefined;
     const connectLater = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => socket.connect(), LAST_RECONNECT_MS);
+      // Not in step with all the other tills that were sent away at the same moment.
+      timer = setTimeout(() => socket.connect(), LAST_RECONNECT_MS * (0.5 + Math.random() / 2));
     };
     socket.on('connect', () => {
       told = undefined;
