@@ -11,6 +11,8 @@ export interface SetupOptions {
   readonly eventLog: EventLog;
   readonly horizonDays: number;
   readonly upPartitions: number;
+  /** Told, for a person, what setup waits for. */
+  readonly onWait?: (text: string) => void;
 }
 
 /** Something that is missing, and how it is mended. */

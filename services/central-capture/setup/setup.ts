@@ -20,6 +20,7 @@ import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes 
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
+import { tellingWhatItWaitsFor } from './lock-wait.ts';
 
 export interface SetupResult {
   readonly databaseId: string;
@@ -52,11 +53,13 @@ export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
     await client.query('SELECT pg_advisory_lock($1)', [SETUP_LOCK]);
     try {
       await checkServer(client);
+      const pid = await processOf(client);
       const changes: string[] = [];
       for (const stage of STAGES) {
         // Read afresh: each stage builds on what the one before has made.
         for (const todo of await stage(await readContext(options, client))) {
-          await todo.mend();
+          const say = (text: string) => options.onWait?.(`${todo.what} ${text}`);
+          await tellingWhatItWaitsFor(todo.mend(), { pool: options.pool, pid, say });
           changes.push(todo.what);
         }
       }
@@ -99,6 +102,11 @@ async function withClient<T>(pool: Pool, body: (client: PoolClient) => Promise<T
   } catch (error) {
     throw error instanceof PayflowError ? error : wrapPostgresError(error);
   }
+}
+
+async function processOf(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
 }
 
 async function checkServer(client: PoolClient): Promise<void> {

@@ -19,7 +19,8 @@ export function setupCommand(cli: Cli): Command {
       const mapping = readMapping(cli.config);
       return withCentre(cli, async ({ pool, eventLog }) => {
         const upPartitions = DEFAULT_UP_PARTITIONS;
-        const options: SetupOptions = { pool, eventLog, prefix, mapping, horizonDays, upPartitions };
+        const onWait = (text: string) => cli.output.note(text);
+        const options: SetupOptions = { pool, eventLog, prefix, mapping, horizonDays, upPartitions, onWait };
         return check === true ? report(cli, options, json === true) : setUp(cli, options, json === true);
       });
     }),

@@ -72,7 +72,7 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
     onRelease(() => pool.end());
     const { topicPrefix: prefix, horizonDays } = config;
     const upPartitions = DEFAULT_UP_PARTITIONS;
-    await setupCentre({ pool, eventLog, prefix, mapping, horizonDays, upPartitions });
+    await setupCentre({ pool, eventLog, prefix, mapping, horizonDays, upPartitions, onWait: say });
     const health = new HealthBoard();
     const registry = createRegistry();
     if (config.metricsPort !== 0) {

@@ -63,6 +63,25 @@ describe('setup of the centre', () => {
     expect(await names()).toEqual(['products']);
   });
 
+  it.each([
+    ['a table that it alters', `INSERT INTO orders VALUES (1, 'north', 'n')`, 'REPLICA IDENTITY FULL'],
+    ['any table, for the slot', 'SELECT txid_current()', 'replication slot'],
+  ])('says which open transaction is in its way on %s, and goes on when that ends', async (_, sql, what) => {
+    const client = await site.pool.connect();
+    const said: string[] = [];
+    try {
+      await client.query(`SET application_name = 'forgotten'; BEGIN; ${sql}`);
+      const done = setupCentre({ ...options(), onWait: (text) => said.push(text) });
+      await until(() => said.length > 0, 'setup says what it waits for');
+      await client.query('COMMIT');
+      expect((await done).epoch).toBe(1);
+    } finally {
+      client.release(true);
+    }
+    expect(said[0]).toContain(what);
+    expect(said[0]).toMatch(/ waits for a transaction to end: process \d+ \(forgotten\), open for \d+ s$/);
+  });
+
   it('names the mapped tables that have no primary key', async () => {
     await site.pool.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
     await expect(setupCentre(options())).rejects.toMatchObject({
