@@ -31,7 +31,7 @@ import {
 import { makeKeys, readLinks } from './identity.ts';
 import { writeFoldedRows, type Folded, type WriteOrder } from './folded-rows.ts';
 import type { CentralModel } from './model.ts';
-import { recognise } from './recognise.ts';
+import { recognise, type Recognised } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
 import { allDone, type Session } from './sql.ts';
@@ -65,7 +65,7 @@ export async function applyUnits(
   // In this order; each statement is made ready while the one before it runs.
   await allDone([
     writeOutcomes(session, about),
-    ...writeLinkChanges(session, folded, work.links),
+    ...writeLinkChanges(session, folded, work),
     writeFoldedRows(session, model, folded, options.order),
   ]);
   if (options.probe !== true) {
@@ -93,6 +93,7 @@ interface Work {
   readonly rejections: Rejections;
   /** Rows that rejected updates and deletes were about. */
   readonly rejectedRows: ReadonlyMap<Incoming, RowName>;
+  readonly staleLinks: Recognised['stale'];
 }
 
 /**
@@ -117,7 +118,7 @@ async function resolveAndLock(
     const resolved = resolver.resolve(changes, rejections);
     if (spread(model, changes, rejections)) continue;
     const before = rejections.size;
-    const met = await recognise(session, model, resolved, rejections);
+    const { met, stale: staleLinks } = await recognise(session, model, resolved, rejections);
     if (rejections.size > before) {
       spread(model, changes, rejections);
       continue;
@@ -125,7 +126,7 @@ async function resolveAndLock(
     const rejectedRows = rowsOf(rejections, resolver);
     const names = rowsToLock(resolved, met);
     const standing = await lockRows(session, [...names, ...rejectedRows.values()]);
-    return { links, resolved, standing, rejections, rejectedRows };
+    return { links, resolved, standing, rejections, rejectedRows, staleLinks };
   }
 }
 
@@ -224,9 +225,9 @@ function entriesOf(
 function writeLinkChanges(
   session: Session,
   { links }: Folded,
-  before: ReadonlyMap<string, CentralId>,
+  { links: before, staleLinks }: Work,
 ): Promise<void>[] {
-  const removed: Omit<LinkRow, 'id'>[] = [];
+  const removed: Omit<LinkRow, 'id'>[] = [...staleLinks];
   const moved: LinkRow[] = [];
   const added: LinkRow[] = [];
   for (const [row, { id, ...link }] of links) {

@@ -4,37 +4,65 @@
  * key that was made for it refers to the row it turned out to be.
  *
  * One till row per central row: where the terminal already has another row for it, merging would leave two rows
- * on the till that no later change could tell apart, so the insert is rejected.
+ * on the till that no later change could tell apart, so the insert is rejected. A row that carries its key is
+ * its own proof that the earlier one is gone from the till: somebody else deleted it at the centre and made it
+ * anew, and all that is left of the earlier one is its link.
  */
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { centralRow, type Rejections, type ResolvedChange } from './change.ts';
+import type { LinkRow } from './evidence.ts';
 import { existingIds, identitiesOf, naturalMatches } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { rejection } from './resolve.ts';
 import type { Session, Text } from './sql.ts';
 
-/**
- * Rewrites ids and references of `resolved` in place and adds to `rejections`.
- * @returns inserts that stand for another row than the one their new key was made for
- */
+export interface Recognised {
+  /** Inserts that stand for a row that is there. */
+  readonly met: ReadonlySet<ResolvedChange>;
+  /** Links of rows that are gone from their till: another one carries their key now. */
+  readonly stale: readonly Omit<LinkRow, 'id'>[];
+}
+
+/** Rewrites ids and references of `resolved` in place and adds to `rejections`. */
 export async function recognise(
   session: Session,
   model: CentralModel,
   resolved: readonly ResolvedChange[],
   rejections: Rejections,
-): Promise<ReadonlySet<ResolvedChange>> {
+): Promise<Recognised> {
   const byTable = insertsByTable(resolved);
   const aliases = new Aliases();
   const met = new Set<ResolvedChange>();
+  const byOwnKey = new Set<ResolvedChange>();
   // Parents first: a natural key may contain a reference to a row that was recognised before.
   for (const table of model.tables.values()) {
     const inserts = byTable.get(table) ?? [];
     for (const change of inserts) aliases.rewriteReferences(change);
-    for (const change of await recogniseTable(session, table, inserts, aliases, rejections)) met.add(change);
+    const madeFor = new Map(inserts.map((change) => [change, change.id]));
+    for (const change of await recogniseTable(session, table, inserts, aliases, rejections)) {
+      met.add(change);
+      if (change.idFrom === 'carried' && change.id === madeFor.get(change)) byOwnKey.add(change);
+    }
   }
   if (aliases.size > 0) for (const change of resolved) aliases.rewrite(change);
-  await refuseSecondRows(session, resolved, [...met], rejections);
-  return met;
+  const linked = await linkedIdentities(session, [...met]);
+  refuseSecondRows(resolved, linked, byOwnKey, rejections);
+  return { met, stale: [...byOwnKey].flatMap((change) => staleLinks(change, linked.get(change) ?? [])) };
+}
+
+async function linkedIdentities(
+  session: Session,
+  met: readonly ResolvedChange[],
+): Promise<Map<ResolvedChange, readonly string[]>> {
+  if (met.length === 0) return new Map();
+  const linked = await identitiesOf(session, met);
+  return new Map(met.map((change, index) => [change, linked[index] ?? []]));
+}
+
+function staleLinks({ terminal, table, incoming }: ResolvedChange, linked: readonly string[]) {
+  return linked
+    .filter((identity) => identity !== incoming.change.row.identity)
+    .map((identity) => ({ terminal, table, identity }));
 }
 
 function insertsByTable(resolved: readonly ResolvedChange[]): Map<TableModel, ResolvedChange[]> {
@@ -123,23 +151,21 @@ function disagrees(table: TableModel, id: CentralId) {
 }
 
 /** Rejects inserts that met a row which the same terminal already has as another row of its own. */
-async function refuseSecondRows(
-  session: Session,
+function refuseSecondRows(
   resolved: readonly ResolvedChange[],
-  met: readonly ResolvedChange[],
+  linked: ReadonlyMap<ResolvedChange, readonly string[]>,
+  byOwnKey: ReadonlySet<ResolvedChange>,
   rejections: Rejections,
-): Promise<void> {
-  if (met.length === 0) return;
+): void {
+  if (linked.size === 0) return;
   const own = (change: ResolvedChange) => `${change.terminal}\0${centralRow(change.table, change.id)}`;
   const deleted = new Set(resolved.filter(({ kind }) => kind === 'delete').map(own));
-  const linked = await identitiesOf(session, met);
   const first = new Map<string, string>();
-  const linkedTo = new Map(met.map((change, index) => [change, linked[index] ?? []]));
   for (const change of resolved) {
     if (change.kind !== 'insert' && change.kind !== 'offer') continue;
     const { identity } = change.incoming.change.row;
     const row = own(change);
-    const others = linkedTo.get(change) ?? [];
+    const others = byOwnKey.has(change) ? [] : (linked.get(change) ?? []);
     const earlier = first.get(row) ?? identity;
     first.set(row, earlier);
     if (deleted.has(row) || ![...others, earlier].some((other) => other !== identity)) continue;

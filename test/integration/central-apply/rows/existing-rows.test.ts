@@ -117,4 +117,21 @@ describe('rows that are there already', () => {
     );
     expect(result).toMatchObject({ outcome: 'merged', id: '["S1","footer"]', image: { value: 'office' } });
   });
+
+  test('a row that the centre deleted and made anew is met by the till’s own new one of that key', async () => {
+    const till = await centre.newTill();
+    const values = (value: string) => ({ name: 'motto', value, updated_at: iso(NOW - 1_000) });
+    const office = "VALUES ('S1', 'motto', 'office', now())";
+    await centre.sendForResults(till, insert('settings', 'first', values('mine')));
+    await centre.pool.query(`DELETE FROM settings WHERE name = 'motto'`);
+    await centre.pool.query(`INSERT INTO settings (store_id, name, value, updated_at) ${office}`);
+    const [result] = await centre.sendForResults(till, insert('settings', 'second', values('mine again')));
+    expect(result).toMatchObject({ outcome: 'merged', id: '["S1","motto"]', image: { value: 'office' } });
+    expect(
+      await centre.all(
+        `SELECT identity FROM payflow_sync.link WHERE terminal_id = $1 AND central_id = '["S1","motto"]'`,
+        [till.terminal],
+      ),
+    ).toEqual([{ identity: 'second' }]);
+  });
 });
