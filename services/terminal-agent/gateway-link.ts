@@ -176,16 +176,16 @@ export class GatewayLink implements Service {
 
   #sendStatus(socket: Socket): () => void {
     let sent = '';
-    let sentAtMs = 0;
+    let sentAtMs = -Infinity;
     const look = (force: boolean) => {
       if (!socket.connected) return;
       try {
         const status = this.#options.agent.status();
         const text = JSON.stringify(status);
-        if (!force && text === sent && Date.now() - sentAtMs < REPORT_MS) return;
+        if (!force && text === sent && performance.now() - sentAtMs < REPORT_MS) return;
         socket.emit(AGENT_STATUS_EVENT, status);
         sent = text;
-        sentAtMs = Date.now();
+        sentAtMs = performance.now();
       } catch (thrown) {
         const error = asPayflowError(thrown);
         this.#options.log.warn({ code: error.code, err: error }, 'the status could not be read');

@@ -193,7 +193,9 @@ export class Publisher implements Service {
     const unit = agentFile.holding(open.seq);
     if (unit === undefined || unit.publishedAtMs === null) return undefined;
     const waitMs = Math.min(MAX_RESEND_MS, resendAfterMs * 2 ** Math.max(0, unit.publications - 1));
-    return unit.publishedAtMs + waitMs <= this.#now() ? unit : undefined;
+    const sinceMs = this.#now() - unit.publishedAtMs;
+    // Published in the future: the till's clock was set back since, and nobody knows how long ago that was.
+    return sinceMs < 0 || sinceMs >= waitMs ? unit : undefined;
   }
 
   #oldestOpen(): { seq: number; capturedAtMs: number } | undefined {

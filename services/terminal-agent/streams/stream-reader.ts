@@ -68,7 +68,7 @@ export class StreamReader implements Service {
 
   /** @returns where to read; decides whether what is stored still holds */
   async startOffset(signal: AbortSignal): Promise<number> {
-    const { apply, eventLog, stream, log, horizonDays, now = Date.now } = this.#options;
+    const { apply, eventLog, stream, log, horizonDays } = this.#options;
     const stored = apply.resume(stream.topic);
     const { first, end } = await eventLog.offsets(stream);
     const state = apply.checkpoints.stream(stream.topic);
@@ -80,7 +80,7 @@ export class StreamReader implements Service {
           end,
           streamId: await eventLog.streamId(stream),
           lastRead: await recordAt(eventLog, stream, { offset: stored - 1, signal }),
-          nowMs: now(),
+          nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays * DAY_MS,
         });
     apply.setCatchUpEnd(stream.topic, end);
@@ -93,6 +93,17 @@ export class StreamReader implements Service {
       return first;
     }
     return Math.max(first, stored);
+  }
+
+  /**
+   * By the till's clock, or the log's where that is ahead: a till whose clock was set back does not know how long
+   * it was away.
+   */
+  async #nowMs({ stored, end }: { stored: number; end: number }, signal: AbortSignal): Promise<number> {
+    const { eventLog, stream, now = Date.now } = this.#options;
+    if (end <= stored) return now();
+    const newest = await recordAt(eventLog, stream, { offset: end - 1, signal });
+    return Math.max(now(), newest?.timestampMs ?? 0);
   }
 
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {

@@ -71,11 +71,13 @@ export class TillDatabase {
 
   private constructor(db: SqliteDatabase, lock: AgentLock, options: TillDatabaseOptions) {
     this.db = db;
-    this.gate = new WriteGate({ now: options.now ?? Date.now });
+    // Only spans are measured: a till's clock that is set back must not make us wait for hours.
+    const now = options.now ?? (() => performance.now());
+    this.gate = new WriteGate({ now });
     this.#lock = lock;
     this.#log = options.log;
     const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
-    this.#watch = new FileWatch(db.name, { isWal, now: options.now ?? Date.now });
+    this.#watch = new FileWatch(db.name, { isWal, now });
     this.terminalId = options.terminalId;
     this.incarnation = options.incarnation;
     this.#versions = {

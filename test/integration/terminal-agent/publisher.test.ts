@@ -63,6 +63,16 @@ describe('until it is settled', () => {
     expect(t.publisher.settledSeq).toBe(10);
   });
 
+  it('it goes up again when the till’s clock was set back since', async () => {
+    const t = await till();
+    sell(t, 1);
+    await t.pull();
+    t.clock.now -= 400 * 86_400_000;
+    await t.pull();
+    await t.pull();
+    expect((await t.units()).map(({ number }) => number)).toEqual([1, 1]);
+  });
+
   it('everything unsettled goes up again when asked', async () => {
     const t = await till();
     for (const n of [1, 2, 3]) {

@@ -1,4 +1,5 @@
 /** What may be known of a row besides its image while its stream is read again: nothing of it may outlive the row. */
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { Valve } from '../../../services/terminal-agent/pulse.ts';
@@ -98,27 +99,43 @@ describe('a row that a stream, read again, still names', () => {
 
 describe('a stream that is read from its beginning for another reason', () => {
   const DAY_MS = 86_400_000;
+  const end = 5;
 
-  it('is swept all the same when the till was away for longer than deletes are kept', async () => {
-    const { catalog, test, apply } = till.shop;
-    await till.shop.toCatalog(catalog.commit(100, catalog.row('products', 1, plainProduct('A'))));
-    const reader = new StreamReader({
-      till: test.till,
-      apply,
+  /** Of a stream whose last record is this old, on a till with such a clock. */
+  function reader({ newestMs, now }: { newestMs: number; now: () => number }): StreamReader {
+    const newest = { offset: end - 1, key: null, value: null, headers: {}, timestampMs: newestMs };
+    return new StreamReader({
+      till: till.shop.test.till,
+      apply: till.shop.apply,
       eventLog: {
-        offsets: () => Promise.resolve({ first: 0, end: 5 }),
+        offsets: () => Promise.resolve({ first: 0, end }),
         streamId: () => Promise.resolve(undefined),
+        read: () => Readable.from([[newest]]),
       } as unknown as EventLog,
       stream: { topic: CATALOG, partition: 0 },
       valve: new Valve({ always: true }),
       horizonDays: 14,
       freeMb: 0,
       log: silentLog,
-      now: () => Date.now() + 20 * DAY_MS,
+      now,
     });
-    // Its app got a new column meanwhile.
-    apply.checkpoints.rewindAll();
-    expect(await reader.startOffset(new AbortController().signal)).toBe(0);
-    expect(till.shop.rows('SELECT central_id FROM sync_unseen')).toEqual([{ central_id: '1' }]);
-  });
+  }
+
+  it.each([
+    ['by its own clock', { newestMs: Date.now(), now: () => Date.now() + 20 * DAY_MS }],
+    [
+      'by the log’s, its own having been set back',
+      { newestMs: Date.now() + 20 * DAY_MS, now: () => Date.now() - DAY_MS },
+    ],
+  ])(
+    'is swept all the same when the till was away for longer than deletes are kept, %s',
+    async (_, times) => {
+      const { catalog, apply } = till.shop;
+      await till.shop.toCatalog(catalog.commit(100, catalog.row('products', 1, plainProduct('A'))));
+      // Its app got a new column meanwhile.
+      apply.checkpoints.rewindAll();
+      expect(await reader(times).startOffset(new AbortController().signal)).toBe(0);
+      expect(till.shop.rows('SELECT central_id FROM sync_unseen')).toEqual([{ central_id: '1' }]);
+    },
+  );
 });

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WriteGate } from '../../../../services/terminal-agent/till/write-gate.ts';
+import { openTestTill } from '../../../support/till.ts';
 
 describe('the write gate', () => {
   const gateAt = () => {
@@ -31,5 +32,25 @@ describe('the write gate', () => {
     clock.now += 1001;
     gate.committed();
     expect(gate.waitMs()).toBe(0);
+  });
+
+  it('of a till file does not wait longer when the clock is set back', () => {
+    let setBackMs = 0;
+    const atStart = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => atStart - setBackMs);
+    const test = openTestTill({
+      schema: 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)',
+      mapping: 'version: 1\ntables: {t: {scope: global}}',
+    });
+    const { gate } = test.till;
+    gate.appWrote();
+    gate.committed();
+    setBackMs = 3_600_000;
+    try {
+      expect(gate.waitMs()).toBeLessThanOrEqual(250);
+    } finally {
+      clock.mockRestore();
+      test.close();
+    }
   });
 });
