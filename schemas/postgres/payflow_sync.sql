@@ -87,6 +87,8 @@ CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
   applied_at  timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (terminal_id, incarnation, unit)
 );
+-- Of the unit: the same number with another one comes from another copy of the till's file.
+ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS hash bytea;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
 
 -- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row

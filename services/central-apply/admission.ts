@@ -15,6 +15,8 @@ export interface TerminalState {
   lastUnit: number;
   lastSeq: number;
   chainHash: Buffer;
+  /** Of earlier units, by number, as far as their evidence is kept and somebody asked. */
+  readonly hashes: Map<number, Buffer>;
   /** JSON as in payflow_sync.progress. */
   exceptions: string;
 }
@@ -46,7 +48,8 @@ export function admit(state: TerminalState, record: UnitRecord): Admission {
   let duplicates = 0;
   for (const unit of record.units) {
     if (unit.number <= state.lastUnit) {
-      if (unit.number === state.lastUnit && !unit.hash.equals(state.chainHash)) {
+      const known = unit.number === state.lastUnit ? state.chainHash : state.hashes.get(unit.number);
+      if (known !== undefined && !unit.hash.equals(known)) {
         return fenced(state, apply, duplicates, `unit ${unit.number} came again with other contents`);
       }
       duplicates += 1;
@@ -61,6 +64,7 @@ export function admit(state: TerminalState, record: UnitRecord): Admission {
     state.lastUnit = unit.number;
     state.lastSeq = unit.lastSeq;
     state.chainHash = unit.hash;
+    state.hashes.set(unit.number, unit.hash);
   }
   return { apply, duplicates, hold: null, fence: null };
 }

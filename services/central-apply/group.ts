@@ -13,6 +13,7 @@ import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from '
 import {
   fenceTerminals,
   lockProgress,
+  recallHashes,
   saveConsumed,
   saveProgress,
   saveRefused,
@@ -133,6 +134,11 @@ async function admitAll(
   }
   const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
   if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
+  await recallHashes(
+    session,
+    states,
+    records.map(({ record }) => record),
+  );
   const units: IncomingUnit[] = [];
   const held: Held[] = [];
   const fenced: string[] = [];

@@ -1,5 +1,5 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
-import { FIRST_PREVIOUS_HASH } from '../shared/records/unit-record.ts';
+import { FIRST_PREVIOUS_HASH, type UnitRecord } from '../shared/records/unit-record.ts';
 import type { TerminalState, TerminalStatus } from './admission.ts';
 import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
 
@@ -66,8 +66,40 @@ function stateOf(row: TextRow): TerminalState {
     lastUnit: Number(lastUnit),
     lastSeq: Number(lastSeq),
     chainHash: Buffer.from(chainHash ?? '', 'hex'),
+    hashes: new Map(),
     exceptions: exceptions ?? '[]',
   };
+}
+
+/**
+ * Tells the states the hashes of units that came before and come again: a clone of a till's file goes on with
+ * numbers that its original has used since.
+ */
+export async function recallHashes(
+  session: Session,
+  states: ReadonlyMap<string, TerminalState>,
+  records: readonly UnitRecord[],
+): Promise<void> {
+  const again = records.flatMap(({ terminal, incarnation, units }) => {
+    const state = states.get(terminal);
+    if (state?.incarnation !== incarnation) return [];
+    return units.filter(({ number }) => number < state.lastUnit).map(({ number }) => ({ state, number }));
+  });
+  if (again.length === 0) return;
+  const rows = await session.rows(
+    `SELECT v.n, encode(o.hash, 'hex') FROM ${unnest(3, { ordinality: true })}
+       JOIN payflow_sync.outcome o
+         ON o.terminal_id = v.c0 AND o.incarnation = v.c1 AND o.unit = v.c2::bigint AND o.hash IS NOT NULL`,
+    [
+      textArray(again.map(({ state }) => state.terminal)),
+      textArray(again.map(({ state }) => state.incarnation)),
+      textArray(again.map(({ number }) => String(number))),
+    ],
+  );
+  for (const [n, hash] of rows) {
+    const asked = again[Number(n) - 1];
+    asked?.state.hashes.set(asked.number, Buffer.from(hash ?? '', 'hex'));
+  }
 }
 
 export async function saveProgress(session: Session, states: readonly TerminalState[]): Promise<void> {

@@ -27,13 +27,14 @@ export async function writeOutcomes(
   const units = [...entries];
   if (units.length === 0) return;
   await session.rows(
-    `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3 FROM ${unnest(4)}`,
+    `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries, hash)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}`,
     [
       textArray(units.map(([unit]) => unit.terminal)),
       textArray(units.map(([unit]) => unit.incarnation)),
       textArray(units.map(([{ unit }]) => String(unit.number))),
       textArray(units.map(([, list]) => JSON.stringify(list.map(entryJson)))),
+      textArray(units.map(([{ unit }]) => unit.hash.toString('hex'))),
     ],
   );
 }

@@ -54,6 +54,25 @@ test('any record, any number of times, in any order: every sale is there exactly
   }
 });
 
+test('a clone that uses a number its original has left behind is fenced, and what it sold is kept', async () => {
+  const apply = applierOn(centre.pool);
+  const till = await centre.newTill();
+  const units = ['1', '2', '3'].map((name) => till.unit(...sale(name)));
+  const original = till.stored(centre.nextOffset(), units);
+  await apply.applyRecords(0, [original]);
+  await apply.applyRecords(0, [original]);
+  const statusOf = () =>
+    centre.one('SELECT status FROM payflow_sync.terminal WHERE terminal_id = $1', [till.terminal]);
+  expect(await statusOf()).toMatchObject({ status: 'enrolled' });
+  const cloned = units.slice(1, 2).map((unit) => ({ ...unit, hash: Buffer.alloc(32, 1) }));
+  await apply.applyRecords(0, [till.stored(centre.nextOffset(), cloned)]);
+  expect(await statusOf()).toMatchObject({ status: 'fenced' });
+  expect(
+    await centre.all('SELECT unit, reason FROM payflow_sync.held WHERE terminal_id = $1', [till.terminal]),
+  ).toEqual([{ unit: '2', reason: 'fenced' }]);
+  expect(await soldBy(till)).toEqual([3, 3, '3.30']);
+});
+
 /** A proxy that lets COMMIT through and then hangs up before the reply. */
 async function hangUpAfterCommit(url: string) {
   const { hostname, port } = new URL(url);

@@ -42,6 +42,7 @@ const state = (): TerminalState => ({
   lastUnit: 0,
   lastSeq: 0,
   chainHash: FIRST_PREVIOUS_HASH,
+  hashes: new Map(),
   exceptions: '[]',
 });
 
@@ -76,6 +77,15 @@ describe('a terminal is fenced', () => {
     expect(hold).toBe('fenced');
     expect(fence).toContain('unit 2');
     expect(admit(at, record([3]))).toMatchObject({ apply: [], hold: 'fenced', fence: null });
+  });
+
+  test('also where that number is not the last one', () => {
+    const at = state();
+    admit(at, record([1, 2, 3]));
+    expect(admit(at, record([1, 2]))).toMatchObject({ duplicates: 2, fence: null });
+    const { apply, hold, fence } = admit(at, { ...record([]), units: [unit(2, 'other')] });
+    expect({ apply, hold }).toEqual({ apply: [], hold: 'fenced' });
+    expect(fence).toContain('unit 2');
   });
 
   test('by a unit that does not follow', () => {
