@@ -86,7 +86,6 @@ export class TerminalAgent implements Service, LinkedAgent {
         terminalId: identity.terminalId,
         incarnation: this.#agentFile.incarnation,
         log,
-        now,
       });
     } catch (error) {
       this.#agentFile.close();

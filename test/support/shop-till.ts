@@ -109,7 +109,7 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     schema: options.schema ?? SHOP_SCHEMA,
     mapping: options.mapping ?? SHOP_MAPPING,
     incarnation: INCARNATION,
-    now: () => (clockMs += 60_000),
+    elapsedMs: () => (clockMs += 60_000),
     ...options,
   });
   const schemas = new TestSchemas(SHOP_CENTRAL);

@@ -25,7 +25,7 @@ export interface TestTillOptions {
   readonly mapping: string;
   readonly journalMode?: 'wal' | 'delete';
   readonly incarnation?: string;
-  readonly now?: () => number;
+  readonly elapsedMs?: () => number;
 }
 
 export function openTestTill(options: TestTillOptions): TestTill {
@@ -41,7 +41,7 @@ export function openTestTill(options: TestTillOptions): TestTill {
       terminalId: 'T1',
       incarnation: options.incarnation ?? 'incarnation-1',
       log: silentLog,
-      ...(options.now === undefined ? {} : { now: options.now }),
+      ...(options.elapsedMs === undefined ? {} : { elapsedMs: options.elapsedMs }),
     });
   let till = open();
   return {

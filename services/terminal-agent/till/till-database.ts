@@ -34,8 +34,8 @@ export interface TillDatabaseOptions {
   /** Of the agent file; see agent-file.ts. */
   readonly incarnation: string;
   readonly log: Logger;
-  /** ms; for the write gate. */
-  readonly now?: () => number;
+  /** Only spans of it count: a till's wall clock that is set back would make us wait for hours. */
+  readonly elapsedMs?: () => number;
 }
 
 /**
@@ -71,8 +71,7 @@ export class TillDatabase {
 
   private constructor(db: SqliteDatabase, lock: AgentLock, options: TillDatabaseOptions) {
     this.db = db;
-    // Only spans are measured: a till's clock that is set back must not make us wait for hours.
-    const now = options.now ?? (() => performance.now());
+    const now = options.elapsedMs ?? (() => performance.now());
     this.gate = new WriteGate({ now });
     this.#lock = lock;
     this.#log = options.log;

@@ -79,7 +79,7 @@ export class ModelTill {
       incarnation: agentFile.incarnation,
       log: silent,
       // Far apart, so that the write gate never makes a step wait.
-      now: monotonicMinutes(),
+      elapsedMs: monotonicMinutes(),
     });
     const apply = new TillApply({
       till,

@@ -45,6 +45,20 @@ describe('a running agent', () => {
     });
   });
 
+  it('takes what comes at once although its clock was set back and its app is selling', async () => {
+    let nowMs = Date.now();
+    till = await AgentTill.start({ now: () => nowMs });
+    const { catalog } = till;
+    const here = (name: string) => till.rows(`SELECT 1 FROM products WHERE name = '${name}'`).length === 1;
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', 'first'))));
+    await till.until('the first row', () => here('first'));
+    nowMs -= 3_600_000;
+    till.app.exec(`INSERT INTO orders (number, total) VALUES ('n1', 5.25)`);
+    await till.until('the sale is published', async () => (await till.published()).length === 1);
+    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', 'second'))));
+    await till.until('the second row', () => here('second'));
+  });
+
   it('tries ever less often while the disk has no room for what came', async () => {
     const waits: number[] = [];
     const log = pino(
