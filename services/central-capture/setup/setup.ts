@@ -125,13 +125,21 @@ async function readContext(options: SetupOptions, client: PoolClient): Promise<S
 async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
   const sql = await readFile(schemaFile('postgres', 'payflow_sync.sql'), 'utf8');
   const wanted = [...sql.matchAll(/^CREATE TABLE IF NOT EXISTS (payflow_sync\.\w+)/gm)].map((m) => m[1]);
-  const { rows } = await client.query<{ name: string }>(
+  const { rows: tables } = await client.query<{ name: string }>(
     'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
     [wanted],
   );
-  if (hasSchema && rows.length === 0) return [];
-  const what = `tables ${rows.map((row) => row.name).join(', ')}`;
-  return [{ what, mend: async () => void (await client.query(sql)) }];
+  // What an earlier version made lacks what was added since.
+  const added = [...sql.matchAll(/^ALTER TABLE (payflow_sync\.\w+) ADD COLUMN IF NOT EXISTS (\w+)/gm)];
+  const { rows: columns } = await client.query<{ name: string }>(
+    `SELECT t.name || '.' || t.col AS name FROM unnest($1::text[], $2::text[]) AS t (name, col)
+      WHERE to_regclass(t.name) IS NOT NULL
+        AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(t.name) AND attname = t.col)`,
+    [added.map((m) => m[1]), added.map((m) => m[2])],
+  );
+  const missing = [...tables, ...columns].map(({ name }) => name);
+  if (hasSchema && missing.length === 0) return [];
+  return [{ what: `tables ${missing.join(', ')}`, mend: async () => void (await client.query(sql)) }];
 }
 
 async function topicTodos(context: SetupContext): Promise<Todo[]> {

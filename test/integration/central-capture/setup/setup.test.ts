@@ -82,6 +82,14 @@ describe('setup of the centre', () => {
     expect(said[0]).toMatch(/ waits for a transaction to end: process \d+ \(forgotten\), open for \d+ s$/);
   });
 
+  it('adds the columns that an earlier version did not make', async () => {
+    await setupCentre(options());
+    await site.pool.query('ALTER TABLE payflow_sync.outcome DROP COLUMN hash');
+    expect(await checkCentre(options())).toEqual(['tables payflow_sync.outcome.hash']);
+    await setupCentre(options());
+    expect(await checkCentre(options())).toEqual([]);
+  });
+
   it('names the mapped tables that have no primary key', async () => {
     await site.pool.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
     await expect(setupCentre(options())).rejects.toMatchObject({
