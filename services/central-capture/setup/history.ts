@@ -31,6 +31,8 @@ export async function requireSameServer(client: Pool | PoolClient): Promise<void
 export async function historyTodos(context: SetupContext): Promise<Todo[]> {
   const { client, hasSchema } = context;
   if (!hasSchema) return [{ what: 'note of the server', mend: () => rememberServer(client) }];
+  // Before the WAL's end: capture may be at work, and what it sends meanwhile is not ahead of anything.
+  const newest = await newestSent(context);
   const { rows } = await client.query<{ known: string | null; now: string; epoch: number; end: string }>(
     `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'server') AS known, (${SERVER_IDENTITY_SQL}) AS now,
             coalesce((SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch'), 1) AS epoch,
@@ -38,7 +40,6 @@ export async function historyTodos(context: SetupContext): Promise<Todo[]> {
   );
   const [server] = rows;
   if (server === undefined) return [];
-  const newest = await newestSent(context);
   const isAhead =
     newest.epoch > server.epoch || (newest.epoch === server.epoch && newest.lsn > parseLsn(server.end));
   const isOther = server.known !== null && server.known !== server.now;

@@ -2,7 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedPostgres } from '../../../../services/shared/database/embedded-postgres.ts';
 import { slotName } from '../../../../services/shared/database/slot-names.ts';
-import { CaptureSite, type RunningCapture } from '../../../support/capture-site.ts';
+import { setupCentre } from '../../../../services/central-capture/setup/setup.ts';
+import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
+import { CaptureSite, SHOP_MAPPING, type RunningCapture } from '../../../support/capture-site.ts';
+import { wrappedLog } from '../../../support/wrapped-log.ts';
 
 describe('another history', () => {
   let site: CaptureSite;
@@ -71,6 +74,20 @@ describe('another history', () => {
     await site.seeded();
     await site.acknowledged();
     expect(await sentUnder(8)).toEqual(['1', '2']);
+  });
+
+  it('what capture sends while setup looks at the streams is not ahead of the database', async () => {
+    const eventLog = wrappedLog(site.eventLog, {
+      offsets: async (stream) => {
+        await site.pool.query(`UPDATE products SET shelf = coalesce(shelf, 0) + 1`);
+        await site.acknowledged();
+        return site.eventLog.offsets(stream);
+      },
+    });
+    const { pool, prefix } = site;
+    const mapping = parseMapping(SHOP_MAPPING);
+    const again = await setupCentre({ pool, prefix, mapping, eventLog, horizonDays: 14, upPartitions: 2 });
+    expect(again).toMatchObject({ epoch: 1, changes: [] });
   });
 
   it('streams that are ahead of the database are enough to know it', async () => {
