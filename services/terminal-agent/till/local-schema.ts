@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS sync_outbox (
 CREATE INDEX IF NOT EXISTS sync_outbox_open ON sync_outbox (table_name, row_key) WHERE outcome IS NULL;
 -- Answers which row a key meant at an earlier seq; costs a sale nothing.
 CREATE INDEX IF NOT EXISTS sync_outbox_gone ON sync_outbox (table_name, row_key) WHERE op IN ('d', 'k');
+-- Answers which keys rows had before; as cheap.
+CREATE INDEX IF NOT EXISTS sync_outbox_moved ON sync_outbox (table_name) WHERE op = 'k';
 
 -- Identities of rows whose identity column does not say it: minted where a row brings no UUID of its own, or
 -- pinned where the app changed it. Comes before the column; removed with the row.

@@ -131,7 +131,8 @@ function afterReplace(t: TriggerSql): Trigger {
   const oldValues = t.mapped.map((column) => quoteName(`old_${column}`));
   const newValues = t.mapped.map((column) => quoteName(`new_${column}`));
   const known = `EXISTS (SELECT 1 FROM ${t.evicted} AS e WHERE e.state = 1 AND (e.central_id IS NOT NULL
-      OR EXISTS (SELECT 1 FROM sync_outbox WHERE table_name = ${t.name} AND row_key = e.row_key AND outcome IS NULL)))`;
+      OR EXISTS (SELECT 1 FROM sync_outbox WHERE table_name = ${t.name} AND row_key = e.row_key AND outcome IS NULL)
+      OR ${t.sentByFormerKey('e.identity')}))`;
   const changed = `NOT EXISTS (SELECT 1 FROM ${t.evicted} AS e WHERE e.state = 1 AND NOT (${t.differs('e', 'NEW', 'old_')}))
       OR NOT ${known}`;
   return t.trigger(

@@ -164,6 +164,15 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
       `UPDATE ${syncRow} SET row_key = ${to} WHERE row_key = ${from} AND ${moved}`,
     ],
 
+    /**
+     * SQL: a row is on its way to the centre under a key that it had before the app changed it. Only a replaced
+     * row without a link and without unsettled entries by its key is asked, and only key changes are read.
+     */
+    sentByFormerKey: (identity: string) => `EXISTS (SELECT 1 FROM sync_outbox AS k
+      CROSS JOIN sync_outbox AS o ON o.table_name = ${name} AND o.row_key = k.row_key AND o.outcome IS NULL
+      CROSS JOIN ${syncChange} AS c ON c.seq = o.seq
+      WHERE k.table_name = ${name} AND k.op = 'k' AND c.identity = ${identity})`,
+
     /** A UUID of a deleted row that comes again is a new row; of a row kept under another one, that other. */
     retire: (row: string): string[] =>
       identityColumn === null

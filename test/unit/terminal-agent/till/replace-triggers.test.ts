@@ -1,6 +1,7 @@
 /** REPLACE on a till: what was removed in silence is recorded, what stayed the same row is an update. */
 import { describe, expect, it } from 'vitest';
 import { ITEMS, ITEMS_MAPPING, lastSeq, ops, UUID_A, useTill } from '../../../support/recording-till.ts';
+import { triggerSql } from '../../../../services/terminal-agent/till/trigger-sql.ts';
 import { recorded } from '../../../support/till.ts';
 
 const { items, till } = useTill();
@@ -135,5 +136,43 @@ describe('REPLACE', () => {
       ['c', 4],
       ['c', 5],
     ]);
+  });
+
+  it('of a row on its way to the centre whose key the app changed meanwhile is an update of that row', () => {
+    const t = till(`${ITEMS}; CREATE UNIQUE INDEX by_uuid ON items (local_id)`, ITEMS_MAPPING);
+    const insert = t.app.prepare(
+      'INSERT OR REPLACE INTO items (id, sku, name, local_id) VALUES (?, ?, ?, ?)',
+    );
+    insert.run(1, 'a', 'one', UUID_A);
+    insert.run(2, 'b', 'two', null);
+    const [a, b] = recorded(t.app).map(({ identity }) => identity);
+    t.app.exec(`UPDATE items SET id = id + 10; UPDATE items SET id = id + 10`);
+    const from = lastSeq(t);
+    insert.run(21, 'a', 'by its key', UUID_A);
+    insert.run(22, 'b', 'by its key too', null);
+    expect(recorded(t.app, from)).toMatchObject([
+      { op: 'u', key: 21, identity: a, old_name: 'one', new_name: 'by its key' },
+      { op: 'u', key: 22, identity: b, old_name: 'two', new_name: 'by its key too' },
+    ]);
+  });
+
+  it('of a row that moved, and that the centre refused, offers it again', () => {
+    const t = items();
+    t.app.exec(`INSERT INTO items (id, sku) VALUES (1, 'a'); UPDATE sync_outbox SET outcome = 'rejected';
+      UPDATE items SET id = 9; INSERT INTO items (id, sku) VALUES (1, 'another on its way')`);
+    const from = lastSeq(t);
+    t.app.exec(`REPLACE INTO items (id, sku) VALUES (9, 'b')`);
+    expect(ops(t, from)).toEqual([['c', 9]]);
+  });
+
+  it('looks for former keys among the key changes, not through the outbox', () => {
+    const t = items();
+    const table = t.till.binding.tables.get('items');
+    if (table === undefined) throw new Error('items is not bound');
+    const sql = triggerSql(table, []).sentByFormerKey(`'x'`);
+    const plan = t.till.db.prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN SELECT ${sql}`).all();
+    expect(plan.map(({ detail }) => detail).join('\n')).toMatch(
+      /sync_outbox_moved[^]*sync_outbox_open[^]*SEARCH c USING INTEGER PRIMARY KEY/,
+    );
   });
 });
