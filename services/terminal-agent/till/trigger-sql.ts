@@ -187,6 +187,14 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
   };
 }
 
+/** A row's identity is kept under its key from here on, whatever its columns say next. */
+export function pinStatements(t: TriggerSql, row: string): string[] {
+  const key = t.key(row);
+  const uuid = `INSERT INTO sync_identity (table_name, row_key, identity) SELECT ${t.name}, ${key}, ${row}.${t.identityColumn}
+      WHERE (${key}) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE ${t.isRow(key)})`;
+  return [t.mint(row), ...(t.identityColumn === null ? [] : [uuid])];
+}
+
 /** Keeps sync_status and sync_operation: `columns` are those of them that the triggers may write. */
 function statusSql(
   { local }: BoundTable,

@@ -13,11 +13,12 @@
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import { quoteName } from './local-schema.ts';
 import { displacedTrigger, replaceTriggers } from './replace-triggers.ts';
-import { NOW_MS_SQL, type Trigger, type TriggerSql, triggerSql } from './trigger-sql.ts';
+import { andNotSelfCascade, selfTrigger } from './self-references.ts';
+import { NOW_MS_SQL, pinStatements, type Trigger, type TriggerSql, triggerSql } from './trigger-sql.ts';
 
 /** Names of our triggers: `sync_<part>_<table>`. */
 export const TRIGGER_NAME =
-  /^sync_(pin|offer|gone|evict|displace|displaced|replace|delete|update|rekey|insert)_./;
+  /^sync_(pin|self|offer|gone|evict|displace|displaced|replace|delete|update|rekey|insert)_./;
 
 /**
  * The triggers of one table, in the order in which they must be created.
@@ -27,6 +28,7 @@ export function triggersOf(table: BoundTable, statusColumns: readonly string[]):
   const t = triggerSql(table, statusColumns);
   const triggers = [
     pinIdentity(t),
+    selfTrigger(t),
     offerUnknownRow(t),
     ...replaceTriggers(t),
     deleteTrigger(t),
@@ -63,7 +65,7 @@ function updateTrigger(t: TriggerSql): Trigger {
   return t.trigger(
     'update',
     `AFTER UPDATE ON ${t.table}`,
-    `${t.notSilent} AND (${t.differs('OLD', 'NEW')})`,
+    `${t.notSilent} AND (${t.differs('OLD', 'NEW')})${andNotSelfCascade(t)}`,
     [
       ...t.keyMove(from, to, t.identity('OLD'), moved),
       t.mint('NEW'),
@@ -103,16 +105,11 @@ function deleteTrigger(t: TriggerSql): Trigger {
 function pinIdentity(t: TriggerSql): Trigger | null {
   const column = t.identityColumn;
   if (column === null) return null;
-  const key = t.key('OLD');
   return t.trigger(
     'pin',
     `BEFORE UPDATE OF ${column} ON ${t.table}`,
     `${t.notSilent} AND OLD.${column} IS NOT NEW.${column} COLLATE BINARY`,
-    [
-      t.mint('OLD'),
-      `INSERT INTO sync_identity (table_name, row_key, identity) SELECT ${t.name}, ${key}, OLD.${column}
-      WHERE (${key}) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sync_identity WHERE ${t.isRow(key)})`,
-    ],
+    pinStatements(t, 'OLD'),
   );
 }
 
@@ -128,7 +125,7 @@ function offerUnknownRow(t: TriggerSql): Trigger | null {
   return t.trigger(
     'offer',
     `BEFORE UPDATE ON ${t.table}`,
-    `${t.notSilent} AND (${t.differs('OLD', 'NEW')}) AND ${unknown}`,
+    `${t.notSilent} AND (${t.differs('OLD', 'NEW')}) AND ${unknown}${andNotSelfCascade(t)}`,
     [
       t.mint('OLD'),
       t.outbox('r', key),
