@@ -29,10 +29,16 @@ const settings = (scope: 'SESSION' | 'LOCAL'): string =>
 export const SESSION_SQL = settings('SESSION');
 
 /**
+ * A process that hangs within a transaction holds rows that others need: the server ends it. Nothing of ours
+ * thinks nearly that long between two statements.
+ */
+const HUNG_MS = 15_000;
+
+/**
  * The settings again with each transaction, in the same round trip: behind a pooler in transaction mode two
  * transactions of one client run on different server sessions.
  */
-const BEGIN_SQL = `BEGIN; ${settings('LOCAL')}`;
+const BEGIN_SQL = `BEGIN; ${settings('LOCAL')}; SET LOCAL idle_in_transaction_session_timeout = ${HUNG_MS}`;
 
 export interface PoolOptions {
   readonly connectionString: string;
@@ -196,6 +202,9 @@ export function classifySqlState(sqlState: string): ErrorCode {
     case '57P01': // admin shutdown
     case '57P02': // crash shutdown
     case '57P03': // cannot connect now
+    case '57P05': // idle for too long
+    case '25P03': // idle in a transaction for too long
+    case '25P04': // too long a transaction
       return 'DB_UNREACHABLE';
     case '3D000': // no such database
       return 'CONFIG_INVALID';

@@ -1,5 +1,6 @@
 /** Several `payflow run apply` on one centre and one Kafka: they share out the partitions of the up stream. */
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type RunningKafka } from '../../../scripts/support/kafka.ts';
 import { until } from '../../../scripts/support/until.ts';
@@ -131,6 +132,31 @@ test('one that hangs is cut off, and does no harm when it wakes up', async () =>
   await sellEverywhere();
   hanging?.signal('SIGCONT');
   await sellEverywhere();
+  await shared(5, 5, 6);
+  await sellEverywhere();
+  await allThere();
+}, 120_000);
+
+test('one that hangs in the midst of a group lets go of the tills in it', async () => {
+  await shared(5, 5, 6);
+  const blocker = new pg.Client(centre.postgres.url);
+  await blocker.connect();
+  try {
+    await blocker.query('BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+    await sellEverywhere();
+    const inGroups = () =>
+      centre.all(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND application_name = 'payflow-apply'`,
+      );
+    await until(async () => (await inGroups()).length >= tills.length, 'a group of each till is under way');
+    processes.get('c')?.signal('SIGSTOP');
+  } finally {
+    await blocker.end();
+  }
+  await shared(8, 8);
+  await allThere();
+  processes.get('c')?.signal('SIGCONT');
   await shared(5, 5, 6);
   await sellEverywhere();
   await allThere();
