@@ -62,6 +62,16 @@ export class UnseenRows {
   }
 
   /**
+   * Inside a transaction, before a list is made: one that a reading is still striking rows off counts no more.
+   * The doubt outlives a crash on the way, whatever the stream looks like by then: nothing of it was ever read.
+   */
+  doubt(topic: string): void {
+    this.#db.prepare('DELETE FROM sync_reread WHERE topic = ?').run(topic);
+    this.#db.prepare('UPDATE sync_stream SET newest_record_ms = 1 WHERE topic = ?').run(topic);
+    this.#reading.delete(topic);
+  }
+
+  /**
    * Inside a transaction: throws away a piece of a list made before.
    * @param most rows
    * @returns whether there may be more

@@ -32,9 +32,10 @@ export class Reread {
     this.#parts = parts;
   }
 
-  /** Lists the rows. A crash on the way leaves the doubt as it was, and the list is made anew. */
+  /** Lists the rows. A crash on the way leaves the doubt, and the list is made anew. */
   async begin(topic: string, stream: StreamExtent, signal?: AbortSignal): Promise<void> {
     const { unseen, tablesIn } = this.#parts;
+    await this.#piece(() => unseen.doubt(topic), signal);
     while (await this.#piece(() => unseen.forget(topic, LISTED_AT_ONCE), signal));
     for (const table of tablesIn(topic)) {
       let after: string | null | undefined = '';

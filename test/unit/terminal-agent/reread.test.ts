@@ -157,4 +157,30 @@ describe('a stream that is read again from its beginning', () => {
     await till.readAgain(CATALOG, anew.records);
     expect(skus()).toEqual([]);
   });
+
+  it('that is doubted again amid its reading sweeps nothing by a list that was begun anew only', async () => {
+    const anew = await known();
+    anew.commit(200, anew.row('products', 1, plainProduct('A')), anew.row('products', 2, plainProduct('B')));
+    anew.commit(201, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
+    await till.shop.apply.rereads(CATALOG, { end: anew.records.length, whole: true });
+    await till.shop.toCatalog(anew.records.slice(0, 2));
+    const { till: file } = till.shop.test;
+    const stop = new AbortController();
+    let pieces = 0;
+    const write = file.write.bind(file);
+    vi.spyOn(file, 'write').mockImplementation((body) => {
+      pieces += 1;
+      const result = write(body);
+      // The old list is gone, and the rows are listed again; then the agent stops.
+      if (pieces === 4) stop.abort();
+      return result;
+    });
+    await till.shop.apply.rereads(CATALOG, { end: anew.records.length, whole: true }, stop.signal);
+    till.shop.restart();
+    expect(till.shop.rows('SELECT count(*) AS n FROM sync_unseen')).toEqual([{ n: 3 }]);
+    await till.shop.toCatalog(anew.records.slice(2));
+    expect(skus()).toEqual(['A', 'B', 'C']);
+    await till.readAgain(CATALOG, anew.records);
+    expect(skus()).toEqual(['A', 'B']);
+  });
 });
