@@ -31,6 +31,18 @@ CREATE TABLE IF NOT EXISTS payflow_sync.terminal (
   last_seen_at      timestamptz
 );
 
+-- Which store a till belonged to, by the number of its registration. A unit names the registration under which it
+-- was cut, and may only change rows of that store: a till that was moved still has the old store's sales to send.
+CREATE TABLE IF NOT EXISTS payflow_sync.registration (
+  terminal_id   text NOT NULL,
+  registration  integer NOT NULL,
+  store_id      text NOT NULL,
+  registered_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (terminal_id, registration)
+);
+-- The newest of them.
+ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS registration integer NOT NULL DEFAULT 1;
+
 -- Access tokens of people and programs.
 CREATE TABLE IF NOT EXISTS payflow_sync.token (
   token_id   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -63,6 +75,8 @@ CREATE TABLE IF NOT EXISTS payflow_sync.progress (
   exceptions  text NOT NULL DEFAULT '[]',
   updated_at  timestamptz NOT NULL DEFAULT now()
 );
+-- Of the newest unit applied: a later unit may not go back to an earlier registration.
+ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS registration integer NOT NULL DEFAULT 0;
 
 -- Till row ↔ central row. Travels down the terminal's store stream.
 CREATE TABLE IF NOT EXISTS payflow_sync.link (
@@ -127,11 +141,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.held (
   unit        bigint NOT NULL,
   part        integer NOT NULL,
   parts       integer NOT NULL,
-  reason      text NOT NULL CHECK (reason IN ('gap', 'part', 'fenced')),
+  reason      text NOT NULL,               -- HoldReason in central-apply/admission.ts
   record      bytea NOT NULL,              -- the record's value as it came
   held_at     timestamptz NOT NULL DEFAULT now(),
   UNIQUE (terminal_id, incarnation, unit, part)
 );
+ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_reason_check;
 
 -- Records whose signature failed: where, and how often. They touch no terminal's state.
 CREATE TABLE IF NOT EXISTS payflow_sync.refused_record (
@@ -178,6 +193,21 @@ CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (table_name, epoch)
 );
+
+-- What operators ask central-apply to do, since it is the only writer on behalf of tills: kept with who asked, when
+-- and why, and with what came of it. arguments and result: JSON, by kind.
+CREATE TABLE IF NOT EXISTS payflow_sync.operation (
+  operation_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  kind         text NOT NULL,
+  arguments    text NOT NULL,
+  requested_by text NOT NULL,
+  why          text,
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+  result       text,
+  finished_at  timestamptz
+);
+CREATE INDEX IF NOT EXISTS operation_waiting ON payflow_sync.operation (requested_at) WHERE state = 'waiting';
 
 -- Sync jobs of the gateway. result: JSON as GET /api/v1/sync/:jobId answers.
 CREATE TABLE IF NOT EXISTS payflow_sync.job (

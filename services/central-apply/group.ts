@@ -152,7 +152,15 @@ async function admitAll(
     const { terminal, storeId } = state;
     const trusted = record.databaseId === model.databaseId;
     for (const unit of admission.apply) {
-      units.push({ terminal, storeId, incarnation: record.incarnation, trusted, receivedAtMs, unit });
+      units.push({
+        terminal,
+        storeId,
+        incarnation: record.incarnation,
+        trusted,
+        receivedAtMs,
+        lentAuthority: false,
+        unit,
+      });
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {

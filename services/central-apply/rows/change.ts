@@ -13,6 +13,8 @@ export interface IncomingUnit {
   readonly trusted: boolean;
   /** When the log received it: no clock of a till may be later. */
   readonly receivedAtMs: number;
+  /** An operator who retries a refused part may lend it the right to change what a till may not. */
+  readonly lentAuthority: boolean;
   readonly unit: Unit;
 }
 
