@@ -13,6 +13,7 @@ import {
   addTotals,
   NO_TOTALS,
   parseTestArgs,
+  pathOf,
   runTotals,
   TEST_HELP,
   totalsLine,
@@ -121,7 +122,7 @@ async function runPart(part: Part, kafka: boolean, around: Surroundings): Promis
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
         ...(part === 'unit' ? ['--fileParallelism'] : []),
         ...(kafka ? [] : ['--exclude', `**/*${KAFKA_TESTS}`]),
-        `test/${part}/`,
+        pathOf(part),
       ],
       around,
     );
@@ -134,13 +135,13 @@ async function runPart(part: Part, kafka: boolean, around: Surroundings): Promis
 
 function sayUntested(parts: readonly Part[]): void {
   const files = parts
-    .flatMap((part) => filesUnder(join('test', part)))
+    .flatMap((part) => filesUnder(pathOf(part)))
     .filter((file) => file.endsWith(KAFKA_TESTS));
   say(`not tested, for want of a Kafka: ${files.length === 0 ? 'nothing' : files.sort().join(', ')}`);
 }
 
 function filesUnder(folder: string): string[] {
-  if (!existsSync(join(ROOT, folder))) return [];
+  if (folder.endsWith('.ts')) return [folder];
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
     join(folder, file),
   );

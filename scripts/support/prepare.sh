@@ -1,26 +1,23 @@
-# Sourced by scripts/payflow, scripts/demo and scripts/test with $root set: finds Node, and installs and builds
-# what is missing or older than its sources. Two that are started at once take turns by a lock. Where there is
+# Sourced by the scripts with $root set: finds or brings Node, and installs and builds what is missing or older than
+# its sources, with the time that each took. Two that are started at once take turns by a lock. Where there is
 # nothing to do it costs a few milliseconds. POSIX sh.
 
 say() {
   printf 'payflow: %s\n' "$1" >&2
 }
 
+# fail CODE TEXT: exit 2 for a wrong call, else 3.
 fail() {
   printf '[%s] %s\n' "$1" "$2" >&2
+  [ "$1" = USAGE ] && exit 2
   exit 3
 }
 
-# Sets $node and $major.
-find_node() {
-  for node in node nodejs; do
-    major=$("$node" --version 2>/dev/null) || continue
-    major=${major#v}
-    major=${major%%.*}
-    [ "$major" -ge 20 ] && return
-  done
-  fail NODE_MISSING 'Node.js 20 or newer is needed. Install it from https://nodejs.org or with nvm.'
+seconds_since() {
+  echo $(($(date +%s) - $1))
 }
+
+. "$root/scripts/support/node.sh"
 
 # The lock is a symbolic link that names its owner: made in one step, so it never stands without an owner.
 lock() {
@@ -49,9 +46,9 @@ unlock() {
   trap - EXIT INT TERM
 }
 
-# What the installed packages depend on: the lock file and, for compiled ones, the Node version.
+# What the installed packages depend on: the lock file alone, since none of them is compiled for one Node.
 wanted_packages() {
-  printf '%s node %s\n' "$(cksum <"$root/package-lock.json")" "$major"
+  cksum <"$root/package-lock.json"
 }
 
 is_installed() {
@@ -62,24 +59,16 @@ is_installed() {
 install_packages() {
   command -v npm >/dev/null 2>&1 || fail NODE_MISSING 'npm is needed. It comes with Node.js from https://nodejs.org.'
   how=ci
-  if [ -d "$root/node_modules" ]; then
-    case $(cat "$root/node_modules/.payflow-installed" 2>/dev/null) in
-    *" node $major" | '') how='install --no-save' ;;
-    esac
-  fi
-  # Compiled packages need Node's headers: those beside Node, where they are, save a download.
-  prefix=$("$node" -p 'path.resolve(process.execPath, "../..")')
-  if [ -z "${npm_config_nodedir:-}" ] && [ -f "$prefix/include/node/node.h" ]; then
-    npm_config_nodedir=$prefix
-    export npm_config_nodedir
-  fi
-  say "installing packages (npm $how); the first time this takes a minute or more"
+  [ -d "$root/node_modules" ] && how='install --no-save'
+  say "installing packages (npm $how)"
+  started=$(date +%s)
   # shellcheck disable=SC2086
   (cd "$root" && npm $how --include=dev --no-audit --no-fund >.cache/install.log 2>&1) || {
     tail -n 20 "$root/.cache/install.log" >&2
     fail INSTALL_FAILED "npm $how failed. The whole log is $root/.cache/install.log."
   }
   wanted_packages >"$root/node_modules/.payflow-installed"
+  say "packages installed in $(seconds_since "$started") s"
 }
 
 is_built() {
@@ -88,13 +77,14 @@ is_built() {
 }
 
 build() {
-  say 'building (tsc)'
+  started=$(date +%s)
   mkdir -p "$root/dist"
   # Taken before, so that what is edited during the build counts as newer.
   : >"$root/dist/.building"
   if (cd "$root" && "$node" node_modules/typescript/bin/tsc -p tsconfig.json --incremental \
     --tsBuildInfoFile dist/.tsbuildinfo >.cache/build.log 2>&1); then
     mv "$root/dist/.building" "$root/dist/.built"
+    say "built in $(seconds_since "$started") s"
   elif [ "$1" = strict ]; then
     tail -n 20 "$root/.cache/build.log" >&2
     fail BUILD_FAILED "tsc found errors. The whole list is $root/.cache/build.log."

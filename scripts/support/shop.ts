@@ -67,6 +67,7 @@ export class Cashier {
   readonly terminalId: string;
   readonly db: Database.Database;
   readonly #random: () => number;
+  readonly #statements = new Map<string, Database.Statement>();
   #number = 0;
 
   /** @param random 0 ≤ random() < 1; a seeded one makes the same sales again */
@@ -95,55 +96,55 @@ export class Cashier {
       quantity: 1 + Math.floor(this.#random() * 3),
     }));
     const totalCents = items.reduce((sum, item) => sum + Math.round(item.price * 100) * item.quantity, 0);
-    const order = this.db
-      .prepare(
-        `INSERT INTO orders (local_id, order_number, cashier_id, status, subtotal, total, sold_at)
+    const order = this.#statement(
+      `INSERT INTO orders (local_id, order_number, cashier_id, status, subtotal, total, sold_at)
          VALUES (?, ?, (SELECT min(id) FROM users), 'completed', ?, ?, ?)`,
-      )
-      .run(randomUUID(), orderNumber, totalCents / 100, totalCents / 100, soldAt).lastInsertRowid;
+    ).run(randomUUID(), orderNumber, totalCents / 100, totalCents / 100, soldAt).lastInsertRowid;
     items.forEach((item, index) => {
-      this.db
-        .prepare(
-          `INSERT INTO order_items (local_id, order_id, product_id, line_number, quantity, unit_price, line_total)
+      this.#statement(
+        `INSERT INTO order_items (local_id, order_id, product_id, line_number, quantity, unit_price, line_total)
            VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        )
-        .run(
-          randomUUID(),
-          order,
-          item.id,
-          index + 1,
-          item.quantity,
-          item.price,
-          (Math.round(item.price * 100) * item.quantity) / 100,
-        );
+      ).run(
+        randomUUID(),
+        order,
+        item.id,
+        index + 1,
+        item.quantity,
+        item.price,
+        (Math.round(item.price * 100) * item.quantity) / 100,
+      );
       if (moveStock) {
-        this.db
-          .prepare(
-            `INSERT INTO inventory_transactions (local_id, product_id, order_id, kind, quantity) VALUES (?, ?, ?, 'sale', ?)`,
-          )
-          .run(randomUUID(), item.id, order, -item.quantity);
+        this.#statement(
+          `INSERT INTO inventory_transactions (local_id, product_id, order_id, kind, quantity) VALUES (?, ?, ?, 'sale', ?)`,
+        ).run(randomUUID(), item.id, order, -item.quantity);
       }
     });
-    this.db
-      .prepare(
-        `INSERT INTO payments (local_id, order_id, method, amount_cents, paid_at) VALUES (?, ?, 'card', ?, ?)`,
-      )
-      .run(randomUUID(), order, totalCents, soldAt);
+    this.#statement(
+      `INSERT INTO payments (local_id, order_id, method, amount_cents, paid_at) VALUES (?, ?, 'card', ?, ?)`,
+    ).run(randomUUID(), order, totalCents, soldAt);
     return { orderNumber, totalCents };
   }
 
   #anyProduct(): ProductRow {
-    const found = this.db
-      .prepare<[number], ProductRow>(
-        `SELECT id, price FROM products WHERE id >= ? AND deleted_at IS NULL ORDER BY id LIMIT 1`,
-      )
-      .get(1 + Math.floor(this.#random() * this.#newestProduct()));
+    const found = this.#statement<ProductRow>(
+      `SELECT id, price FROM products WHERE id >= ? AND deleted_at IS NULL ORDER BY id LIMIT 1`,
+    ).get(1 + Math.floor(this.#random() * this.#newestProduct()));
     if (found === undefined) throw new Error(`till ${this.terminalId} has no product to sell`);
     return found;
   }
 
   #newestProduct(): number {
-    return this.db.prepare<[], number>('SELECT max(id) FROM products').pluck().get() ?? 0;
+    return this.#statement<number>('SELECT max(id) FROM products').pluck().get() ?? 0;
+  }
+
+  /** Made once each: a statement whose inserts fire triggers holds some 100 KB until a collection frees it. */
+  #statement<Row = unknown>(sql: string): Database.Statement<unknown[], Row> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement as Database.Statement<unknown[], Row>;
   }
 
   close(): void {

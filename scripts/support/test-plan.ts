@@ -3,8 +3,15 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { PayflowError } from '../../services/shared/errors.ts';
 
-export const PARTS = ['unit', 'integration', 'end-to-end'] as const;
-export type Part = (typeof PARTS)[number];
+const PARTS = ['unit', 'integration', 'end-to-end'] as const;
+/** What may differ from one Node to another: all that is pure, and one way through everything. */
+const PARTS_ON_ANOTHER_NODE = ['unit', 'journey'] as const;
+export type Part = (typeof PARTS)[number] | 'journey';
+
+/** Where the tests of a part lie, from the project's folder. */
+export function pathOf(part: Part): string {
+  return part === 'journey' ? 'test/end-to-end/journey.kafka.test.ts' : `test/${part}/`;
+}
 
 export type TestPlan =
   | { kind: 'help' }
@@ -20,7 +27,7 @@ export interface Totals {
 
 export const NO_TOTALS: Totals = { passed: 0, failed: 0, skipped: 0 };
 
-export const TEST_HELP = `scripts/test [unit|integration|end-to-end] [--no-kafka]
+export const TEST_HELP = `scripts/test [unit|integration|end-to-end|journey] [--no-kafka] [--node 22|24|26]
 scripts/test faults --rounds N --seed S
 
 Without a part: format check, lint, typecheck and all three parts. Integration and end-to-end tests run on a
@@ -28,10 +35,13 @@ real PostgreSQL and a real Kafka. PostgreSQL: TEST_DATABASE_URL (a superuser), D
 Kafka: TEST_KAFKA_BROKERS, Docker (image by TEST_KAFKA_IMAGE), or Java 17+ with Maven.
 
   --no-kafka   go on without a Kafka; what is not tested then is listed
+  --node N     run on that Node, brought from npm where the machine has another; without a part that means the
+               unit tests and one end-to-end journey
 
 Examples:
   scripts/test
   scripts/test integration --no-kafka
+  scripts/test --node 26
   scripts/test faults --rounds 20 --seed 7
 `;
 
@@ -41,14 +51,15 @@ export function parseTestArgs(args: readonly string[]): TestPlan {
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };
   const [name, ...more] = positionals;
-  const part = PARTS.find((known) => known === name);
+  const part = ([...PARTS, 'journey'] as const).find((known) => known === name);
   if (more.length > 0 || (name !== undefined && part === undefined)) {
     throw new PayflowError('USAGE', `There is no test part ${positionals.join(' ')}`);
   }
+  const everything = values.node === undefined;
   return {
     kind: 'tests',
-    parts: part === undefined ? PARTS : [part],
-    checks: part === undefined,
+    parts: part !== undefined ? [part] : everything ? PARTS : PARTS_ON_ANOTHER_NODE,
+    checks: part === undefined && everything,
     kafka: values['no-kafka'] !== true,
   };
 }
@@ -58,7 +69,12 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { 'no-kafka': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        'no-kafka': { type: 'boolean' },
+        // The shim has chosen the Node by it already.
+        node: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
   } catch (error) {
     throw new PayflowError('USAGE', error instanceof Error ? error.message : String(error), { cause: error });

@@ -1,42 +1,24 @@
 #!/usr/bin/env node
-/** The command `payflow`. */
-import { setMaxListeners } from 'node:events';
-import { keepHeapSmall } from './heap.ts';
-import { runCli } from './program.ts';
-import { Output } from './terminal-output.ts';
+/**
+ * The command `payflow`, as far as any Node can run it: one that is too old is told so in one line. Everything else
+ * is imported after that, since it would not even load there.
+ */
+import process from 'node:process';
+import { ERROR_CODES } from '../shared/error-codes.ts';
+import { isTooOld, SUPPORTED_NODE } from '../shared/node-version.ts';
+import { boundYoungGeneration } from './heap.ts';
 
-/** What is left over after a command (a socket that does not close) must not keep the shell waiting. */
-const LINGER_MS = 3_000;
+const COULD_NOT_BE_DONE = 3;
+/** Commands that are services. */
+const LASTING: ReadonlySet<string> = new Set(['run', 'up']);
 
-keepHeapSmall();
-const stop = new AbortController();
-// All services of the process wait on it; that is no leak.
-setMaxListeners(0, stop.signal);
-let asked = 0;
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => {
-    asked += 1;
-    // The second time somebody means it.
-    if (asked > 1) process.exit(130);
-    stop.abort();
-  });
+if (isTooOld(process.versions.node)) {
+  const { remedy } = ERROR_CODES.NODE_TOO_OLD;
+  const what = `payflow needs ${SUPPORTED_NODE}; this is ${process.versions.node}.`;
+  process.stderr.write(`[NODE_TOO_OLD] ${what} ${remedy}\n`);
+  process.exitCode = COULD_NOT_BE_DONE;
+} else {
+  // Only what runs for long may fill its memory.
+  if (LASTING.has(process.argv[2] ?? '')) boundYoungGeneration();
+  await import('./payflow.ts');
 }
-// `payflow status | head` ends by closing the pipe; that is no error, and the command still cleans up after itself.
-let unread = false;
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') process.exit(3);
-  unread = true;
-  stop.abort();
-});
-
-const exitCode = await runCli(process.argv.slice(2), {
-  env: process.env,
-  signal: stop.signal,
-  output: new Output({
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-    interactive: process.stdout.isTTY === true,
-  }),
-});
-process.exitCode = unread ? 0 : exitCode;
-setTimeout(() => process.exit(), LINGER_MS).unref();

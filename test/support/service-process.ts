@@ -13,15 +13,11 @@ export class ServiceProcess {
 
   /** Starts `payflow run <name>`; does not wait. */
   constructor(name: string, env: Environment) {
-    this.#child = spawn(
-      process.execPath,
-      ['--import', './test/support/typescript-hooks.js', 'services/cli/main.ts', 'run', name],
-      {
-        cwd: packageRoot(),
-        env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'production', ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    this.#child = spawn(process.execPath, ['services/cli/main.ts', 'run', name], {
+      cwd: packageRoot(),
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'production', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#ended = once(this.#child, 'close');
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#lines.push(line));

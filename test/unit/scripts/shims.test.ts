@@ -27,7 +27,7 @@ beforeEach(() => {
   checkout = join(scratch, 'checkout');
   mkdirSync(join(checkout, 'scripts', 'support'), { recursive: true });
   for (const folder of ['services', 'test', '../bin', '../elsewhere']) mkdirSync(join(checkout, folder));
-  for (const file of ['payflow', 'test', 'support/prepare.sh']) {
+  for (const file of ['payflow', 'test', 'support/prepare.sh', 'support/node.sh']) {
     cpSync(join(packageRoot(), 'scripts', file), join(checkout, 'scripts', file));
   }
   writeFileSync(join(checkout, 'tsconfig.json'), '{}');
@@ -44,6 +44,14 @@ beforeEach(() => {
   `;
   writeFileSync(join(scratch, 'tsc.js'), tsc);
   const npm = `#!/bin/sh
+    for package; do :; done
+    case $package in node-*@*)
+      echo "npm $package, on $(node --version)" >>'${scratch}/calls'
+      mkdir -p "node_modules/\${package%@*}/bin"
+      printf '#!/bin/sh\nexec "%s" "$@"\n' '${process.execPath}' >"node_modules/\${package%@*}/bin/node"
+      chmod +x "node_modules/\${package%@*}/bin/node"
+      exit 0 ;;
+    esac
     echo "npm $1" >>'${scratch}/calls'
     mkdir -p node_modules/typescript/bin && cp '${scratch}/tsc.js' node_modules/typescript/bin/tsc
     echo '{}' >node_modules/typescript/package.json
@@ -56,7 +64,7 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 async function shim(file: string, ...args: string[]): Promise<{ said: unknown; stderr: string }> {
   const { stdout, stderr } = await run(file, args, {
     cwd: join(scratch, 'elsewhere'),
-    env: { ...process.env, PATH: `${join(scratch, 'bin')}:${process.env['PATH']}` },
+    env: { ...process.env, PAYFLOW_NODE: '', PATH: `${join(scratch, 'bin')}:${process.env['PATH']}` },
   });
   return { said: JSON.parse(stdout), stderr };
 }
@@ -103,6 +111,57 @@ describe('a script in a fresh checkout', () => {
     symlinkSync(dead.stdout.trim(), join(checkout, '.cache', 'lock'));
     await shim(join(checkout, 'scripts', 'payflow'));
     expect(calls()).toEqual(['npm ci', 'tsc']);
+  });
+});
+
+describe('on a machine whose Node is another', () => {
+  const machine = (version: string) => {
+    for (const name of ['node', 'nodejs']) {
+      writeFileSync(join(scratch, 'bin', name), `#!/bin/sh
+echo ${version}
+`);
+      chmodSync(join(scratch, 'bin', name), 0o755);
+    }
+  };
+  const fetched = () => calls().filter((call) => call.includes('@'));
+
+  it.each(['v20.20.2', 'v22.17.1', 'v23.11.0', 'v25.2.0'])(
+    'brings Node 24 once and says so: %s',
+    async (version) => {
+      machine(version);
+      const payflow = join(checkout, 'scripts', 'payflow');
+      const first = await shim(payflow, 'a');
+      expect(first.said).toEqual([join(scratch, 'elsewhere'), 'a']);
+      expect(first.stderr.split('\n')[0]).toMatch(`This machine has Node ${version}. Fetching Node 24.`);
+      expect(await shim(payflow)).toMatchObject({ stderr: '' });
+      expect(fetched()).toEqual([expect.stringMatching(`^npm node-.*@24\\..*, on ${version}$`)]);
+    },
+  );
+
+  it('takes the series that scripts/test is asked for, and hands the wish on', async () => {
+    machine('v24.1.0');
+    const { said } = await shim(join(checkout, 'scripts', 'test'), 'unit', '--node', '26');
+    expect(said).toEqual([join(scratch, 'elsewhere'), 'unit', '--node', '26']);
+    expect(fetched()).toEqual([expect.stringMatching(/@26\./)]);
+  });
+
+  it('refuses a series that is not supported', async () => {
+    await expect(shim(join(checkout, 'scripts', 'test'), '--node=25')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('[USAGE] There is no supported Node series 25') as string,
+    });
+  });
+
+  it('leaves nothing half fetched behind when npm fails', async () => {
+    machine('v20.0.0');
+    writeFileSync(join(scratch, 'bin', 'npm'), '#!/bin/sh\necho no network >&2; exit 1\n');
+    const payflow = join(checkout, 'scripts', 'payflow');
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(shim(payflow)).rejects.toMatchObject({
+        code: 3,
+        stderr: expect.stringMatching(/no network[^]*\[NODE_MISSING\] npm could not fetch/) as string,
+      });
+    }
   });
 });
 

@@ -17,7 +17,7 @@ describe('what scripts/test is asked to do', () => {
     });
   });
 
-  it.each(['unit', 'integration', 'end-to-end'])('is one part without the checks: %s', (part) => {
+  it.each(['unit', 'integration', 'end-to-end', 'journey'])('is one part without the checks: %s', (part) => {
     expect(parseTestArgs([part])).toEqual({ kind: 'tests', parts: [part], checks: false, kafka: true });
   });
 
@@ -28,6 +28,16 @@ describe('what scripts/test is asked to do', () => {
     ]) {
       expect(parseTestArgs(args)).toMatchObject({ parts: ['unit'], kafka: false });
     }
+  });
+
+  it('is on another Node what may differ there, or the part that is named', () => {
+    expect(parseTestArgs(['--node', '26'])).toEqual({
+      kind: 'tests',
+      parts: ['unit', 'journey'],
+      checks: false,
+      kafka: true,
+    });
+    expect(parseTestArgs(['--node=22', 'integration'])).toMatchObject({ parts: ['integration'] });
   });
 
   it('hands the fault runs their own arguments', () => {

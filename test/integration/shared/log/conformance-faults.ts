@@ -50,13 +50,7 @@ export function faultTests(context: Conformance): void {
     const stream = await context.newStream();
     const child = spawn(
       process.execPath,
-      [
-        '--import',
-        './test/support/typescript-hooks.js',
-        'test/support/log-writer.ts',
-        ...context.under.writerArguments,
-        stream.topic,
-      ],
+      ['test/support/log-writer.ts', ...context.under.writerArguments, stream.topic],
       { cwd: packageRoot(), stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const exited = once(child, 'exit');

@@ -38,16 +38,10 @@ const FOREVER = 'while :; do sleep 1; done';
 /** Runs the same class in a process of its own, which can be killed. */
 async function startParent(script: string): Promise<{ parent: ChildProcess; folder: string }> {
   const given = options(script);
-  const parent = spawn(
-    process.execPath,
-    [
-      '--import',
-      './test/support/typescript-hooks.js',
-      'test/support/server-parent.ts',
-      JSON.stringify(given),
-    ],
-    { cwd: packageRoot(), stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
-  );
+  const parent = spawn(process.execPath, ['test/support/server-parent.ts', JSON.stringify(given)], {
+    cwd: packageRoot(),
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
   await once(parent, 'message');
   return { parent, folder: given.temporaryFolder ?? '' };
 }
