@@ -117,9 +117,12 @@ describe('a script in a fresh checkout', () => {
 describe('on a machine whose Node is another', () => {
   const machine = (version: string) => {
     for (const name of ['node', 'nodejs']) {
-      writeFileSync(join(scratch, 'bin', name), `#!/bin/sh
+      writeFileSync(
+        join(scratch, 'bin', name),
+        `#!/bin/sh
 echo ${version}
-`);
+`,
+      );
       chmodSync(join(scratch, 'bin', name), 0o755);
     }
   };
