@@ -2,39 +2,35 @@
 import { CommanderError, type Command } from 'commander';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
-import { bootstrapCommand } from './commands/bootstrap.ts';
-import { configCommand } from './commands/config.ts';
-import { enrollCommand } from './commands/enroll.ts';
-import { mappingCommand } from './commands/mapping.ts';
-import { parityCommand } from './commands/parity.ts';
-import { replayCommand } from './commands/replay.ts';
-import { runCommand } from './commands/run.ts';
-import { setupCommand } from './commands/setup.ts';
-import { statusCommand } from './commands/status.ts';
-import { syncCommand } from './commands/sync.ts';
-import { terminalsCommand } from './commands/terminals.ts';
-import { tokenCommand } from './commands/token.ts';
-import { triggersCommand } from './commands/triggers.ts';
-import { upCommand } from './commands/up.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.ts';
 import { productVersion } from './version.ts';
 
-const COMMANDS = [
-  upCommand,
-  runCommand,
-  setupCommand,
-  terminalsCommand,
-  enrollCommand,
-  bootstrapCommand,
-  parityCommand,
-  syncCommand,
-  statusCommand,
-  replayCommand,
-  mappingCommand,
-  triggersCommand,
-  tokenCommand,
-  configCommand,
-];
+type CreateCommand = (cli: Cli) => Command;
+
+/** Each is loaded only when it is called: `payflow status` needs neither a Kafka client nor a gateway. */
+const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
+  up: async () => (await import('./commands/up.ts')).upCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  setup: async () => (await import('./commands/setup.ts')).setupCommand,
+  terminals: async () => (await import('./commands/terminals.ts')).terminalsCommand,
+  enroll: async () => (await import('./commands/enroll.ts')).enrollCommand,
+  bootstrap: async () => (await import('./commands/bootstrap.ts')).bootstrapCommand,
+  parity: async () => (await import('./commands/parity.ts')).parityCommand,
+  sync: async () => (await import('./commands/sync.ts')).syncCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  replay: async () => (await import('./commands/replay.ts')).replayCommand,
+  mapping: async () => (await import('./commands/mapping.ts')).mappingCommand,
+  triggers: async () => (await import('./commands/triggers.ts')).triggersCommand,
+  token: async () => (await import('./commands/token.ts')).tokenCommand,
+  config: async () => (await import('./commands/config.ts')).configCommand,
+};
+
+/** The one that is called; all of them where help lists them, or to suggest what was meant. */
+async function commandsFor(args: readonly string[]): Promise<CreateCommand[]> {
+  const [first = ''] = args;
+  const one = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
+  return Promise.all((one === undefined ? Object.values(COMMANDS) : [one]).map((load) => load()));
+}
 
 /** @param args without the program's own name; @returns the exit code, never throws */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<ExitCode> {
@@ -47,7 +43,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
     ])
     .version(productVersion())
     .showSuggestionAfterError(true);
-  for (const create of COMMANDS) program.addCommand(create(cli));
+  for (const create of await commandsFor(args)) program.addCommand(create(cli));
   prepare(program, options);
   try {
     await program.parseAsync([...args], { from: 'user' });
