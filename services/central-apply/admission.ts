@@ -11,6 +11,8 @@ export interface TerminalState {
   readonly terminal: string;
   readonly storeId: string;
   status: TerminalStatus;
+  /** It waits for a cause at the centre to end (holds.ts): what comes meanwhile goes behind what is held. */
+  readonly waits?: boolean | undefined;
   readonly incarnation: string;
   lastUnit: number;
   lastSeq: number;
@@ -21,7 +23,7 @@ export interface TerminalState {
   exceptions: string;
 }
 
-export type HoldReason = 'gap' | 'part' | 'fenced';
+export type HoldReason = 'gap' | 'part' | 'fenced' | 'centre';
 
 export interface Admission {
   /** In order; the state stands behind the last of them already. */
@@ -31,6 +33,11 @@ export interface Admission {
   readonly hold: HoldReason | null;
   /** Why the terminal is to be fenced, in words; null when nothing is wrong. */
   readonly fence: string | null;
+}
+
+/** As it was before units were admitted that are not to be applied after all. */
+export function rewind(state: TerminalState, before: TerminalState): void {
+  Object.assign(state, before);
 }
 
 /** Admits the units of one record and moves `state` on accordingly. */
@@ -60,6 +67,7 @@ export function admit(state: TerminalState, record: UnitRecord): Admission {
       return fenced(state, apply, duplicates, `unit ${unit.number} does not follow unit ${state.lastUnit}`);
     }
     if (record.parts > 1) return { apply, duplicates, hold: 'part', fence: null };
+    if (state.waits) return { apply, duplicates, hold: 'centre', fence: null };
     apply.push(unit);
     state.lastUnit = unit.number;
     state.lastSeq = unit.lastSeq;

@@ -49,7 +49,8 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
             EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
-            (SELECT version FROM payflow_sync.mapping)
+            (SELECT version FROM payflow_sync.mapping),
+            EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre')
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
       WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
     [textArray(terminals)],
@@ -62,6 +63,7 @@ function stateOf(row: TextRow): TerminalState {
     terminal: terminal ?? '',
     storeId: storeId ?? '',
     status: status as TerminalStatus,
+    waits: row[10] === 't',
     incarnation: incarnation ?? '',
     lastUnit: Number(lastUnit),
     lastSeq: Number(lastSeq),
@@ -162,7 +164,15 @@ export interface RefusedRecord {
   readonly offset: number;
   readonly terminal: string | null;
   readonly code: string;
+  /** In words. */
+  readonly message: string;
+  /** Its value, or what is to be kept of it; null where there is none. */
+  readonly bytes: Buffer | null;
+  /** Of the whole value. */
+  readonly size: number;
 }
+
+const LONGEST_MESSAGE = 1_000;
 
 export async function saveRefused(
   session: Session,
@@ -171,13 +181,18 @@ export async function saveRefused(
 ): Promise<void> {
   if (refused.length === 0) return;
   await session.rows(
-    `INSERT INTO payflow_sync.refused_record (topic, partition, record_offset, terminal_id, code)
-     SELECT $4, $5::integer, v.c0::bigint, v.c1, v.c2 FROM ${unnest(3)}
+    `INSERT INTO payflow_sync.refused_record
+       (topic, partition, record_offset, terminal_id, code, message, bytes, size)
+     SELECT $7, $8::integer, v.c0::bigint, v.c1, v.c2, v.c3, decode(v.c4, 'hex'), v.c5::bigint FROM ${unnest(6)}
      ON CONFLICT (topic, partition, record_offset) DO NOTHING`,
     [
       textArray(refused.map(({ offset }) => String(offset))),
       textArray(refused.map(({ terminal }) => terminal)),
       textArray(refused.map(({ code }) => code)),
+      // Whatever a till wrote may stand in it, and noting it must not fail.
+      textArray(refused.map(({ message }) => message.replaceAll('\0', '').slice(0, LONGEST_MESSAGE))),
+      textArray(refused.map(({ bytes }) => bytes?.toString('hex') ?? null)),
+      textArray(refused.map(({ size }) => String(size))),
       stream.topic,
       String(stream.partition),
     ],

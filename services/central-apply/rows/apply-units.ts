@@ -6,6 +6,7 @@
  */
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { writeOf } from '../refusal-ladder.ts';
 import {
   centralRow,
   type Incoming,
@@ -30,7 +31,7 @@ import {
 } from './evidence.ts';
 import { makeKeys, readLinks } from './identity.ts';
 import { writeFoldedRows, type Folded, type WriteOrder } from './folded-rows.ts';
-import type { CentralModel } from './model.ts';
+import type { CentralModel, TableModel } from './model.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import { lockRows, type RowName } from './reader.ts';
 import { Resolver } from './resolve.ts';
@@ -48,6 +49,8 @@ export interface AppliedUnits {
   readonly outcomes: ReadonlyMap<Outcome, number>;
   /** Seqs that are not in the central tables, per terminal. */
   readonly rejected: ReadonlyMap<string, readonly number[]>;
+  /** Which kinds of write went through, by `writeOf` (refusal-ladder.ts). */
+  readonly passed: ReadonlySet<string>;
 }
 
 /** @throws PayflowError DB_REFUSED when PostgreSQL refuses a row */
@@ -72,7 +75,7 @@ export async function applyUnits(
     await writeDeadLetters(session, deadLetters(model, units, work.rejections));
     await writeConflicts(session, folded.conflicts);
   }
-  return summary([...entries.values()].flat());
+  return { ...summary([...entries.values()].flat()), passed: writesOf(folded) };
 }
 
 /** Changes of one unit that stand or fall together. */
@@ -258,7 +261,25 @@ function deadLetters(
   });
 }
 
-function summary(entries: readonly Entry[]): AppliedUnits {
+function writesOf({ rows }: Folded): Set<string> {
+  const kinds = ['insert', 'update', 'delete', 'read'] as const;
+  const byTable = new Map<TableModel, number>();
+  for (const { table, writes, standing } of rows.values()) {
+    const bits =
+      (writes?.insert != null ? 1 : 0) |
+      (writes?.update != null ? 2 : 0) |
+      (writes?.delete === true ? 4 : 0) |
+      (standing === null ? 0 : 8);
+    byTable.set(table, (byTable.get(table) ?? 0) | bits);
+  }
+  const passed = new Set<string>();
+  for (const [{ name: table }, bits] of byTable) {
+    for (const [place, kind] of kinds.entries()) if ((bits & (1 << place)) !== 0) passed.add(writeOf({ table, kind }));
+  }
+  return passed;
+}
+
+function summary(entries: readonly Entry[]): Pick<AppliedUnits, 'outcomes' | 'rejected'> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
   for (const { incoming, outcome } of entries) {

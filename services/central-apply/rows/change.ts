@@ -15,6 +15,8 @@ export interface IncomingUnit {
   readonly receivedAtMs: number;
   /** An operator who retries a refused part may lend it the right to change what a till may not. */
   readonly lentAuthority: boolean;
+  /** Where its signed record stands in the up topic; none for one that was held. */
+  readonly source?: { readonly partition: number; readonly offset: number } | undefined;
   readonly unit: Unit;
 }
 
@@ -35,6 +37,9 @@ export interface Rejection {
   readonly code: string;
   readonly constraint: string | null;
   readonly message: string;
+  /** What PostgreSQL refused: central table and kind of write. */
+  readonly table?: string | undefined;
+  readonly kind?: string | undefined;
 }
 
 /** The stored values of a change as PostgreSQL reads them, or why one of them cannot be. */

@@ -8,6 +8,7 @@ import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';
 import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { about } from './statement.ts';
 
 /** Till row → central id, of every row that the changes are about or refer to. */
 export async function readLinks(
@@ -114,7 +115,11 @@ export async function makeKeys(
       : [`SELECT ${index}, (${made.value})::text FROM ${made.from}generate_series(1, ${count})`];
   });
   if (parts.length === 0) return new NewKeys(new Map());
-  const rows = await session.rows(parts.join(' UNION ALL '));
+  const [table = '', ...besides] = [...counts.values()].map((each) => each.table.name);
+  const rows = await about(
+    { table, kind: 'insert', columns: [], besides },
+    session.rows(parts.join(' UNION ALL ')),
+  );
   const values = new Map<string, string[]>(pools.map((pool) => [pool, []]));
   for (const [index, value] of rows) {
     if (value !== null && value !== undefined) values.get(pools[Number(index)] ?? '')?.push(value);
@@ -150,10 +155,13 @@ export async function naturalMatches(
   const equal = table.naturalKey
     .map((column, index) => `t.${quoteName(column)} = v.c${index}::${typeOf(table, column)}`)
     .join(' AND ');
-  const rows = await session.rows(
+  const rows = await about(
+    { table: table.name, kind: 'read', columns: [] },
+    session.rows(
     `SELECT v.n, m.* FROM ${unnest(table.naturalKey.length, { ordinality: true })}
        CROSS JOIN LATERAL (SELECT ${ids} FROM ${table.sql} t WHERE ${equal} ORDER BY ${ids} LIMIT 1) m`,
     table.naturalKey.map((_, part) => textArray(whole.map(({ key }) => key[part] ?? null))),
+    ),
   );
   for (const [n, ...id] of rows) {
     const asked = whole[Number(n) - 1];

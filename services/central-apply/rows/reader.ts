@@ -6,6 +6,7 @@ import { CENTRE, type Standing } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import type { TableModel } from './model.ts';
 import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { about } from './statement.ts';
 
 export interface RowName {
   readonly table: TableModel;
@@ -43,11 +44,14 @@ async function lockTable(
 ): Promise<LockedRow[]> {
   const columns = table.columns.map((column) => `t.${quoteName(column)}`).join(', ');
   const order = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
-  const rows = await session.rows(
-    `SELECT ${columns}, ${table.hashSql('t')} FROM ${unnest(table.key.length)}
-       JOIN ${table.sql} t ON ${keyJoin(table)}
-      ORDER BY ${order} FOR NO KEY UPDATE OF t`,
-    keyParameters(table, ids),
+  const rows = await about(
+    { table: table.name, kind: 'read', columns: [] },
+    session.rows(
+      `SELECT ${columns}, ${table.hashSql('t')} FROM ${unnest(table.key.length)}
+         JOIN ${table.sql} t ON ${keyJoin(table)}
+        ORDER BY ${order} FOR NO KEY UPDATE OF t`,
+      keyParameters(table, ids),
+    ),
   );
   return rows.map((row) => {
     const values = new Map(table.columns.map((column, index) => [column, row[index] ?? null]));

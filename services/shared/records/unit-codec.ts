@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { AvroReader, AvroWriter, malformed } from './avro-bytes.ts';
 import {
+  fingerprintHex,
   fingerprintOf,
   readFingerprint,
   SINGLE_OBJECT_HEADER_BYTES,
@@ -10,6 +11,8 @@ import {
 } from './avro-fingerprint.ts';
 import { PayflowError, unreachable } from '../errors.ts';
 import { schemaFile } from '../paths.ts';
+import { PROTOCOL_VERSION } from './change-record.ts';
+import { isName } from './unit-bounds.ts';
 import type {
   ColumnChange,
   ReferenceChange,
@@ -136,16 +139,14 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
   return encoder.finish(record);
 }
 
-/** @throws PayflowError RECORD_MALFORMED, SCHEMA_UNKNOWN (a version of the schema that is not ours) */
+/**
+ * @throws PayflowError RECORD_MALFORMED; PROTOCOL_NEWER for what a later version sends, which begins with its number
+ *   in every version; SCHEMA_UNKNOWN for any other schema that is not ours
+ */
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  if (fingerprint !== unitRecordFingerprint()) {
-    throw new PayflowError(
-      'SCHEMA_UNKNOWN',
-      `a unit record has the unknown schema ${fingerprint.toString(16)}`,
-    );
-  }
+  if (fingerprint !== unitRecordFingerprint()) throw unknownSchema(bytes, fingerprint);
   const reader = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES);
   const head: UnitRecordHead = {
     protocol: reader.long(),
@@ -158,9 +159,22 @@ export function decodeUnitRecord(bytes: Buffer): UnitRecord {
     parts: reader.long(),
   };
   const names = reader.array(() => reader.string());
+  if (!names.every(isName)) throw malformed('a table or column has no usable name');
   const units = reader.array(() => readUnit(reader, names));
   if (!reader.done) throw malformed('bytes are left over');
   return { ...head, units };
+}
+
+/** A protocol number that might be one: numbers are given out one by one. */
+const HIGHEST_PROTOCOL = 1_000;
+
+function unknownSchema(bytes: Buffer, fingerprint: bigint): PayflowError {
+  const protocol = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES).long();
+  const schema = fingerprintHex(fingerprint);
+  if (protocol > PROTOCOL_VERSION && protocol < HIGHEST_PROTOCOL) {
+    return new PayflowError('PROTOCOL_NEWER', `a unit record has protocol ${protocol} and the schema ${schema}`);
+  }
+  return new PayflowError('SCHEMA_UNKNOWN', `a unit record has the unknown schema ${schema}`);
 }
 
 function readUnit(reader: AvroReader, names: readonly string[]): Unit {
