@@ -31,17 +31,23 @@ export class Passes {
     for (const write of writes) this.#at.set(write, now);
   }
 
-  /** null: not in this process. */
-  agoMs(write: string): number | null {
-    const at = this.#at.get(write);
-    return at === undefined ? null : this.#elapsedMs() - at;
+  /** By this process's clock; null: not in this process. */
+  lastMs(write: string): number | null {
+    return this.#at.get(write) ?? null;
   }
 
   /** What was before this process began is not known to it. */
-  get knownForMs(): number {
-    return this.#elapsedMs() - this.#begunMs;
+  get begunMs(): number {
+    return this.#begunMs;
+  }
+
+  get nowMs(): number {
+    return this.#elapsedMs();
   }
 }
+
+/** A refusal of long ago says nothing about the centre of today. */
+const LETTERS_COUNT_MS = 3_600_000;
 
 /** For one transaction. */
 export class Judgement {
@@ -52,9 +58,13 @@ export class Judgement {
   /** By terminal: dead letters of others whose cause has turned out to be the centre's. */
   readonly #letters = new Map<string, readonly string[]>();
 
+  /** What is to be added to this process's clock for the database's. */
+  readonly #clockMs: number;
+
   constructor(holds: Holds, passes: Passes) {
     this.#holds = holds;
     this.#passes = passes;
+    this.#clockMs = holds.nowMs - passes.nowMs;
   }
 
   /** A write like these went through. */
@@ -79,8 +89,9 @@ export class Judgement {
     const verdict = judge(grade, facts);
     if (verdict !== 'refuse' || facts.passesSince || failure.table === '') return verdict;
     // About to be refused for want of evidence: what others were refused for the same cause is some.
-    const lastMs = this.#lastPassMs(writeOf(failure)) ?? this.#holds.nowMs - this.#passes.knownForMs;
-    const letters = await openLettersOf(session, failure, { terminal, sinceMs: lastMs });
+    const lastMs = this.#lastPassMs(writeOf(failure)) ?? this.#clockMs + this.#passes.begunMs;
+    const sinceMs = Math.max(lastMs, this.#holds.nowMs - LETTERS_COUNT_MS);
+    const letters = await openLettersOf(session, failure, { terminal, sinceMs });
     this.#letters.set(terminal, letters);
     return judge(grade, { ...facts, othersFail: letters.length > 0 });
   }
@@ -112,8 +123,8 @@ export class Judgement {
 
   /** By the database's clock. */
   #lastPassMs(write: string): number | null {
-    const agoMs = this.#passes.agoMs(write);
-    let last = agoMs === null ? null : this.#holds.nowMs - agoMs;
+    const own = this.#passes.lastMs(write);
+    let last = own === null ? null : own + this.#clockMs;
     for (const hold of this.#holds.byTerminal.values()) {
       if (hold.write !== write || hold.passedAtMs === null) continue;
       last = Math.max(last ?? 0, hold.passedAtMs);

@@ -12,7 +12,19 @@ const NOT_NULL = '23502';
 /** @param session in a transaction that takes statements again */
 export async function failureOf(session: Session, model: CentralModel, thrown: unknown): Promise<Failure> {
   const failure = saidBy(thrown);
-  return { ...failure, isCentres: await isCentres(session, model, failure, thrown) };
+  if (failure.code !== NO_PRIVILEGE && failure.code !== NOT_NULL) return failure;
+  await session.command('SAVEPOINT diagnosis');
+  try {
+    const isCentresCause = await isCentres(session, model, failure, thrown);
+    await session.command('RELEASE SAVEPOINT diagnosis');
+    return { ...failure, isCentres: isCentresCause };
+  } catch (error) {
+    // A catalog that can't be asked shows nothing; unless it is the session, which the rollback tells.
+    await session.command('ROLLBACK TO SAVEPOINT diagnosis; RELEASE SAVEPOINT diagnosis').catch(() => {
+      throw asPayflowError(error);
+    });
+    return failure;
+  }
 }
 
 /** What the error itself says. */
@@ -71,6 +83,9 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   read: ['SELECT', 'UPDATE'],
 };
 
+/** Asked of anything but a sequence the function fails, and conditions have no order of their own. */
+const NO_USE = `CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') ELSE false END`;
+
 /** Whether our own role lacks a right that every such statement needs: on schema, table, columns or sequences. */
 async function lacksRight(session: Session, table: TableModel, kind: Failure['kind']): Promise<boolean> {
   const needed = NEEDED[kind] ?? [];
@@ -82,14 +97,13 @@ async function lacksRight(session: Session, table: TableModel, kind: Failure['ki
                          SELECT 1 FROM pg_attribute a
                           WHERE a.attrelid = c.oid AND a.attname = ANY ($3::text[])
                             AND NOT has_column_privilege(c.oid, a.attnum, p.privilege))))
-         OR EXISTS (SELECT 1 FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+         OR EXISTS (SELECT 1 FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
                      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-                       AND d.refobjid = c.oid AND NOT has_sequence_privilege(s.oid, 'USAGE'))
+                       AND d.refobjid = c.oid AND ${NO_USE})
          OR EXISTS (SELECT 1 FROM pg_attrdef f
                       JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
-                      JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
-                     WHERE f.adrelid = c.oid AND d.refclassid = 'pg_class'::regclass
-                       AND NOT has_sequence_privilege(s.oid, 'USAGE'))
+                      JOIN pg_class s ON s.oid = d.refobjid
+                     WHERE f.adrelid = c.oid AND d.refclassid = 'pg_class'::regclass AND ${NO_USE})
        FROM pg_class c WHERE c.oid = $1::regclass`,
     [table.sql, textArray(needed), textArray(table.columns)],
   );

@@ -194,35 +194,42 @@ interface Slot {
   readonly parts: number;
   /** It stands behind the progress of its terminal already. */
   readonly isSuperseded: boolean;
-  readonly records: AcceptedRecord[];
+  readonly rows: TextRow[];
 }
 
-const isWhole = ({ parts, records }: Slot) => records.length === parts;
+const isWhole = ({ parts, rows }: Slot) => rows.length === parts;
 
 function assemble(rows: readonly TextRow[]): Releasable {
   const slots = new Map<string, Slot>();
-  for (const [heldId, unit, parts, hex, heldAtMs, incarnation, superseded] of rows) {
-    const bytes = Buffer.from(hex ?? '', 'hex');
-    const receivedAtMs = Number(heldAtMs);
-    const heldIds = [heldId ?? ''];
+  for (const row of rows) {
+    const [, unit, parts, , , incarnation, superseded] = row;
     const name = `${incarnation}\0${unit}`;
     const slot = slots.get(`${name}\0${parts}`) ?? {
       unit: name,
       parts: Number(parts),
       isSuperseded: superseded === 't',
-      records: [],
+      rows: [],
     };
-    slot.records.push({ record: decodeUnitRecord(bytes), bytes, receivedAtMs, offset: null, heldIds });
+    slot.rows.push(row);
     slots.set(`${name}\0${parts}`, slot);
   }
   const whole = new Set([...slots.values()].filter(isWhole).map(({ unit }) => unit));
   const records: AcceptedRecord[] = [];
   for (const slot of slots.values()) {
-    if (slot.isSuperseded) records.push(...slot.records);
-    else if (isWhole(slot)) records.push(joinParts(slot.records));
-    else if (!whole.has(slot.unit)) break;
+    if (!slot.isSuperseded && !isWhole(slot)) {
+      if (whole.has(slot.unit)) continue;
+      break;
+    }
+    const accepted = slot.rows.map(acceptedOf);
+    records.push(...(slot.isSuperseded ? accepted : [joinParts(accepted)]));
   }
   return { records, heldIds: records.flatMap(({ heldIds = [] }) => heldIds) };
+}
+
+function acceptedOf([heldId, , , hex, heldAtMs]: TextRow): AcceptedRecord {
+  const bytes = Buffer.from(hex ?? '', 'hex');
+  const record = decodeUnitRecord(bytes);
+  return { record, bytes, receivedAtMs: Number(heldAtMs), offset: null, heldIds: [heldId ?? ''] };
 }
 
 /** The parts of one unit, in order, as the record of the whole unit. */

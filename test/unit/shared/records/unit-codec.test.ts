@@ -103,7 +103,7 @@ describe('a unit record', () => {
   });
 
   it('of an unknown schema is refused', () => {
-    const bytes = encodeUnitRecord(fc.sample(record, 1)[0] as UnitRecord);
+    const bytes = encodeUnitRecord({ ...(fc.sample(record, 1)[0] as UnitRecord), protocol: 1 });
     bytes[3] = (bytes[3] ?? 0) ^ 1;
     expect(() => decodeUnitRecord(bytes)).toThrow(/unknown schema/);
   });
