@@ -32,18 +32,34 @@ const BYTES = 4;
 
 export type UnitRecordHead = Omit<UnitRecord, 'units'>;
 
-let cachedFingerprint: bigint | undefined;
+interface Fingerprints {
+  readonly current: bigint;
+  /** Of the form before units named their registration: tills that were not updated yet still send it. */
+  readonly withoutRegistration: bigint;
+}
+
+let cachedFingerprints: Fingerprints | undefined;
 
 /** CRC-64-AVRO of the schema's canonical form, which avsc prints; read once from the file. */
 export function unitRecordFingerprint(): bigint {
-  cachedFingerprint ??= fingerprintOf(
-    JSON.stringify(
-      avro.Type.forSchema(
-        JSON.parse(readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8')) as avro.Schema,
-      ).schema(),
-    ),
+  return fingerprints().current;
+}
+
+function fingerprints(): Fingerprints {
+  cachedFingerprints ??= readFingerprints();
+  return cachedFingerprints;
+}
+
+function readFingerprints(): Fingerprints {
+  const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
+  const fingerprint = (schema: unknown) =>
+    fingerprintOf(JSON.stringify(avro.Type.forSchema(schema as avro.Schema).schema()));
+  const earlier: unknown = JSON.parse(text, (_key, value: unknown) =>
+    Array.isArray(value)
+      ? value.filter((field) => (field as { name?: string } | null)?.name !== 'registration')
+      : value,
   );
-  return cachedFingerprint;
+  return { current: fingerprint(JSON.parse(text)), withoutRegistration: fingerprint(earlier) };
 }
 
 /** Builds the bytes of one record unit by unit, so that whoever fills it can see how large it is. */
@@ -64,6 +80,8 @@ export class UnitRecordEncoder {
     body.long(unit.lastSeq);
     body.fixed(unit.hash);
     body.fixed(unit.previousHash);
+    body.long(unit.registration === undefined ? 0 : 1);
+    if (unit.registration !== undefined) body.long(unit.registration);
     this.#array(unit.changes, (change) => this.#change(change));
     this.#units += 1;
   }
@@ -140,7 +158,8 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  if (fingerprint !== unitRecordFingerprint()) {
+  const namesRegistration = fingerprint === fingerprints().current;
+  if (!namesRegistration && fingerprint !== fingerprints().withoutRegistration) {
     throw new PayflowError(
       'SCHEMA_UNKNOWN',
       `a unit record has the unknown schema ${fingerprint.toString(16)}`,
@@ -158,18 +177,19 @@ export function decodeUnitRecord(bytes: Buffer): UnitRecord {
     parts: reader.long(),
   };
   const names = reader.array(() => reader.string());
-  const units = reader.array(() => readUnit(reader, names));
+  const units = reader.array(() => readUnit(reader, names, namesRegistration));
   if (!reader.done) throw malformed('bytes are left over');
   return { ...head, units };
 }
 
-function readUnit(reader: AvroReader, names: readonly string[]): Unit {
+function readUnit(reader: AvroReader, names: readonly string[], namesRegistration: boolean): Unit {
   return {
     number: reader.long(),
     firstSeq: reader.long(),
     lastSeq: reader.long(),
     hash: reader.fixed(HASH_BYTES),
     previousHash: reader.fixed(HASH_BYTES),
+    registration: namesRegistration && readIsPresent(reader) ? reader.long() : undefined,
     changes: reader.array(() => readChange(reader, names)),
   };
 }
