@@ -20,7 +20,7 @@ import {
   type Consumed,
   type RefusedRecord,
 } from './progress.ts';
-import { applyUnits } from './rows/apply-units.ts';
+import { applyUnits, type ForeignChange } from './rows/apply-units.ts';
 import type { IncomingUnit } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import { Session } from './rows/sql.ts';
@@ -41,6 +41,8 @@ export interface GroupResult {
   readonly duplicateUnits: number;
   readonly heldRecords: number;
   readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Changes that named rows of another store. */
+  readonly foreign: readonly ForeignChange[];
   /** Terminals that may have held records to release now. */
   readonly withHeld: ReadonlySet<string>;
 }
@@ -56,6 +58,12 @@ export interface GroupOptions {
  * @throws PayflowError; after DB_UNREACHABLE the group may or may not be applied, and is safe to repeat
  */
 export async function applyGroup(group: Group, options: GroupOptions): Promise<GroupResult> {
+  const result = await applyOrNarrow(group, options);
+  warnOfForeign(result.foreign, options.log);
+  return result;
+}
+
+async function applyOrNarrow(group: Group, options: GroupOptions): Promise<GroupResult> {
   try {
     return await inTransaction(options.pool, (client) =>
       applyIn(new Session(client), group, options, 'together'),
@@ -66,6 +74,21 @@ export async function applyGroup(group: Group, options: GroupOptions): Promise<G
     return inTransaction(options.pool, (client) =>
       applyIn(new Session(client), group, options, 'unit by unit'),
     );
+  }
+}
+
+/** Once per till, table and kind; never what stood in the rows. */
+function warnOfForeign(foreign: readonly ForeignChange[], log: Logger): void {
+  const kinds = new Map<string, ForeignChange & { changes: number }>();
+  for (const change of foreign) {
+    const name = `${change.terminal}\0${change.table}\0${change.refused}`;
+    kinds.set(name, { ...change, changes: (kinds.get(name)?.changes ?? 0) + 1 });
+  }
+  for (const { terminal, table, refused, changes } of kinds.values()) {
+    const what = refused
+      ? `terminal ${terminal} may not change rows of another store: refused, see \`payflow dead-letters list\``
+      : `terminal ${terminal} refers to rows of another store`;
+    log.warn({ ...(refused && { code: 'CHANGE_NOT_ALLOWED' }), terminal, table, changes }, what);
   }
 }
 
@@ -99,6 +122,7 @@ async function applyIn(
     duplicateUnits: admitted.duplicates,
     heldRecords: admitted.held.length,
     outcomes: applied.outcomes,
+    foreign: applied.foreign,
     withHeld: admitted.withHeld,
   };
 }
@@ -149,9 +173,9 @@ async function admitAll(
     if (state === undefined || state.status === 'retired') continue;
     const admission = admit(state, record);
     duplicates += admission.duplicates;
-    const { terminal, storeId } = state;
+    const { terminal } = state;
     const trusted = record.databaseId === model.databaseId;
-    for (const unit of admission.apply) {
+    for (const { unit, storeId } of admission.apply) {
       units.push({
         terminal,
         storeId,

@@ -91,8 +91,21 @@ function counted({ registry }: ServiceContext): (result: GroupResult) => void {
     name: 'payflow_apply_held_records_total',
     help: 'Records of tills that were held.',
   });
-  return ({ outcomes, heldRecords }) => {
+  const foreignChanges = counter(registry, {
+    name: 'payflow_apply_foreign_changes_total',
+    help: 'Changes of a till to rows that are not of its store: refused.',
+    labelNames: ['terminal'],
+  });
+  const foreignReferences = counter(registry, {
+    name: 'payflow_apply_foreign_references_total',
+    help: 'References of a till to rows of another store: applied.',
+    labelNames: ['terminal'],
+  });
+  return ({ outcomes, heldRecords, foreign }) => {
     for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
     held.inc(heldRecords);
+    for (const { terminal, refused } of foreign) {
+      (refused ? foreignChanges : foreignReferences).inc({ terminal });
+    }
   };
 }

@@ -8,7 +8,13 @@ import type { Outcome } from '../shared/records/change-record.ts';
 import type { PayflowError } from '../shared/errors.ts';
 import { postgresFacts, wrapPostgresError } from '../shared/database/postgres.ts';
 import type { UnitChange } from '../shared/records/unit-record.ts';
-import { applyUnits, partsOf, type AppliedUnits, type ApplyOptions } from './rows/apply-units.ts';
+import {
+  applyUnits,
+  partsOf,
+  type AppliedUnits,
+  type ApplyOptions,
+  type ForeignChange,
+} from './rows/apply-units.ts';
 import { incomingChanges } from './rows/convert.ts';
 import type { IncomingUnit, Rejection } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
@@ -28,8 +34,10 @@ export async function applyUnitByUnit(
 ): Promise<AppliedUnits> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
+  const foreign: ForeignChange[] = [];
   for (const unit of units) {
     const applied = await new OneUnit(session, model, unit).apply();
+    foreign.push(...applied.foreign);
     for (const [outcome, count] of applied.outcomes) {
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
     }
@@ -37,7 +45,7 @@ export async function applyUnitByUnit(
       rejected.set(terminal, [...(rejected.get(terminal) ?? []), ...seqs]);
     }
   }
-  return { outcomes, rejected };
+  return { outcomes, rejected, foreign };
 }
 
 type Attempt = { readonly applied: AppliedUnits } | { readonly refusal: PayflowError };
