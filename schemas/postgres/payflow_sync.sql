@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.registration (
 );
 -- The newest of them.
 ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS registration integer NOT NULL DEFAULT 1;
+-- Tills of a centre that counted no registrations: they were never moved.
+INSERT INTO payflow_sync.registration (terminal_id, registration, store_id, registered_at)
+  SELECT terminal_id, 1, store_id, registered_at FROM payflow_sync.terminal WHERE registration = 1
+  ON CONFLICT DO NOTHING;
 
 -- Access tokens of people and programs.
 CREATE TABLE IF NOT EXISTS payflow_sync.token (
@@ -92,7 +96,8 @@ CREATE INDEX IF NOT EXISTS link_by_central ON payflow_sync.link (table_name, cen
 -- `origins` on the row records that follow, and into `r` records for entries with an image.
 -- entries: JSON array of [seq, central table, central id | null, outcome, hash | null, image?], where image is
 -- {central column: PostgreSQL text | null} of the whole mapped row, present for lost, duplicate, rejected
--- updates and deletes, and for changes that made no difference.
+-- updates and deletes, and for changes that made no difference. Of a row of another store the image is only its
+-- key and its store, and a null follows: the till is told that the row is gone from it, and nothing else.
 CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
   terminal_id text NOT NULL,
   incarnation text NOT NULL,

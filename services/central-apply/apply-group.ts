@@ -9,7 +9,7 @@ import { Backoff, sleep } from '../shared/lifecycle.ts';
 import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { Judgement, type Passes } from './evidence-of-cause.ts';
 import { saidBy } from './failure.ts';
-import { applyIn, MappingChanged, type Group, type GroupResult, type Mode } from './group.ts';
+import { applyIn, MappingChanged, warnOfForeign, type Group, type GroupResult, type Mode } from './group.ts';
 import { endHolds, notePasses, readHolds, saveHolds, type NewHold } from './holds.ts';
 import { nextForGroup } from './refusal-ladder.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
@@ -49,6 +49,7 @@ export class GroupApplier {
    */
   async apply(group: Group): Promise<GroupResult> {
     const result = await this.#climb(group);
+    warnOfForeign(result.foreign, this.#options.log);
     this.#options.passes.note(result.passed);
     await this.#tellWaiting(group, result);
     return result;
@@ -80,7 +81,9 @@ export class GroupApplier {
     } catch (thrown) {
       const error = await this.#ofPart(thrown);
       log.warn({ err: error, code: error.code }, `a group failed unit by unit too. ${errorLine(error)}`);
-      return group.consumed === null ? this.#hold(group, error) : this.#try(group, { kind: 'aside' }, LOCK_TIMEOUT_MS);
+      return group.consumed === null
+        ? this.#hold(group, error)
+        : this.#try(group, { kind: 'aside' }, LOCK_TIMEOUT_MS);
     }
   }
 
@@ -89,9 +92,13 @@ export class GroupApplier {
     for (let loads = 1; ; loads += 1) {
       const model = (this.#model ??= await loadModel(pool));
       try {
-        return await inTransaction(pool, (client) => applyIn(new Session(client), group, { model, log, mode }), {
-          lockTimeoutMs,
-        });
+        return await inTransaction(
+          pool,
+          (client) => applyIn(new Session(client), group, { model, log, mode }),
+          {
+            lockTimeoutMs,
+          },
+        );
       } catch (error) {
         if (!(error instanceof MappingChanged) || loads >= MODEL_LOADS) throw error;
         this.#model = null;
@@ -128,6 +135,7 @@ export class GroupApplier {
       stopped,
       refusedTills: [],
       passed: new Set(),
+      foreign: [],
     };
   }
 
@@ -137,7 +145,9 @@ export class GroupApplier {
     const writes = [...passed].filter((write) => awaited.has(write));
     if (writes.length === 0) return;
     const waiting = new Set(stopped.map(({ terminal }) => terminal));
-    const except = [...new Set(records.map(({ record }) => record.terminal))].filter((till) => waiting.has(till));
+    const except = [...new Set(records.map(({ record }) => record.terminal))].filter((till) =>
+      waiting.has(till),
+    );
     await inTransaction(this.#options.pool, (client) => notePasses(new Session(client), writes, { except }));
   }
 }

@@ -219,7 +219,8 @@ export class CentralApply {
       client.release();
     }
     // Those that wait are tried when their time comes.
-    for (const terminal of terminals) if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
+    for (const terminal of terminals)
+      if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
   }
 
   /** Applies held records of a terminal for as long as the next one is there. */

@@ -106,7 +106,11 @@ export class Judgement {
     );
     const sinceMs = mine?.sinceMs ?? this.#holds.nowMs;
     const passesSince = this.#passedNow.has(writeOf(failure)) || (passedMs !== null && passedMs > sinceMs);
-    return { tries: this.#tries(terminal, failure), othersFail: othersFail && !this.#passedNow.has(writeOf(failure)), passesSince };
+    return {
+      tries: this.#tries(terminal, failure),
+      othersFail: othersFail && !this.#passedNow.has(writeOf(failure)),
+      passesSince,
+    };
   }
 
   #tries(terminal: string, failure: Failure): number {

@@ -5,7 +5,6 @@
  */
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
-import type { Unit } from '../shared/records/unit-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { addRejected, admit, rewind, type TerminalState } from './admission.ts';
 import type { Judgement } from './evidence-of-cause.ts';
@@ -21,7 +20,7 @@ import {
   type Consumed,
   type RefusedRecord,
 } from './progress.ts';
-import { applyUnits, type AppliedUnits } from './rows/apply-units.ts';
+import { applyUnits, type AppliedUnits, type ForeignChange } from './rows/apply-units.ts';
 import type { IncomingUnit } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import type { Session } from './rows/sql.ts';
@@ -45,6 +44,8 @@ export interface GroupResult {
   readonly heldRecords: number;
   readonly refusedRecords: number;
   readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Changes that named rows of another store. */
+  readonly foreign: readonly ForeignChange[];
   /** Terminals that may have held records to release now. */
   readonly withHeld: ReadonlySet<string>;
   /** Terminals that wait from now on. */
@@ -68,7 +69,22 @@ export interface GroupOptions {
   readonly mode: Mode;
 }
 
-const NOTHING: AppliedUnits = { outcomes: new Map(), rejected: new Map(), passed: new Set() };
+/** Once per till, table and kind; never what stood in the rows. */
+export function warnOfForeign(foreign: readonly ForeignChange[], log: Logger): void {
+  const kinds = new Map<string, ForeignChange & { changes: number }>();
+  for (const change of foreign) {
+    const name = `${change.terminal}\0${change.table}\0${change.refused}`;
+    kinds.set(name, { ...change, changes: (kinds.get(name)?.changes ?? 0) + 1 });
+  }
+  for (const { terminal, table, refused, changes } of kinds.values()) {
+    const what = refused
+      ? `terminal ${terminal} may not change rows of another store: refused, see \`payflow dead-letters list\``
+      : `terminal ${terminal} refers to rows of another store`;
+    log.warn({ ...(refused && { code: 'CHANGE_NOT_ALLOWED' }), terminal, table, changes }, what);
+  }
+}
+
+const NOTHING: AppliedUnits = { outcomes: new Map(), rejected: new Map(), passed: new Set(), foreign: [] };
 
 /** Everything of a group, inside its transaction. */
 export async function applyIn(session: Session, group: Group, options: GroupOptions): Promise<GroupResult> {
@@ -78,7 +94,11 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
   const { applied, stopped }: UnitByUnit =
     mode.kind === 'unit by unit'
       ? await applyUnitByUnit(units, { session, model, judgement: mode.judgement })
-      : { applied: mode.kind === 'aside' ? NOTHING : await applyUnits(session, model, units, { order: 'table' }), stopped: new Map() };
+      : {
+          applied:
+            mode.kind === 'aside' ? NOTHING : await applyUnits(session, model, units, { order: 'table' }),
+          stopped: new Map(),
+        };
   const done = holdFrom(admitted, stopped);
   for (const [terminal, seqs] of applied.rejected) {
     const state = admitted.states.get(terminal);
@@ -104,6 +124,7 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     heldRecords: admitted.held.length - overflow.length,
     refusedRecords: refused.length,
     outcomes: applied.outcomes,
+    foreign: applied.foreign,
     withHeld: admitted.withHeld,
     stopped: waiting,
     refusedTills: mode.kind === 'unit by unit' ? [...applied.rejected.keys()] : [],
@@ -160,7 +181,7 @@ async function settleHeld(
 }
 
 /** A unit that may be applied, and its terminal as it was before. */
-interface AdmittedUnit {
+interface AdmittedIn {
   readonly incoming: IncomingUnit;
   readonly accepted: AcceptedRecord;
   readonly before: TerminalState;
@@ -168,7 +189,7 @@ interface AdmittedUnit {
 
 interface Admitted {
   readonly states: ReadonlyMap<string, TerminalState>;
-  readonly units: readonly AdmittedUnit[];
+  readonly units: readonly AdmittedIn[];
   readonly held: Held[];
   readonly fenced: readonly string[];
   readonly duplicates: number;
@@ -182,7 +203,8 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
   const isApart = (terminal: string) => mode.kind === 'aside' || group.apart.has(terminal);
   for (const accepted of group.records) {
     // Their progress is not even locked: a try of theirs may have it for as long as a statement takes.
-    if (group.consumed !== null && isApart(accepted.record.terminal)) held.push({ accepted, reason: 'centre' });
+    if (group.consumed !== null && isApart(accepted.record.terminal))
+      held.push({ accepted, reason: 'centre' });
     else records.push(accepted);
   }
   const apart = held.map(({ accepted }) => accepted.record.terminal);
@@ -200,20 +222,18 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     states,
     records.map(({ record }) => record),
   );
-  const units: AdmittedUnit[] = [];
+  const units: AdmittedIn[] = [];
   const fenced: string[] = [];
   let duplicates = 0;
   for (const accepted of records) {
     const { record } = accepted;
     const state = states.get(record.terminal);
     if (state === undefined || state.status === 'retired') continue;
-    let before = { ...state };
     // What is tried now is what it waits with.
     const admission = admit(group.consumed === null ? Object.assign(state, { waits: false }) : state, record);
     duplicates += admission.duplicates;
-    for (const unit of admission.apply) {
-      units.push({ incoming: incomingUnit(accepted, unit, { state, model, group }), accepted, before });
-      before = behind(before, unit);
+    for (const { unit, storeId, before } of admission.apply) {
+      units.push({ incoming: incomingUnit(accepted, { unit, storeId }, { model, group }), accepted, before });
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
@@ -230,25 +250,22 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
   return { states, units, held, fenced, duplicates, withHeld: new Set([...withHeld, ...withNew]) };
 }
 
-/** The state as it is once this unit is applied. */
-function behind(state: TerminalState, { number, lastSeq, hash }: Unit): TerminalState {
-  return { ...state, lastUnit: number, lastSeq, chainHash: hash };
-}
-
 function incomingUnit(
   { record, receivedAtMs, offset }: AcceptedRecord,
-  unit: Unit,
-  { state, model, group }: { state: TerminalState; model: CentralModel; group: Group },
+  { unit, storeId }: Pick<IncomingUnit, 'unit' | 'storeId'>,
+  { model, group }: { readonly model: CentralModel; readonly group: Group },
 ): IncomingUnit {
-  const { terminal, storeId } = state;
   return {
-    terminal,
+    terminal: record.terminal,
     storeId,
     incarnation: record.incarnation,
     trusted: record.databaseId === model.databaseId,
     receivedAtMs,
     lentAuthority: false,
-    source: offset === null || group.consumed === null ? undefined : { partition: group.consumed.partition, offset },
+    source:
+      offset === null || group.consumed === null
+        ? undefined
+        : { partition: group.consumed.partition, offset },
     unit,
   };
 }

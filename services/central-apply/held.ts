@@ -98,7 +98,14 @@ async function withinBounds(
     full.add(record.terminal);
     const message = `${record.terminal} has ${sum.records - 1} records waiting already (${each.reason})`;
     const { terminal } = record;
-    overflow.push({ offset: offset ?? 0, terminal, code: 'HELD_TOO_MUCH', message, bytes: null, size: bytes.length });
+    overflow.push({
+      offset: offset ?? 0,
+      terminal,
+      code: 'HELD_TOO_MUCH',
+      message,
+      bytes: null,
+      size: bytes.length,
+    });
   }
   await noteBounds(session, { full: [...full], within: terminals.filter((terminal) => !full.has(terminal)) });
   return { rows, overflow };

@@ -52,7 +52,12 @@ async function holdsIn(session: Session): Promise<Holds> {
   for (const [, terminal, partition, state, table, kind, code, constraint, message, ...numbers] of rows) {
     if (terminal === null || terminal === undefined) continue;
     const [since, tries, triedAt, passedAt] = numbers;
-    const cause = { table: table ?? '', kind: (kind ?? '') as Failure['kind'], code: code ?? '', constraint: constraint ?? '' };
+    const cause = {
+      table: table ?? '',
+      kind: (kind ?? '') as Failure['kind'],
+      code: code ?? '',
+      constraint: constraint ?? '',
+    };
     byTerminal.set(terminal, {
       terminal,
       partition: Number(partition),

@@ -102,11 +102,16 @@ export class Intake {
   #check(record: StoredRecord, terminal: string | null): AcceptedRecord | Fault {
     const { value, unreadable } = record;
     if (unreadable !== undefined) {
-      return { code: 'RECORD_UNREADABLE', message: `${unreadable.why} (from offset ${unreadable.firstOffset} on)` };
+      return {
+        code: 'RECORD_UNREADABLE',
+        message: `${unreadable.why} (from offset ${unreadable.firstOffset} on)`,
+      };
     }
     const registration = terminal === null ? undefined : this.#registrations.get(terminal);
-    if (registration === undefined) return { code: 'TERMINAL_UNKNOWN', message: 'no such terminal is registered' };
-    if (registration.status === 'retired') return { code: 'TERMINAL_RETIRED', message: 'the terminal was retired' };
+    if (registration === undefined)
+      return { code: 'TERMINAL_UNKNOWN', message: 'no such terminal is registered' };
+    if (registration.status === 'retired')
+      return { code: 'TERMINAL_RETIRED', message: 'the terminal was retired' };
     const signature = record.headers[SIGNATURE_HEADER];
     if (value === null || signature === undefined || registration.key === null) {
       return { code: 'SIGNATURE_INVALID', message: 'it has no value, no signature, or the terminal no key' };
@@ -126,9 +131,13 @@ export class Intake {
       return { code: 'SIGNATURE_INVALID', message: 'it names another terminal than its key' };
     }
     if (record.protocol > PROTOCOL_VERSION) {
-      return { code: 'PROTOCOL_NEWER', message: `it has protocol ${record.protocol}, this is ${PROTOCOL_VERSION}` };
+      return {
+        code: 'PROTOCOL_NEWER',
+        message: `it has protocol ${record.protocol}, this is ${PROTOCOL_VERSION}`,
+      };
     }
-    if (record.protocol < 1) return { code: 'RECORD_OUT_OF_BOUNDS', message: `it has protocol ${record.protocol}` };
+    if (record.protocol < 1)
+      return { code: 'RECORD_OUT_OF_BOUNDS', message: `it has protocol ${record.protocol}` };
     if (record.keyVersion !== keyVersion) {
       const message = `it names key ${record.keyVersion}, the registered one is ${keyVersion}`;
       return { code: 'KEY_VERSION_WRONG', message };
@@ -142,13 +151,20 @@ export class Intake {
     return null;
   }
 
-  #refused({ value, unreadable, offset }: StoredRecord, terminal: string | null, fault: Fault): RefusedRecord {
+  #refused(
+    { value, unreadable, offset }: StoredRecord,
+    terminal: string | null,
+    fault: Fault,
+  ): RefusedRecord {
     const whole = value ?? unreadable?.bytes ?? null;
     const now = this.#now();
     // Anybody can make up ids; they share one allowance.
     const sender = terminal !== null && this.#registrations.has(terminal) ? terminal : '';
     const before = this.#noted.get(sender);
-    const noted = before !== undefined && before.untilMs > now ? before : { untilMs: now + HOUR_MS, bytes: 0, loggedAtMs: 0 };
+    const noted =
+      before !== undefined && before.untilMs > now
+        ? before
+        : { untilMs: now + HOUR_MS, bytes: 0, loggedAtMs: 0 };
     this.#noted.set(sender, noted);
     if (now - noted.loggedAtMs >= LOGGED_AGAIN_MS) {
       noted.loggedAtMs = now;

@@ -81,7 +81,9 @@ async function checkStart(pool: Pool, eventLog: EventLog, prefix: string): Promi
   await loadModel(pool);
   await readHolds(pool).catch((error: unknown) => {
     if (!(error instanceof PayflowError) || error.code !== 'DB_SCHEMA') throw error;
-    throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is of an older version', { cause: error });
+    throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is of an older version', {
+      cause: error,
+    });
   });
   await eventLog.offsets(upStream(prefix, 0));
 }
@@ -105,11 +107,24 @@ function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApp
     name: 'payflow_apply_waiting_terminals',
     help: 'Tills that wait for a cause at the centre to end, seen by this process.',
   });
+  const foreignChanges = counter(registry, {
+    name: 'payflow_apply_foreign_changes_total',
+    help: 'Changes of a till to rows that are not of its store: refused.',
+    labelNames: ['terminal'],
+  });
+  const foreignReferences = counter(registry, {
+    name: 'payflow_apply_foreign_references_total',
+    help: 'References of a till to rows of another store: applied.',
+    labelNames: ['terminal'],
+  });
   return {
-    onApplied: ({ outcomes, heldRecords, refusedRecords }: GroupResult) => {
+    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult) => {
       for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
       held.inc(heldRecords);
       refused.inc(refusedRecords);
+      for (const { terminal, refused: isRefused } of foreign) {
+        (isRefused ? foreignChanges : foreignReferences).inc({ terminal });
+      }
     },
     onWaiting: (terminals) => waiting.set(terminals.length),
   };

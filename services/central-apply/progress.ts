@@ -49,7 +49,9 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
             EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
-            (SELECT version FROM payflow_sync.mapping),
+            (SELECT version FROM payflow_sync.mapping), p.registration,
+            (SELECT json_object_agg(r.registration, r.store_id) FROM payflow_sync.registration r
+              WHERE r.terminal_id = p.terminal_id),
             EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre')
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
       WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
@@ -59,11 +61,15 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
 
 function stateOf(row: TextRow): TerminalState {
   const [terminal, storeId, status, incarnation, lastUnit, lastSeq, chainHash, exceptions] = row;
+  const [registration, stores, waits] = row.slice(10);
+  // One registered by an older version has no row there, and never had another store.
+  const byRegistration = JSON.parse(stores ?? JSON.stringify({ 1: storeId })) as Record<string, string>;
   return {
     terminal: terminal ?? '',
-    storeId: storeId ?? '',
+    stores: new Map(Object.entries(byRegistration).map(([number, store]) => [Number(number), store])),
+    registration: Number(registration),
     status: status as TerminalStatus,
-    waits: row[10] === 't',
+    waits: waits === 't',
     incarnation: incarnation ?? '',
     lastUnit: Number(lastUnit),
     lastSeq: Number(lastSeq),
@@ -109,14 +115,15 @@ export async function saveProgress(session: Session, states: readonly TerminalSt
   await session.rows(
     `UPDATE payflow_sync.progress p
         SET last_unit = v.c1::bigint, last_seq = v.c2::bigint, chain_hash = decode(v.c3, 'hex'),
-            exceptions = v.c4, updated_at = clock_timestamp()
-       FROM ${unnest(5)} WHERE p.terminal_id = v.c0`,
+            exceptions = v.c4, registration = v.c5::integer, updated_at = clock_timestamp()
+       FROM ${unnest(6)} WHERE p.terminal_id = v.c0`,
     [
       textArray(states.map(({ terminal }) => terminal)),
       textArray(states.map(({ lastUnit }) => String(lastUnit))),
       textArray(states.map(({ lastSeq }) => String(lastSeq))),
       textArray(states.map(({ chainHash }) => chainHash.toString('hex'))),
       textArray(states.map(({ exceptions }) => exceptions)),
+      textArray(states.map(({ registration }) => String(registration))),
     ],
   );
 }

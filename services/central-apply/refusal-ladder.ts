@@ -124,7 +124,12 @@ function mayPass(code: string): boolean {
 }
 
 /** Names a cause: failures of one cause have one end. */
-export function causeOf({ table, kind, code, constraint }: Pick<Failure, 'table' | 'kind' | 'code' | 'constraint'>) {
+export function causeOf({
+  table,
+  kind,
+  code,
+  constraint,
+}: Pick<Failure, 'table' | 'kind' | 'code' | 'constraint'>) {
   return `${table}\0${kind}\0${code}\0${constraint}`;
 }
 

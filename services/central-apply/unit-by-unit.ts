@@ -11,7 +11,13 @@ import { asPayflowError } from '../shared/errors.ts';
 import type { Judgement } from './evidence-of-cause.ts';
 import type { NewHold } from './holds.ts';
 import type { Failure } from './refusal-ladder.ts';
-import { applyUnits, partsOf, type AppliedUnits, type ApplyOptions } from './rows/apply-units.ts';
+import {
+  applyUnits,
+  partsOf,
+  type AppliedUnits,
+  type ApplyOptions,
+  type ForeignChange,
+} from './rows/apply-units.ts';
 import { incomingChanges } from './rows/convert.ts';
 import type { IncomingUnit, Rejection } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
@@ -40,6 +46,7 @@ export async function applyUnitByUnit(
 ): Promise<UnitByUnit> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
+  const foreign: ForeignChange[] = [];
   const passed = new Set<string>();
   const stopped = new Map<string, NewHold & { from: IncomingUnit }>();
   const looked = new Map<string, number>();
@@ -57,11 +64,13 @@ export async function applyUnitByUnit(
       stopped.set(terminal, { ...result.hold, from: unit });
       continue;
     }
-    for (const [outcome, count] of result.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
+    for (const [outcome, count] of result.outcomes)
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
     for (const [till, seqs] of result.rejected) rejected.set(till, [...(rejected.get(till) ?? []), ...seqs]);
     for (const write of result.passed) passed.add(write);
+    foreign.push(...result.foreign);
   }
-  return { applied: { outcomes, rejected, passed }, stopped };
+  return { applied: { outcomes, rejected, passed, foreign }, stopped };
 }
 
 type Attempt = { readonly applied: AppliedUnits } | { readonly failure: Failure };

@@ -75,9 +75,11 @@ export class Waiting {
       for (const terminal of withHeld) this.#partitions.set(terminal, consumed.partition);
       for (const terminal of refusedTills) this.#partitions.set(terminal, consumed.partition);
     }
-    if (heldIds.length > 0 && stopped.length === 0) for (const { record } of records) this.#goesOn(record.terminal);
+    if (heldIds.length > 0 && stopped.length === 0)
+      for (const { record } of records) this.#goesOn(record.terminal);
     for (const terminal of refusedTills) this.#apart(terminal).untilMs = this.#elapsedMs() + APART_MS;
-    if (consumed !== null) for (const terminal of withHeld) if (this.isApart(terminal)) this.#apart(terminal).stored += 1;
+    if (consumed !== null)
+      for (const terminal of withHeld) if (this.isApart(terminal)) this.#apart(terminal).stored += 1;
     for (const { terminal, failure, state } of stopped) {
       this.#fresh.add(terminal);
       this.#lookedAtMs = -Infinity;
@@ -127,7 +129,11 @@ export class Waiting {
   }
 
   /** Tries the tills of a partition, each when its time comes, until the signal is aborted. */
-  async tryAll(partition: number, signal: AbortSignal, attempt: (terminal: string) => Promise<void>): Promise<void> {
+  async tryAll(
+    partition: number,
+    signal: AbortSignal,
+    attempt: (terminal: string) => Promise<void>,
+  ): Promise<void> {
     while (!signal.aborted) {
       await this.look();
       const due = this.#dueOf(partition);
@@ -160,7 +166,9 @@ export class Waiting {
     );
     const stored = [...this.#refused].filter(
       ([terminal, { stored, seen }]) =>
-        stored > seen && this.#partitions.get(terminal) === partition && !this.#holds.byTerminal.has(terminal),
+        stored > seen &&
+        this.#partitions.get(terminal) === partition &&
+        !this.#holds.byTerminal.has(terminal),
     );
     return [...held.map(({ terminal }) => terminal), ...stored.map(([terminal]) => terminal)].filter(
       (terminal) => !this.#fresh.has(terminal),
@@ -180,7 +188,10 @@ export class Waiting {
     byTerminal.delete(terminal);
     this.#holds = { ...this.#holds, byTerminal };
     // What was stored behind it in the meantime is looked for by the same attempt.
-    this.#options.log.info({ terminal, cause: ended.code, table: ended.table }, `terminal ${terminal} goes on`);
+    this.#options.log.info(
+      { terminal, cause: ended.code, table: ended.table },
+      `terminal ${terminal} goes on`,
+    );
     for (const hold of byTerminal.values()) if (hold.cause === ended.cause) this.#hurry.add(hold.terminal);
   }
 

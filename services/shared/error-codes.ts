@@ -338,14 +338,14 @@ export const ERROR_CODES = {
   NATURAL_KEY_TAKEN: entry(
     409,
     'manual',
-    'The row matches a central row that this terminal already has as another row.',
-    'Merge the two rows on the till, or discard the dead letter.',
+    'The row matches a central row that this terminal already has as another row, or that is not of its store.',
+    'Merge the two rows on the till, or give the row another natural key; then discard the dead letter.',
   ),
   CHANGE_NOT_ALLOWED: entry(
     409,
     'manual',
-    'The mapping does not let tills make this change.',
-    'Change direction or delete mode in the mapping, or discard the dead letter.',
+    'The mapping does not let tills make this change, or it is about a row of another store.',
+    'Look at it with `payflow dead-letters show`: retry it with --allow if it is right, else discard it. Many of one till: find out what runs on it.',
   ),
 
   GATEWAY_UNREACHABLE: entry(

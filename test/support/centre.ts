@@ -154,6 +154,8 @@ export class FakeTill {
   readonly #key: KeyObject;
   incarnation = `inc-${randomUUID()}`;
   databaseId = DATABASE_ID;
+  /** undefined: like an agent that knows of none. */
+  registration: number | undefined;
   #seq = 0;
   #number = 0;
   #previous = FIRST_PREVIOUS_HASH;
@@ -180,6 +182,7 @@ export class FakeTill {
       lastSeq: this.#seq,
       hash,
       previousHash: this.#previous,
+      registration: this.registration,
       changes,
     };
     this.#previous = hash;

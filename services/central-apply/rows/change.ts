@@ -40,6 +40,8 @@ export interface Rejection {
   /** What PostgreSQL refused: central table and kind of write. */
   readonly table?: string | undefined;
   readonly kind?: string | undefined;
+  /** The change is about a row of another store. */
+  readonly isForeign?: boolean | undefined;
 }
 
 /** The stored values of a change as PostgreSQL reads them, or why one of them cannot be. */
@@ -82,6 +84,8 @@ export interface ResolvedChange {
   /** Central row. Of an insert: allocated, carried, or that of the row it turned out to be. */
   id: CentralId;
   readonly idFrom: IdSource;
+  /** The till has, or gets, a link to the row that it named; of an insert that met a row: it had one before. */
+  linked: boolean;
   readonly clockMs: number;
   /** New values by central column, references included. */
   readonly next: Map<string, Text>;
@@ -95,6 +99,8 @@ export interface ResolvedReference {
   readonly column: string;
   readonly parent: TableModel;
   readonly id: CentralId;
+  /** By a link, or by an insert of this till in this group. */
+  readonly linked: boolean;
 }
 
 /** What became of a change. */

@@ -5,9 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteValue, Unit, UnitChange } from '../../shared/records/unit-record.ts';
+import { isDecimal } from '../../shared/values/decimal.ts';
 import { rowName, tillRow, type Converted, type Incoming, type IncomingUnit } from './change.ts';
 import { changeHash } from './change-hash.ts';
-import { isDecimal } from './decide.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
 import type { Text } from './sql.ts';
 

@@ -17,6 +17,8 @@ export interface Entry {
   readonly outcome: Outcome;
   /** The row as it stands, where no write of it follows in this transaction. */
   readonly image: ReadonlyMap<string, Text> | null;
+  /** The row where it is another store's: the till is told that it has left, and nothing of it. */
+  readonly elsewhere: ReadonlyMap<string, Text> | null;
 }
 
 /** One row per unit; see the table's comment for the form of `entries`. */
@@ -41,12 +43,19 @@ export async function writeOutcomes(
   );
 }
 
-function entryJson({ incoming, id, outcome, image }: Entry): unknown[] {
+function entryJson({ incoming, id, outcome, image, elsewhere }: Entry): unknown[] {
   const { change, table } = incoming;
   const { hash } = incoming.converted;
   const entry: unknown[] = [change.seq, table?.name ?? change.table, id, outcome, hash];
-  if (image !== null) entry.push(Object.fromEntries(image));
+  if (elsewhere !== null && table !== null) entry.push(whereabouts(table, elsewhere), null);
+  else if (image !== null) entry.push(Object.fromEntries(image));
   return entry;
+}
+
+/** Capture compares the store with the till's of then: by now it may have been moved to that very store. */
+function whereabouts({ key, scope }: TableModel, row: ReadonlyMap<string, Text>): Record<string, Text> {
+  const columns = scope.kind === 'global' ? key : [...key, scope.column];
+  return Object.fromEntries(columns.map((column) => [column, row.get(column) ?? null]));
 }
 
 export interface LinkRow {

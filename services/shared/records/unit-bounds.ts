@@ -25,10 +25,18 @@ export function boundsFault(record: UnitRecord): string | null {
   return headFault(record) ?? unitsFault(record);
 }
 
-function headFault({ incarnation, databaseId, part, parts, mappingVersion, units }: UnitRecord): string | null {
+function headFault({
+  incarnation,
+  databaseId,
+  part,
+  parts,
+  mappingVersion,
+  units,
+}: UnitRecord): string | null {
   if (!isName(incarnation) || incarnation === '') return 'its incarnation is no usable name';
   if (!isName(databaseId)) return 'its database id is no usable name';
-  if (!(parts >= 1 && parts <= MOST_PARTS && part >= 1 && part <= parts)) return `it is part ${part} of ${parts}`;
+  if (!(parts >= 1 && parts <= MOST_PARTS && part >= 1 && part <= parts))
+    return `it is part ${part} of ${parts}`;
   if (mappingVersion < 0) return `its mapping version is ${mappingVersion}`;
   if (units.length > MOST_UNITS) return `it holds ${units.length} units`;
   if (parts > 1 && units.length !== 1) return `a part of one unit holds ${units.length}`;
@@ -57,7 +65,8 @@ function unitsFault({ units }: UnitRecord): string | null {
 function changesFault({ firstSeq, lastSeq, changes }: Unit): string | null {
   let seq = firstSeq - 1;
   for (const change of changes) {
-    if (change.seq <= seq || change.seq > lastSeq) return `change ${change.seq} comes after ${seq}, up to ${lastSeq}`;
+    if (change.seq <= seq || change.seq > lastSeq)
+      return `change ${change.seq} comes after ${seq}, up to ${lastSeq}`;
     seq = change.seq;
     const fault = changeFault(change);
     if (fault !== null) return `change ${seq}: ${fault}`;
@@ -69,7 +78,8 @@ function changeFault({ capturedAtMs, row, columns, references }: UnitChange): st
   if (Math.abs(capturedAtMs) > LATEST_MS) return 'its time lies outside of any calendar';
   if (columns.length > MOST_COLUMNS || references.length > MOST_COLUMNS) return 'it names too many columns';
   if (!isRow(row)) return 'its row has no usable name';
-  for (const { target } of references) if (target !== null && !isRow(target)) return 'it refers to a row without a usable name';
+  for (const { target } of references)
+    if (target !== null && !isRow(target)) return 'it refers to a row without a usable name';
   return null;
 }
 

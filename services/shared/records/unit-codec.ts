@@ -35,18 +35,34 @@ const BYTES = 4;
 
 export type UnitRecordHead = Omit<UnitRecord, 'units'>;
 
-let cachedFingerprint: bigint | undefined;
+interface Fingerprints {
+  readonly current: bigint;
+  /** Of the form before units named their registration: tills that were not updated yet still send it. */
+  readonly withoutRegistration: bigint;
+}
+
+let cachedFingerprints: Fingerprints | undefined;
 
 /** CRC-64-AVRO of the schema's canonical form, which avsc prints; read once from the file. */
 export function unitRecordFingerprint(): bigint {
-  cachedFingerprint ??= fingerprintOf(
-    JSON.stringify(
-      avro.Type.forSchema(
-        JSON.parse(readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8')) as avro.Schema,
-      ).schema(),
-    ),
+  return fingerprints().current;
+}
+
+function fingerprints(): Fingerprints {
+  cachedFingerprints ??= readFingerprints();
+  return cachedFingerprints;
+}
+
+function readFingerprints(): Fingerprints {
+  const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
+  const fingerprint = (schema: unknown) =>
+    fingerprintOf(JSON.stringify(avro.Type.forSchema(schema as avro.Schema).schema()));
+  const earlier: unknown = JSON.parse(text, (_key, value: unknown) =>
+    Array.isArray(value)
+      ? value.filter((field) => (field as { name?: string } | null)?.name !== 'registration')
+      : value,
   );
-  return cachedFingerprint;
+  return { current: fingerprint(JSON.parse(text)), withoutRegistration: fingerprint(earlier) };
 }
 
 /** Builds the bytes of one record unit by unit, so that whoever fills it can see how large it is. */
@@ -67,6 +83,8 @@ export class UnitRecordEncoder {
     body.long(unit.lastSeq);
     body.fixed(unit.hash);
     body.fixed(unit.previousHash);
+    body.long(unit.registration === undefined ? 0 : 1);
+    if (unit.registration !== undefined) body.long(unit.registration);
     this.#array(unit.changes, (change) => this.#change(change));
     this.#units += 1;
   }
@@ -146,7 +164,10 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  if (fingerprint !== unitRecordFingerprint()) throw unknownSchema(bytes, fingerprint);
+  const namesRegistration = fingerprint === fingerprints().current;
+  if (!namesRegistration && fingerprint !== fingerprints().withoutRegistration) {
+    throw unknownSchema(bytes, fingerprint);
+  }
   const reader = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES);
   const head: UnitRecordHead = {
     protocol: reader.long(),
@@ -160,7 +181,7 @@ export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   };
   const names = reader.array(() => reader.string());
   if (!names.every(isName)) throw malformed('a table or column has no usable name');
-  const units = reader.array(() => readUnit(reader, names));
+  const units = reader.array(() => readUnit(reader, names, namesRegistration));
   if (!reader.done) throw malformed('bytes are left over');
   return { ...head, units };
 }
@@ -172,18 +193,22 @@ function unknownSchema(bytes: Buffer, fingerprint: bigint): PayflowError {
   const protocol = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES).long();
   const schema = fingerprintHex(fingerprint);
   if (protocol > PROTOCOL_VERSION && protocol < HIGHEST_PROTOCOL) {
-    return new PayflowError('PROTOCOL_NEWER', `a unit record has protocol ${protocol} and the schema ${schema}`);
+    return new PayflowError(
+      'PROTOCOL_NEWER',
+      `a unit record has protocol ${protocol} and the schema ${schema}`,
+    );
   }
   return new PayflowError('SCHEMA_UNKNOWN', `a unit record has the unknown schema ${schema}`);
 }
 
-function readUnit(reader: AvroReader, names: readonly string[]): Unit {
+function readUnit(reader: AvroReader, names: readonly string[], namesRegistration: boolean): Unit {
   return {
     number: reader.long(),
     firstSeq: reader.long(),
     lastSeq: reader.long(),
     hash: reader.fixed(HASH_BYTES),
     previousHash: reader.fixed(HASH_BYTES),
+    registration: namesRegistration && readIsPresent(reader) ? reader.long() : undefined,
     changes: reader.array(() => readChange(reader, names)),
   };
 }

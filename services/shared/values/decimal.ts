@@ -31,6 +31,11 @@ export function parseDecimal(text: string): Decimal | null {
   return scale >= 0 ? { unscaled, scale } : { unscaled: unscaled * 10n ** BigInt(-scale), scale: 0 };
 }
 
+/** What can be added up exactly: no exponent. Each digit is looked at once: a till may send millions of them. */
+export function isDecimal(text: string): boolean {
+  return text.length <= MAX_DIGITS && /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/.test(text);
+}
+
 /** Plain notation with exactly `scale` digits after the point. */
 export function formatDecimal({ unscaled, scale }: Decimal): string {
   if (scale === 0) return unscaled.toString();
@@ -46,7 +51,8 @@ export function trimDecimal(decimal: Decimal): Decimal {
   // Dividing once for every zero takes the square of their number.
   const digits = unscaled.toString();
   let zeros = 0;
-  while (zeros < scale && zeros < digits.length - 1 && digits.charAt(digits.length - 1 - zeros) === '0') zeros += 1;
+  while (zeros < scale && zeros < digits.length - 1 && digits.charAt(digits.length - 1 - zeros) === '0')
+    zeros += 1;
   if (unscaled === 0n) return { unscaled, scale: 0 };
   return { unscaled: BigInt(zeros === 0 ? digits : digits.slice(0, -zeros)), scale: scale - zeros };
 }

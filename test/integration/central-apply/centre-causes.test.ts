@@ -44,7 +44,8 @@ async function survives(
   await centre.pool.query(cause.begin);
   try {
     for (const name of ['A', 'B', 'C']) for (const till of selling) await send(till, sale(name));
-    for (let times = 0; times < 8; times += 1) for (const till of selling) await apply.tryWaiting(till.terminal);
+    for (let times = 0; times < 8; times += 1)
+      for (const till of selling) await apply.tryWaiting(till.terminal);
     for (const till of selling) {
       expect(await numbers(till)).toEqual([]);
       expect(await holdOf(till)).toMatchObject({ code: cause.code });
@@ -162,7 +163,9 @@ test('what one till was refused before another failed in the same way is tried a
   await apply.tryWaiting(second.terminal);
   expect(await numbers(second)).toEqual(['B']);
   expect(
-    await centre.all(`SELECT kind, arguments, requested_by FROM payflow_sync.operation WHERE state = 'waiting'`),
+    await centre.all(
+      `SELECT kind, arguments, requested_by FROM payflow_sync.operation WHERE state = 'waiting'`,
+    ),
   ).toEqual([
     {
       kind: 'dead-letter-retry',
@@ -190,7 +193,11 @@ test('a row that somebody holds keeps the tills that need it waiting, and no oth
       new: { stock: 7n },
     };
     await apply.applyRecords(0, [
-      buyer.stored(centre.nextOffset(), [buyer.unit(...sale('A')), buyer.unit(sold, ...sale('B')), buyer.unit(...sale('C'))]),
+      buyer.stored(centre.nextOffset(), [
+        buyer.unit(...sale('A')),
+        buyer.unit(sold, ...sale('B')),
+        buyer.unit(...sale('C')),
+      ]),
       other.stored(centre.nextOffset(), [other.unit(...sale('X'))]),
     ]);
     await send(other, sale('Y'));

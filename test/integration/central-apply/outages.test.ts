@@ -34,7 +34,11 @@ afterAll(async () => {
 });
 
 /** A partition that is read, with what it says of itself. */
-async function reading(partition: number, log: EventLog, work: (seen: string[]) => Promise<void>): Promise<void> {
+async function reading(
+  partition: number,
+  log: EventLog,
+  work: (seen: string[]) => Promise<void>,
+): Promise<void> {
   const stop = new AbortController();
   const seen: string[] = [];
   const onHealth = (_partition: number, health: Health) =>
@@ -79,7 +83,8 @@ test('sessions ended and statements cancelled, a read-only server, no connection
     const isUnready = (from: number) =>
       until(
         () => seen.slice(from).some((state) => state.startsWith('DB_')),
-        async () => `it says that it cannot work, not ${seen.slice(from).join()}, with ${(await soldBy(till)).join()}`,
+        async () =>
+          `it says that it cannot work, not ${seen.slice(from).join()}, with ${(await soldBy(till)).join()}`,
         { deadlineMs: 20_000 },
       );
     for (let times = 0; times < 20; times += 1) {
@@ -144,7 +149,10 @@ test('a defect of our own tables is unready with a code, judges nothing, and end
   );
   await reading(3, eventLog, async (seen) => {
     await eventLog.append(upStream(PREFIX, 3), [till.stored(0, [till.unit(...sale('A'))])]);
-    await until(() => seen.includes('DB_REFUSED'), () => `it is unready: ${seen.join()}`);
+    await until(
+      () => seen.includes('DB_REFUSED'),
+      () => `it is unready: ${seen.join()}`,
+    );
     expect(await soldBy(till)).toEqual([]);
     await centre.pool.query('ALTER TABLE payflow_sync.consumed DROP CONSTRAINT broken');
     await until(async () => (await soldBy(till)).length === 1, 'the sale is there');
@@ -153,7 +161,10 @@ test('a defect of our own tables is unready with a code, judges nothing, and end
 });
 
 test('tills that wait are tried by the loop itself', async () => {
-  const [first, second] = [await centre.till('w1', { partition: 4 }), await centre.till('w2', { partition: 4 })];
+  const [first, second] = [
+    await centre.till('w1', { partition: 4 }),
+    await centre.till('w2', { partition: 4 }),
+  ];
   await centre.pool.query(`ALTER TABLE orders ADD COLUMN shelf text NOT NULL DEFAULT 'x'`);
   await centre.pool.query('ALTER TABLE orders ALTER COLUMN shelf DROP DEFAULT');
   await reading(4, eventLog, async () => {

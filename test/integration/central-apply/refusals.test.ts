@@ -41,11 +41,28 @@ const isHeld = async (till: FakeTill) =>
   (await centre.all('SELECT 1 FROM payflow_sync.held WHERE terminal_id = $1', [till.terminal])).length > 0;
 
 describe('a row that is refused alone becomes a dead letter, whatever the code', () => {
-  const codes = ['23514', '22012', 'P0001', '45000', 'MY001', '0A000', '55000', '58P01', '08001', '54000', '44000', 'ZZZZZ'];
+  const codes = [
+    '23514',
+    '22012',
+    'P0001',
+    '45000',
+    'MY001',
+    '0A000',
+    '55000',
+    '58P01',
+    '08001',
+    '54000',
+    '44000',
+    'ZZZZZ',
+  ];
   test.each(codes)('%s, among sales that go through', async (code) => {
     const [till, other] = [await centre.newTill(), await centre.newTill()];
     await centre.apply.applyRecords(0, [
-      till.stored(centre.nextOffset(), [till.unit(...sale('A')), till.unit(order(`!${code}`)), till.unit(...sale('B'))]),
+      till.stored(centre.nextOffset(), [
+        till.unit(...sale('A')),
+        till.unit(order(`!${code}`)),
+        till.unit(...sale('B')),
+      ]),
       other.stored(centre.nextOffset(), [other.unit(...sale('C'))]),
     ]);
     expect(await letters(till)).toEqual([code]);

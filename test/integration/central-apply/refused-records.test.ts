@@ -17,7 +17,10 @@ const refusedAt = (offset: number) =>
   );
 
 /** A till's bad record between sales of it and of another. */
-async function isPassedOver(make: (till: FakeTill, offset: number, unit: Unit) => StoredRecord, code: string) {
+async function isPassedOver(
+  make: (till: FakeTill, offset: number, unit: Unit) => StoredRecord,
+  code: string,
+) {
   const [till, other] = [await centre.newTill(), await centre.newTill()];
   const good = till.unit(...sale('A'));
   const bad = make(till, centre.nextOffset(), good);
@@ -74,7 +77,8 @@ describe('is passed over:', () => {
 
   test('more than is kept of it', async () => {
     await isPassedOver(
-      (till, offset, unit) => till.signed(offset, Buffer.concat([encodeUnitRecord(till.record([unit])), Buffer.alloc(200_000)])),
+      (till, offset, unit) =>
+        till.signed(offset, Buffer.concat([encodeUnitRecord(till.record([unit])), Buffer.alloc(200_000)])),
       'RECORD_MALFORMED',
     );
   });
@@ -152,22 +156,27 @@ test('a till of which too much waits is told apart, keeps others going, and goes
     [till.terminal, till.incarnation],
   );
   const bounds = () =>
-    centre.all<{ code: string }>(`SELECT code FROM payflow_sync.hold WHERE terminal_id = $1 AND reason = 'bounds'`, [
-      till.terminal,
-    ]);
+    centre.all<{ code: string }>(
+      `SELECT code FROM payflow_sync.hold WHERE terminal_id = $1 AND reason = 'bounds'`,
+      [till.terminal],
+    );
   const late = till.stored(centre.nextOffset(), [third]);
   expect(
     await centre.apply.applyRecords(0, [late, other.stored(centre.nextOffset(), [other.unit(...sale('X'))])]),
   ).toMatchObject({ units: 1, refusedRecords: 1, heldRecords: 0 });
   expect(await refusedAt(late.offset)).toMatchObject({ code: 'HELD_TOO_MUCH', terminal_id: till.terminal });
   expect(await bounds()).toEqual([{ code: 'HELD_TOO_MUCH' }]);
-  await centre.pool.query('DELETE FROM payflow_sync.held WHERE terminal_id = $1 AND unit > 1500', [till.terminal]);
+  await centre.pool.query('DELETE FROM payflow_sync.held WHERE terminal_id = $1 AND unit > 1500', [
+    till.terminal,
+  ]);
   expect(await centre.apply.applyRecords(0, [{ ...late, offset: centre.nextOffset() }])).toMatchObject({
     heldRecords: 1,
     refusedRecords: 0,
   });
   expect(await bounds()).toEqual([]);
-  expect(await centre.apply.applyRecords(0, [till.stored(centre.nextOffset(), [first, second])])).toMatchObject({
+  expect(
+    await centre.apply.applyRecords(0, [till.stored(centre.nextOffset(), [first, second])]),
+  ).toMatchObject({
     units: 3,
   });
 });

@@ -4,10 +4,14 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { CentralColumn, CentralKind } from '../../../../services/shared/catalog/central-catalog.ts';
-import { isDecimal } from '../../../../services/central-apply/rows/decide.ts';
 import { canonicalKeyText } from '../../../../services/central-apply/rows/key-form.ts';
 import { sameValue } from '../../../../services/central-apply/rows/same-value.ts';
-import { parseDecimal, specialText, trimDecimal } from '../../../../services/shared/values/decimal.ts';
+import {
+  isDecimal,
+  parseDecimal,
+  specialText,
+  trimDecimal,
+} from '../../../../services/shared/values/decimal.ts';
 import { centralConverter, timestampMs } from '../../../../services/shared/values/values.ts';
 
 const LENGTH = 1_000_000;
@@ -64,7 +68,8 @@ describe.each(texts)('%s', (_what, text) => {
 test('the longest decimals are trimmed at once', () => {
   const longest = parseDecimal(`1.${'0'.repeat(19_990)}`);
   if (longest === null) throw new Error('it is a decimal');
-  for (let times = 0; times < 1_000; times += 1) expect(trimDecimal(longest)).toEqual({ unscaled: 1n, scale: 0 });
+  for (let times = 0; times < 1_000; times += 1)
+    expect(trimDecimal(longest)).toEqual({ unscaled: 1n, scale: 0 });
   expect(trimDecimal({ unscaled: -1200n, scale: 3 })).toEqual({ unscaled: -12n, scale: 1 });
   expect(trimDecimal({ unscaled: 0n, scale: 3 })).toEqual({ unscaled: 0n, scale: 0 });
   expect(trimDecimal({ unscaled: 1200n, scale: 1 })).toEqual({ unscaled: 120n, scale: 0 });

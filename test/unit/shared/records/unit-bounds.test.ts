@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { boundsFault, MOST_CHANGES, MOST_COLUMNS, MOST_PARTS } from '../../../../services/shared/records/unit-bounds.ts';
+import {
+  boundsFault,
+  MOST_CHANGES,
+  MOST_COLUMNS,
+  MOST_PARTS,
+} from '../../../../services/shared/records/unit-bounds.ts';
 import { decodeUnitRecord, encodeUnitRecord } from '../../../../services/shared/records/unit-codec.ts';
 import type { Unit, UnitChange, UnitRecord } from '../../../../services/shared/records/unit-record.ts';
 
@@ -41,7 +46,11 @@ describe('a unit record', () => {
   test('of an honest till lies within', () => {
     expect(boundsFault(record())).toBeNull();
     expect(boundsFault(record({ units: [unit(1, [])] }))).toBeNull();
-    expect(boundsFault(record({ part: 7, parts: 9, units: [unit(4, [change(30)], { firstSeq: 1, lastSeq: 99 })] }))).toBeNull();
+    expect(
+      boundsFault(
+        record({ part: 7, parts: 9, units: [unit(4, [change(30)], { firstSeq: 1, lastSeq: 99 })] }),
+      ),
+    ).toBeNull();
   });
 
   const long = 'x'.repeat(8_192);
@@ -69,20 +78,42 @@ describe('a unit record', () => {
     ['a unit that ends before it begins', { units: [unit(1, [], { firstSeq: 9, lastSeq: 3 })] }],
     ['a negative seq', { units: [unit(1, [change(-3)], { firstSeq: -3, lastSeq: 3 })] }],
     ['8 KB of identity', { units: [unit(1, [change(1, { row: { identity: long, centralId: null } })])] }],
-    ['a zero character in an identity', { units: [unit(1, [change(1, { row: { identity: 'a\0', centralId: null } })])] }],
+    [
+      'a zero character in an identity',
+      { units: [unit(1, [change(1, { row: { identity: 'a\0', centralId: null } })])] },
+    ],
     ['8 KB of central id', { units: [unit(1, [change(1, { row: { identity: 'a', centralId: long } })])] }],
     [
       'a zero character in what is referred to',
-      { units: [unit(1, [change(1, { references: [{ column: 'o', target: { identity: '', centralId: '\0' } }] })])] },
+      {
+        units: [
+          unit(1, [change(1, { references: [{ column: 'o', target: { identity: '', centralId: '\0' } }] })]),
+        ],
+      },
     ],
     ['a time outside of the calendar', { units: [unit(1, [change(1, { capturedAtMs: 2 ** 53 - 1 })])] }],
     [
       'more columns than a table can have',
-      { units: [unit(1, [change(1, { columns: Array.from({ length: MOST_COLUMNS + 1 }, () => ({ name: 'a', old: null, new: null })) })])] },
+      {
+        units: [
+          unit(1, [
+            change(1, {
+              columns: Array.from({ length: MOST_COLUMNS + 1 }, () => ({ name: 'a', old: null, new: null })),
+            }),
+          ]),
+        ],
+      },
     ],
     [
       'more changes than a record holds',
-      { units: [unit(1, Array.from({ length: MOST_CHANGES + 1 }, (_, index) => change(index + 1, { columns: [] })))] },
+      {
+        units: [
+          unit(
+            1,
+            Array.from({ length: MOST_CHANGES + 1 }, (_, index) => change(index + 1, { columns: [] })),
+          ),
+        ],
+      },
     ],
   ];
   test.each(outside)('with %s does not', (_what, options) => {
