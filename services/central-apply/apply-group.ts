@@ -29,10 +29,13 @@ export const LOCK_TIMEOUT_MS = 2_000;
 const SHORT_LOCK_TIMEOUT_MS = 300;
 /** A mapping that changes under every try is somebody's loop. */
 const MODEL_LOADS = 5;
+/** A model as young as this fits the schema, as far as a failure can tell. */
+const MODEL_SETTLES_MS = 2_000;
 
 export class GroupApplier {
   readonly #options: GroupApplierOptions;
   #model: CentralModel | null = null;
+  #loadedAtMs = -Infinity;
 
   constructor(options: GroupApplierOptions) {
     this.#options = options;
@@ -67,7 +70,7 @@ export class GroupApplier {
         return await this.#try(group, { kind: 'together' }, LOCK_TIMEOUT_MS);
       } catch (thrown) {
         const error = await this.#ofPart(thrown);
-        if (error.code === 'DB_SCHEMA' && attempt === 1) this.#model = null;
+        if (attempt === 1 && this.#mayBeStale(error)) this.#model = null;
         else if (nextForGroup(saidBy(error).code, attempt) === 'unit by unit') {
           log.info({ err: error, code: error.code }, 'a group failed; applying it unit by unit');
           break;
@@ -87,10 +90,22 @@ export class GroupApplier {
     }
   }
 
+  /** Not for every till that is tried while a table is missing: the model is everybody's. */
+  #mayBeStale(error: PayflowError): boolean {
+    const isOld = performance.now() - this.#loadedAtMs > MODEL_SETTLES_MS;
+    return error.code === 'DB_SCHEMA' && saidBy(error).code !== '42501' && isOld;
+  }
+
+  async #load(): Promise<CentralModel> {
+    this.#model = await loadModel(this.#options.pool);
+    this.#loadedAtMs = performance.now();
+    return this.#model;
+  }
+
   async #try(group: Group, mode: Mode, lockTimeoutMs: number): Promise<GroupResult> {
     const { pool, log } = this.#options;
     for (let loads = 1; ; loads += 1) {
-      const model = (this.#model ??= await loadModel(pool));
+      const model = this.#model ?? (await this.#load());
       try {
         return await inTransaction(
           pool,

@@ -23,7 +23,7 @@ export interface WaitingOptions {
 const LOOK_EVERY_MS = 1_000;
 /** Longer than a till that loops takes for a turn. */
 const APART_MS = 60_000;
-const TURN_MS = 50;
+const TURN_MS = 100;
 
 interface Apart {
   untilMs: number;
