@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.registration (
 );
 -- The newest of them.
 ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS registration integer NOT NULL DEFAULT 1;
+-- Tills of a centre that counted no registrations: they were never moved.
+INSERT INTO payflow_sync.registration (terminal_id, registration, store_id, registered_at)
+  SELECT terminal_id, 1, store_id, registered_at FROM payflow_sync.terminal WHERE registration = 1
+  ON CONFLICT DO NOTHING;
 
 -- Access tokens of people and programs.
 CREATE TABLE IF NOT EXISTS payflow_sync.token (
@@ -92,7 +96,8 @@ CREATE INDEX IF NOT EXISTS link_by_central ON payflow_sync.link (table_name, cen
 -- `origins` on the row records that follow, and into `r` records for entries with an image.
 -- entries: JSON array of [seq, central table, central id | null, outcome, hash | null, image?], where image is
 -- {central column: PostgreSQL text | null} of the whole mapped row, present for lost, duplicate, rejected
--- updates and deletes, and for changes that made no difference.
+-- updates and deletes, and for changes that made no difference. Of a row of another store the image is only its
+-- key and its store, and a null follows: the till is told that the row is gone from it, and nothing else.
 CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
   terminal_id text NOT NULL,
   incarnation text NOT NULL,
@@ -103,6 +108,9 @@ CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
 );
 -- Of the unit: the same number with another one comes from another copy of the till's file.
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS hash bytea;
+-- Where the signed record stands in the up topic, which keeps it longer than this row; NULL for one that was held.
+ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_partition integer;
+ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
 
 -- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row
@@ -133,6 +141,11 @@ CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (
   decided_at     timestamptz
 );
 
+-- What was refused, as the refusal ladder tells causes apart: the central table and the kind of write. When another
+-- till fails with the same cause and nothing went through between, the letter is tried again once that is mended.
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS table_name text;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS write_kind text;
+
 -- Read but not applicable yet (a gap, a part of a larger unit, a fenced till), in order, whole.
 CREATE TABLE IF NOT EXISTS payflow_sync.held (
   held_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -148,7 +161,29 @@ CREATE TABLE IF NOT EXISTS payflow_sync.held (
 );
 ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_reason_check;
 
--- Records whose signature failed: where, and how often. They touch no terminal's state.
+-- Tills that wait at the centre, and why; written by central-apply/holds.ts alone. A restart or another process
+-- goes on with it. cause_table, write_kind, code and constraint_name name the cause; since is its first failure, and
+-- passed_at when a write of that kind last went through for somebody else. letters: JSON array of dead letters that
+-- others got for the same cause, to be tried again when it ends.
+CREATE TABLE IF NOT EXISTS payflow_sync.hold (
+  terminal_id     text NOT NULL,
+  reason          text NOT NULL,           -- 'centre' | 'bounds'
+  state           text NOT NULL,           -- HoldState in central-apply/refusal-ladder.ts
+  cause_table     text NOT NULL DEFAULT '',
+  write_kind      text NOT NULL DEFAULT '',
+  code            text NOT NULL,
+  constraint_name text NOT NULL DEFAULT '',
+  message         text NOT NULL,
+  since           timestamptz NOT NULL DEFAULT clock_timestamp(),
+  tries           integer NOT NULL DEFAULT 1,
+  tried_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  passed_at       timestamptz,
+  letters         text,
+  PRIMARY KEY (terminal_id, reason)
+);
+
+-- Records of the up stream that were passed over: where they stand, why, and their bytes (the first 64 KB; size is
+-- that of the whole). They touch no terminal's state.
 CREATE TABLE IF NOT EXISTS payflow_sync.refused_record (
   topic      text NOT NULL,
   partition  integer NOT NULL,
@@ -158,6 +193,9 @@ CREATE TABLE IF NOT EXISTS payflow_sync.refused_record (
   refused_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition, record_offset)
 );
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS message text;
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS bytes bytea;
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS size bigint;
 
 -- A decision between two versions of a row.
 CREATE TABLE IF NOT EXISTS payflow_sync.conflict (

@@ -9,19 +9,21 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { asPayflowError } from '../shared/errors.ts';
-import { Backoff, sleep, supervise, type Health } from '../shared/lifecycle.ts';
+import { runAll, supervise, type Health } from '../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
 import { connect } from '../shared/database/postgres.ts';
 import { streamName, upStream } from '../shared/log/topics.ts';
 import { oneAhead } from './ahead.ts';
+import { GroupApplier } from './apply-group.ts';
 import { splitIntoGroups } from './batches.ts';
-import { applyGroup, MappingChanged, type Group, type GroupResult } from './group.ts';
+import { Passes } from './evidence-of-cause.ts';
+import type { Group, GroupResult } from './group.ts';
 import { readReleasable, terminalsWithHeld } from './held.ts';
 import { Intake, type Taken } from './intake.ts';
 import { readConsumed } from './progress.ts';
 import { convertAhead } from './rows/convert.ts';
-import { loadModel, type CentralModel } from './rows/model.ts';
 import { Session } from './rows/sql.ts';
+import { Waiting } from './waiting.ts';
 
 export interface CentralApplyOptions {
   readonly pool: Pool;
@@ -32,6 +34,8 @@ export interface CentralApplyOptions {
   readonly onHealth?: (partition: number, health: Health) => void;
   /** Told after each committed group. */
   readonly onApplied?: (result: GroupResult) => void;
+  /** Told of all tills that wait for a cause at the centre, whenever that is looked at. */
+  readonly onWaiting?: (terminals: readonly string[]) => void;
 }
 
 /** What a call of `applyRecords` did, over its groups. */
@@ -52,49 +56,71 @@ interface TakenBatch {
 
 /** Ahead of each partition: enough for the next group while one is applied, and little times many partitions. */
 const PREFETCH_BYTES = 512 * 1024;
-/** A deadlock or the like: tried again at once this often before the reader backs off. */
-const QUICK_RETRIES = 5;
 
 export class CentralApply {
   readonly #options: CentralApplyOptions;
   readonly #intake: Intake;
-  #model: CentralModel | null = null;
+  readonly #waiting: Waiting;
+  readonly #groups: GroupApplier;
   readonly #streamIds = new Map<number, string | null>();
 
   constructor(options: CentralApplyOptions) {
     this.#options = options;
-    this.#intake = new Intake({ pool: options.pool, log: options.log });
+    const { pool, log, onWaiting } = options;
+    this.#intake = new Intake({ pool, log });
+    this.#waiting = new Waiting({ pool, log, onWaiting });
+    this.#groups = new GroupApplier({
+      pool,
+      log,
+      passes: new Passes(),
+      awaited: () => this.#waiting.awaited,
+    });
   }
 
   /**
-   * Reads and applies a partition until the signal is aborted; outages are waited out.
-   * @throws PayflowError what a person must mend
+   * Reads and applies a partition until the signal is aborted, and tries its tills that wait. No error of it ends
+   * the process: it is unready with the error's code, and tries again.
    */
   async readPartition(partition: number, signal: AbortSignal): Promise<void> {
-    const { log, eventLog, prefix, onHealth } = this.#options;
-    const stream = upStream(prefix, partition);
+    const { log, onHealth } = this.#options;
     const report = (health: Health) => onHealth?.(partition, health);
-    await supervise(signal, { log, onHealth: report }, async (ready) => {
+    await supervise(signal, { log, onHealth: report, endures: 'everything' }, async (ready) => {
       await this.#releaseAllHeld(partition);
-      const from = await this.resumeOffset(partition);
-      log.debug({ stream: streamName(stream), from }, 'reading');
-      ready();
-      try {
-        const taken = oneAhead({
-          source: (stop) => eventLog.read(stream, { from, signal: stop, prefetchBytes: PREFETCH_BYTES }),
-          work: (records) => this.#take(records),
-          signal,
-        });
-        for await (const batch of taken) {
-          await this.#applyTaken(partition, batch);
-          ready();
-        }
-      } catch (error) {
-        // Retention passed us by, or the stream was made anew: resumeOffset finds the place again.
-        if (asPayflowError(error).code !== 'LOG_OFFSET_OUT_OF_RANGE') throw error;
-        log.warn({ stream: streamName(stream), from }, 'the wanted offset is gone; reading from the first');
-      }
+      await runAll(
+        [
+          { name: 'reader', run: (stop) => this.#read(partition, stop, ready) },
+          {
+            name: 'tills that wait',
+            run: (stop) => this.#waiting.tryAll(partition, stop, (terminal) => this.#release(terminal, null)),
+          },
+        ],
+        signal,
+      );
     });
+  }
+
+  async #read(partition: number, signal: AbortSignal, ready: () => void): Promise<void> {
+    const { log, eventLog, prefix } = this.#options;
+    const stream = upStream(prefix, partition);
+    const from = await this.resumeOffset(partition);
+    log.debug({ stream: streamName(stream), from }, 'reading');
+    ready();
+    try {
+      const taken = oneAhead({
+        source: (stop) =>
+          eventLog.read(stream, { from, signal: stop, prefetchBytes: PREFETCH_BYTES, unreadable: 'pass' }),
+        work: (records) => this.#take(records),
+        signal,
+      });
+      for await (const batch of taken) {
+        await this.#applyTaken(partition, batch);
+        ready();
+      }
+    } catch (error) {
+      // Retention passed us by, or the stream was made anew: resumeOffset finds the place again.
+      if (asPayflowError(error).code !== 'LOG_OFFSET_OUT_OF_RANGE') throw error;
+      log.warn({ stream: streamName(stream), from }, 'the wanted offset is gone; reading from the first');
+    }
   }
 
   /** The offset to read on from: the consumed one, unless the stream no longer holds it or is another one. */
@@ -117,10 +143,20 @@ export class CentralApply {
 
   /**
    * One step: applies records of a partition, in transactions of a bounded size, each with the offset behind
-   * its last record. Harmless to repeat, in whole or in part.
+   * its last record, and waits until it is known what becomes of parts that were refused. Harmless to repeat, in
+   * whole or in part.
    */
   async applyRecords(partition: number, records: readonly StoredRecord[]): Promise<ApplyResult> {
-    return this.#applyTaken(partition, await this.#take(records));
+    const { result, tills } = await this.#applyTaken(partition, await this.#take(records));
+    for (const terminal of tills) {
+      await this.#waiting.untilJudged(terminal, () => this.#release(terminal, result));
+    }
+    return result;
+  }
+
+  /** One step: tries a till that waits now, whenever its time is. */
+  async tryWaiting(terminal: string): Promise<void> {
+    await this.#release(terminal, null);
   }
 
   /**
@@ -129,14 +165,18 @@ export class CentralApply {
    */
   async #take(records: readonly StoredRecord[]): Promise<TakenBatch> {
     const taken = await this.#intake.take(records);
-    if (this.#model !== null) {
+    const { model } = this.#groups;
+    if (model !== null) {
       const units = taken.flatMap((each) => (each.kind === 'accepted' ? each.accepted.record.units : []));
-      await convertAhead(this.#model, units);
+      await convertAhead(model, units);
     }
     return { records, taken };
   }
 
-  async #applyTaken(partition: number, { records, taken }: TakenBatch): Promise<ApplyResult> {
+  async #applyTaken(
+    partition: number,
+    { records, taken }: TakenBatch,
+  ): Promise<{ result: ApplyResult; tills: ReadonlySet<string> }> {
     const result: ApplyResult = {
       units: 0,
       changes: 0,
@@ -146,13 +186,16 @@ export class CentralApply {
       outcomes: new Map(),
     };
     const stream = upStream(this.#options.prefix, partition);
+    const tills = new Set<string>();
     for (const slice of splitIntoGroups(records, taken)) {
-      const group = this.#groupOf(stream, slice);
-      const done = await this.#apply(group);
-      count(result, done, group.refused.length);
-      for (const terminal of done.withHeld) await this.#releaseHeld(terminal, result);
+      for (const { record } of slice.accepted) tills.add(record.terminal);
+      const done = await this.#apply(this.#groupOf(stream, slice));
+      count(result, done);
+      for (const terminal of done.withHeld) {
+        if (!this.#waiting.isApart(terminal)) await this.#release(terminal, result);
+      }
     }
-    return result;
+    return { result, tills };
   }
 
   #groupOf(stream: StreamRef, slice: ReturnType<typeof splitIntoGroups>[number]): Group {
@@ -162,10 +205,12 @@ export class CentralApply {
       refused: slice.refused,
       heldIds: [],
       consumed: { ...stream, nextOffset: slice.lastOffset + 1, streamId },
+      apart: this.#waiting.apart,
     };
   }
 
   async #releaseAllHeld(partition: number): Promise<void> {
+    await this.#waiting.look();
     const client = await connect(this.#options.pool);
     let terminals: string[];
     try {
@@ -173,48 +218,45 @@ export class CentralApply {
     } finally {
       client.release();
     }
-    for (const terminal of terminals) await this.#releaseHeld(terminal, null);
+    // Those that wait are tried when their time comes.
+    for (const terminal of terminals)
+      if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
   }
 
   /** Applies held records of a terminal for as long as the next one is there. */
-  async #releaseHeld(terminal: string, result: ApplyResult | null): Promise<void> {
+  async #release(terminal: string, result: ApplyResult | null): Promise<void> {
     for (;;) {
+      const stored = this.#waiting.storedFor(terminal);
       const { records, heldIds } = await readReleasable(this.#options.pool, terminal);
-      if (heldIds.length === 0) return;
-      const done = await this.#apply({ records, refused: [], heldIds, consumed: null });
-      if (result !== null) count(result, done, 0);
+      if (records.length === 0) {
+        // Nothing of it is next: whatever it waited for, it does not stand in its way any more.
+        if (this.#waiting.isHeld(terminal)) await this.#groups.endHold(terminal);
+        this.#waiting.nothingLeft(terminal, stored);
+        return;
+      }
+      const group: Group = { records, refused: [], heldIds, consumed: null, apart: new Set() };
+      const done = await this.#apply(group);
+      if (result !== null) count(result, done);
+      if (done.stopped.length > 0) return;
       // A gap inside a record: it waits for its next unit, and looking again would change nothing.
       if (done.units === 0 && done.heldRecords > 0) return;
     }
   }
 
   async #apply(group: Group): Promise<GroupResult> {
-    const { pool, log, onApplied } = this.#options;
-    const backoff = new Backoff({ firstMs: 20, maxMs: 500 });
-    for (let attempt = 1; ; attempt += 1) {
-      this.#model ??= await loadModel(pool);
-      try {
-        const result = await applyGroup(group, { pool, log, model: this.#model });
-        onApplied?.(result);
-        return result;
-      } catch (thrown) {
-        const error = asPayflowError(thrown);
-        // After any failure that the schema may explain, it is looked at afresh.
-        if (error instanceof MappingChanged || error.code === 'DB_SCHEMA') this.#model = null;
-        const again = error.code === 'DB_TRANSIENT' || (error.code === 'DB_SCHEMA' && attempt === 1);
-        if (!again || attempt > QUICK_RETRIES) throw error;
-        if (!(error instanceof MappingChanged)) await sleep(backoff.next());
-      }
-    }
+    const result = await this.#groups.apply(group);
+    this.#options.onApplied?.(result);
+    this.#waiting.note(group, result);
+    return result;
   }
 }
 
-function count(result: ApplyResult, done: GroupResult, refused: number): void {
+function count(result: ApplyResult, done: GroupResult): void {
   result.units += done.units;
   result.changes += done.changes;
   result.duplicateUnits += done.duplicateUnits;
   result.heldRecords += done.heldRecords;
-  result.refusedRecords += refused;
+  result.refusedRecords += done.refusedRecords;
   for (const [outcome, times] of done.outcomes) {
     result.outcomes.set(outcome, (result.outcomes.get(outcome) ?? 0) + times);
   }

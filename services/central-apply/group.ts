@@ -3,13 +3,13 @@
  * that everything after it happens once; it is written last, so that whoever reads it in the WAL has seen
  * everything before it.
  */
-import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { inTransaction } from '../shared/database/postgres.ts';
-import { addRejected, admit, type TerminalState } from './admission.ts';
+import { addRejected, admit, rewind, type TerminalState } from './admission.ts';
+import type { Judgement } from './evidence-of-cause.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
+import { endHolds, saveHolds, type NewHold } from './holds.ts';
 import {
   fenceTerminals,
   lockProgress,
@@ -20,11 +20,11 @@ import {
   type Consumed,
   type RefusedRecord,
 } from './progress.ts';
-import { applyUnits } from './rows/apply-units.ts';
+import { applyUnits, type AppliedUnits, type ForeignChange } from './rows/apply-units.ts';
 import type { IncomingUnit } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
-import { Session } from './rows/sql.ts';
-import { applyUnitByUnit, isRefusal } from './unit-by-unit.ts';
+import type { Session } from './rows/sql.ts';
+import { applyUnitByUnit, type UnitByUnit } from './unit-by-unit.ts';
 
 export interface Group {
   readonly records: readonly AcceptedRecord[];
@@ -33,6 +33,8 @@ export interface Group {
   readonly heldIds: readonly string[];
   /** null for records that were held: they have been consumed long ago. */
   readonly consumed: Consumed | null;
+  /** Terminals whose records are put behind what is held of them, and tried in a transaction of their own. */
+  readonly apart: ReadonlySet<string>;
 }
 
 export interface GroupResult {
@@ -40,97 +42,178 @@ export interface GroupResult {
   readonly changes: number;
   readonly duplicateUnits: number;
   readonly heldRecords: number;
+  readonly refusedRecords: number;
   readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Changes that named rows of another store. */
+  readonly foreign: readonly ForeignChange[];
   /** Terminals that may have held records to release now. */
   readonly withHeld: ReadonlySet<string>;
+  /** Terminals that wait from now on. */
+  readonly stopped: readonly NewHold[];
+  /** Terminals of which PostgreSQL refused a part. */
+  readonly refusedTills: readonly string[];
+  /** Kinds of writes that went through. */
+  readonly passed: ReadonlySet<string>;
 }
+
+/** How the units of a group are applied; see refusal-ladder.ts. */
+export type Mode =
+  | { readonly kind: 'together' }
+  | { readonly kind: 'unit by unit'; readonly judgement: Judgement }
+  /** Nothing is applied: every till is tried in a transaction of its own later. */
+  | { readonly kind: 'aside' };
 
 export interface GroupOptions {
-  readonly pool: Pool;
   readonly model: CentralModel;
   readonly log: Logger;
+  readonly mode: Mode;
 }
 
-/**
- * Applies a group, all together or, if PostgreSQL refuses a row, unit by unit.
- * @throws PayflowError; after DB_UNREACHABLE the group may or may not be applied, and is safe to repeat
- */
-export async function applyGroup(group: Group, options: GroupOptions): Promise<GroupResult> {
-  try {
-    return await inTransaction(options.pool, (client) =>
-      applyIn(new Session(client), group, options, 'together'),
-    );
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    options.log.info({ err: error }, 'PostgreSQL refused a group; applying it unit by unit');
-    return inTransaction(options.pool, (client) =>
-      applyIn(new Session(client), group, options, 'unit by unit'),
-    );
+/** Once per till, table and kind; never what stood in the rows. */
+export function warnOfForeign(foreign: readonly ForeignChange[], log: Logger): void {
+  const kinds = new Map<string, ForeignChange & { changes: number }>();
+  for (const change of foreign) {
+    const name = `${change.terminal}\0${change.table}\0${change.refused}`;
+    kinds.set(name, { ...change, changes: (kinds.get(name)?.changes ?? 0) + 1 });
+  }
+  for (const { terminal, table, refused, changes } of kinds.values()) {
+    const what = refused
+      ? `terminal ${terminal} may not change rows of another store: refused, see \`payflow dead-letters list\``
+      : `terminal ${terminal} refers to rows of another store`;
+    log.warn({ ...(refused && { code: 'CHANGE_NOT_ALLOWED' }), terminal, table, changes }, what);
   }
 }
 
-async function applyIn(
-  session: Session,
-  group: Group,
-  { model, log }: GroupOptions,
-  mode: 'together' | 'unit by unit',
-): Promise<GroupResult> {
-  const admitted = await admitAll(session, group, model, log);
-  const { units, states } = admitted;
-  const applied = await (mode === 'together'
-    ? applyUnits(session, model, units, { order: 'table' })
-    : applyUnitByUnit(session, model, units));
+const NOTHING: AppliedUnits = { outcomes: new Map(), rejected: new Map(), passed: new Set(), foreign: [] };
+
+/** Everything of a group, inside its transaction. */
+export async function applyIn(session: Session, group: Group, options: GroupOptions): Promise<GroupResult> {
+  const { model, mode } = options;
+  const admitted = await admitAll(session, group, options);
+  const units = admitted.units.map(({ incoming }) => incoming);
+  const { applied, stopped }: UnitByUnit =
+    mode.kind === 'unit by unit'
+      ? await applyUnitByUnit(units, { session, model, judgement: mode.judgement })
+      : {
+          applied:
+            mode.kind === 'aside' ? NOTHING : await applyUnits(session, model, units, { order: 'table' }),
+          stopped: new Map(),
+        };
+  const done = holdFrom(admitted, stopped);
   for (const [terminal, seqs] of applied.rejected) {
-    const state = states.get(terminal);
+    const state = admitted.states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
   }
-  await settleHeld(session, group, admitted.held);
+  const overflow = await settleHeld(session, group, admitted.held);
   await fenceTerminals(session, admitted.fenced);
-  if (group.consumed !== null) await saveRefused(session, group.consumed, group.refused);
-  const moved = new Set(units.map(({ terminal }) => terminal));
+  const refused = [...group.refused, ...overflow];
+  if (group.consumed !== null) await saveRefused(session, group.consumed, refused);
+  const moved = new Set(done.map(({ terminal }) => terminal));
   await saveProgress(
     session,
-    [...states.values()].filter(({ terminal }) => moved.has(terminal)),
+    [...admitted.states.values()].filter(({ terminal }) => moved.has(terminal)),
   );
+  const waiting = [...stopped.values()];
+  await saveHolds(session, waiting);
+  if (group.heldIds.length > 0) await endHolds(session, released(group, stopped));
   if (group.consumed !== null) await saveConsumed(session, group.consumed);
   return {
-    units: units.length,
-    changes: units.reduce((sum, { unit }) => sum + unit.changes.length, 0),
+    units: done.length,
+    changes: done.reduce((sum, { unit }) => sum + unit.changes.length, 0),
     duplicateUnits: admitted.duplicates,
-    heldRecords: admitted.held.length,
+    heldRecords: admitted.held.length - overflow.length,
+    refusedRecords: refused.length,
     outcomes: applied.outcomes,
+    foreign: applied.foreign,
     withHeld: admitted.withHeld,
+    stopped: waiting,
+    refusedTills: mode.kind === 'unit by unit' ? [...applied.rejected.keys()] : [],
+    passed: applied.passed,
   };
 }
 
-/** Records that were held and still are stay as they were stored; only the reason may be another. */
-async function settleHeld(session: Session, { consumed, heldIds }: Group, held: readonly Held[]) {
+/** Takes back what was admitted of the tills that wait, and holds their records. @returns the units that were applied */
+function holdFrom({ units, states, held }: Admitted, stopped: UnitByUnit['stopped']): IncomingUnit[] {
+  const from = new Map([...stopped].map(([terminal, stop]) => [terminal, stop.from]));
+  const waiting = new Set<string>();
+  const kept = new Set(held.map(({ accepted }) => accepted));
+  const done: IncomingUnit[] = [];
+  for (const { incoming, accepted, before } of units) {
+    const { terminal } = incoming;
+    const state = states.get(terminal);
+    if (incoming === from.get(terminal) && state !== undefined) {
+      rewind(state, before);
+      waiting.add(terminal);
+    }
+    if (!waiting.has(terminal)) {
+      done.push(incoming);
+      continue;
+    }
+    if (!kept.has(accepted)) held.push({ accepted, reason: 'centre' });
+    kept.add(accepted);
+  }
+  return done;
+}
+
+/** Of the tills whose held records were tried, those that do not wait any longer. */
+function released({ records }: Group, stopped: UnitByUnit['stopped']): string[] {
+  const tried = new Set(records.map(({ record }) => record.terminal));
+  return [...tried].filter((terminal) => !stopped.has(terminal));
+}
+
+/**
+ * Records that were held and still are stay as they were stored; only the reason may be another.
+ * @returns those that are too many to be kept
+ */
+async function settleHeld(
+  session: Session,
+  { consumed, heldIds }: Group,
+  held: readonly Held[],
+): Promise<RefusedRecord[]> {
   if (consumed !== null) return saveHeld(session, held);
-  const [first] = held;
-  return first === undefined ? removeHeld(session, heldIds) : keepHeld(session, heldIds, first.reason);
+  const still = new Set(held.flatMap(({ accepted }) => accepted.heldIds ?? []));
+  await removeHeld(
+    session,
+    heldIds.filter((id) => !still.has(id)),
+  );
+  await keepHeld(session, held);
+  return [];
+}
+
+/** A unit that may be applied, and its terminal as it was before. */
+interface AdmittedIn {
+  readonly incoming: IncomingUnit;
+  readonly accepted: AcceptedRecord;
+  readonly before: TerminalState;
 }
 
 interface Admitted {
   readonly states: ReadonlyMap<string, TerminalState>;
-  readonly units: readonly IncomingUnit[];
-  readonly held: readonly Held[];
+  readonly units: readonly AdmittedIn[];
+  readonly held: Held[];
   readonly fenced: readonly string[];
   readonly duplicates: number;
   readonly withHeld: ReadonlySet<string>;
 }
 
-async function admitAll(
-  session: Session,
-  { records }: Group,
-  model: CentralModel,
-  log: Logger,
-): Promise<Admitted> {
+async function admitAll(session: Session, group: Group, options: GroupOptions): Promise<Admitted> {
+  const { model, mode, log } = options;
+  const held: Held[] = [];
+  const records: AcceptedRecord[] = [];
+  const isApart = (terminal: string) => mode.kind === 'aside' || group.apart.has(terminal);
+  for (const accepted of group.records) {
+    // Their progress is not even locked: a try of theirs may have it for as long as a statement takes.
+    if (group.consumed !== null && isApart(accepted.record.terminal))
+      held.push({ accepted, reason: 'centre' });
+    else records.push(accepted);
+  }
+  const apart = held.map(({ accepted }) => accepted.record.terminal);
   const incarnations = new Map<string, string>();
   for (const { record } of records) {
     if (!incarnations.has(record.terminal)) incarnations.set(record.terminal, record.incarnation);
   }
   if (incarnations.size === 0) {
-    return { states: new Map(), units: [], held: [], fenced: [], duplicates: 0, withHeld: new Set() };
+    return { states: new Map(), units: [], held, fenced: [], duplicates: 0, withHeld: new Set(apart) };
   }
   const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
   if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
@@ -139,39 +222,52 @@ async function admitAll(
     states,
     records.map(({ record }) => record),
   );
-  const units: IncomingUnit[] = [];
-  const held: Held[] = [];
+  const units: AdmittedIn[] = [];
   const fenced: string[] = [];
   let duplicates = 0;
   for (const accepted of records) {
-    const { record, receivedAtMs } = accepted;
+    const { record } = accepted;
     const state = states.get(record.terminal);
     if (state === undefined || state.status === 'retired') continue;
-    const admission = admit(state, record);
+    // What is tried now is what it waits with.
+    const admission = admit(group.consumed === null ? Object.assign(state, { waits: false }) : state, record);
     duplicates += admission.duplicates;
-    const { terminal, storeId } = state;
-    const trusted = record.databaseId === model.databaseId;
-    for (const unit of admission.apply) {
-      units.push({
-        terminal,
-        storeId,
-        incarnation: record.incarnation,
-        trusted,
-        receivedAtMs,
-        lentAuthority: false,
-        unit,
-      });
+    for (const { unit, storeId, before } of admission.apply) {
+      units.push({ incoming: incomingUnit(accepted, { unit, storeId }, { model, group }), accepted, before });
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
-      fenced.push(terminal);
-      log.error({ code: 'TERMINAL_FENCED', terminal }, `terminal ${terminal} is fenced: ${admission.fence}`);
+      fenced.push(state.terminal);
+      log.error(
+        { code: 'TERMINAL_FENCED', terminal: state.terminal },
+        `terminal ${state.terminal} is fenced: ${admission.fence}`,
+      );
     }
   }
   const withNew = held
     .filter(({ reason }) => reason !== 'fenced')
     .map((each) => each.accepted.record.terminal);
   return { states, units, held, fenced, duplicates, withHeld: new Set([...withHeld, ...withNew]) };
+}
+
+function incomingUnit(
+  { record, receivedAtMs, offset }: AcceptedRecord,
+  { unit, storeId }: Pick<IncomingUnit, 'unit' | 'storeId'>,
+  { model, group }: { readonly model: CentralModel; readonly group: Group },
+): IncomingUnit {
+  return {
+    terminal: record.terminal,
+    storeId,
+    incarnation: record.incarnation,
+    trusted: record.databaseId === model.databaseId,
+    receivedAtMs,
+    lentAuthority: false,
+    source:
+      offset === null || group.consumed === null
+        ? undefined
+        : { partition: group.consumed.partition, offset },
+    unit,
+  };
 }
 
 /** Another mapping was published since the model was loaded: load it and apply the group under it. */

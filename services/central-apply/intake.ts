@@ -1,6 +1,7 @@
 /**
  * The door of central-apply: nothing of a record is believed before its signature fits the key that the
- * centre has for that terminal. A record that fails is noted by its place and touches nothing else.
+ * centre has for that terminal, and nothing is let in that is outside of what a till may send. A record that fails
+ * is noted by its place, with its bytes, and touches nothing else; what an honest till sent comes again.
  */
 import type { KeyObject } from 'node:crypto';
 import type { Pool } from 'pg';
@@ -9,20 +10,36 @@ import type { ErrorCode } from '../shared/error-codes.ts';
 import { asPayflowError } from '../shared/errors.ts';
 import { CONTROL_KEY_PREFIX, type StoredRecord } from '../shared/log/event-log.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { PROTOCOL_VERSION } from '../shared/records/change-record.ts';
 import { readPublicKey, verifyBytes } from '../shared/records/signature.ts';
+import { boundsFault } from '../shared/records/unit-bounds.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
-import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
+import { SIGNATURE_HEADER, type UnitRecord } from '../shared/records/unit-record.ts';
 import type { AcceptedRecord } from './held.ts';
 import type { RefusedRecord } from './progress.ts';
 
 const TERMINAL_FORM = /^[A-Za-z0-9._-]{1,64}$/;
 /** How long a registration is believed without asking; a changed key is asked for at once. */
 const BELIEVED_MS = 5_000;
+/** Of a refused record so much is kept; where it stands says the rest for as long as the topic keeps it. */
+const KEPT_BYTES = 64 * 1024;
+/** Of one sender's refused records so much in an hour: whoever floods the topic shall not fill the centre's disk. */
+const KEPT_AN_HOUR_BYTES = 8 * 1024 * 1024;
+const HOUR_MS = 3_600_000;
+/** One line of the log for so many of a sender's in a minute. */
+const LOGGED_AGAIN_MS = 60_000;
 
 interface Registration {
   readonly status: string;
   readonly key: KeyObject | null;
+  readonly keyVersion: number;
   readonly readAtMs: number;
+}
+
+/** Why a record is not let in. */
+interface Fault {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 export type Taken =
@@ -42,6 +59,9 @@ export class Intake {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #registrations = new Map<string, Registration>();
+  readonly #noted = new Map<string, { untilMs: number; bytes: number; loggedAtMs: number }>();
+  /** The newest that was published, as far as asked. */
+  #mappingVersion = 0;
 
   constructor(options: IntakeOptions) {
     this.#pool = options.pool;
@@ -61,40 +81,102 @@ export class Intake {
   }
 
   async #judge(record: StoredRecord): Promise<Taken> {
-    if (record.key?.toString().startsWith(CONTROL_KEY_PREFIX) === true) return { kind: 'control' };
+    if (isControl(record)) return { kind: 'control' };
     const terminal = terminalOf(record);
     let verdict = this.#check(record, terminal);
-    if (verdict === 'SIGNATURE_INVALID' && terminal !== null) {
-      // The till may have been enrolled again since.
-      await this.#register([terminal], 0);
+    if ('code' in verdict && terminal !== null && (await this.#isWorthAsking(verdict.code, terminal))) {
       verdict = this.#check(record, terminal);
     }
-    if (typeof verdict !== 'string') return { kind: 'accepted', accepted: verdict };
-    this.#log.error(
-      { code: verdict, terminal, offset: record.offset },
-      `a record of the up stream was refused (${verdict})`,
-    );
-    return { kind: 'refused', refused: { offset: record.offset, terminal, code: verdict } };
+    if (!('code' in verdict)) return { kind: 'accepted', accepted: verdict };
+    return { kind: 'refused', refused: this.#refused(record, terminal, verdict) };
   }
 
-  #check(record: StoredRecord, terminal: string | null): AcceptedRecord | ErrorCode {
-    const registration = terminal === null ? undefined : this.#registrations.get(terminal);
-    if (registration === undefined) return 'TERMINAL_UNKNOWN';
-    if (registration.status === 'retired') return 'TERMINAL_RETIRED';
-    const signature = record.headers[SIGNATURE_HEADER];
-    const { value } = record;
-    if (value === null || signature === undefined || registration.key === null) return 'SIGNATURE_INVALID';
-    if (!verifyBytes(value, signature, registration.key)) return 'SIGNATURE_INVALID';
-    try {
-      const decoded = decodeUnitRecord(value);
-      if (decoded.terminal !== terminal) return 'SIGNATURE_INVALID';
-      return { record: decoded, bytes: value, receivedAtMs: record.timestampMs, offset: record.offset };
-    } catch (error) {
-      const { code } = asPayflowError(error);
-      // A newer form of record: this process has to be updated, the record is not at fault.
-      if (code !== 'RECORD_MALFORMED') throw error;
-      return code;
+  /** The till may have been enrolled again since, or a mapping published. */
+  async #isWorthAsking(code: ErrorCode, terminal: string): Promise<boolean> {
+    if (code === 'SIGNATURE_INVALID' || code === 'KEY_VERSION_WRONG') await this.#register([terminal], 0);
+    else if (code === 'MAPPING_UNPUBLISHED') await this.#readMappingVersion();
+    else return false;
+    return true;
+  }
+
+  #check(record: StoredRecord, terminal: string | null): AcceptedRecord | Fault {
+    const { value, unreadable } = record;
+    if (unreadable !== undefined) {
+      return {
+        code: 'RECORD_UNREADABLE',
+        message: `${unreadable.why} (from offset ${unreadable.firstOffset} on)`,
+      };
     }
+    const registration = terminal === null ? undefined : this.#registrations.get(terminal);
+    if (registration === undefined)
+      return { code: 'TERMINAL_UNKNOWN', message: 'no such terminal is registered' };
+    if (registration.status === 'retired')
+      return { code: 'TERMINAL_RETIRED', message: 'the terminal was retired' };
+    const signature = record.headers[SIGNATURE_HEADER];
+    if (value === null || signature === undefined || registration.key === null) {
+      return { code: 'SIGNATURE_INVALID', message: 'it has no value, no signature, or the terminal no key' };
+    }
+    if (!verifyBytes(value, signature, registration.key)) {
+      return { code: 'SIGNATURE_INVALID', message: 'its signature does not fit the registered key' };
+    }
+    const decoded = readRecord(value);
+    if ('code' in decoded) return decoded;
+    const fault = this.#fault(decoded, terminal, registration);
+    if (fault !== null) return fault;
+    return { record: decoded, bytes: value, receivedAtMs: record.timestampMs, offset: record.offset };
+  }
+
+  #fault(record: UnitRecord, terminal: string | null, { keyVersion }: Registration): Fault | null {
+    if (record.terminal !== terminal) {
+      return { code: 'SIGNATURE_INVALID', message: 'it names another terminal than its key' };
+    }
+    if (record.protocol > PROTOCOL_VERSION) {
+      return {
+        code: 'PROTOCOL_NEWER',
+        message: `it has protocol ${record.protocol}, this is ${PROTOCOL_VERSION}`,
+      };
+    }
+    if (record.protocol < 1)
+      return { code: 'RECORD_OUT_OF_BOUNDS', message: `it has protocol ${record.protocol}` };
+    if (record.keyVersion !== keyVersion) {
+      const message = `it names key ${record.keyVersion}, the registered one is ${keyVersion}`;
+      return { code: 'KEY_VERSION_WRONG', message };
+    }
+    const bounds = boundsFault(record);
+    if (bounds !== null) return { code: 'RECORD_OUT_OF_BOUNDS', message: bounds };
+    if (record.mappingVersion > this.#mappingVersion) {
+      const message = `it names mapping version ${record.mappingVersion}, published is ${this.#mappingVersion}`;
+      return { code: 'MAPPING_UNPUBLISHED', message };
+    }
+    return null;
+  }
+
+  #refused(
+    { value, unreadable, offset }: StoredRecord,
+    terminal: string | null,
+    fault: Fault,
+  ): RefusedRecord {
+    const whole = value ?? unreadable?.bytes ?? null;
+    const now = this.#now();
+    // Anybody can make up ids; they share one allowance.
+    const sender = terminal !== null && this.#registrations.has(terminal) ? terminal : '';
+    const before = this.#noted.get(sender);
+    const noted =
+      before !== undefined && before.untilMs > now
+        ? before
+        : { untilMs: now + HOUR_MS, bytes: 0, loggedAtMs: 0 };
+    this.#noted.set(sender, noted);
+    if (now - noted.loggedAtMs >= LOGGED_AGAIN_MS) {
+      noted.loggedAtMs = now;
+      this.#log.error(
+        { code: fault.code, terminal, offset },
+        `a record of the up stream was refused (${fault.code}): ${fault.message}`,
+      );
+    }
+    const room = Math.min(KEPT_BYTES, KEPT_AN_HOUR_BYTES - noted.bytes);
+    const bytes = whole === null || room <= 0 ? null : whole.subarray(0, room);
+    noted.bytes += bytes?.length ?? 0;
+    return { offset, terminal, code: fault.code, message: fault.message, bytes, size: whole?.length ?? 0 };
   }
 
   async #register(terminals: readonly string[], believedMs: number): Promise<void> {
@@ -105,17 +187,27 @@ export class Intake {
     });
     if (unsure.length === 0) return;
     const { rows } = await this.#pool
-      .query<{ terminal_id: string; status: string; public_key: string | null }>(
-        'SELECT terminal_id, status, public_key FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
+      .query<{ terminal_id: string; status: string; public_key: string | null; key_version: number }>(
+        'SELECT terminal_id, status, public_key, key_version FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
         [unsure],
       )
       .catch((error: unknown) => {
         throw wrapPostgresError(error);
       });
     for (const terminal of unsure) this.#registrations.delete(terminal);
-    for (const { terminal_id: terminal, status, public_key: pem } of rows) {
-      this.#registrations.set(terminal, { status, key: pem === null ? null : this.#key(pem), readAtMs: now });
+    for (const { terminal_id: terminal, status, public_key: pem, key_version: keyVersion } of rows) {
+      const key = pem === null ? null : this.#key(pem);
+      this.#registrations.set(terminal, { status, key, keyVersion, readAtMs: now });
     }
+  }
+
+  async #readMappingVersion(): Promise<void> {
+    const { rows } = await this.#pool
+      .query<{ version: number }>('SELECT version FROM payflow_sync.mapping')
+      .catch((error: unknown) => {
+        throw wrapPostgresError(error);
+      });
+    this.#mappingVersion = rows[0]?.version ?? 0;
   }
 
   #key(pem: string): KeyObject | null {
@@ -128,7 +220,24 @@ export class Intake {
   }
 }
 
-function terminalOf(record: StoredRecord): string | null {
-  const terminal = record.key?.toString() ?? '';
+/** Whatever bytes say, reading them ends in a record or in a fault. */
+function readRecord(value: Buffer): UnitRecord | Fault {
+  try {
+    return decodeUnitRecord(value);
+  } catch (error) {
+    const { code, message } = asPayflowError(error);
+    const known = code === 'PROTOCOL_NEWER' || code === 'SCHEMA_UNKNOWN';
+    return { code: known ? code : 'RECORD_MALFORMED', message };
+  }
+}
+
+function isControl({ key }: StoredRecord): boolean {
+  return key !== null && key.toString('latin1', 0, CONTROL_KEY_PREFIX.length) === CONTROL_KEY_PREFIX;
+}
+
+/** Of a key no more is looked at than a terminal id may have. */
+function terminalOf({ key }: StoredRecord): string | null {
+  if (key === null || key.length > 64) return null;
+  const terminal = key.toString();
   return TERMINAL_FORM.test(terminal) ? terminal : null;
 }

@@ -2,16 +2,19 @@
 import type { Pool } from 'pg';
 import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { runAll, withReleasers } from '../shared/lifecycle.ts';
+import { runAll, superviseOnce, withReleasers } from '../shared/lifecycle.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
-import { counter } from '../shared/metrics.ts';
-import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
+import { counter, gauge } from '../shared/metrics.ts';
+import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
-import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
-import { CentralApply } from './apply.ts';
+import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
+import { CentralApply, type CentralApplyOptions } from './apply.ts';
 import type { GroupResult } from './group.ts';
+import { readHolds } from './holds.ts';
 import { PartitionShare } from './partition-share.ts';
 import { OutcomeRetention } from './retention.ts';
+import { loadModel } from './rows/model.ts';
 
 /**
  * Runs central-apply until the signal is aborted.
@@ -42,7 +45,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       prefix,
       log,
       onHealth: (partition, state) => health.get(partition)?.(state),
-      onApplied: counted(start),
+      ...counted(start),
     });
     const locks = createPool({
       connectionString: config.databaseReplicationUrl ?? databaseUrl,
@@ -51,37 +54,42 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     onRelease(() => locks.end());
-    const onHealth = start.health?.part('apply partitions');
+    const onShareHealth = start.health?.part('apply partitions');
     const share = new PartitionShare({
       pool: locks,
       prefix,
       partitions,
       read: (partition, signal) => apply.readPartition(partition, signal),
       onNotRead: (partition) => health.get(partition)?.({ state: 'ready' }),
-      ...(onHealth && { onHealth }),
+      ...(onShareHealth && { onHealth: onShareHealth }),
       log,
     });
     const retention = new OutcomeRetention({ pool, retentionDays, log });
-    await runAll([share, retention], start.signal).catch(async (error: unknown) => {
-      throw await explained(pool, error);
-    });
+    const onHealth = start.health?.part('apply start');
+    const begins = () => checkStart(pool, eventLog, prefix);
+    await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);
+    await runAll([share, retention], start.signal);
   });
 }
 
-/** A statement that fits nothing most often means that nobody has run `setup` here. */
-async function explained(pool: Pool, error: unknown): Promise<unknown> {
-  if (!(error instanceof PayflowError) || error.code !== 'DB_SCHEMA') return error;
-  const { rows } = await pool
-    .query<{ missing: boolean }>(`SELECT to_regclass('payflow_sync.progress') IS NULL AS missing`)
-    .catch((failure: unknown) => {
-      throw wrapPostgresError(failure);
+/**
+ * What a person must mend before anything can work ends the process here, at its start, and only here: later the
+ * same error stands in the way of one partition, or passes.
+ * @throws PayflowError
+ */
+async function checkStart(pool: Pool, eventLog: EventLog, prefix: string): Promise<void> {
+  await loadModel(pool);
+  await readHolds(pool).catch((error: unknown) => {
+    if (!(error instanceof PayflowError) || error.code !== 'DB_SCHEMA') throw error;
+    throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is of an older version', {
+      cause: error,
     });
-  if (rows[0]?.missing !== true) return error;
-  return new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing', { cause: error });
+  });
+  await eventLog.offsets(upStream(prefix, 0));
 }
 
-function counted({ registry }: ServiceContext): (result: GroupResult) => void {
-  if (registry === undefined) return () => undefined;
+function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApplied' | 'onWaiting'> {
+  if (registry === undefined) return {};
   const changes = counter(registry, {
     name: 'payflow_apply_changes_total',
     help: 'Changes of tills, by what became of them.',
@@ -91,8 +99,33 @@ function counted({ registry }: ServiceContext): (result: GroupResult) => void {
     name: 'payflow_apply_held_records_total',
     help: 'Records of tills that were held.',
   });
-  return ({ outcomes, heldRecords }) => {
-    for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
-    held.inc(heldRecords);
+  const refused = counter(registry, {
+    name: 'payflow_apply_refused_records_total',
+    help: 'Records of the up stream that were passed over.',
+  });
+  const waiting = gauge(registry, {
+    name: 'payflow_apply_waiting_terminals',
+    help: 'Tills that wait for a cause at the centre to end, seen by this process.',
+  });
+  const foreignChanges = counter(registry, {
+    name: 'payflow_apply_foreign_changes_total',
+    help: 'Changes of a till to rows that are not of its store: refused.',
+    labelNames: ['terminal'],
+  });
+  const foreignReferences = counter(registry, {
+    name: 'payflow_apply_foreign_references_total',
+    help: 'References of a till to rows of another store: applied.',
+    labelNames: ['terminal'],
+  });
+  return {
+    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult) => {
+      for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
+      held.inc(heldRecords);
+      refused.inc(refusedRecords);
+      for (const { terminal, refused: isRefused } of foreign) {
+        (isRefused ? foreignChanges : foreignReferences).inc({ terminal });
+      }
+    },
+    onWaiting: (terminals) => waiting.set(terminals.length),
   };
 }

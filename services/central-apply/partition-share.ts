@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { PayflowError } from '../shared/errors.ts';
+import { asPayflowError, PayflowError } from '../shared/errors.ts';
 import { connect } from '../shared/database/postgres.ts';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import { fairShare } from './fair-share.ts';
@@ -40,6 +40,7 @@ export class PartitionShare implements Service {
   readonly name = 'partition-share';
   readonly #options: PartitionShareOptions;
   readonly #lockClass: string;
+  #begun = false;
 
   constructor(options: PartitionShareOptions) {
     this.#options = options;
@@ -51,7 +52,9 @@ export class PartitionShare implements Service {
   async run(signal: AbortSignal): Promise<void> {
     const { pool, log, onHealth, everyMs = EVERY_MS } = this.#options;
     await supervise(signal, { log, ...(onHealth && { onHealth }) }, async (ready) => {
-      const client = await connect(pool);
+      const client = await connect(pool).catch((error: unknown) => {
+        throw this.#passing(error);
+      });
       const readers = new Readers(this.#options);
       try {
         const session = new Session(client);
@@ -59,9 +62,12 @@ export class PartitionShare implements Service {
         const wake = AbortSignal.any([signal, readers.failed]);
         for (let isFirst = true; !wake.aborted; isFirst = false) {
           await this.#balance(session, readers, isFirst);
+          this.#begun = true;
           ready();
           await sleep(everyMs, wake);
         }
+      } catch (error) {
+        throw this.#passing(error);
       } finally {
         await readers.stopAll();
         // The locks go with the session.
@@ -69,6 +75,13 @@ export class PartitionShare implements Service {
       }
       readers.throwFailure();
     });
+  }
+
+  /** What a person must mend is fatal at the start; later it is waited out, like everything that befalls a partition. */
+  #passing(error: unknown): PayflowError {
+    const known = asPayflowError(error);
+    if (!this.#begun || known.retry === 'timed') return known;
+    return new PayflowError('DB_TRANSIENT', known.message, { cause: known });
   }
 
   async #join(session: Session): Promise<void> {

@@ -49,7 +49,10 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
             EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
-            (SELECT version FROM payflow_sync.mapping)
+            (SELECT version FROM payflow_sync.mapping), p.registration,
+            (SELECT json_object_agg(r.registration, r.store_id) FROM payflow_sync.registration r
+              WHERE r.terminal_id = p.terminal_id),
+            EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre')
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
       WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
     [textArray(terminals)],
@@ -58,10 +61,15 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
 
 function stateOf(row: TextRow): TerminalState {
   const [terminal, storeId, status, incarnation, lastUnit, lastSeq, chainHash, exceptions] = row;
+  const [registration, stores, waits] = row.slice(10);
+  // One registered by an older version has no row there, and never had another store.
+  const byRegistration = JSON.parse(stores ?? JSON.stringify({ 1: storeId })) as Record<string, string>;
   return {
     terminal: terminal ?? '',
-    storeId: storeId ?? '',
+    stores: new Map(Object.entries(byRegistration).map(([number, store]) => [Number(number), store])),
+    registration: Number(registration),
     status: status as TerminalStatus,
+    waits: waits === 't',
     incarnation: incarnation ?? '',
     lastUnit: Number(lastUnit),
     lastSeq: Number(lastSeq),
@@ -107,14 +115,15 @@ export async function saveProgress(session: Session, states: readonly TerminalSt
   await session.rows(
     `UPDATE payflow_sync.progress p
         SET last_unit = v.c1::bigint, last_seq = v.c2::bigint, chain_hash = decode(v.c3, 'hex'),
-            exceptions = v.c4, updated_at = clock_timestamp()
-       FROM ${unnest(5)} WHERE p.terminal_id = v.c0`,
+            exceptions = v.c4, registration = v.c5::integer, updated_at = clock_timestamp()
+       FROM ${unnest(6)} WHERE p.terminal_id = v.c0`,
     [
       textArray(states.map(({ terminal }) => terminal)),
       textArray(states.map(({ lastUnit }) => String(lastUnit))),
       textArray(states.map(({ lastSeq }) => String(lastSeq))),
       textArray(states.map(({ chainHash }) => chainHash.toString('hex'))),
       textArray(states.map(({ exceptions }) => exceptions)),
+      textArray(states.map(({ registration }) => String(registration))),
     ],
   );
 }
@@ -162,7 +171,15 @@ export interface RefusedRecord {
   readonly offset: number;
   readonly terminal: string | null;
   readonly code: string;
+  /** In words. */
+  readonly message: string;
+  /** Its value, or what is to be kept of it; null where there is none. */
+  readonly bytes: Buffer | null;
+  /** Of the whole value. */
+  readonly size: number;
 }
+
+const LONGEST_MESSAGE = 1_000;
 
 export async function saveRefused(
   session: Session,
@@ -171,13 +188,18 @@ export async function saveRefused(
 ): Promise<void> {
   if (refused.length === 0) return;
   await session.rows(
-    `INSERT INTO payflow_sync.refused_record (topic, partition, record_offset, terminal_id, code)
-     SELECT $4, $5::integer, v.c0::bigint, v.c1, v.c2 FROM ${unnest(3)}
+    `INSERT INTO payflow_sync.refused_record
+       (topic, partition, record_offset, terminal_id, code, message, bytes, size)
+     SELECT $7, $8::integer, v.c0::bigint, v.c1, v.c2, v.c3, decode(v.c4, 'hex'), v.c5::bigint FROM ${unnest(6)}
      ON CONFLICT (topic, partition, record_offset) DO NOTHING`,
     [
       textArray(refused.map(({ offset }) => String(offset))),
       textArray(refused.map(({ terminal }) => terminal)),
       textArray(refused.map(({ code }) => code)),
+      // Whatever a till wrote may stand in it, and noting it must not fail.
+      textArray(refused.map(({ message }) => message.replaceAll('\0', '').slice(0, LONGEST_MESSAGE))),
+      textArray(refused.map(({ bytes }) => bytes?.toString('hex') ?? null)),
+      textArray(refused.map(({ size }) => String(size))),
       stream.topic,
       String(stream.partition),
     ],

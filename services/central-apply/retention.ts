@@ -28,7 +28,7 @@ export class OutcomeRetention implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth, everyMs = HOUR_MS } = this.#options;
-    await supervise(signal, { log, ...(onHealth && { onHealth }) }, async (ready) => {
+    await supervise(signal, { log, ...(onHealth && { onHealth }), endures: 'everything' }, async (ready) => {
       const removed = await this.purge(signal);
       ready();
       if (removed > 0) log.info({ removed }, 'old outcomes removed');

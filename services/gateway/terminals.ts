@@ -41,16 +41,22 @@ export async function registerTerminal(db: Queryable, options: RegisterOptions):
   const row = await firstRow<{ enrolment_expires: Date }>(
     db,
     // The partition with the fewest tills; for an existing till the one it has.
-    `INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
-     SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
-     FROM generate_series(0, $5::int - 1) p
-     LEFT JOIN payflow_sync.terminal t ON t.up_partition = p AND t.status <> 'retired'
-     GROUP BY p ORDER BY count(t.terminal_id), p LIMIT 1
-     ON CONFLICT (terminal_id) DO UPDATE
-       SET enrolment_hash = excluded.enrolment_hash, enrolment_expires = excluded.enrolment_expires,
-           status = CASE terminal.status WHEN 'enrolled' THEN 'registered' ELSE terminal.status END
-       WHERE terminal.store_id = excluded.store_id AND terminal.status <> 'retired'
-     RETURNING enrolment_expires`,
+    `WITH till AS (
+       INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
+       SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
+       FROM generate_series(0, $5::int - 1) p
+       LEFT JOIN payflow_sync.terminal t ON t.up_partition = p AND t.status <> 'retired'
+       GROUP BY p ORDER BY count(t.terminal_id), p LIMIT 1
+       ON CONFLICT (terminal_id) DO UPDATE
+         SET enrolment_hash = excluded.enrolment_hash, enrolment_expires = excluded.enrolment_expires,
+             status = CASE terminal.status WHEN 'enrolled' THEN 'registered' ELSE terminal.status END
+         WHERE terminal.store_id = excluded.store_id AND terminal.status <> 'retired'
+       RETURNING terminal_id, registration, store_id, enrolment_expires
+     ), noted AS (
+       INSERT INTO payflow_sync.registration (terminal_id, registration, store_id)
+       SELECT terminal_id, registration, store_id FROM till ON CONFLICT DO NOTHING
+     )
+     SELECT enrolment_expires FROM till`,
     [terminalId, storeId, hashSecret(enrolmentCode), ENROLMENT_HOURS, upPartitions],
   );
   if (row === undefined) {
@@ -78,6 +84,8 @@ export interface Enrolment {
   readonly streams: { readonly catalog: string; readonly store: string; readonly up: string };
   readonly mapping: { readonly version: number; readonly source: string };
   readonly keyVersion: number;
+  /** Which of the till's registrations this is. */
+  readonly registration: number;
   readonly brokers?: readonly string[];
 }
 
@@ -87,6 +95,8 @@ export interface EnrolOptions {
   readonly publicKey: string;
   /** As the till calls itself; a code of another one is refused, and stays good for that one. */
   readonly terminalId?: string | undefined;
+  /** Its units name their registration; those of a till that was moved have to. */
+  readonly labelsUnits?: boolean | undefined;
   readonly prefix: string;
   readonly brokers?: readonly string[] | undefined;
 }
@@ -105,6 +115,7 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
     store_id: string;
     up_partition: number;
     key_version: number;
+    registration: number;
   }>(
     pool,
     `UPDATE payflow_sync.terminal
@@ -113,13 +124,14 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
          public_key = $2, token_hash = $3, enrolled_at = now()
      WHERE enrolment_hash = $1 AND enrolment_expires > now()
        AND (status = 'registered' OR (status = 'enrolled' AND public_key = $2))
-       AND ($4::text IS NULL OR terminal_id = $4)
-     RETURNING terminal_id, store_id, up_partition, key_version`,
+       AND ($4::text IS NULL OR terminal_id = $4) AND (registration = 1 OR $5::boolean)
+     RETURNING terminal_id, store_id, up_partition, key_version, registration`,
     [
       hashSecret(normalizeEnrolmentCode(options.code)),
       publicKey,
       hashSecret(token),
       options.terminalId ?? null,
+      options.labelsUnits === true,
     ],
   );
   if (row === undefined) throw refusedCode(options);
@@ -137,13 +149,16 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
       up: upTopic(prefix),
     },
     keyVersion: row.key_version,
+    registration: row.registration,
     ...(brokers === undefined ? {} : { brokers }),
   };
 }
 
-function refusedCode({ terminalId }: EnrolOptions): PayflowError {
+function refusedCode({ terminalId, labelsUnits }: EnrolOptions): PayflowError {
   const whose = terminalId === undefined ? '' : ` for terminal ${terminalId}`;
-  return new PayflowError('ENROLMENT_REFUSED', `the enrolment code is not valid${whose}`);
+  const older =
+    labelsUnits === true ? '' : ', or the till was moved to another store and its agent is too old to say so';
+  return new PayflowError('ENROLMENT_REFUSED', `the enrolment code is not valid${whose}${older}`);
 }
 
 /** The key in one canonical form, so that a repeated request compares equal. */
@@ -189,6 +204,8 @@ export interface TerminalRow {
   readonly lastSeq: number | null;
   readonly held: number;
   readonly deadLetters: number;
+  /** Of these: changes that the till may not make, as of another store's rows. */
+  readonly notAllowed: number;
 }
 
 export interface TerminalFilter {
@@ -209,7 +226,9 @@ export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Pr
             p.last_unit::float8 AS "lastUnit", p.last_seq::float8 AS "lastSeq",
             (SELECT count(*) FROM payflow_sync.held h WHERE h.terminal_id = t.terminal_id)::int AS held,
             (SELECT count(*) FROM payflow_sync.dead_letter d
-              WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters"
+              WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters",
+            (SELECT count(*) FROM payflow_sync.dead_letter d WHERE d.terminal_id = t.terminal_id
+                AND d.state = 'open' AND d.code = 'CHANGE_NOT_ALLOWED')::int AS "notAllowed"
      FROM payflow_sync.terminal t LEFT JOIN payflow_sync.progress p USING (terminal_id)
      WHERE ($1::text IS NULL OR t.terminal_id = $1) AND ($2::text IS NULL OR t.store_id = $2)
        AND ($3::text IS NULL OR t.terminal_id > $3)

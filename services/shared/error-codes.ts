@@ -180,6 +180,54 @@ export const ERROR_CODES = {
     'A record names a schema that is not in the schemas topic (yet).',
     'It is looked up again; if it stays, run `payflow setup`.',
   ),
+  RECORD_OUT_OF_BOUNDS: entry(
+    422,
+    'manual',
+    'A record of a till is outside of what central-apply takes (sizes, counts, numbers, text).',
+    'See `payflow refused show`; an honest till of a current version sends none.',
+  ),
+  RECORD_UNREADABLE: entry(
+    422,
+    'manual',
+    'A batch of the up topic is corrupt, compressed in an unknown way, or unpacks to more than one may hold.',
+    'Look who writes to the up topic; `payflow refused show` says where it stands.',
+  ),
+  PROTOCOL_NEWER: entry(
+    503,
+    'manual',
+    'A till speaks a newer protocol than this central-apply.',
+    'Update central-apply; the till sends its records again by itself.',
+  ),
+  MAPPING_UNPUBLISHED: entry(
+    422,
+    'manual',
+    'A record names a mapping version that this centre never published.',
+    'After a restored backup run `payflow setup` until its version is past it; the till sends again by itself.',
+  ),
+  KEY_VERSION_WRONG: entry(
+    403,
+    'manual',
+    'A record names another key than the registered one.',
+    'Enrol the till again: `payflow terminals register --replace`, then `payflow enroll`.',
+  ),
+  UNIT_DIGEST_WRONG: entry(
+    422,
+    'manual',
+    'The digest of a unit does not fit its contents.',
+    'Look at the till; `payflow refused show` holds the bytes.',
+  ),
+  HELD_TOO_MUCH: entry(
+    503,
+    'manual',
+    'More records of a till wait for their turn than the centre keeps for one till.',
+    'See `payflow held list --terminal ID`; records beyond are sent again by the till once that is mended.',
+  ),
+  CENTRE_CAUSE: entry(
+    503,
+    'timed',
+    'The centre refuses what tills write for a reason of its own (a new column, a missing right, a lock).',
+    'Mend what the message names; held tills are tried again and go on by themselves.',
+  ),
   SIGNATURE_INVALID: entry(
     403,
     'manual',
@@ -302,14 +350,14 @@ export const ERROR_CODES = {
   NATURAL_KEY_TAKEN: entry(
     409,
     'manual',
-    'The row matches a central row that this terminal already has as another row.',
-    'Merge the two rows on the till, or discard the dead letter.',
+    'The row matches a central row that this terminal already has as another row, or that is not of its store.',
+    'Merge the two rows on the till, or give the row another natural key; then discard the dead letter.',
   ),
   CHANGE_NOT_ALLOWED: entry(
     409,
     'manual',
-    'The mapping does not let tills make this change.',
-    'Change direction or delete mode in the mapping, or discard the dead letter.',
+    'The mapping does not let tills make this change, or it is about a row of another store.',
+    'Look at it with `payflow dead-letters show`: retry it with --allow if it is right, else discard it. Many of one till: find out what runs on it.',
   ),
 
   GATEWAY_UNREACHABLE: entry(

@@ -90,6 +90,11 @@ export interface SuperviseOptions {
   readonly backoff?: Backoff;
   /** Told at each change, for /readyz and the metrics. */
   readonly onHealth?: (health: Health) => void;
+  /**
+   * What is tried again. `everything`: one of many parts of a process, whose error must not end the others; it stays
+   * unready with its code until it works. Default: what waiting mends.
+   */
+  readonly endures?: 'timed' | 'everything' | undefined;
 }
 
 /**
@@ -114,9 +119,10 @@ export async function supervise(
       if (signal.aborted) return;
       const error = asPayflowError(thrown);
       options.onHealth?.({ state: 'unready', error });
-      if (error.retry !== 'timed') throw error;
+      const isTimed = error.retry === 'timed';
+      if (!isTimed && options.endures !== 'everything') throw error;
       const waitMs = Math.round(backoff.next());
-      options.log.warn(
+      options.log[isTimed ? 'warn' : 'error'](
         { code: error.code, err: error, waitMs },
         `${errorLine(error)} Trying again in ${waitMs} ms.`,
       );

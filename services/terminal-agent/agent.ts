@@ -130,6 +130,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       this.publisher.stop();
       this.apply.fence();
     }
+    if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
     const retention = new TillRetention({
       till: this.till,
       agentFile: this.#agentFile,

@@ -73,7 +73,7 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     const last = this.#agentFile.last();
     if (last === undefined) return undefined;
-    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq));
+    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last.registration);
     if (!hash.equals(last.hash)) {
       this.#fenced = new PayflowError(
         'TERMINAL_FENCED',
@@ -113,6 +113,7 @@ export class TillCapture implements Service {
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
+    const { registration } = this.#agentFile;
     return {
       number: chain.number + 1,
       firstSeq: first.seq,
@@ -120,8 +121,20 @@ export class TillCapture implements Service {
       changes: entries.length,
       previousHash: chain.hash,
       cutAtMs: this.#now(),
-      ...digestUnit(entries),
+      registration,
+      ...digestUnit(entries, registration),
     };
+  }
+
+  /**
+   * The till was enrolled, perhaps for another store than before: what it sold until now was sold where it stood
+   * then. That is cut first, under the number that the file knows; a crash on the way finds the old number still.
+   */
+  beginRegistration(registration: number): void {
+    if (this.#fenced !== undefined) return;
+    const before = this.#agentFile.registration;
+    if (before !== undefined && before < registration) this.cutAll();
+    if (before === undefined || before < registration) this.#agentFile.beginRegistration(registration);
   }
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */

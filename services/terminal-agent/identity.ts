@@ -27,6 +27,8 @@ const enrolmentSchema = z.object({
   streams: z.object({ catalog: z.string(), store: z.string(), up: z.string() }),
   mapping: z.object({ version: z.number().int(), source: z.string() }),
   keyVersion: z.number().int(),
+  /** Which of the till's registrations this is; its units say so. Missing in a file of an older version. */
+  registration: z.number().int().min(1).optional(),
   brokers: z.array(z.string()).optional(),
 });
 
@@ -74,7 +76,7 @@ export async function enrolTill(options: EnrolTillOptions): Promise<TerminalIden
   if (!existsSync(join(dataDir, KEY_FILE))) writePrivately(dataDir, KEY_FILE, newKey());
   const privateKey = readKey(dataDir);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
-  const enrolment = await requestEnrolment(gatewayUrl, { code, publicKey, terminalId });
+  const enrolment = await requestEnrolment(gatewayUrl, { code, publicKey, terminalId, labelsUnits: true });
   if (terminalId !== undefined && terminalId !== enrolment.terminalId) {
     throw new PayflowError(
       'CONFIG_INVALID',
@@ -114,7 +116,15 @@ function writePrivately(dataDir: string, name: string, text: string): void {
 
 const problemSchema = z.object({ code: z.string(), detail: z.string() });
 
-async function requestEnrolment(gatewayUrl: string, body: Record<string, string | undefined>) {
+interface EnrolmentRequest {
+  readonly code: string;
+  readonly publicKey: string;
+  readonly terminalId: string | undefined;
+  /** Our units name their registration: a till whose units do not can't be moved to another store. */
+  readonly labelsUnits: true;
+}
+
+async function requestEnrolment(gatewayUrl: string, body: EnrolmentRequest) {
   let response: Response;
   let answer: unknown;
   try {

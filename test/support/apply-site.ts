@@ -80,6 +80,19 @@ export class ApplySite {
     return this.#started.pool;
   }
 
+  /** Another applier on the same centre. */
+  applierWith(options: Partial<CentralApplyOptions>): CentralApply {
+    return applierOn(this.pool, options);
+  }
+
+  /** Waits until a query finds something. */
+  async until(sql: string): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    while ((await this.all(sql)).length === 0) {
+      if (Date.now() > deadline) throw new Error(`nothing came of: ${sql}`);
+    }
+  }
+
   one<T extends object>(sql: string, values?: unknown[]): Promise<T> {
     return this.#started.one<T>(sql, values);
   }
@@ -89,7 +102,7 @@ export class ApplySite {
   }
 
   /** A till that no test has used before. */
-  newTill(options: { partition?: number } = {}): Promise<FakeTill> {
+  newTill(options: { storeId?: string; partition?: number } = {}): Promise<FakeTill> {
     this.#tills += 1;
     return this.#started.till(`till-${this.#tills}`, options);
   }

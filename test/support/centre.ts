@@ -3,7 +3,7 @@ import { createHash, randomUUID, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
-import { startPostgres } from '../../scripts/support/postgres.ts';
+import { startPostgres, type StartPostgresOptions } from '../../scripts/support/postgres.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { schemaFile } from '../../services/shared/paths.ts';
 import { createPool } from '../../services/shared/database/postgres.ts';
@@ -94,8 +94,9 @@ export interface TestCentre {
 export async function startCentre(
   schema: string = CENTRAL_SHOP,
   mapping: string = SHOP_MAPPING_SOURCE,
+  options: StartPostgresOptions = {},
 ): Promise<TestCentre> {
-  const postgres = await startPostgres();
+  const postgres = await startPostgres(options);
   const pool = createPool({
     connectionString: postgres.url,
     applicationName: 'test',
@@ -153,6 +154,8 @@ export class FakeTill {
   readonly #key: KeyObject;
   incarnation = `inc-${randomUUID()}`;
   databaseId = DATABASE_ID;
+  /** undefined: like an agent that knows of none. */
+  registration: number | undefined;
   #seq = 0;
   #number = 0;
   #previous = FIRST_PREVIOUS_HASH;
@@ -179,6 +182,7 @@ export class FakeTill {
       lastSeq: this.#seq,
       hash,
       previousHash: this.#previous,
+      registration: this.registration,
       changes,
     };
     this.#previous = hash;
@@ -226,7 +230,11 @@ export class FakeTill {
 
   /** A record as the log stores it. */
   stored(offset: number, units: readonly Unit[], options: Partial<UnitRecord> = {}): StoredRecord {
-    const value = encodeUnitRecord(this.record(units, options));
+    return this.signed(offset, encodeUnitRecord(this.record(units, options)));
+  }
+
+  /** Any bytes, signed by this till. */
+  signed(offset: number, value: Buffer): StoredRecord {
     return {
       offset,
       key: Buffer.from(this.terminal),

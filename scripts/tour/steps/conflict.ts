@@ -6,10 +6,11 @@ import type { Tour } from '../tour.ts';
 interface Customer {
   readonly full_name: string;
   readonly phone: string | null;
-  readonly credit_limit: number | null;
+  readonly notes: string | null;
   readonly loyalty_points: number;
 }
 
+const NOTE = 'ask for the club card';
 const TOUCH = `updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`;
 
 export async function showConflict(tour: Tour): Promise<void> {
@@ -25,7 +26,7 @@ export async function showConflict(tour: Tour): Promise<void> {
   const newest = await headOffice.text('SELECT coalesce(max(conflict_id), 0) FROM payflow_sync.conflict');
 
   await t2.cutOff();
-  const more = 'credit_limit = credit_limit + 500, loyalty_points = loyalty_points + 5';
+  const more = `notes = '${NOTE}', loyalty_points = loyalty_points + 5`;
   await centralPhone(tour, ada, '111-head-office', more);
   await nextMoment(tour);
   tillPhone(t2, ada, '222-till', 'loyalty_points = loyalty_points + 10');
@@ -38,14 +39,14 @@ export async function showConflict(tour: Tour): Promise<void> {
   await t2.reconnect();
 
   await allEqual(tour, { customers: [ada, bob], productId: product.id });
-  const first = { before: before.ada, after: customerAt(t1, ada), points: 5 + 10, credit: 500 };
+  const first = { before: before.ada, after: customerAt(t1, ada), points: 5 + 10, note: NOTE };
   reportCustomer(tour, {
     ...first,
     order: 'head office first, the till later',
     winner: t2.id,
     phone: '222-till',
   });
-  const second = { before: before.bob, after: customerAt(t1, bob), points: 7 + 1, credit: 0 };
+  const second = { before: before.bob, after: customerAt(t1, bob), points: 7 + 1, note: null };
   reportCustomer(tour, {
     ...second,
     order: 'the till first, head office later',
@@ -71,7 +72,7 @@ async function twoCustomers({ site }: Tour): Promise<[string, string]> {
 }
 
 function customerAt(till: DemoTill, id: string): Customer {
-  const sql = 'SELECT full_name, phone, credit_limit, loyalty_points FROM customers WHERE server_id = ?';
+  const sql = 'SELECT full_name, phone, notes, loyalty_points FROM customers WHERE server_id = ?';
   const [row] = till.rows<Customer>(sql, id);
   if (row === undefined) throw new Error(`customer ${id} is not at ${till.id}`);
   return row;
@@ -119,7 +120,7 @@ async function allEqual(
   let seen: string[] = [];
   const look = async () => {
     const centre = await headOffice.rows<Customer>(
-      `SELECT full_name, phone, credit_limit::float8, loyalty_points FROM customers WHERE id::text = ANY ($1)
+      `SELECT full_name, phone, notes, loyalty_points FROM customers WHERE id::text = ANY ($1)
         ORDER BY array_position($1::text[], id::text)`,
       [customers],
     );
@@ -149,31 +150,28 @@ interface CustomerReport {
   readonly phone: string;
   /** What both sides added. */
   readonly points: number;
-  /** What head office alone added. */
-  readonly credit: number;
+  /** What head office alone wrote; null: nothing. */
+  readonly note: string | null;
 }
 
 /** @throws Error when the later change did not win, or a sum is not what both sides made it */
 function reportCustomer(
   { screen }: Tour,
-  { before, after, order, winner, phone, ...added }: CustomerReport,
+  { before, after, order, winner, phone, points: added, note }: CustomerReport,
 ): void {
-  const points = before.loyalty_points + added.points;
-  const credit = (before.credit_limit ?? 0) + added.credit;
+  const points = before.loyalty_points + added;
   const wanted: Customer = {
     full_name: before.full_name,
     phone,
-    credit_limit: credit,
+    notes: note ?? before.notes,
     loyalty_points: points,
   };
   if (JSON.stringify(after) !== JSON.stringify(wanted)) {
     throw new Error(`${order}: ${JSON.stringify(after)} instead of ${JSON.stringify(wanted)}`);
   }
   screen.good(`${after.full_name}, ${order}: ${winner} wins by its later time, phone ${phone}`);
-  const kept = added.credit > 0 ? `, head office's credit limit ${credit} is kept` : '';
-  screen.plain(
-    `points ${before.loyalty_points} + ${added.points} = ${points}, what both sides added counts${kept}`,
-  );
+  const kept = note === null ? '' : `, head office's note “${note}” is kept`;
+  screen.plain(`points ${before.loyalty_points} + ${added} = ${points}, what both sides added counts${kept}`);
 }
 
 /** What the centre has kept of it. */

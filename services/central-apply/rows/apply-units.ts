@@ -6,6 +6,8 @@
  */
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { writeOf } from '../refusal-ladder.ts';
+import { shownAfterwards } from './authority.ts';
 import {
   centralRow,
   type Incoming,
@@ -16,23 +18,23 @@ import {
 } from './change.ts';
 import { connectedParts } from './connected-parts.ts';
 import { incomingChanges } from './convert.ts';
-import { FoldedRow, type Standing } from './decide.ts';
 import {
   removeLinks,
   writeConflicts,
   writeDeadLetters,
   writeLinks,
   writeOutcomes,
-  type Conflict,
   type DeadLetter,
   type Entry,
   type LinkRow,
 } from './evidence.ts';
+import { foldAll, type FoldedGroup } from './fold.ts';
+import { writeFoldedRows, type WriteOrder } from './folded-rows.ts';
+import { wantedReferences } from './guard.ts';
 import { makeKeys, readLinks } from './identity.ts';
-import { writeFoldedRows, type Folded, type WriteOrder } from './folded-rows.ts';
-import type { CentralModel } from './model.ts';
+import type { CentralModel, TableModel } from './model.ts';
 import { recognise, type Recognised } from './recognise.ts';
-import { lockRows, type RowName } from './reader.ts';
+import { lockRows, type LockedRows, type RowName, type WantedRows } from './reader.ts';
 import { Resolver } from './resolve.ts';
 import { allDone, type Session } from './sql.ts';
 
@@ -48,6 +50,18 @@ export interface AppliedUnits {
   readonly outcomes: ReadonlyMap<Outcome, number>;
   /** Seqs that are not in the central tables, per terminal. */
   readonly rejected: ReadonlyMap<string, readonly number[]>;
+  /** Which kinds of write went through, by `writeOf` (refusal-ladder.ts). */
+  readonly passed: ReadonlySet<string>;
+  readonly foreign: readonly ForeignChange[];
+}
+
+/** A change that named a row of another store. */
+export interface ForeignChange {
+  readonly terminal: string;
+  /** Local. */
+  readonly table: string;
+  /** Else it only refers to that row, and was applied. */
+  readonly refused: boolean;
 }
 
 /** @throws PayflowError DB_REFUSED when PostgreSQL refuses a row */
@@ -59,20 +73,21 @@ export async function applyUnits(
 ): Promise<AppliedUnits> {
   const changes = units.flatMap((from) => incomingChanges(model, from));
   const work = await resolveAndLock(session, model, changes, options.rejected ?? new Map());
-  const folded = foldAll(work);
-  const entries = entriesOf(units, changes, work, folded);
+  const { folded } = work;
+  const entries = entriesOf(units, changes, work);
   const about = options.probe === true ? new Map<IncomingUnit, Entry[]>() : entries;
   // In this order; each statement is made ready while the one before it runs.
   await allDone([
     writeOutcomes(session, about),
-    ...writeLinkChanges(session, folded, work),
+    ...writeLinkChanges(session, work),
     writeFoldedRows(session, model, folded, options.order),
   ]);
   if (options.probe !== true) {
     await writeDeadLetters(session, deadLetters(model, units, work.rejections));
     await writeConflicts(session, folded.conflicts);
   }
-  return summary([...entries.values()].flat());
+  const foreign = foreignChanges(work);
+  return { ...summary([...entries.values()].flat()), passed: writesOf(folded), foreign };
 }
 
 /** Changes of one unit that stand or fall together. */
@@ -88,8 +103,8 @@ export function partsOf(model: CentralModel, changes: readonly Incoming[]): Inco
 interface Work {
   /** As they were before the group. */
   readonly links: ReadonlyMap<string, CentralId>;
-  readonly resolved: readonly ResolvedChange[];
-  readonly standing: ReadonlyMap<string, Standing>;
+  readonly standing: LockedRows['standing'];
+  readonly folded: FoldedGroup;
   readonly rejections: Rejections;
   /** Rows that rejected updates and deletes were about. */
   readonly rejectedRows: ReadonlyMap<Incoming, RowName>;
@@ -124,19 +139,26 @@ async function resolveAndLock(
       continue;
     }
     const rejectedRows = rowsOf(rejections, resolver);
-    const names = rowsToLock(resolved, met);
-    const standing = await lockRows(session, [...names, ...rejectedRows.values()]);
-    return { links, resolved, standing, rejections, rejectedRows, staleLinks };
+    const locked = await lockRows(session, model, rowsToLock(resolved, met, rejectedRows));
+    const folded = foldAll(model, resolved, locked, rejections);
+    if (rejections.size > before) {
+      spread(model, changes, rejections);
+      continue;
+    }
+    return { links, standing: locked.standing, folded, rejections, rejectedRows, staleLinks };
   }
 }
 
 /** Rows that may be there: not those that this group inserts under a key of its own. */
-function rowsToLock(resolved: readonly ResolvedChange[], met: ReadonlySet<ResolvedChange>): RowName[] {
+function rowsToLock(
+  resolved: readonly ResolvedChange[],
+  met: ReadonlySet<ResolvedChange>,
+  rejectedRows: ReadonlyMap<Incoming, RowName>,
+): WantedRows {
   const isMade = (change: ResolvedChange) => change.idFrom === 'allocated' && !met.has(change);
-  const rest = resolved.filter((change) => !isMade(change));
-  if (rest.length === 0) return [];
   const made = new Set(resolved.filter(isMade).map(({ table, id }) => centralRow(table, id)));
-  return rest.filter(({ table, id }) => !made.has(centralRow(table, id)));
+  const rest = resolved.filter((change) => !isMade(change) && !made.has(centralRow(change.table, change.id)));
+  return { rows: [...rest, ...rejectedRows.values()], made, ...wantedReferences(resolved, made) };
 }
 
 /** The central rows of refused updates and deletes: the till is told how they stand. */
@@ -166,66 +188,44 @@ function spread(model: CentralModel, changes: readonly Incoming[], rejections: R
   return rejections.size > before;
 }
 
-/** Makes every decision, in the order of the changes. */
-function foldAll({ resolved, standing }: Work): Folded {
-  const rows = new Map<string, FoldedRow>();
-  const results = new Map<Incoming, { row: FoldedRow; outcome: Outcome }>();
-  const conflicts: Conflict[] = [];
-  const links = new Map<string, Omit<LinkRow, 'id'> & { id: CentralId | null }>();
-  for (const change of resolved) {
-    const { incoming, table, id, kind, terminal } = change;
-    const name = centralRow(table, id);
-    const row = rows.get(name) ?? new FoldedRow(table, id, standing.get(name) ?? null);
-    rows.set(name, row);
-    const { outcome, discarded } = row.fold(change);
-    results.set(incoming, { row, outcome });
-    if (discarded !== null) {
-      const centralRow = row.standing?.values ?? null;
-      conflicts.push({ incoming, table, id, centralRow, terminalRow: change.next, ...discarded });
-    }
-    const { identity } = incoming.change.row;
-    const link = { terminal, table, identity };
-    if (identity === '') continue;
-    if (kind === 'insert' || kind === 'offer') links.set(incoming.tillRow, { ...link, id });
-    else if (kind === 'delete' && outcome !== 'lost') links.set(incoming.tillRow, { ...link, id: null });
-  }
-  return { rows, results, conflicts, links };
-}
-
 /** What the outcome rows say, per unit and in order of seq. */
 function entriesOf(
   units: readonly IncomingUnit[],
   changes: readonly Incoming[],
-  { standing, rejectedRows }: Work,
-  { rows, results }: Folded,
+  { standing, folded: { rows, results, places }, rejectedRows }: Work,
 ): Map<IncomingUnit, Entry[]> {
   const entries = new Map<IncomingUnit, Entry[]>(units.map((unit) => [unit, []]));
   // Where a write of the row follows, capture attaches the outcome to it; else the till is shown how it stands.
-  const image = (row: RowName): Standing['values'] | null => {
-    if (row.table.direction === 'pull') return null;
-    const name = centralRow(row.table, row.id);
-    return rows.get(name)?.isWritten === true ? null : (standing.get(name)?.values ?? null);
+  const shown = ({ from }: Incoming, { table, id }: RowName): Pick<Entry, 'image' | 'elsewhere'> => {
+    const name = centralRow(table, id);
+    const place = table.scope.kind === 'global' ? null : places.of(table, id, from.storeId);
+    const values = rows.get(name)?.current ?? standing.get(name)?.values ?? null;
+    const shows = table.direction === 'pull' ? 'nothing' : shownAfterwards(place);
+    if (shows === 'gone') return { image: null, elsewhere: values };
+    const follows = rows.get(name)?.isWritten === true;
+    return { image: shows === 'nothing' || follows ? null : values, elsewhere: null };
   };
+  const nothing = { image: null, elsewhere: null };
   for (const incoming of changes) {
     const result = results.get(incoming);
     const list = entries.get(incoming.from);
     if (result === undefined) {
       const row = rejectedRows.get(incoming) ?? null;
-      list?.push({ incoming, id: row?.id ?? null, outcome: 'rejected', image: row && image(row) });
+      const shows = row === null ? nothing : shown(incoming, row);
+      list?.push({ incoming, id: row?.id ?? null, outcome: 'rejected', ...shows });
       continue;
     }
     const { row, outcome } = result;
     const ignored = incoming.change.op === 'd' && row.table.delete === 'ignore';
-    const shown = outcome === 'gone' || ignored || row.isWritten ? null : image(row);
-    list?.push({ incoming, id: row.id, outcome, image: shown });
+    const shows = outcome === 'gone' || ignored ? nothing : shown(incoming, row);
+    list?.push({ incoming, id: row.id, outcome, ...shows });
   }
   return entries;
 }
 
 function writeLinkChanges(
   session: Session,
-  { links }: Folded,
-  { links: before, staleLinks }: Work,
+  { folded: { links }, links: before, staleLinks }: Work,
 ): Promise<void>[] {
   const removed: Omit<LinkRow, 'id'>[] = [...staleLinks];
   const moved: LinkRow[] = [];
@@ -258,7 +258,40 @@ function deadLetters(
   });
 }
 
-function summary(entries: readonly Entry[]): AppliedUnits {
+function writesOf({ rows }: FoldedGroup): Set<string> {
+  const kinds = ['insert', 'update', 'delete', 'read'] as const;
+  const byTable = new Map<TableModel, number>();
+  for (const { table, writes, standing } of rows.values()) {
+    const bits =
+      (writes?.insert != null ? 1 : 0) |
+      (writes?.update != null ? 2 : 0) |
+      (writes?.delete === true ? 4 : 0) |
+      (standing === null ? 0 : 8);
+    byTable.set(table, (byTable.get(table) ?? 0) | bits);
+  }
+  const passed = new Set<string>();
+  for (const [{ name: table }, bits] of byTable) {
+    for (const [place, kind] of kinds.entries())
+      if ((bits & (1 << place)) !== 0) passed.add(writeOf({ table, kind }));
+  }
+  return passed;
+}
+
+/** A refusal that took others along counts once. */
+function foreignChanges({ rejections, folded }: Work): ForeignChange[] {
+  const causes = new Map([...rejections].reverse().map(([incoming, why]) => [why, incoming]));
+  const named = ({ from, change }: Incoming, refused: boolean): ForeignChange => ({
+    terminal: from.terminal,
+    table: change.table,
+    refused,
+  });
+  return [
+    ...[...causes].flatMap(([why, incoming]) => (why.isForeign === true ? [named(incoming, true)] : [])),
+    ...folded.foreignReferences.map(({ incoming }) => named(incoming, false)),
+  ];
+}
+
+function summary(entries: readonly Entry[]): Pick<AppliedUnits, 'outcomes' | 'rejected'> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
   for (const { incoming, outcome } of entries) {

@@ -15,6 +15,8 @@ export interface IncomingUnit {
   readonly receivedAtMs: number;
   /** An operator who retries a refused part may lend it the right to change what a till may not. */
   readonly lentAuthority: boolean;
+  /** Where its signed record stands in the up topic; none for one that was held. */
+  readonly source?: { readonly partition: number; readonly offset: number } | undefined;
   readonly unit: Unit;
 }
 
@@ -35,6 +37,11 @@ export interface Rejection {
   readonly code: string;
   readonly constraint: string | null;
   readonly message: string;
+  /** What PostgreSQL refused: central table and kind of write. */
+  readonly table?: string | undefined;
+  readonly kind?: string | undefined;
+  /** The change is about a row of another store. */
+  readonly isForeign?: boolean | undefined;
 }
 
 /** The stored values of a change as PostgreSQL reads them, or why one of them cannot be. */
@@ -77,6 +84,8 @@ export interface ResolvedChange {
   /** Central row. Of an insert: allocated, carried, or that of the row it turned out to be. */
   id: CentralId;
   readonly idFrom: IdSource;
+  /** The till has, or gets, a link to the row that it named; of an insert that met a row: it had one before. */
+  linked: boolean;
   readonly clockMs: number;
   /** New values by central column, references included. */
   readonly next: Map<string, Text>;
@@ -90,6 +99,8 @@ export interface ResolvedReference {
   readonly column: string;
   readonly parent: TableModel;
   readonly id: CentralId;
+  /** By a link, or by an insert of this till in this group. */
+  readonly linked: boolean;
 }
 
 /** What became of a change. */

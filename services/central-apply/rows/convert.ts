@@ -5,9 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteValue, Unit, UnitChange } from '../../shared/records/unit-record.ts';
+import { isDecimal } from '../../shared/values/decimal.ts';
 import { rowName, tillRow, type Converted, type Incoming, type IncomingUnit } from './change.ts';
 import { changeHash } from './change-hash.ts';
-import { isDecimal } from './decide.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
 import type { Text } from './sql.ts';
 
@@ -97,13 +97,14 @@ function converted(model: ColumnModel, value: SqliteValue): Text {
   try {
     text = model.convert(value);
   } catch (error) {
-    if (error instanceof PayflowError) throw new Unfit(error.message);
+    // A text too long for what the conversion needs is the till's, not ours.
+    if (error instanceof PayflowError || error instanceof RangeError) throw new Unfit(error.message);
     throw error;
   }
   if (text === null) return null;
   if (text.includes('\0')) throw new Unfit(`${model.local} holds a zero character`);
   if (model.policy === 'delta' && !isDecimal(text)) {
-    throw new Unfit(`${model.local} holds ${text}, which cannot be added up`);
+    throw new Unfit(`${model.local} holds ${text.slice(0, 60)}, which cannot be added up`);
   }
   return text;
 }

@@ -8,20 +8,17 @@
  * - delta: what the till added or took away is always applied, whoever wins the rest.
  * - central-wins: applied only where the till knew what stands there. terminal-wins: always applied.
  * - append-only: never changed after the insert.
+ * - direction push: only head office changes it. Taken with a row that is new, since nothing of head office's stands
+ *   there and the row may not be possible without it; else put back.
  * Delete against update: the later wins; an update that wins brings a softly deleted row back.
  */
-import { addDecimals, subtractDecimals } from '../../shared/values/values.ts';
+import { addDecimals, isDecimal, subtractDecimals } from '../../shared/values/decimal.ts';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
 import type { TableModel } from './model.ts';
 import { sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
-
-/** What can be added up exactly. */
-export function isDecimal(text: string): boolean {
-  return /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text);
-}
 
 /** Writer of a row that head office changed last. */
 export const CENTRE = '';
@@ -58,10 +55,12 @@ const WRITTEN: Decision = { written: true, conflict: null };
 const APPLIED: Verdict = { outcome: 'applied', discarded: null };
 const GONE: Verdict = { outcome: 'gone', discarded: null };
 
+const PUSH_ONLY: Discarded = { winner: 'central', rule: 'push-only' };
+
 /** Tables that are only pushed take nothing from tills; what a till changed there is put back. */
 function putBack(change: ResolvedChange): Verdict {
   if (change.kind === 'repeat') return { outcome: 'duplicate', discarded: null };
-  return { outcome: 'lost', discarded: { winner: 'central', rule: 'push-only' } };
+  return { outcome: 'lost', discarded: PUSH_ONLY };
 }
 
 /** One central row while the changes of a group are folded into it, in their order. */
@@ -165,7 +164,9 @@ export class FoldedRow {
     const before = deleted?.terminal === change.terminal ? deleted.values : null;
     const next = new Map(change.next);
     // Constants say where a till creates rows, not where a row that exists belongs.
-    for (const column of [...this.table.key, ...this.table.set.keys()]) next.delete(column);
+    const { key, set, scope } = this.table;
+    for (const column of [...key, ...set.keys()]) next.delete(column);
+    if (scope.kind === 'column') next.delete(scope.column);
     for (const column of next.keys()) {
       // Both sides started with a stock of their own; adding them up would double it.
       if (this.#policy(column) === 'delta' && before?.has(column) !== true) next.delete(column);
@@ -232,6 +233,9 @@ export class FoldedRow {
   ): Decision {
     const current = this.#current?.get(column) ?? null;
     const same = this.#comparison(column);
+    if (this.table.byCentral.get(column)?.options.direction === 'push') {
+      return same(current, value) ? SAME : { written: false, conflict: PUSH_ONLY };
+    }
     const policy = this.#policy(column);
     if (policy === 'delta') return this.#add(column, value, before.get(column) ?? null);
     if (same(current, value)) return SAME;

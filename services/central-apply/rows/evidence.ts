@@ -17,6 +17,8 @@ export interface Entry {
   readonly outcome: Outcome;
   /** The row as it stands, where no write of it follows in this transaction. */
   readonly image: ReadonlyMap<string, Text> | null;
+  /** The row where it is another store's: the till is told that it has left, and nothing of it. */
+  readonly elsewhere: ReadonlyMap<string, Text> | null;
 }
 
 /** One row per unit; see the table's comment for the form of `entries`. */
@@ -27,24 +29,33 @@ export async function writeOutcomes(
   const units = [...entries];
   if (units.length === 0) return;
   await session.rows(
-    `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries, hash)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}`,
+    `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries, hash, up_partition, up_offset)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex'), v.c5::integer, v.c6::bigint FROM ${unnest(7)}`,
     [
       textArray(units.map(([unit]) => unit.terminal)),
       textArray(units.map(([unit]) => unit.incarnation)),
       textArray(units.map(([{ unit }]) => String(unit.number))),
       textArray(units.map(([, list]) => JSON.stringify(list.map(entryJson)))),
       textArray(units.map(([{ unit }]) => unit.hash.toString('hex'))),
+      textArray(units.map(([{ source }]) => (source == null ? null : String(source.partition)))),
+      textArray(units.map(([{ source }]) => (source == null ? null : String(source.offset)))),
     ],
   );
 }
 
-function entryJson({ incoming, id, outcome, image }: Entry): unknown[] {
+function entryJson({ incoming, id, outcome, image, elsewhere }: Entry): unknown[] {
   const { change, table } = incoming;
   const { hash } = incoming.converted;
   const entry: unknown[] = [change.seq, table?.name ?? change.table, id, outcome, hash];
-  if (image !== null) entry.push(Object.fromEntries(image));
+  if (elsewhere !== null && table !== null) entry.push(whereabouts(table, elsewhere), null);
+  else if (image !== null) entry.push(Object.fromEntries(image));
   return entry;
+}
+
+/** Capture compares the store with the till's of then: by now it may have been moved to that very store. */
+function whereabouts({ key, scope }: TableModel, row: ReadonlyMap<string, Text>): Record<string, Text> {
+  const columns = scope.kind === 'global' ? key : [...key, scope.column];
+  return Object.fromEntries(columns.map((column) => [column, row.get(column) ?? null]));
 }
 
 export interface LinkRow {
@@ -159,11 +170,15 @@ export async function writeDeadLetters(session: Session, letters: readonly DeadL
     ({ rejection }) => rejection.code,
     ({ rejection }) => rejection.constraint,
     ({ rejection }) => rejection.message.replaceAll('\0', ''),
+    ({ rejection }) => rejection.table ?? null,
+    ({ rejection }) => rejection.kind ?? null,
   ];
   await session.rows(
     `INSERT INTO payflow_sync.dead_letter
-       (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8 FROM ${unnest(9)}`,
+       (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message,
+        table_name, write_kind)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8, v.c9, v.c10
+       FROM ${unnest(columns.length)}`,
     columns.map((column) => textArray(letters.map(column))),
   );
 }

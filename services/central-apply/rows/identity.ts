@@ -8,6 +8,7 @@ import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';
 import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { about } from './statement.ts';
 
 /** Till row → central id, of every row that the changes are about or refer to. */
 export async function readLinks(
@@ -99,6 +100,7 @@ export async function makeKeys(
       const local = table.byCentral.get(name)?.local;
       const column = table.central.get(name);
       if (column === undefined || table.set.has(name)) continue;
+      if (table.scope.kind === 'column' && table.scope.column === name) continue;
       if (change.columns.some((each) => each.name === local && each.new !== null)) continue;
       const pool = `${table.name}\0${name}`;
       const entry = counts.get(pool);
@@ -114,7 +116,11 @@ export async function makeKeys(
       : [`SELECT ${index}, (${made.value})::text FROM ${made.from}generate_series(1, ${count})`];
   });
   if (parts.length === 0) return new NewKeys(new Map());
-  const rows = await session.rows(parts.join(' UNION ALL '));
+  const [table = '', ...besides] = [...counts.values()].map((each) => each.table.name);
+  const rows = await about(
+    { table, kind: 'insert', columns: [], besides },
+    session.rows(parts.join(' UNION ALL ')),
+  );
   const values = new Map<string, string[]>(pools.map((pool) => [pool, []]));
   for (const [index, value] of rows) {
     if (value !== null && value !== undefined) values.get(pools[Number(index)] ?? '')?.push(value);
@@ -135,25 +141,42 @@ function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+export interface NaturalKey {
+  readonly parts: readonly Text[];
+  /** The till's: where two stores have a row of one name, its own is meant. */
+  readonly store: string;
+}
+
 /** The central row with the same natural key, per asked row; null where there is none or a part is null. */
 export async function naturalMatches(
   session: Session,
   table: TableModel,
-  keys: readonly (readonly Text[])[],
+  keys: readonly NaturalKey[],
 ): Promise<(CentralId | null)[]> {
   const matches: (CentralId | null)[] = keys.map(() => null);
   const whole = keys
     .map((key, index) => ({ key, index }))
-    .filter(({ key }) => key.every((part) => part !== null));
+    .filter(({ key: { parts } }) => parts.every((part) => part !== null));
   if (whole.length === 0) return matches;
   const ids = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
   const equal = table.naturalKey
     .map((column, index) => `t.${quoteName(column)} = v.c${index}::${typeOf(table, column)}`)
     .join(' AND ');
-  const rows = await session.rows(
-    `SELECT v.n, m.* FROM ${unnest(table.naturalKey.length, { ordinality: true })}
-       CROSS JOIN LATERAL (SELECT ${ids} FROM ${table.sql} t WHERE ${equal} ORDER BY ${ids} LIMIT 1) m`,
-    table.naturalKey.map((_, part) => textArray(whole.map(({ key }) => key[part] ?? null))),
+  const { scope, naturalKey } = table;
+  const ownFirst =
+    scope.kind === 'column'
+      ? `(t.${quoteName(scope.column)}::text = v.c${naturalKey.length}) IS TRUE DESC, `
+      : '';
+  const rows = await about(
+    { table: table.name, kind: 'read', columns: [] },
+    session.rows(
+      `SELECT v.n, m.* FROM ${unnest(naturalKey.length + 1, { ordinality: true })} CROSS JOIN LATERAL
+       (SELECT ${ids} FROM ${table.sql} t WHERE ${equal} ORDER BY ${ownFirst}${ids} LIMIT 1) m`,
+      [
+        ...naturalKey.map((_, part) => textArray(whole.map(({ key }) => key.parts[part] ?? null))),
+        textArray(whole.map(({ key }) => key.store)),
+      ],
+    ),
   );
   for (const [n, ...id] of rows) {
     const asked = whole[Number(n) - 1];

@@ -23,7 +23,7 @@ export function fitsKey(table: TableModel, id: string): boolean {
 
 /** A carried key value as PostgreSQL will print it: ids are compared as texts. */
 export function canonicalKeyText(column: CentralColumn, text: string): string {
-  if ((column.kind === 'int' || column.kind === 'bigint') && /^[+-]?\d+$/.test(text))
+  if ((column.kind === 'int' || column.kind === 'bigint') && /^[+-]?\d{1,40}$/.test(text))
     return String(BigInt(text));
   if (column.type === 'uuid' && UUID.test(text)) {
     const digits = text.toLowerCase().replaceAll('-', '');
@@ -32,7 +32,9 @@ export function canonicalKeyText(column: CentralColumn, text: string): string {
   if (column.kind === 'boolean') return text === 'true' ? 't' : text === 'false' ? 'f' : text;
   const blanks = /^character\((\d+)\)$/.exec(column.type);
   if (blanks !== null) {
-    const letters = text.replace(/ +$/, '');
+    let end = text.length;
+    while (end > 0 && text.charAt(end - 1) === ' ') end -= 1;
+    const letters = text.slice(0, end);
     return letters + ' '.repeat(Math.max(0, Number(blanks[1]) - [...letters].length));
   }
   return text;

@@ -12,7 +12,9 @@ import {
   type ColumnOptions,
   type Direction,
   type Policy,
+  type TableMapping,
 } from '../../shared/mapping/mapping.ts';
+import { mappedScope, type MappedScope } from '../../shared/mapping/mapped-scope.ts';
 import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/catalog/table-binding.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { centralConverter, type CentralConverter } from '../../shared/values/central-text.ts';
@@ -29,6 +31,8 @@ export interface ColumnModel {
   readonly policy: Policy;
   /** Local name of the parent table of a reference. */
   readonly parent: string | null;
+  /** A till may not set it to a row of another store. */
+  readonly withinStore: boolean;
 }
 
 export interface SoftDelete {
@@ -46,6 +50,10 @@ export interface TableModel {
   readonly order: number;
   /** References into tables that come later, which only a cycle has, and into the table itself. */
   readonly forward: readonly { readonly column: string; readonly parent: string }[];
+  /** Whose its rows are. */
+  readonly scope: MappedScope;
+  /** How many tables its store comes through; 0 where a column of its own says it, and for everyone's tables. */
+  readonly depth: number;
   readonly direction: Direction;
   readonly delete: BoundCentralTable['delete'];
   readonly policy: Policy;
@@ -74,6 +82,8 @@ export interface CentralModel {
   /** Parents first, by central name. */
   readonly tables: ReadonlyMap<string, TableModel>;
   readonly byLocal: ReadonlyMap<string, TableModel>;
+  /** In which rows are locked: children before the parents that give them their store, then by name. */
+  readonly lockOrder: readonly TableModel[];
   /** What convert.ts has made of units under this mapping. */
   readonly converted: WeakMap<Unit, readonly Converted[]>;
 }
@@ -99,15 +109,28 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
     throw wrapPostgresError(error);
   });
   const binding = bindCentral(mapping, catalog);
+  const mapped = new Map(mapping.tables.map((table) => [table.local, table]));
   const tables = new Map<string, TableModel>();
   const seen: BoundCentralTable[] = [];
   for (const bound of binding.tables.values()) {
     const earlier = new Set(seen.map(({ mapping: { local } }) => local));
-    tables.set(bound.central.name, tableModel(bound, { order: tables.size, earlier }));
+    const scopes = scopeChain(bound.mapping, mapped);
+    tables.set(bound.central.name, tableModel(bound, { order: tables.size, earlier, scopes }));
     seen.push(bound);
   }
   const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
-  return { databaseId, mappingVersion: version, tables, byLocal, converted: new WeakMap() };
+  const lockOrder = [...tables.values()].sort((a, b) => b.depth - a.depth || (a.name < b.name ? -1 : 1));
+  return { databaseId, mappingVersion: version, tables, byLocal, lockOrder, converted: new WeakMap() };
+}
+
+/** The table's scope, and those of the tables that it gets its store through. */
+function scopeChain(table: TableMapping, mapped: ReadonlyMap<string, TableMapping>): MappedScope[] {
+  const scopes = [mappedScope(table, mapped)];
+  for (let at: TableMapping | undefined = table; at?.scope.kind === 'via';) {
+    at = mapped.get(at.references.get(at.scope.column)?.table ?? '');
+    if (at !== undefined) scopes.push(mappedScope(at, mapped));
+  }
+  return scopes;
 }
 
 function notSetUp(error: unknown): PayflowError {
@@ -116,11 +139,16 @@ function notSetUp(error: unknown): PayflowError {
   return new PayflowError('DB_NOT_SET_UP', 'The schema payflow_sync is missing or older', { cause: error });
 }
 
-/** @param place its place, parents first, and the local names of the tables before it */
-export function tableModel(
-  bound: BoundCentralTable,
-  { order, earlier }: { readonly order: number; readonly earlier: ReadonlySet<string> },
-): TableModel {
+interface TablePlace {
+  /** Parents first. */
+  readonly order: number;
+  /** Local names of the tables before it. */
+  readonly earlier: ReadonlySet<string>;
+  /** Its own scope and those that it comes through. */
+  readonly scopes: readonly MappedScope[];
+}
+
+function tableModel(bound: BoundCentralTable, { order, earlier, scopes }: TablePlace): TableModel {
   const { mapping, central } = bound;
   const byName = new Map(central.columns.map((column) => [column.name, column]));
   const models = bound.columns.flatMap((name): ColumnModel[] => {
@@ -130,8 +158,10 @@ export function tableModel(
     const options = mapping.columns.get(local) ?? {};
     const policy = options.policy ?? mapping.policy;
     const convert = rememberingLast(centralConverter(column.type, options));
-    const parent = mapping.references.get(local)?.table ?? null;
-    return [{ local, central: column, options, convert, policy, parent }];
+    const reference = mapping.references.get(local);
+    const parent = reference?.table ?? null;
+    const withinStore = reference?.withinStore ?? false;
+    return [{ local, central: column, options, convert, policy, parent, withinStore }];
   });
   const columns = [...new Set([...central.key, ...bound.columns])];
   return {
@@ -141,6 +171,8 @@ export function tableModel(
     forward: models.flatMap(({ central: { name }, parent }) =>
       parent === null || earlier.has(parent) ? [] : [{ column: name, parent }],
     ),
+    scope: scopes[0] ?? { kind: 'global' },
+    depth: scopes.length - 1,
     direction: mapping.direction,
     delete: bound.delete,
     policy: mapping.policy,

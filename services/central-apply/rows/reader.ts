@@ -1,11 +1,13 @@
-/** Reads central rows under lock, in (table, key) order, with their clock and last writer. */
+/** Reads central rows under lock, in one order, with their clock and last writer, and whose they are. */
 import { centralId, type CentralId } from '../../shared/records/change-record.ts';
 import { timestampMs } from '../../shared/values/values.ts';
 import { centralRow } from './change.ts';
 import { CENTRE, type Standing } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
-import type { TableModel } from './model.ts';
+import type { CentralModel, TableModel } from './model.ts';
+import { parentOf } from './places.ts';
 import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { about } from './statement.ts';
 
 export interface RowName {
   readonly table: TableModel;
@@ -17,23 +19,111 @@ interface LockedRow extends RowName {
   readonly hash: string;
 }
 
+/** What a group has to know of rows before it decides. */
+export interface WantedRows {
+  /** To be changed, or to be shown as they stand. */
+  readonly rows: readonly RowName[];
+  /** Through which a row gets its store, or which must be of the till's store. */
+  readonly parents: readonly RowName[];
+  /** Only referred to: nothing waits for them, and they wait for nobody. */
+  readonly mentioned: readonly RowName[];
+  /** Rows that this group inserts: nobody else can see or move them. */
+  readonly made: { has(row: string): boolean };
+}
+
+export interface LockedRows {
+  /** By `centralRow`. */
+  readonly standing: ReadonlyMap<string, Standing>;
+  /** The scope column of all these rows, and of those through which they get their store. */
+  readonly scopes: ReadonlyMap<string, Text>;
+}
+
 /**
- * Locks the rows that exist. NO KEY UPDATE: other appliers may insert children of these rows meanwhile. Always
- * in the same order, so that two appliers wait for each other but never in a circle.
- * @returns by `centralRow`
+ * Locks the rows that exist, and with them the parents that say whose they are: head office can't move one
+ * between the look and the write. NO KEY UPDATE: other appliers may insert children of these rows meanwhile; SHARE
+ * for a parent, which many tills may need at once. Always in the same order, children first since they name
+ * their parents, so that two appliers wait for each other but never in a circle.
  */
-export async function lockRows(session: Session, names: readonly RowName[]): Promise<Map<string, Standing>> {
-  const byTable = new Map<TableModel, Set<CentralId>>();
-  for (const { table, id } of names) {
-    const ids = byTable.get(table);
-    if (ids === undefined) byTable.set(table, new Set([id]));
+export async function lockRows(
+  session: Session,
+  model: CentralModel,
+  { rows, parents, mentioned, made }: WantedRows,
+): Promise<LockedRows> {
+  const changed = new Wanted(rows);
+  const shared = new Wanted(parents);
+  const further = new Wanted(mentioned);
+  const locked: LockedRow[] = [];
+  const scopes = new Map<string, Text>();
+  const note = (table: TableModel, found: readonly FoundScope[], above: Wanted) => {
+    for (const [id, value] of found) {
+      scopes.set(centralRow(table, id), value);
+      const parent = value === null ? null : parentOf(model, table, value);
+      if (parent !== null && !made.has(centralRow(parent.table, parent.id))) above.add(parent);
+    }
+  };
+  for (const table of model.lockOrder) {
+    const own = changed.of(table);
+    const others = shared.of(table).filter((id) => !changed.has(table, id));
+    if (own.length > 0) {
+      const found = await lockTable(session, table, [...own, ...others]);
+      locked.push(...found);
+      note(table, foundScopes(table, found), shared);
+    } else if (others.length > 0) note(table, await readScopes(session, table, others, 'FOR SHARE'), shared);
+  }
+  for (const table of model.lockOrder) {
+    const unknown = further.of(table).filter((id) => !scopes.has(centralRow(table, id)));
+    if (unknown.length > 0) note(table, await readScopes(session, table, unknown, 'no lock'), further);
+  }
+  return { standing: await withVersions(session, locked), scopes };
+}
+
+/** Ids by table, each once. */
+class Wanted {
+  readonly #byTable = new Map<TableModel, Set<CentralId>>();
+
+  constructor(names: readonly RowName[]) {
+    for (const name of names) this.add(name);
+  }
+
+  add({ table, id }: RowName): void {
+    const ids = this.#byTable.get(table);
+    if (ids === undefined) this.#byTable.set(table, new Set([id]));
     else ids.add(id);
   }
-  const locked: LockedRow[] = [];
-  for (const [table, ids] of [...byTable].sort(([a], [b]) => (a.name < b.name ? -1 : 1))) {
-    locked.push(...(await lockTable(session, table, [...ids])));
+
+  has(table: TableModel, id: CentralId): boolean {
+    return this.#byTable.get(table)?.has(id) === true;
   }
-  return withVersions(session, locked);
+
+  of(table: TableModel): CentralId[] {
+    return [...(this.#byTable.get(table) ?? [])];
+  }
+}
+
+type FoundScope = readonly [id: CentralId, scope: Text];
+
+function foundScopes({ scope }: TableModel, rows: readonly LockedRow[]): FoundScope[] {
+  if (scope.kind === 'global') return [];
+  return rows.map(({ id, values }) => [id, values.get(scope.column) ?? null]);
+}
+
+async function readScopes(
+  session: Session,
+  table: TableModel,
+  ids: readonly CentralId[],
+  lock: 'FOR SHARE' | 'no lock',
+): Promise<FoundScope[]> {
+  if (table.scope.kind === 'global') return [];
+  const key = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
+  const rows = await session.rows(
+    `SELECT ${key}, t.${quoteName(table.scope.column)} FROM ${unnest(table.key.length)}
+       JOIN ${table.sql} t ON ${keyJoin(table)} ORDER BY ${key} ${lock === 'no lock' ? '' : 'FOR SHARE OF t'}`,
+    keyParameters(table, ids),
+  );
+  return rows.map((row): FoundScope => [
+    centralId(table.key.map((_, index) => row[index] ?? '')),
+    row[table.key.length] ?? null,
+  ]);
 }
 
 async function lockTable(
@@ -41,18 +131,25 @@ async function lockTable(
   table: TableModel,
   ids: readonly CentralId[],
 ): Promise<LockedRow[]> {
-  const columns = table.columns.map((column) => `t.${quoteName(column)}`).join(', ');
+  // The store's column is always looked at, also where tills neither get nor send it.
+  const { scope } = table;
+  const isHidden = scope.kind !== 'global' && !table.columns.includes(scope.column);
+  const names = isHidden ? [...table.columns, scope.column] : table.columns;
+  const columns = names.map((column) => `t.${quoteName(column)}`).join(', ');
   const order = table.key.map((column) => `t.${quoteName(column)}`).join(', ');
-  const rows = await session.rows(
-    `SELECT ${columns}, ${table.hashSql('t')} FROM ${unnest(table.key.length)}
-       JOIN ${table.sql} t ON ${keyJoin(table)}
-      ORDER BY ${order} FOR NO KEY UPDATE OF t`,
-    keyParameters(table, ids),
+  const rows = await about(
+    { table: table.name, kind: 'read', columns: [] },
+    session.rows(
+      `SELECT ${columns}, ${table.hashSql('t')} FROM ${unnest(table.key.length)}
+         JOIN ${table.sql} t ON ${keyJoin(table)}
+        ORDER BY ${order} FOR NO KEY UPDATE OF t`,
+      keyParameters(table, ids),
+    ),
   );
   return rows.map((row) => {
-    const values = new Map(table.columns.map((column, index) => [column, row[index] ?? null]));
+    const values = new Map(names.map((column, index) => [column, row[index] ?? null]));
     const id = centralId(table.key.map((column) => values.get(column) ?? ''));
-    return { table, id, values, hash: row[table.columns.length] ?? '' };
+    return { table, id, values, hash: row[names.length] ?? '' };
   });
 }
 

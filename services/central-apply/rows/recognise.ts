@@ -46,6 +46,7 @@ export async function recognise(
   }
   if (aliases.size > 0) for (const change of resolved) aliases.rewrite(change);
   const linked = await linkedIdentities(session, [...met]);
+  for (const change of met) change.linked ||= (linked.get(change) ?? []).length > 0;
   refuseSecondRows(resolved, linked, byOwnKey, rejections);
   return { met, stale: [...byOwnKey].flatMap((change) => staleLinks(change, linked.get(change) ?? [])) };
 }
@@ -112,14 +113,17 @@ async function recogniseTable(
   rejections: Rejections,
 ): Promise<ResolvedChange[]> {
   if (inserts.length === 0) return [];
-  const keys = inserts.map((change) => table.naturalKey.map((column) => change.next.get(column) ?? null));
+  const keys = inserts.map(({ next, incoming }) => ({
+    parts: table.naturalKey.map((column) => next.get(column) ?? null),
+    store: incoming.from.storeId,
+  }));
   const matches =
     table.naturalKey.length === 0 ? keys.map(() => null) : await naturalMatches(session, table, keys);
   const carried = inserts.filter(({ idFrom }) => idFrom === 'carried').map(({ id }) => id);
   const existing = carried.length === 0 ? new Set() : await existingIds(session, table, carried);
   const earlier = new Map<string, CentralId>();
   return inserts.filter((change, index) => {
-    const key = keys[index] ?? [];
+    const key = keys[index]?.parts ?? [];
     const found = matches[index] ?? null;
     if (change.idFrom === 'till') {
       if (found === change.id) return true;

@@ -14,19 +14,23 @@ import {
   type ResolvedChange,
   type ResolvedReference,
 } from './change.ts';
+import { storeOfInsert, type InsertedStore } from './authority.ts';
 import { changeClockMs } from './clock.ts';
 import { ForetoldKeys } from './foretold.ts';
 import type { NewKeys } from './identity.ts';
 import { canonicalKeyText, fitsKey } from './key-form.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
+import { isStore } from './places.ts';
 import type { Text } from './sql.ts';
 
 /** Thrown inside this file only, and turned into a rejection of the change. */
 class Refusal extends Error {
   readonly code: string;
-  constructor(code: string, message: string) {
+  readonly isForeign: boolean;
+  constructor(code: string, message: string, isForeign = false) {
     super(message);
     this.code = code;
+    this.isForeign = isForeign;
   }
 }
 
@@ -56,7 +60,8 @@ export class Resolver {
         resolved.push(this.#resolve(incoming));
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        rejections.set(incoming, { code: error.code, constraint: null, message: error.message });
+        const { code, message, isForeign } = error;
+        rejections.set(incoming, { code, constraint: null, message, isForeign });
       }
     }
     return resolved;
@@ -64,11 +69,15 @@ export class Resolver {
 
   /** The central row of a till row, where it is known. */
   find(from: IncomingUnit, table: TableModel, row: RowRef): CentralId | null {
-    const linked = this.#known.get(tillRow(from.terminal, table, rowName(row)));
+    const linked = this.#linked(from, table, row);
     if (linked !== undefined) return linked;
     return from.trusted && row.centralId !== null && fitsKey(table, row.centralId)
       ? (row.centralId as CentralId)
       : null;
+  }
+
+  #linked(from: IncomingUnit, table: TableModel, row: RowRef): CentralId | undefined {
+    return this.#known.get(tillRow(from.terminal, table, rowName(row)));
   }
 
   #resolve(incoming: Incoming): ResolvedChange {
@@ -79,7 +88,7 @@ export class Resolver {
     if ('unfit' in converted) throw new Refusal('VALUE_UNFIT', converted.unfit);
     const { before, texts } = converted;
     const { values, references } = this.#values(incoming, table, texts);
-    const { kind, id, idFrom } = this.#row(incoming, table, key, values);
+    const { kind, id, idFrom, linked } = this.#row(incoming, table, key, values);
     if (kind === 'update') refuseOtherKey(table, id, values);
     if (kind === 'insert' || kind === 'offer') {
       this.#known.set(key, id);
@@ -88,7 +97,7 @@ export class Resolver {
     if (kind === 'delete') this.#deleted.set(key, id);
     const clockMs = changeClockMs(table, change, from.receivedAtMs);
     const { terminal } = from;
-    return { incoming, table, kind, terminal, id, idFrom, clockMs, next: values, before, references };
+    return { incoming, table, kind, terminal, id, idFrom, linked, clockMs, next: values, before, references };
   }
 
   #row(
@@ -96,11 +105,12 @@ export class Resolver {
     table: TableModel,
     key: string,
     values: Map<string, Text>,
-  ): Pick<ResolvedChange, 'kind' | 'id' | 'idFrom'> {
+  ): Pick<ResolvedChange, 'kind' | 'id' | 'idFrom' | 'linked'> {
     const { from, change } = incoming;
     if (change.op === 'u' || change.op === 'd') {
       const id = this.#known.get(key) ?? this.find(from, table, change.row);
-      if (id !== null) return { kind: change.op === 'u' ? 'update' : 'delete', id, idFrom: 'link' };
+      const kind = change.op === 'u' ? 'update' : 'delete';
+      if (id !== null) return { kind, id, idFrom: 'link', linked: this.#known.has(key) };
       throw new Refusal(
         'REFERENCE_UNKNOWN',
         `row ${change.row.identity || change.row.centralId} of ${table.local} is unknown`,
@@ -108,18 +118,21 @@ export class Resolver {
     }
     const deleted = this.#deleted.get(key);
     const linked = this.#known.get(key);
-    if (linked !== undefined && deleted === undefined) return { kind: 'repeat', id: linked, idFrom: 'link' };
+    if (linked !== undefined && deleted === undefined) {
+      return { kind: 'repeat', id: linked, idFrom: 'link', linked: true };
+    }
     const kind = change.op === 'c' ? 'insert' : 'offer';
     constants(table, from, values);
+    refuseOtherStore(table, from, values);
     const offered = kind === 'offer' ? this.find(from, table, change.row) : null;
-    if (deleted !== undefined) return { kind, id: deleted, idFrom: 'link' };
-    if (offered !== null) return { kind, id: offered, idFrom: 'till' };
+    if (deleted !== undefined) return { kind, id: deleted, idFrom: 'link', linked: true };
+    if (offered !== null) return { kind, id: offered, idFrom: 'till', linked: false };
     const foretold = this.#foretold.get(key);
     for (const [column, value] of foretold?.values ?? []) values.set(column, value);
     const made = foretold?.made ?? this.#keys.complete(table, values);
     if (made === null) throw new Refusal('DB_SCHEMA', `${table.name} has a key that nobody fills in`);
     const id = centralId(table.key.map((column) => values.get(column) ?? ''));
-    return { kind, id, idFrom: made ? 'allocated' : 'carried' };
+    return { kind, id, idFrom: made ? 'allocated' : 'carried', linked: false };
   }
 
   #values(incoming: Incoming, table: TableModel, texts: readonly Text[]) {
@@ -162,10 +175,10 @@ export class Resolver {
         `${change.table}.${column.name} refers to a table that is missing`,
       );
     }
-    const id =
-      target === null
-        ? null
-        : (this.find(from, parent, target) ?? this.#foretold.foretell(from, parent, target));
+    const own = target === null ? undefined : this.#linked(from, parent, target);
+    const named = target === null ? null : (own ?? this.find(from, parent, target));
+    const foretold = target === null || named !== null ? null : this.#foretold.foretell(from, parent, target);
+    const id = named ?? foretold;
     if (id === null) {
       const what =
         target === null
@@ -179,7 +192,7 @@ export class Resolver {
     if (parent.key.length !== 1) {
       throw new Refusal('DB_SCHEMA', `${parent.name} has a composite key, which ${column.name} cannot hold`);
     }
-    return { column: model.central.name, parent, id };
+    return { column: model.central.name, parent, id, linked: own !== undefined || foretold !== null };
   }
 }
 
@@ -213,12 +226,37 @@ function refuseOtherKey(table: TableModel, id: CentralId, values: ReadonlyMap<st
   });
 }
 
+/** What the mapping and the till's registration say of a row that it inserts. */
 function constants(table: TableModel, from: IncomingUnit, values: Map<string, Text>): void {
+  const { scope } = table;
+  if (scope.kind === 'column' && insertedStore(table, from, values) === 'own') {
+    values.set(scope.column, from.storeId);
+  }
   for (const [column, constant] of table.set) {
     if (constant.kind === 'store') values.set(column, from.storeId);
     else if (constant.kind === 'terminal') values.set(column, from.terminal);
     else values.set(column, String(constant.value));
   }
+}
+
+function refuseOtherStore(table: TableModel, from: IncomingUnit, values: ReadonlyMap<string, Text>): void {
+  if (from.lentAuthority || insertedStore(table, from, values) !== 'refused') return;
+  throw new Refusal('CHANGE_NOT_ALLOWED', `a till may not add rows of another store to ${table.local}`, true);
+}
+
+function insertedStore(
+  table: TableModel,
+  from: IncomingUnit,
+  values: ReadonlyMap<string, Text>,
+): InsertedStore {
+  const { scope } = table;
+  // What the mapping itself says of the column is head office's word.
+  if (scope.kind !== 'column' || table.set.has(scope.column)) return 'kept';
+  const given = values.get(scope.column) ?? null;
+  return storeOfInsert({
+    isEmpty: given === null,
+    isOwn: given !== null && isStore(table, given, from.storeId),
+  });
 }
 
 /** What the till says of the key of a row, and what is constant in it; null where it has an unfit value. */

@@ -38,12 +38,20 @@ function truth(text: string): boolean {
   return text === 't' || text === 'true' || text === '1';
 }
 
-/** `-0012.500` → `-12.5`; what is not a plain decimal stays as it is. */
+/**
+ * `-0012.500` → `-12.5`; what is not a plain decimal stays as it is. Zeros are counted, not matched: an expression
+ * that may end them in several places takes the square of their number.
+ */
 function canonicalDecimal(text: string): string {
-  const match = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/.exec(text.trim());
+  const match = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(text.trim());
   if (match === null) return text;
-  const [, sign = '', whole = '', fraction = ''] = match;
-  const digits = `${whole === '' ? '0' : whole}${fraction === '' ? '' : `.${fraction}`}`;
+  const [, sign = '', before = '', behind = ''] = match;
+  let start = 0;
+  while (before.charAt(start) === '0') start += 1;
+  let end = behind.length;
+  while (end > 0 && behind.charAt(end - 1) === '0') end -= 1;
+  const whole = start === before.length ? '0' : before.slice(start);
+  const digits = end === 0 ? whole : `${whole}.${behind.slice(0, end)}`;
   return sign === '-' && digits !== '0' ? `-${digits}` : digits;
 }
 

@@ -9,6 +9,7 @@ import type { RowWrites } from './decide.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import { typeOf, type TableModel } from './model.ts';
 import { allDone, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import { about, type Written } from './statement.ts';
 
 /** What is to be done with one row. */
 export interface RowPlan {
@@ -36,7 +37,7 @@ export async function writeRows(
   order: RowOrder,
 ): Promise<WrittenRows> {
   if (order === 'original') {
-    const written: Written[] = [];
+    const written: WrittenRow[] = [];
     for (const plan of plans) written.push(...(await writeInTableOrder(session, [plan])));
     return new Map(written);
   }
@@ -104,24 +105,27 @@ function updateColumns({ writes }: RowPlan): readonly Columns[] | null {
   return writes.update === null ? null : [writes.update.set, writes.update.add];
 }
 
-type Written = [plan: RowPlan, hash: string];
+type WrittenRow = [plan: RowPlan, hash: string];
 
-async function insertAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
+async function insertAlike(session: Session, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
   const [first] = plans;
   if (first?.writes.insert == null) return [];
   const { table } = first;
   const columns = [...first.writes.insert.keys()];
   const selected = columns.map((column, index) => `v.c${index}::${typeOf(table, column)}`);
-  const rows = await session.rows(
-    `INSERT INTO ${table.sql} AS t (${columns.map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
-     SELECT ${selected.join(', ')} FROM ${unnest(columns.length)}
-     RETURNING ${returning(table)}`,
-    columns.map((column) => textArray(plans.map(({ writes }) => writes.insert?.get(column) ?? null))),
+  const rows = await about(
+    { table: table.name, kind: 'insert', columns },
+    session.rows(
+      `INSERT INTO ${table.sql} AS t (${columns.map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
+       SELECT ${selected.join(', ')} FROM ${unnest(columns.length)}
+       RETURNING ${returning(table)}`,
+      columns.map((column) => textArray(plans.map(({ writes }) => writes.insert?.get(column) ?? null))),
+    ),
   );
-  return returned(table, plans, rows);
+  return returned(table, plans, rows, 'insert');
 }
 
-async function updateAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
+async function updateAlike(session: Session, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
   const [first] = plans;
   if (first?.writes.update == null) return [];
   const { table } = first;
@@ -137,33 +141,39 @@ async function updateAlike(session: Session, plans: readonly RowPlan[]): Promise
   ];
   const values = (column: string, kind: 'set' | 'add'): string =>
     textArray(plans.map(({ writes }) => writes.update?.[kind].get(column) ?? null));
-  const rows = await session.rows(
-    `UPDATE ${table.sql} AS t SET ${assignments.join(', ')}
-       FROM ${unnest(base + set.length + add.length)} WHERE ${keyJoin(table)}
-     RETURNING ${returning(table)}`,
-    [
-      ...keyParameters(
-        table,
-        plans.map(({ id }) => id),
-      ),
-      ...set.map((column) => values(column, 'set')),
-      ...add.map((column) => values(column, 'add')),
-    ],
+  const rows = await about(
+    { table: table.name, kind: 'update', columns: [...set, ...add] },
+    session.rows(
+      `UPDATE ${table.sql} AS t SET ${assignments.join(', ')}
+         FROM ${unnest(base + set.length + add.length)} WHERE ${keyJoin(table)}
+       RETURNING ${returning(table)}`,
+      [
+        ...keyParameters(
+          table,
+          plans.map(({ id }) => id),
+        ),
+        ...set.map((column) => values(column, 'set')),
+        ...add.map((column) => values(column, 'add')),
+      ],
+    ),
   );
-  return returned(table, plans, rows);
+  return returned(table, plans, rows, 'update');
 }
 
-async function deleteAlike(session: Session, plans: readonly RowPlan[]): Promise<Written[]> {
+async function deleteAlike(session: Session, plans: readonly RowPlan[]): Promise<WrittenRow[]> {
   const [first] = plans;
   if (first === undefined) return [];
   const { table } = first;
   const ids = plans.map(({ id }) => id);
-  const rows = await session.rows(
-    `DELETE FROM ${table.sql} AS t USING ${unnest(table.key.length)} WHERE ${keyJoin(table)}
-     RETURNING ${returning(table)}`,
-    keyParameters(table, ids),
+  const rows = await about(
+    { table: table.name, kind: 'delete', columns: [] },
+    session.rows(
+      `DELETE FROM ${table.sql} AS t USING ${unnest(table.key.length)} WHERE ${keyJoin(table)}
+       RETURNING ${returning(table)}`,
+      keyParameters(table, ids),
+    ),
   );
-  return returned(table, plans, rows);
+  return returned(table, plans, rows, 'delete');
 }
 
 function returning(table: TableModel): string {
@@ -175,17 +185,18 @@ function returned(
   table: TableModel,
   plans: readonly RowPlan[],
   rows: readonly (readonly Text[])[],
-): Written[] {
+  kind: Written['kind'],
+): WrittenRow[] {
   const hashes = new Map<string, string>();
   for (const row of rows) {
     const id = centralId(table.key.map((_, index) => row[index] ?? ''));
     hashes.set(id, row[table.key.length] ?? '');
   }
-  return plans.map((plan): Written => {
+  return plans.map((plan): WrittenRow => {
     const hash = hashes.get(plan.id);
     if (hash === undefined) {
       throw new PayflowError('DB_REFUSED', `a trigger of ${table.name} suppressed the row ${plan.id}`, {
-        details: { sqlState: SUPPRESSED, table: table.name },
+        details: { sqlState: SUPPRESSED, written: { table: table.name, kind, columns: [] } },
       });
     }
     return [plan, hash];

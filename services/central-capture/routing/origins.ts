@@ -22,6 +22,8 @@ export interface OutcomeEntry {
   readonly origin: Origin;
   /** The central row as it stands, where no change of it follows. */
   readonly image: Readonly<Record<string, string | null>> | null;
+  /** Key and store of a row that was another store's when central-apply looked. */
+  readonly elsewhere: Readonly<Record<string, string | null>> | null;
 }
 
 /** @throws PayflowError RECORD_MALFORMED */
@@ -36,11 +38,12 @@ export function readOutcome(route: Route, tuple: Tuple): OutcomeEntry[] {
       cause: parsed.error,
     });
   }
-  return parsed.data.map(([seq, table, id, outcome, , image]) => ({
+  return parsed.data.map(([seq, table, id, outcome, , shown, ...more]) => ({
     table,
     centralId: id as CentralId | null,
     origin: { terminal, incarnation, seq, outcome },
-    image: image ?? null,
+    image: more.length === 0 ? (shown ?? null) : null,
+    elsewhere: more.length === 0 ? null : (shown ?? null),
   }));
 }
 

@@ -114,7 +114,8 @@ export class RowRouter {
       before: row,
       beforeIsKey: true,
       after: null,
-      origins: [{ ...origin, outcome: 'gone' }],
+      // That it was refused is kept: the till says so of its change.
+      origins: [{ ...origin, outcome: origin.outcome === 'rejected' ? 'rejected' : 'gone' }],
     });
   }
 

@@ -7,23 +7,19 @@ import type { Pool } from 'pg';
 import type { CentralTable } from '../../shared/catalog/central-catalog.ts';
 import { LINK_TABLE, PROGRESS_TABLE } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { centralColumn, type Mapping, type TableMapping } from '../../shared/mapping/mapping.ts';
+import { mappedScope, type MappedScope } from '../../shared/mapping/mapped-scope.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { quotedTable, quoteIdent, TERMINAL_TABLE } from '../setup/published-tables.ts';
 
 /** In central names. `every`: goes to each stream there is. */
-export type TableScope =
-  | { readonly kind: 'global' }
-  | { readonly kind: 'every' }
-  | { readonly kind: 'column'; readonly column: string }
-  | { readonly kind: 'via'; readonly column: string; readonly parent: string };
+export type TableScope = MappedScope | { readonly kind: 'every' };
 
 /** null: the row has no store, or one that cannot be. */
 export type StoreId = string | null;
 
 const STORE_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/;
 const ROWS_KEPT_PER_PARENT = 50_000;
-const GLOBAL: TableScope = { kind: 'global' };
 
 /** The scopes of all mapped and internal tables, by central name. */
 export function tableScopes(mapping: Mapping, mappingTable: string): Map<string, TableScope> {
@@ -35,20 +31,8 @@ export function tableScopes(mapping: Mapping, mappingTable: string): Map<string,
     [PROGRESS_TABLE, terminal],
   ]);
   const byLocal = new Map(mapping.tables.map((table) => [table.local, table]));
-  for (const table of mapping.tables) scopes.set(table.central, tableScope(table, byLocal));
+  for (const table of mapping.tables) scopes.set(table.central, mappedScope(table, byLocal));
   return scopes;
-}
-
-function tableScope(table: TableMapping, byLocal: ReadonlyMap<string, TableMapping>): TableScope {
-  const { scope } = table;
-  if (scope.kind === 'global') return GLOBAL;
-  const column = centralColumn(table, scope.column);
-  if (scope.kind === 'column') return { kind: 'column', column };
-  const parent = byLocal.get(table.references.get(scope.column)?.table ?? '');
-  if (parent === undefined) {
-    throw new PayflowError('MAPPING_INVALID', `${table.local}: scope via ${scope.column} names no parent`);
-  }
-  return { kind: 'via', column, parent: parent.central };
 }
 
 /** Text of a store column as store id. */

@@ -146,10 +146,11 @@ export class TransactionRouter {
   /** Every entry takes a number, sent or not, so that a resend counts alike. */
   async #outcome(entries: readonly OutcomeEntry[]): Promise<void> {
     const { writer, rows, origins } = this.#options;
-    for (const { table, centralId, origin, image } of entries) {
+    for (const { table, centralId, origin, image, elsewhere } of entries) {
       writer.nextSeq();
       if (centralId === null) continue;
-      if (image === null && origin.outcome !== 'gone') {
+      const known = image ?? elsewhere;
+      if (known === null && origin.outcome !== 'gone') {
         await this.#knowTerminal(origin.terminal);
         origins.add(table, centralId, origin);
         continue;
@@ -157,10 +158,13 @@ export class TransactionRouter {
       const route = await rows.routes.forTable(table);
       if (route === undefined || !route.sent) continue;
       const store = await this.#knowTerminal(origin.terminal);
-      const row = image === null ? keyTuple(route, centralId) : tupleOfColumns(route, image);
-      const rowStore = image === null ? null : await this.#storeOf(route, row);
-      if (image === null || (rowStore !== undefined && rowStore !== store)) {
+      const row = known === null ? keyTuple(route, centralId) : tupleOfColumns(route, known);
+      const rowStore = known === null ? null : await this.#storeOf(route, row);
+      if (rowStore !== undefined && (rowStore === null || rowStore !== store)) {
         rows.answerGone(route, row, origin);
+      } else if (image === null) {
+        // The till has been moved to that very store since: the row is in its stream.
+        origins.add(table, centralId, origin);
       } else {
         rows.sendImage(route, row, origin, rowStore ?? null);
       }

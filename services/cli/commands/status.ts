@@ -55,6 +55,11 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
+  for (const { terminalId, notAllowed } of status.terminals) {
+    if (notAllowed === 0) continue;
+    const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
+    output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
+  }
   output.line();
   output.table(
     [

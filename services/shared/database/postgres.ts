@@ -40,6 +40,15 @@ const HUNG_MS = 15_000;
  */
 const BEGIN_SQL = `BEGIN; ${settings('LOCAL')}; SET LOCAL idle_in_transaction_session_timeout = ${HUNG_MS}`;
 
+export interface TransactionOptions {
+  /** How long a statement waits for a row or table that somebody else has; without it, as the server says. */
+  readonly lockTimeoutMs?: number | undefined;
+}
+
+function beginSql({ lockTimeoutMs }: TransactionOptions): string {
+  return lockTimeoutMs === undefined ? BEGIN_SQL : `${BEGIN_SQL}; SET LOCAL lock_timeout = ${lockTimeoutMs}`;
+}
+
 export interface PoolOptions {
   readonly connectionString: string;
   /** Shown in pg_stat_activity. */
@@ -80,7 +89,11 @@ function prepareSession(client: ClientBase): unknown {
  * throws. A connection whose transaction could not be ended properly is not given back to the pool.
  * @throws PayflowError; after DB_UNREACHABLE it is unknown whether the commit took place.
  */
-export async function inTransaction<T>(pool: Pool, body: (client: PoolClient) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  pool: Pool,
+  body: (client: PoolClient) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
   const client = await connect(pool);
   let broken: Error | undefined;
   // Without a listener, a connection that breaks between two queries ends the process.
@@ -89,7 +102,7 @@ export async function inTransaction<T>(pool: Pool, body: (client: PoolClient) =>
   };
   client.on('error', onError);
   try {
-    await client.query(BEGIN_SQL);
+    await client.query(beginSql(options));
     const result = await body(client);
     const { command } = await client.query('COMMIT');
     // An error that `body` swallowed has aborted the transaction, and COMMIT then rolls back without an error.

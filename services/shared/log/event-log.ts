@@ -38,6 +38,14 @@ export interface StoredRecord extends LogRecord {
   /** When the log received it, ms since 1970. */
   readonly timestampMs: number;
   readonly headers: Readonly<Record<string, Buffer>>;
+  /** It stands for bytes that hold no records; only where `unreadable: 'pass'` was asked for. */
+  readonly unreadable?: Unreadable | undefined;
+}
+
+export interface Unreadable {
+  readonly why: string;
+  readonly firstOffset: number;
+  readonly bytes: Buffer;
 }
 
 export interface TopicSpec {
@@ -66,6 +74,12 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   /** How many bytes may be fetched ahead of the reader; default 4 MB. One record may always exceed it. */
   readonly prefetchBytes?: number;
+  /**
+   * What becomes of bytes that cannot be read as records. `throw` (the default): RECORD_MALFORMED, since a reader of
+   * a down stream must miss nothing. `pass`: one record stands for them, at their last offset, and reading goes on:
+   * anybody who may write to the up stream could stop it otherwise.
+   */
+  readonly unreadable?: 'throw' | 'pass' | undefined;
 }
 
 export interface EventLog {

@@ -116,7 +116,8 @@ class StreamReader {
     if (this.#nextOffset === wanted) {
       throw new PayflowError('RECORD_MALFORMED', `${streamName(stream)} has no whole batch at ${wanted}`);
     }
-    return { records: () => decodeRecordBatches(batches, wanted), bytes: batches.length };
+    const { unreadable } = this.#options;
+    return { records: () => decodeRecordBatches(batches, wanted, unreadable), bytes: batches.length };
   }
 
   /**

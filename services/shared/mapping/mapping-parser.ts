@@ -84,11 +84,12 @@ function tableMapping(local: string, table: TableDocument, defaults: DefaultsDoc
     link: table.link ?? defaults.link ?? BUILT_IN.link,
     timestamp: table.timestamp ?? defaults.timestamp ?? BUILT_IN.timestamp,
     rename: new Map(Object.entries(table.rename ?? {})),
-    columns: mapValues(table.columns, ({ policy, format, zone, minor_units: minorUnits }) => ({
+    columns: mapValues(table.columns, ({ policy, format, zone, minor_units: minorUnits, direction }) => ({
       ...(policy !== undefined && { policy }),
       ...(format !== undefined && { format }),
       ...(zone !== undefined && { zone }),
       ...(minorUnits !== undefined && { minorUnits }),
+      ...(direction !== undefined && { direction }),
     })),
     set: mapValues(table.set, setValue),
     references: mapValues(table.references, referenceOf),
@@ -124,12 +125,15 @@ function setValue(value: string | number | boolean): SetValue {
   return { kind: 'literal', value };
 }
 
-function referenceOf(reference: string | { table: string; holds?: string | undefined }): Reference {
-  if (typeof reference === 'string') return { table: reference, holds: 'local_key' };
-  const { holds } = reference;
+function referenceOf(
+  reference: string | { table: string; holds?: string | undefined; within?: 'store' | undefined },
+): Reference {
+  if (typeof reference === 'string') return { table: reference, holds: 'local_key', withinStore: false };
+  const { table, holds, within } = reference;
   return {
-    table: reference.table,
+    table,
     holds: holds === 'server_id' || holds === 'local_id' ? holds : 'local_key',
+    withinStore: within === 'store',
   };
 }
 

@@ -35,13 +35,20 @@ export function ruleProblems(
 }
 
 function checkReferences(table: TableMapping, byName: ReadonlyMap<string, TableMapping>, note: Note): void {
-  for (const [column, { table: parent }] of table.references)
+  for (const [column, { table: parent, withinStore }] of table.references) {
     if (!byName.has(parent))
       note(
         ['references', column],
         `${table.local}.${column} references "${parent}", which is not mapped`,
         suggestion(parent, byName.keys(), 'map that table too, or take the reference out'),
       );
+    else if (withinStore && byName.get(parent)?.scope.kind === 'global')
+      note(
+        ['references', column, 'within'],
+        `${table.local}.${column} is to stay within the store, but every store has the rows of ${parent}`,
+        `take within out, or give ${parent} a scope of one store`,
+      );
+  }
 }
 
 /** Every table must lead to a store, or be global: a row with an unclear store is never sent to everyone. */
@@ -181,10 +188,32 @@ function checkOptions(table: TableMapping, column: string, options: ColumnOption
     note(at('zone'), `${options.zone} is no time zone`, 'use an IANA name, as Europe/Berlin');
   if (options.minorUnits !== undefined && options.format !== undefined)
     note(at('minor_units'), `${name} has minor_units and a time format`, 'keep the one that fits');
+  checkColumnDirection(table, column, options, note);
   if (options.policy === 'delta' && table.references.has(column))
     note(at('policy'), `${name} is a reference and can't be added up`, 'take policy: delta out');
   if (options.policy === 'delta' && table.naturalKey.includes(column))
     note(at('policy'), `${name} is in natural_key and can't be added up`, 'take policy: delta out');
+}
+
+/** A column that only head office changes can't be what a till's own changes are made or dated by. */
+function checkColumnDirection(table: TableMapping, column: string, options: ColumnOptions, note: Note): void {
+  if (options.direction !== 'push') return;
+  const path = ['columns', column, 'direction'];
+  const name = `${table.local}.${column}`;
+  if (table.direction === 'pull')
+    note(
+      path,
+      `${name} has direction: push in a table that only goes up`,
+      'take it out, or give the table direction: both',
+    );
+  if (options.policy !== undefined)
+    note(path, `${name} has direction: push and a policy`, 'take the policy out: tills never change it');
+  if (column === table.timestamp)
+    note(
+      path,
+      `${name} says when a row was changed, which tills have to say too`,
+      'take direction: push out',
+    );
 }
 
 function isZone(zone: string): boolean {

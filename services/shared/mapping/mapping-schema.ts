@@ -19,8 +19,18 @@ const scope = z
   .describe('Who has the rows: every till (global), or the tills of one store');
 
 const reference = z.union(
-  [name, z.strictObject({ table: name, holds: z.enum(['local_key', 'server_id', 'local_id']).optional() })],
-  { error: 'a reference must be a table name or {table: name, holds: server_id|local_id}' },
+  [
+    name,
+    z.strictObject({
+      table: name,
+      holds: z.enum(['local_key', 'server_id', 'local_id']).optional(),
+      within: z
+        .literal('store')
+        .optional()
+        .describe('A till may not set it to a row of another store; otherwise that is applied and listed'),
+    }),
+  ],
+  { error: 'a reference must be a table name or {table: name, holds: server_id|local_id, within: store}' },
 );
 
 const column = z.strictObject({
@@ -33,6 +43,10 @@ const column = z.strictObject({
     .max(MAX_MINOR_UNITS)
     .optional()
     .describe('The till holds an integer of 10^-n units: 1250 is 12.50 for 2'),
+  direction: z
+    .literal('push')
+    .optional()
+    .describe('Only head office changes it: what a till writes over it is put back and counted'),
 });
 
 /** What `defaults` may say and every table may say otherwise. */

@@ -22,6 +22,8 @@ export interface Reference {
   /** Local name of the parent table. */
   readonly table: string;
   readonly holds: ReferenceHolds;
+  /** A till may not set it to a row of another store; otherwise that is applied and listed. */
+  readonly withinStore: boolean;
 }
 
 export interface ColumnOptions {
@@ -31,6 +33,8 @@ export interface ColumnOptions {
   readonly zone?: string;
   /** The till holds an integer of 10^-n units, the centre a numeric: 1250 ↔ 12.50 for 2. */
   readonly minorUnits?: number;
+  /** `push`: only head office changes it; what a till writes over it is put back. */
+  readonly direction?: 'push';
 }
 
 /** A constant for a central column that the till lacks. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { AvroReader, AvroWriter, malformed } from './avro-bytes.ts';
 import {
+  fingerprintHex,
   fingerprintOf,
   readFingerprint,
   SINGLE_OBJECT_HEADER_BYTES,
@@ -10,6 +11,8 @@ import {
 } from './avro-fingerprint.ts';
 import { PayflowError, unreachable } from '../errors.ts';
 import { schemaFile } from '../paths.ts';
+import { PROTOCOL_VERSION } from './change-record.ts';
+import { isName } from './unit-bounds.ts';
 import type {
   ColumnChange,
   ReferenceChange,
@@ -32,18 +35,34 @@ const BYTES = 4;
 
 export type UnitRecordHead = Omit<UnitRecord, 'units'>;
 
-let cachedFingerprint: bigint | undefined;
+interface Fingerprints {
+  readonly current: bigint;
+  /** Of the form before units named their registration: tills that were not updated yet still send it. */
+  readonly withoutRegistration: bigint;
+}
+
+let cachedFingerprints: Fingerprints | undefined;
 
 /** CRC-64-AVRO of the schema's canonical form, which avsc prints; read once from the file. */
 export function unitRecordFingerprint(): bigint {
-  cachedFingerprint ??= fingerprintOf(
-    JSON.stringify(
-      avro.Type.forSchema(
-        JSON.parse(readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8')) as avro.Schema,
-      ).schema(),
-    ),
+  return fingerprints().current;
+}
+
+function fingerprints(): Fingerprints {
+  cachedFingerprints ??= readFingerprints();
+  return cachedFingerprints;
+}
+
+function readFingerprints(): Fingerprints {
+  const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
+  const fingerprint = (schema: unknown) =>
+    fingerprintOf(JSON.stringify(avro.Type.forSchema(schema as avro.Schema).schema()));
+  const earlier: unknown = JSON.parse(text, (_key, value: unknown) =>
+    Array.isArray(value)
+      ? value.filter((field) => (field as { name?: string } | null)?.name !== 'registration')
+      : value,
   );
-  return cachedFingerprint;
+  return { current: fingerprint(JSON.parse(text)), withoutRegistration: fingerprint(earlier) };
 }
 
 /** Builds the bytes of one record unit by unit, so that whoever fills it can see how large it is. */
@@ -64,6 +83,8 @@ export class UnitRecordEncoder {
     body.long(unit.lastSeq);
     body.fixed(unit.hash);
     body.fixed(unit.previousHash);
+    body.long(unit.registration === undefined ? 0 : 1);
+    if (unit.registration !== undefined) body.long(unit.registration);
     this.#array(unit.changes, (change) => this.#change(change));
     this.#units += 1;
   }
@@ -136,15 +157,16 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
   return encoder.finish(record);
 }
 
-/** @throws PayflowError RECORD_MALFORMED, SCHEMA_UNKNOWN (a version of the schema that is not ours) */
+/**
+ * @throws PayflowError RECORD_MALFORMED; PROTOCOL_NEWER for what a later version sends, which begins with its number
+ *   in every version; SCHEMA_UNKNOWN for any other schema that is not ours
+ */
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  if (fingerprint !== unitRecordFingerprint()) {
-    throw new PayflowError(
-      'SCHEMA_UNKNOWN',
-      `a unit record has the unknown schema ${fingerprint.toString(16)}`,
-    );
+  const namesRegistration = fingerprint === fingerprints().current;
+  if (!namesRegistration && fingerprint !== fingerprints().withoutRegistration) {
+    throw unknownSchema(bytes, fingerprint);
   }
   const reader = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES);
   const head: UnitRecordHead = {
@@ -158,18 +180,35 @@ export function decodeUnitRecord(bytes: Buffer): UnitRecord {
     parts: reader.long(),
   };
   const names = reader.array(() => reader.string());
-  const units = reader.array(() => readUnit(reader, names));
+  if (!names.every(isName)) throw malformed('a table or column has no usable name');
+  const units = reader.array(() => readUnit(reader, names, namesRegistration));
   if (!reader.done) throw malformed('bytes are left over');
   return { ...head, units };
 }
 
-function readUnit(reader: AvroReader, names: readonly string[]): Unit {
+/** A protocol number that might be one: numbers are given out one by one. */
+const HIGHEST_PROTOCOL = 1_000;
+
+function unknownSchema(bytes: Buffer, fingerprint: bigint): PayflowError {
+  const protocol = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES).long();
+  const schema = fingerprintHex(fingerprint);
+  if (protocol > PROTOCOL_VERSION && protocol < HIGHEST_PROTOCOL) {
+    return new PayflowError(
+      'PROTOCOL_NEWER',
+      `a unit record has protocol ${protocol} and the schema ${schema}`,
+    );
+  }
+  return new PayflowError('SCHEMA_UNKNOWN', `a unit record has the unknown schema ${schema}`);
+}
+
+function readUnit(reader: AvroReader, names: readonly string[], namesRegistration: boolean): Unit {
   return {
     number: reader.long(),
     firstSeq: reader.long(),
     lastSeq: reader.long(),
     hash: reader.fixed(HASH_BYTES),
     previousHash: reader.fixed(HASH_BYTES),
+    registration: namesRegistration && readIsPresent(reader) ? reader.long() : undefined,
     changes: reader.array(() => readChange(reader, names)),
   };
 }

@@ -62,10 +62,15 @@ export interface Unit {
   readonly number: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
-  /** SHA-256 over the stored values of all its changes; see the agent's `units.ts`. 32 bytes. */
+  /** SHA-256 over the registration and the stored values of all its changes; see the agent's `units.ts`. 32 bytes. */
   readonly hash: Buffer;
   /** Hash of the unit before; 32 zero bytes for the first. */
   readonly previousHash: Buffer;
+  /**
+   * Number of the till's registration when it was cut: it says whose rows the unit may change. undefined from an
+   * agent that knows of none: the first.
+   */
+  readonly registration?: number | undefined;
   /** In seq order. Of a unit in parts: this part's slice. */
   readonly changes: readonly UnitChange[];
 }
@@ -88,7 +93,7 @@ export const SIGNATURE_HEADER = 'sig';
 export const FIRST_PREVIOUS_HASH = Buffer.alloc(32);
 
 /**
- * The canonical bytes a unit's hash is taken over, change by change: seq, table, op, key, and the stored old
+ * The canonical bytes a unit's hash is taken over: its registration, then change by change seq, table, op, key, and the stored old
  * and new values with their storage classes. Neither RowRefs nor the clock take part, so that a resend, made
  * when more links are known, hashes alike. Computed by the till only; the centre compares and chains hashes.
  */

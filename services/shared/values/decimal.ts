@@ -11,11 +11,15 @@ export interface Decimal {
 
 /** Beyond PostgreSQL's own limits; keeps a hostile `1e999999999` from filling the memory. */
 const MAX_DIGITS = 20_000;
-const DECIMAL = /^\s*([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?\s*$/;
+/** Of a text already trimmed: blanks at both ends of the expression would be tried in every division. */
+const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?$/;
+/** Sign, point and exponent beside the digits. */
+const MAX_LENGTH = MAX_DIGITS + 10;
 
 /** @returns null where the text is no finite decimal number. */
 export function parseDecimal(text: string): Decimal | null {
-  const match = DECIMAL.exec(text);
+  const trimmed = text.trim();
+  const match = trimmed.length > MAX_LENGTH ? null : DECIMAL.exec(trimmed);
   if (match === null) return null;
   const [, sign = '', whole = '', fraction = '', exponentText = '0'] = match;
   if (whole === '' && fraction === '') return null;
@@ -25,6 +29,11 @@ export function parseDecimal(text: string): Decimal | null {
   const unscaled = sign === '-' ? -digits : digits;
   const scale = fraction.length - exponent;
   return scale >= 0 ? { unscaled, scale } : { unscaled: unscaled * 10n ** BigInt(-scale), scale: 0 };
+}
+
+/** What can be added up exactly: no exponent. Each digit is looked at once: a till may send millions of them. */
+export function isDecimal(text: string): boolean {
+  return text.length <= MAX_DIGITS && /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/.test(text);
 }
 
 /** Plain notation with exactly `scale` digits after the point. */
@@ -37,12 +46,15 @@ export function formatDecimal({ unscaled, scale }: Decimal): string {
 
 /** Without trailing zeros after the point: 12.50 → 12.5, 12.00 → 12. */
 export function trimDecimal(decimal: Decimal): Decimal {
-  let { unscaled, scale } = decimal;
-  while (scale > 0 && unscaled % 10n === 0n) {
-    unscaled /= 10n;
-    scale -= 1;
-  }
-  return { unscaled, scale };
+  const { unscaled, scale } = decimal;
+  if (scale === 0 || unscaled % 10n !== 0n) return decimal;
+  // Dividing once for every zero takes the square of their number.
+  const digits = unscaled.toString();
+  let zeros = 0;
+  while (zeros < scale && zeros < digits.length - 1 && digits.charAt(digits.length - 1 - zeros) === '0')
+    zeros += 1;
+  if (unscaled === 0n) return { unscaled, scale: 0 };
+  return { unscaled: BigInt(zeros === 0 ? digits : digits.slice(0, -zeros)), scale: scale - zeros };
 }
 
 /** To exactly `scale` digits after the point, halves away from zero, as PostgreSQL rounds numeric. */
@@ -109,7 +121,7 @@ function specialNumber(text: string, finite: Decimal | null): number {
 
 /** The three values that are no decimals, in the one spelling that both sides use. */
 export function specialText(text: string): 'NaN' | 'Infinity' | '-Infinity' | null {
-  const match = /^\s*([+-]?)(nan|inf|infinity)\s*$/i.exec(text);
+  const match = /^([+-]?)(nan|inf|infinity)$/i.exec(text.trim());
   if (match === null) return null;
   if (match[2]?.toLowerCase() === 'nan') return 'NaN';
   return match[1] === '-' ? '-Infinity' : 'Infinity';

@@ -37,6 +37,8 @@ export interface CutUnit {
   readonly hash: Buffer;
   readonly previousHash: Buffer;
   readonly partEnds: readonly number[];
+  /** Under which it was cut; undefined: by an agent that knew of none. */
+  readonly registration?: number | undefined;
   readonly cutAtMs: number;
   /** When it was last published, and how often; null: never. */
   readonly publishedAtMs: number | null;
@@ -62,18 +64,26 @@ interface UnitRow {
   cut_at_ms: number;
   published_at_ms: number | null;
   publications: number;
+  registration: number | null;
 }
+
+/** A till whose agent did not know of registrations was never moved. */
+const FIRST_REGISTRATION = 1;
 
 export class AgentFile {
   readonly #db: SqliteDatabase;
   /** Of this till's history, random; made with the file. */
   readonly incarnation: string;
   #chain: UnitChain;
+  #registration: number | undefined;
 
   private constructor(db: SqliteDatabase, incarnation: string) {
     this.#db = db;
     this.incarnation = incarnation;
     this.#chain = this.last() ?? { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
+    const stored = this.getMeta('registration');
+    if (stored !== undefined) this.#registration = Number(stored);
+    else if (this.#chain.number > 0) this.#registration = FIRST_REGISTRATION;
   }
 
   /** `<dataDir>/<terminal>.agent.db`, made when it is not there. */
@@ -84,6 +94,7 @@ export class AgentFile {
     db.pragma('synchronous = FULL');
     const incarnation = inImmediate(db, () => {
       db.exec(SCHEMA);
+      addRegistration(db);
       db.prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`).run(newIncarnation());
       return db.prepare<[], string>(`SELECT value FROM meta WHERE name = 'incarnation'`).pluck().get() ?? '';
     });
@@ -96,6 +107,16 @@ export class AgentFile {
 
   setMeta(name: string, value: string): void {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
+  }
+
+  /** Under which new units are cut; undefined in a file that is new. */
+  get registration(): number | undefined {
+    return this.#registration;
+  }
+
+  beginRegistration(registration: number): void {
+    this.setMeta('registration', String(registration));
+    this.#registration = registration;
   }
 
   /** The end of the chain: what the next unit continues. */
@@ -112,8 +133,8 @@ export class AgentFile {
     const last = units.at(-1);
     if (last === undefined) return;
     const insert = this.#db.prepare(
-      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     inImmediate(this.#db, () => {
       for (const unit of units) {
@@ -126,6 +147,7 @@ export class AgentFile {
           unit.previousHash,
           JSON.stringify(unit.partEnds),
           unit.cutAtMs,
+          unit.registration ?? null,
         );
       }
     });
@@ -193,6 +215,12 @@ export class AgentFile {
   }
 }
 
+/** Files of the version before lack the column. */
+function addRegistration(db: SqliteDatabase): void {
+  const known = db.prepare(`SELECT 1 FROM pragma_table_info('unit') WHERE name = 'registration'`).get();
+  if (known === undefined) db.exec('ALTER TABLE unit ADD COLUMN registration INTEGER');
+}
+
 function toUnit(row: UnitRow): CutUnit {
   return {
     number: row.number,
@@ -202,6 +230,7 @@ function toUnit(row: UnitRow): CutUnit {
     hash: row.hash,
     previousHash: row.previous_hash,
     partEnds: JSON.parse(row.part_ends) as number[],
+    registration: row.registration ?? undefined,
     cutAtMs: row.cut_at_ms,
     publishedAtMs: row.published_at_ms,
     publications: row.publications,

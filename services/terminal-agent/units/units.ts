@@ -1,7 +1,7 @@
 /**
  * Where units end, and what their hashes cover. Pure.
  *
- * A hash is taken over canonical bytes: of every entry its seq, table, op, key and identity, and each stored
+ * A hash is taken over canonical bytes: the number of the till's registration, then of every entry its seq, table, op, key and identity, and each stored
  * old and new value that is not NULL, with its column and storage class. NULLs are left out so that a column
  * added later changes nothing; RowRefs and the clock take no part, so that a resend, made when more links are
  * known, hashes alike.
@@ -30,9 +30,11 @@ export interface UnitDigest {
   readonly partEnds: readonly number[];
 }
 
-export function digestUnit(entries: readonly OutboxEntry[]): UnitDigest {
+/** @param registration undefined for a unit that was cut by an agent that knew of none */
+export function digestUnit(entries: readonly OutboxEntry[], registration: number | undefined): UnitDigest {
   const hash = createHash(UNIT_HASH_ALGORITHM);
   const writer = new AvroWriter();
+  if (registration !== undefined) writer.string(`registration ${registration}`);
   const partEnds: number[] = [];
   let partBytes = 0;
   let previous = 0;

@@ -85,6 +85,33 @@ describe('routing', () => {
     expect(south.map((change) => change.before)).toEqual([{ id: 10n }, { id: 11n }]);
   });
 
+  it('tells a till that a row of another store is gone, by its key, and nothing of the row', async () => {
+    await site.pool.query(`
+      INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition) VALUES ('T1', 'north', 0);
+      INSERT INTO orders VALUES (1, 'north', 'ours'), (2, 'south', 'theirs'); INSERT INTO order_items VALUES (20, 2, 5)`);
+    const entries = [
+      [1, 'orders', '2', 'rejected', 'h', { id: '2', store_id: 'south' }, null],
+      [2, 'order_items', '20', 'duplicate', 'h', { id: '20', order_id: '2' }, null],
+      // The till has been moved to the row's store since.
+      [3, 'orders', '1', 'rejected', 'h', { id: '1', store_id: 'north' }, null],
+    ];
+    await site.pool.query(
+      `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries) VALUES ('T1', 'i', 1, $1)`,
+      [JSON.stringify(entries)],
+    );
+    await site.acknowledged();
+    const answers = events(await site.store('north')).slice(1);
+    expect(answers.map(({ op, id, before, after }) => ({ op, id, before, after }))).toEqual([
+      { op: 'd', id: '2', before: { id: 2n }, after: null },
+      { op: 'd', id: '20', before: { id: 20n }, after: null },
+    ]);
+    expect(answers.map(({ origins }) => origins)).toEqual([
+      [{ terminal: 'T1', incarnation: 'i', seq: 1, outcome: 'rejected' }],
+      [{ terminal: 'T1', incarnation: 'i', seq: 2, outcome: 'gone' }],
+    ]);
+    expect(events(await site.store('south'))).toHaveLength(2);
+  });
+
   it('counts a row without a store and sends it to nobody', async () => {
     await site.pool.query(
       `INSERT INTO orders VALUES (1, NULL, 'n'), (2, 'no/store', 'n'), (3, 'north', 'n')`,

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addRejected, admit, type TerminalState } from '../../../services/central-apply/admission.ts';
+import {
+  addRejected,
+  admit,
+  type AdmittedUnit,
+  type TerminalState,
+} from '../../../services/central-apply/admission.ts';
 import {
   FIRST_PREVIOUS_HASH,
   type Unit,
@@ -36,7 +41,11 @@ const record = (numbers: readonly number[], options: Partial<UnitRecord> = {}): 
 
 const state = (): TerminalState => ({
   terminal: 'T1',
-  storeId: 'S1',
+  stores: new Map([
+    [1, 'S1'],
+    [2, 'S2'],
+  ]),
+  registration: 0,
   status: 'enrolled',
   incarnation: 'i',
   lastUnit: 0,
@@ -46,7 +55,7 @@ const state = (): TerminalState => ({
   exceptions: '[]',
 });
 
-const numbers = (units: readonly Unit[]) => units.map(({ number }) => number);
+const numbers = (units: readonly AdmittedUnit[]) => units.map(({ unit: { number } }) => number);
 
 test('whatever comes, in whatever order, every unit is admitted once and in order', () => {
   const deliveries = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 4 })), {
@@ -98,6 +107,46 @@ describe('a terminal is fenced', () => {
   test('by another incarnation', () => {
     const at = state();
     expect(admit(at, record([1], { incarnation: 'other' }))).toMatchObject({ apply: [], hold: 'fenced' });
+  });
+});
+
+describe('the store of a unit', () => {
+  const under = (registration: number | undefined, number: number) => ({
+    ...record([]),
+    units: [{ ...unit(number), registration }],
+  });
+  const storeOf = ({ apply }: { apply: readonly AdmittedUnit[] }) => apply.map(({ storeId }) => storeId);
+
+  test('is that of the registration under which it was cut, of one that names none the first', () => {
+    const at = state();
+    expect(storeOf(admit(at, under(undefined, 1)))).toEqual(['S1']);
+    expect(storeOf(admit(at, under(1, 2)))).toEqual(['S1']);
+    expect(storeOf(admit(at, under(2, 3)))).toEqual(['S2']);
+    expect(at.registration).toBe(2);
+  });
+
+  test('never goes back to that of an earlier one: such a unit comes from another copy of the file', () => {
+    const at = state();
+    admit(at, under(2, 1));
+    const { apply, hold, fence } = admit(at, under(1, 2));
+    expect({ apply, hold }).toEqual({ apply: [], hold: 'fenced' });
+    expect(fence).toContain('goes back to registration 1');
+    expect(at).toMatchObject({ lastUnit: 1, registration: 2 });
+  });
+
+  test('is unknown under a registration that the centre does not know', () => {
+    const at = state();
+    const { apply, fence } = admit(at, under(3, 1));
+    expect(apply).toEqual([]);
+    expect(fence).toContain('registration 3, which the centre does not know');
+    expect(at).toMatchObject({ lastUnit: 0, registration: 0 });
+  });
+
+  test('does not matter for a unit that was applied before', () => {
+    const at = state();
+    admit(at, under(1, 1));
+    admit(at, under(2, 2));
+    expect(admit(at, under(1, 1))).toMatchObject({ duplicates: 1, fence: null });
   });
 });
 

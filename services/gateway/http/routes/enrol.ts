@@ -13,6 +13,12 @@ const bodySchema = z.strictObject({
     .max(64)
     .optional()
     .describe('As the till calls itself: the code must be its own'),
+  labelsUnits: z
+    .boolean()
+    .optional()
+    .describe(
+      'Its units name the registration under which they were cut; needed to move a till to another store',
+    ),
 });
 
 export function enrolRoutes(context: GatewayContext) {

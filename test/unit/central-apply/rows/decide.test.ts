@@ -6,7 +6,8 @@ import type { TableModel } from '../../../../services/central-apply/rows/model.t
 import type { CentralId } from '../../../../services/shared/records/change-record.ts';
 import type { Policy } from '../../../../services/shared/mapping/mapping.ts';
 
-const COLUMNS = ['id', 'name', 'note', 'stock', 'fixed', 'till', 'log', 'updated_at', 'deleted_at'] as const;
+const KINDS = ['name', 'note', 'stock', 'fixed', 'till', 'log', 'price'] as const;
+const COLUMNS = ['id', ...KINDS, 'updated_at', 'deleted_at'] as const;
 const POLICIES: Partial<Record<string, Policy>> = {
   stock: 'delta',
   fixed: 'central-wins',
@@ -26,6 +27,7 @@ function table(options: { soft?: boolean; policy?: Policy } = {}): TableModel {
     name: 'things',
     local: 'things',
     order: 0,
+    scope: { kind: 'global' },
     direction: 'both',
     delete: soft ? 'soft' : 'hard',
     policy,
@@ -33,7 +35,12 @@ function table(options: { soft?: boolean; policy?: Policy } = {}): TableModel {
     columns: COLUMNS,
     central,
     byLocal: new Map(),
-    byCentral: new Map(COLUMNS.map((name) => [name, { policy: POLICIES[name] ?? policy }])),
+    byCentral: new Map(
+      COLUMNS.map((name) => [
+        name,
+        { policy: POLICIES[name] ?? policy, options: name === 'price' ? { direction: 'push' } : {} },
+      ]),
+    ),
     set: new Map(),
     timestampColumn: 'updated_at',
     soft: soft
@@ -77,6 +84,7 @@ function change(
     terminal,
     id: ID,
     idFrom: 'link',
+    linked: true,
     clockMs,
     next: new Map(Object.entries(next)),
     before: new Map(Object.entries(before)),
@@ -267,5 +275,43 @@ describe('a conflict that the till wins', () => {
       change('update', 200, { name: 'b', log: 'm' }, { before: { name: 'older', log: 'l' } }),
     );
     expect(verdict).toEqual({ outcome: 'merged', discarded: { winner: 'central', rule: 'append-only' } });
+  });
+});
+
+describe('a column that only head office changes', () => {
+  test('is put back whoever is later, and takes nothing else along', () => {
+    const folded = row(standing(100, CENTRE, { price: '5' }));
+    const verdict = folded.fold(change('update', 900, { name: 'b', price: '4' }, { before: { price: '5' } }));
+    expect(verdict).toEqual({ outcome: 'merged', discarded: { winner: 'central', rule: 'push-only' } });
+    expect(set(folded)).toEqual({ name: 'b' });
+  });
+
+  test('alone it loses, and the row counts as nobody’s later write', () => {
+    const folded = row(standing(100, CENTRE, { price: '5' }));
+    const verdict = folded.fold(change('update', 900, { price: '4', updated_at: 'now' }));
+    expect(verdict).toMatchObject({ outcome: 'lost', discarded: { rule: 'push-only' } });
+    expect(folded.isWritten).toBe(false);
+    expect(folded.version).toEqual({ clockMs: 100, writer: CENTRE });
+  });
+
+  test('is no conflict where the till says what stands there', () => {
+    const folded = row(standing(100, CENTRE, { price: '5' }));
+    expect(folded.fold(change('update', 900, { price: '5' }))).toEqual({
+      outcome: 'applied',
+      discarded: null,
+    });
+  });
+
+  test('is taken with a row that is new, and not with one that is met, nor with one that comes back', () => {
+    const made = row(null);
+    expect(made.fold(change('insert', 900, { id: '1', price: '4' })).outcome).toBe('applied');
+    expect(made.writes?.insert?.get('price')).toBe('4');
+    const met = row(standing(100, CENTRE, { price: '5' }));
+    met.fold(change('insert', 900, { id: '1', name: 'b', price: '4' }));
+    expect(set(met)).toEqual({ name: 'b' });
+    const back = row(standing(100, CENTRE, { price: '5' }), { soft: false });
+    back.fold(change('delete', 900, {}, { before: { price: '5' } }));
+    back.fold(change('insert', 901, { id: '1', name: 'b', price: '4' }));
+    expect(set(back)).toEqual({ name: 'b' });
   });
 });

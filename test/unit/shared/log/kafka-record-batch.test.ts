@@ -112,4 +112,72 @@ describe('the record batch', () => {
     gzip.writeInt16BE(4, 21);
     expect(() => decode(gzip, 0)).toThrow(/compression\.type=producer/);
   });
+
+  describe('that cannot be read', () => {
+    const packed = (records: Buffer, codec: number, baseOffset: number, count = 3): Buffer => {
+      const head = Buffer.from(
+        stored(
+          Array.from({ length: count }, () => text('x')),
+          baseOffset,
+        ).subarray(0, RECORDS_AT),
+      );
+      const batch = Buffer.concat([head, records]);
+      batch.writeInt32BE(batch.length - 12, 8);
+      batch.writeInt16BE(codec, 21);
+      return batch;
+    };
+    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024));
+    const unreadable: readonly [string, Buffer][] = [
+      ['is packed in an unknown way', packed(Buffer.from('abc'), 4, 10)],
+      ['is no gzip', packed(Buffer.from('no gzip at all'), 1, 10)],
+      ['unpacks to more than one may hold', packed(bomb, 1, 10)],
+      ['ends within a record', packed(Buffer.from([40, 0, 0, 0]), 0, 10)],
+      ['has a record outside of itself', packed(Buffer.from([14, 0, 0, 100, 1, 1, 0, 0]), 0, 10)],
+      ['has a record of negative length', packed(Buffer.from([13, 0, 0, 0, 1, 1, 0, 0]), 0, 10)],
+      ['has headers without end', packed(Buffer.from([14, 0, 0, 0, 1, 1, 0xfe, 0x7f]), 0, 10)],
+      [
+        'says that it has more records than anybody sends',
+        (() => {
+          const batch = packed(Buffer.alloc(8), 0, 10);
+          batch.writeInt32BE(2 ** 31 - 1, 57);
+          return batch;
+        })(),
+      ],
+    ];
+    const around = (batch: Buffer) => Buffer.concat([stored([text('a')], 9), batch, stored([text('b')], 13)]);
+
+    test.each(unreadable)('because it %s stops a reader that must miss nothing', (_why, batch) => {
+      expect(() => decodeRecordBatches(around(batch), 9)).toThrow(
+        expect.objectContaining({ code: 'RECORD_MALFORMED' }),
+      );
+    });
+
+    test.each(unreadable)(
+      'because it %s is passed over, and said, where that was asked for',
+      (_why, batch) => {
+        const records = decodeRecordBatches(around(batch), 9, 'pass');
+        expect(records.map(({ offset, key }) => [offset, key?.toString()])).toEqual([
+          [9, 'a'],
+          [12, undefined],
+          [13, 'b'],
+        ]);
+        expect(records[1]?.unreadable).toMatchObject({ firstOffset: 10, bytes: batch });
+        expect(offsetAfterBatches(around(batch), 9)).toBe(14);
+      },
+    );
+  });
+
+  test('packed batches of one fetch have one bound together', () => {
+    const big = gzipSync(Buffer.alloc(20 * 1024 * 1024));
+    const batches = [0, 1, 2].map((offset) => {
+      const head = Buffer.from(stored([text('x')], offset).subarray(0, RECORDS_AT));
+      const batch = Buffer.concat([head, big]);
+      batch.writeInt32BE(batch.length - 12, 8);
+      batch.writeInt16BE(1, 21);
+      batch.writeInt32BE(0, 57);
+      return batch;
+    });
+    const records = decodeRecordBatches(Buffer.concat(batches), 0, 'pass');
+    expect(records.map(({ offset }) => offset)).toEqual([1, 2]);
+  });
 });

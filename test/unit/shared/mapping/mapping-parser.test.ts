@@ -51,8 +51,17 @@ describe('the reference mapping', () => {
     expect(of('orders').set.get('store_id')).toEqual({ kind: 'store' });
     expect(of('order_items').scope).toEqual({ kind: 'via', column: 'order_id' });
     expect(of('payments').columns.get('amount_cents')).toEqual({ minorUnits: 2 });
-    expect(of('receipts').references.get('order_local_id')).toEqual({ table: 'orders', holds: 'local_id' });
-    expect(of('orders').references.get('cashier_id')).toEqual({ table: 'users', holds: 'local_key' });
+    expect(of('receipts').references.get('order_local_id')).toEqual({
+      table: 'orders',
+      holds: 'local_id',
+      withinStore: false,
+    });
+    expect(of('orders').references.get('cashier_id')).toEqual({
+      table: 'users',
+      holds: 'local_key',
+      withinStore: false,
+    });
+    expect(of('products').columns.get('price')).toEqual({ direction: 'push' });
   });
 
   test('keeps book-keeping columns excluded where a table has an exclude list of its own', () => {
@@ -105,6 +114,12 @@ describe('every mistake is told with its line, what is wrong and what would be r
     ['an unknown constant', table('    set: {x: $stroe}\n'), 'line 5: x is set to the unknown $stroe; did you mean "$store"?'],
     ['local time without a zone', table('    columns:\n      at: {format: local}\n'), 'line 6: orders.at has local time without a zone; add zone: Europe/Berlin, or the one it is in.'],
     ['an unknown zone', table('    columns:\n      at: {format: local, zone: Mars/Base}\n'), 'line 6: Mars/Base is no time zone; use an IANA name, as Europe/Berlin.'],
+    ['another direction of a column', table('    columns:\n      a: {direction: pull}\n'), 'line 6: columns.a.direction of table orders can\'t be "pull"; it must be push.'],
+    ['a column that only goes down in a table that only goes up', table('    direction: pull\n    columns:\n      a: {direction: push}\n'), 'line 7: orders.a has direction: push in a table that only goes up; take it out, or give the table direction: both.'],
+    ['a policy for a column that tills never change', table('    columns:\n      a: {direction: push, policy: delta}\n'), 'line 6: orders.a has direction: push and a policy; take the policy out: tills never change it.'],
+    ['a time of change that tills may not write', table('    columns:\n      updated_at: {direction: push}\n'), 'line 6: orders.updated_at says when a row was changed, which tills have to say too; take direction: push out.'],
+    ['a reference within something unknown', table('    references: {u: {table: users, within: shop}}\n', '  users: {scope: {store: s}}\n'), 'line 5: references.u of table orders is not understood; a reference must be a table name or {table: name, holds: server_id|local_id, within: store}.'],
+    ['a reference that is to stay within the store, to everyone\'s rows', table('    references:\n      u: {table: users, within: store}\n', '  users: {scope: global}\n'), 'line 6: orders.u is to stay within the store, but every store has the rows of users; take within out, or give users a scope of one store.'],
     ['two tables for one', 'version: 1\ntables:\n  a: {scope: global}\n  b:\n    scope: global\n    central: a\n', 'line 6: b and a are both mapped to a; map one of them, or name another central table.'],
     ['a table of our own', 'version: 1\ntables:\n  a: {scope: global, central: payflow_sync.link}\n', 'line 3: a is among the tables of payflow-sync itself; take it out.'],
     ['one key twice', 'version: 1\ntables:\n  a: {scope: global}\n  a: {scope: global}\n', 'line 4: "a…" stands here twice; keep one of them.'],

@@ -50,6 +50,7 @@ const record: fc.Arbitrary<UnitRecord> = fc.record({
       lastSeq: seq,
       hash,
       previousHash: hash,
+      registration: fc.option(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { nil: undefined }),
       changes: fc.array(change, { maxLength: 4 }),
     }),
     { maxLength: 3 },
@@ -73,6 +74,16 @@ const schemaType = avro.Type.forSchema(
   JSON.parse(readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8')) as avro.Schema,
   { registry: { long: LONG }, wrapUnions: true },
 );
+
+/** Head of a record of the first form, as tills of before write it. */
+const FIRST_FORM = Buffer.from('c3019275503fb0ffb76a', 'hex');
+
+function schemaWithout(field: string): avro.Schema {
+  const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
+  return JSON.parse(text, (_key, value: unknown) =>
+    Array.isArray(value) ? value.filter((each) => (each as { name?: string }).name !== field) : value,
+  ) as avro.Schema;
+}
 
 describe('a unit record', () => {
   it('comes back as it was, whatever the values', () => {
@@ -102,8 +113,23 @@ describe('a unit record', () => {
     );
   });
 
+  it('of a till that does not name its registration yet is read, and says none', () => {
+    const earlier = avro.Type.forSchema(schemaWithout('registration'), {
+      registry: { long: LONG },
+      wrapUnions: true,
+    });
+    fc.assert(
+      fc.property(record, (original) => {
+        const generic: unknown = schemaType.fromBuffer(encodeUnitRecord(original).subarray(10));
+        const bytes = Buffer.concat([FIRST_FORM, earlier.toBuffer(generic)]);
+        const units = original.units.map((unit) => ({ ...unit, registration: undefined }));
+        expect(decodeUnitRecord(bytes)).toEqual({ ...original, units });
+      }),
+    );
+  });
+
   it('of an unknown schema is refused', () => {
-    const bytes = encodeUnitRecord(fc.sample(record, 1)[0] as UnitRecord);
+    const bytes = encodeUnitRecord({ ...(fc.sample(record, 1)[0] as UnitRecord), protocol: 1 });
     bytes[3] = (bytes[3] ?? 0) ^ 1;
     expect(() => decodeUnitRecord(bytes)).toThrow(/unknown schema/);
   });

@@ -20,7 +20,7 @@ const entry = (seq: number, values: readonly SqliteValue[], names = ['new_a', 'n
   columns: columns(names),
   values,
 });
-const hashOf = (...entries: OutboxEntry[]) => digestUnit(entries).hash.toString('hex');
+const hashOf = (...entries: OutboxEntry[]) => digestUnit(entries, undefined).hash.toString('hex');
 
 describe("a unit's hash", () => {
   it('tells storage classes and columns apart', () => {
@@ -42,6 +42,15 @@ describe("a unit's hash", () => {
     expect(hashOf({ ...entry(1, [1n]), centralId: '7' })).toBe(hashOf(entry(1, [1n])));
   });
 
+  it('covers the registration, and is what it was for a unit that names none', () => {
+    const entries = [entry(1, [1n])];
+    const hashes = [undefined, 1, 2, 21].map((registration) => digestUnit(entries, registration).hash);
+    expect(new Set(hashes.map((hash) => hash.toString('hex'))).size).toBe(4);
+    expect(hashes[0]?.toString('hex')).toBe(
+      '2826c8175a98ccdad0f54db32863fb5c7686de91d48385747a34a8140fc6a277',
+    );
+  });
+
   it('splits a large unit into parts that end where stored values say, each with one change at least', () => {
     const large = 'x'.repeat(100 * 1024);
     const entries = [
@@ -50,8 +59,8 @@ describe("a unit's hash", () => {
       entry(4, ['y']),
       entry(9, ['x'.repeat(500 * 1024)]),
     ];
-    expect(digestUnit(entries).partEnds).toEqual([1, 4, 9]);
-    expect(digestUnit([entry(5, ['y'])]).partEnds).toEqual([5]);
+    expect(digestUnit(entries, undefined).partEnds).toEqual([1, 4, 9]);
+    expect(digestUnit([entry(5, ['y'])], 1).partEnds).toEqual([5]);
   });
 });
 

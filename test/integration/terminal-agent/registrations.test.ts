@@ -1,0 +1,96 @@
+/** A till that was enrolled again, perhaps for another store: what it sold before was sold where it stood then. */
+import { describe, expect, it } from 'vitest';
+import { sell, useTillPull, type TillPull } from '../../support/till-pull.ts';
+
+const till = useTillPull();
+
+const labels = async (t: TillPull) =>
+  (await t.units()).map(({ firstSeq, registration }) => [firstSeq, registration]);
+
+describe('the registration of a unit', () => {
+  it('is that under which it was cut, and stays that when it is published again', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    await t.pull();
+    sell(t, 2);
+    t.capture.cutAll();
+    t.capture.beginRegistration(2);
+    sell(t, 3);
+    await t.pull();
+    t.publisher.republishAll();
+    await t.pull();
+    const once = [
+      [1, 1],
+      [6, 1],
+      [11, 2],
+    ];
+    expect(await labels(t)).toEqual([...once, ...once]);
+  });
+
+  it('of sales that nobody has cut yet is the old one', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    t.restart();
+    t.capture.beginRegistration(2);
+    sell(t, 2);
+    await t.pull();
+    expect(await labels(t)).toEqual([
+      [1, 1],
+      [6, 2],
+    ]);
+  });
+
+  it('is the old one still where the agent died between cutting and noting the new one', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    // What beginRegistration does first, and then the power is cut.
+    t.capture.cutAll();
+    sell(t, 2);
+    t.restart();
+    t.capture.beginRegistration(2);
+    sell(t, 3);
+    await t.pull();
+    expect(await labels(t)).toEqual([
+      [1, 1],
+      [6, 1],
+      [11, 2],
+    ]);
+  });
+
+  it('never goes back, though an older terminal.json were put back', async () => {
+    const t = await till();
+    t.capture.beginRegistration(2);
+    sell(t, 1);
+    await t.pull();
+    t.restart();
+    t.capture.beginRegistration(1);
+    sell(t, 2);
+    await t.pull();
+    expect(await labels(t)).toEqual([
+      [1, 2],
+      [6, 2],
+    ]);
+  });
+
+  it('is the first in a file whose agent knew of none, and its last unit is known again', async () => {
+    const t = await till();
+    sell(t, 1);
+    await t.pull();
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    sell(t, 2);
+    t.capture.beginRegistration(2);
+    sell(t, 3);
+    await t.pull();
+    expect(await labels(t)).toEqual([
+      [1, undefined],
+      [6, 1],
+      [11, 2],
+    ]);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+  });
+});
