@@ -7,7 +7,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { inTransaction } from '../shared/database/postgres.ts';
+import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { addRejected, admit, type TerminalState } from './admission.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import {
@@ -62,7 +62,11 @@ export async function applyGroup(group: Group, options: GroupOptions): Promise<G
     );
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    options.log.info({ err: error }, 'PostgreSQL refused a group; applying it unit by unit');
+    // What PostgreSQL says of a refused row may hold its values; they belong into the dead letter only.
+    options.log.info(
+      { refused: postgresFacts(error) },
+      'PostgreSQL refused a group; applying it unit by unit',
+    );
     return inTransaction(options.pool, (client) =>
       applyIn(new Session(client), group, options, 'unit by unit'),
     );

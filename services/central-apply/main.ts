@@ -11,7 +11,7 @@ import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
 import { CentralApply } from './apply.ts';
 import type { GroupResult } from './group.ts';
 import { PartitionShare } from './partition-share.ts';
-import { OutcomeRetention } from './retention.ts';
+import { Retention } from './retention.ts';
 
 /**
  * Runs central-apply until the signal is aborted.
@@ -61,7 +61,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       ...(onHealth && { onHealth }),
       log,
     });
-    const retention = new OutcomeRetention({ pool, retentionDays, log });
+    const retention = new Retention({ pool, retentionDays, log });
     await runAll([share, retention], start.signal).catch(async (error: unknown) => {
       throw await explained(pool, error);
     });

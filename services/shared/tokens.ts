@@ -6,6 +6,11 @@ export function newToken(kind: 'user' | 'till'): string {
   return `${kind === 'user' ? 'pfu' : 'pft'}_${randomBytes(32).toString('base64url')}`;
 }
 
+/** Whether it has the form of one that `newToken` makes. */
+export function isToken(text: string): boolean {
+  return /^pf[ut]_[\w-]{43}$/.test(text);
+}
+
 /** 16 letters and digits in groups of four, without those that are easily confused when read aloud: 80 bits. */
 export function newEnrolmentCode(): string {
   const alphabet = 'ABCDEFGHJKMNPQRSTVWXYZ0123456789';
