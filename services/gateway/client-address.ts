@@ -64,5 +64,8 @@ export function networkOf(address: string): string {
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = Array.from({ length: Math.max(0, GROUPS - left.length - right.length) }, () => '0');
   const groups = [...left, ...(tail === undefined ? [] : zeros), ...right];
-  return `${groups.slice(0, HOST_GROUPS).map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+  return `${groups
+    .slice(0, HOST_GROUPS)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
 }

@@ -48,6 +48,8 @@ export interface GatewayLimits {
   readonly strangersPerAddress: number;
   /** TCP connections from one address that is no trusted proxy, HTTP and sockets together. */
   readonly connectionsPerAddress: number;
+  /** And in all. */
+  readonly connections: number;
   /** How long a connection may take to show a token, and how long the head of a request may take. */
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -62,6 +64,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   socketsPerAddress: 1_000,
   strangersPerAddress: 100,
   connectionsPerAddress: 2_000,
+  connections: 25_000,
   connectTimeoutMs: 10_000,
   headersTimeoutMs: 10_000,
 };

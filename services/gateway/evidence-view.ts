@@ -73,7 +73,10 @@ export class EvidenceView {
     } catch (thrown) {
       // A newer version published it. Better nothing is shown than what should not be.
       const error = asPayflowError(thrown);
-      this.#log.warn({ code: error.code }, 'the published mapping cannot be read here; all values are masked');
+      this.#log.warn(
+        { code: error.code },
+        'the published mapping cannot be read here; all values are masked',
+      );
       return new Masking(null);
     }
   }
@@ -93,7 +96,10 @@ export function shownConflict(conflict: ConflictRow, role: Role, masking: Maskin
 
 export function shownDeadLetter(letter: DeadLetterRow, role: Role, masking: Masking): ShownDeadLetter {
   const { changes, message, ...rest } = letter;
-  return { ...rest, message: refusalText({ changes, message, constraint: letter.constraint }, role, masking) };
+  return {
+    ...rest,
+    message: refusalText({ changes, message, constraint: letter.constraint }, role, masking),
+  };
 }
 
 /** @param changes null: too many to look through, so no text that may hold a value of theirs is shown */

@@ -25,7 +25,8 @@ export function requirePublicKey(pem: string): string {
   const body = PEM.exec(pem)?.[1];
   if (body === undefined) throw refuse('must be an Ed25519 public key in PEM (BEGIN PUBLIC KEY)');
   const der = Buffer.from(body, 'base64');
-  const isEd25519 = der.length === SPKI_HEAD.length + 32 && der.subarray(0, SPKI_HEAD.length).equals(SPKI_HEAD);
+  const isEd25519 =
+    der.length === SPKI_HEAD.length + 32 && der.subarray(0, SPKI_HEAD.length).equals(SPKI_HEAD);
   if (!isEd25519) throw refuse('must be an Ed25519 public key in PEM');
   if (isWeak(der.subarray(SPKI_HEAD.length))) throw refuse('is a point of small order: no key at all');
   try {

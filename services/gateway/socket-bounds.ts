@@ -4,7 +4,8 @@
  *
  *   a new …          | is refused when
  *   -----------------+--------------------------------------------------------------------------------------
- *   TCP connection   | its address has `connectionsPerAddress`; a trusted proxy's is not counted
+ *   TCP connection   | there are `connections`, or its address has `connectionsPerAddress` (a trusted proxy's
+ *                    | are not counted)
  *   Socket.IO session| there are `sockets`, its address has `socketsPerAddress`, or `strangersPerAddress` of it
  *                    | have not shown a token yet
  *
@@ -57,6 +58,7 @@ export class SocketBounds {
   }
 
   watch(http: HttpServer, engine: Engine): void {
+    http.maxConnections = this.#limits.connections;
     http.on('connection', (socket: TcpSocket) => this.#connected(socket));
     http.on('upgrade', (request: IncomingMessage, socket: Duplex) => this.#countBytes(request, socket));
     engine.on('connection', (session: Session) => this.#opened(session));
@@ -72,7 +74,8 @@ export class SocketBounds {
     const network = networkOf(this.#proxies.clientOf(request));
     const { sessions, strangers } = this.#byNetwork.get(network) ?? { sessions: 0, strangers: 0 };
     const { sockets, socketsPerAddress, strangersPerAddress } = this.#limits;
-    const isFull = this.#sessions.size >= sockets || sessions >= socketsPerAddress || strangers >= strangersPerAddress;
+    const isFull =
+      this.#sessions.size >= sockets || sessions >= socketsPerAddress || strangers >= strangersPerAddress;
     answer(isFull ? 'too many connections' : null, !isFull);
   }
 

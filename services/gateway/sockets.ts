@@ -66,7 +66,9 @@ export class Sockets {
     });
     this.#bounds.watch(http, this.#io.engine);
     // Every connection could join it, and would then be one that has shown no token.
-    this.#io.use((_socket, next) => next(refusal(new PayflowError('FORBIDDEN', 'this namespace is for nobody'))));
+    this.#io.use((_socket, next) =>
+      next(refusal(new PayflowError('FORBIDDEN', 'this namespace is for nobody'))),
+    );
     this.#terminals = this.#guarded('/terminals');
     this.#watchers = this.#guarded('/monitor');
     this.#monitor = new Monitor(context, this.#watchers);

@@ -5,13 +5,18 @@
  */
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
-import { hashSecret, newEnrolmentCode, newToken, normalizeEnrolmentCode } from '../shared/tokens.ts';
+import {
+  ENROLMENT_HOURS,
+  hashSecret,
+  newEnrolmentCode,
+  newToken,
+  normalizeEnrolmentCode,
+} from '../shared/tokens.ts';
 import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { requirePublicKey } from './public-key.ts';
 import { targetOf } from './jobs/targets.ts';
 
-export const ENROLMENT_HOURS = 24;
 const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface Registration {

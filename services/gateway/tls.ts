@@ -39,5 +39,8 @@ function pem(variable: string, value: string | undefined): string {
 }
 
 function invalid(variable: string, problem: string, cause?: unknown): PayflowError {
-  return new PayflowError('CONFIG_INVALID', `${variable} ${problem}`, { cause, details: { variables: [variable] } });
+  return new PayflowError('CONFIG_INVALID', `${variable} ${problem}`, {
+    cause,
+    details: { variables: [variable] },
+  });
 }

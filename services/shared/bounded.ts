@@ -32,5 +32,5 @@ export function bounded(value: unknown, bounds: Bounds, depth = 0): unknown {
 export function boundedText(text: string, length: number): string {
   const cut = text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, '')}…`;
   // Escape sequences would reach the terminals of those who watch.
-  return cut.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ');
+  return cut.replace(/\p{Cc}/gu, ' ');
 }

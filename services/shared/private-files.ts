@@ -20,13 +20,14 @@ const PASSABLE_FOLDER = 0o711;
 const OTHERS = 0o077;
 
 const OUR_FOLDER = '.payflow';
-const OUR_FILES = /^(event-log\.db|.+\.agent\.db)(-wal|-shm|-journal)?$|^terminal\.(json|key)(\.new)?$|^(terminals|postgres)$/;
+const OUR_FILES =
+  /^(event-log\.db|.+\.agent\.db)(-wal|-shm|-journal)?$|^terminal\.(json|key)(\.new)?$|^(terminals|postgres)$/;
 /** What SQLite keeps beside a database; it takes over the mode of the database itself. */
 const BESIDE = ['', '-wal', '-shm', '-journal'];
 
 /** @param passable for another account, which may not look into it all the same */
 export function makePrivateFolder(folder: string, options: { passable?: boolean } = {}): void {
-  const mode = options.passable === true && process.getuid?.() === 0 ? PASSABLE_FOLDER : OWNER_FOLDER;
+  const mode = options.passable === true && process.geteuid?.() === 0 ? PASSABLE_FOLDER : OWNER_FOLDER;
   const made = mkdirSync(folder, { recursive: true, mode });
   if (made !== undefined || isOurs(folder)) narrow(folder, mode);
 }
@@ -49,7 +50,14 @@ export function narrowFile(file: string): void {
 /** Never opens anything; what belongs to somebody else is theirs to care for. */
 function narrow(path: string, mode: number): void {
   const { uid, mode: now } = statSync(path);
-  const self = process.getuid?.();
+  const self = process.geteuid?.();
   if (self === undefined || (uid !== self && self !== 0)) return;
-  if ((now & OTHERS & ~mode) !== 0) chmodSync(path, mode);
+  if ((now & OTHERS & ~mode) === 0) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    // A file system without owners (FAT, some shares) must not keep a till from starting.
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'EPERM' && code !== 'ENOTSUP') throw error;
+  }
 }

@@ -44,9 +44,13 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
   try {
     await takePort({ ...options, listen: (port) => listen(server, port, options.host) });
   } catch (cause) {
-    throw new PayflowError('CONFIG_INVALID', `METRICS_PORT ${options.port} on ${options.host} cannot be listened on`, {
-      cause,
-    });
+    throw new PayflowError(
+      'CONFIG_INVALID',
+      `METRICS_PORT ${options.port} on ${options.host} cannot be listened on`,
+      {
+        cause,
+      },
+    );
   }
   return {
     port: (server.address() as AddressInfo).port,

@@ -78,8 +78,8 @@ const postgresUrl = z
 const httpUrl = z
   .string()
   .trim()
-  .refine((value) => /^https?:\/\//.test(value) && URL.canParse(value), {
-    error: 'must be a URL like https://host:8080',
+  .refine((value) => /^https?:\/\/[^@]+$/.test(value) && URL.canParse(value), {
+    error: 'must be a URL like https://host:8080, without user and password',
   })
   .transform((value) => value.replace(/\/+$/, ''))
   .optional();

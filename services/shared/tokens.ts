@@ -1,6 +1,9 @@
 /** Access tokens and enrolment codes: random, shown once, kept as SHA-256 only. */
 import { createHash, randomBytes } from 'node:crypto';
 
+/** How long an enrolment code is good. */
+export const ENROLMENT_HOURS = 24;
+
 /** 32 random bytes; the prefix lets a secret scanner, and a person, see what it is. */
 export function newToken(kind: 'user' | 'till'): string {
   return `${kind === 'user' ? 'pfu' : 'pft'}_${randomBytes(32).toString('base64url')}`;

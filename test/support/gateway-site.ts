@@ -117,7 +117,11 @@ export class GatewaySite {
   }
 
   /** A plain socket, as a point-of-sale app or a monitor has it. */
-  socket(gateway: RunningGateway, namespace: '/terminals' | '/monitor' | '/', token: string | undefined): Socket {
+  socket(
+    gateway: RunningGateway,
+    namespace: '/terminals' | '/monitor' | '/',
+    token: string | undefined,
+  ): Socket {
     const socket = io(gateway.url + namespace, {
       auth: token === undefined ? {} : { token },
       transports: ['websocket'],

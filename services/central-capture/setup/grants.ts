@@ -107,7 +107,9 @@ function ownGrants(service: ServiceLogin, role: string): string[] {
     if (privileges === undefined) continue;
     tablesOf.set(privileges, [...(tablesOf.get(privileges) ?? []), `payflow_sync.${table}`]);
   }
-  return [...tablesOf].map(([privileges, tables]) => `GRANT ${privileges} ON ${tables.join(', ')} TO ${role};`);
+  return [...tablesOf].map(
+    ([privileges, tables]) => `GRANT ${privileges} ON ${tables.join(', ')} TO ${role};`,
+  );
 }
 
 function businessGrants(service: ServiceLogin, login: string, tables: readonly string[]): string[] {
@@ -144,7 +146,9 @@ END $grant$;`;
 
 function qualified(central: string): string {
   const [first = '', second] = central.split('.');
-  return second === undefined ? `"public".${quoteIdent(first)}` : `${quoteIdent(first)}.${quoteIdent(second)}`;
+  return second === undefined
+    ? `"public".${quoteIdent(first)}`
+    : `${quoteIdent(first)}.${quoteIdent(second)}`;
 }
 
 function literal(text: string): string {

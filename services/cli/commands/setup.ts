@@ -17,9 +17,16 @@ export function setupCommand(cli: Cli): Command {
       'setup --grants | psql "$DATABASE_URL"',
     ])
     .option('--check', 'only say what is missing')
-    .option('--grants', 'print the SQL for a login of its own for capture, apply and gateway; changes nothing');
+    .option(
+      '--grants',
+      'print the SQL for a login of its own for capture, apply and gateway; changes nothing',
+    );
   for (const service of SERVICE_LOGINS) {
-    command.option(`--${service}-login <name>`, `with --grants: the login of ${service}`, `payflow_${service}`);
+    command.option(
+      `--${service}-login <name>`,
+      `with --grants: the login of ${service}`,
+      `payflow_${service}`,
+    );
   }
   return withJson(command).action(
     cli.action(async ({ check, json, grants, ...names }: SetupCommandOptions) => {

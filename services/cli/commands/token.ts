@@ -62,15 +62,7 @@ function listCommand(cli: Cli): Command {
       else {
         cli.output.table(
           ['id', 'name', 'role', 'created', 'last used', 'expires', 'revoked'],
-          tokens.map((t) => [
-            t.tokenId,
-            t.name,
-            t.role,
-            t.createdAt,
-            t.lastUsedAt,
-            t.expiresAt,
-            t.revokedAt,
-          ]),
+          tokens.map((t) => [t.tokenId, t.name, t.role, t.createdAt, t.lastUsedAt, t.expiresAt, t.revokedAt]),
         );
       }
       return EXIT.yes;

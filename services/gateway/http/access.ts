@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { PayflowError } from '../../shared/errors.ts';
 import { hashSecret } from '../../shared/tokens.ts';
+import { networkOf } from '../client-address.ts';
 import type { GatewayContext } from '../context.ts';
 import { ROUTES, type OperationId, type Right, type RouteRight } from '../rights.ts';
 import { bearerToken, mayUse } from './auth.ts';
@@ -31,13 +32,17 @@ function covers(pattern: string, url: string): boolean {
 
 /** The methods that a path has, for 405; empty: there is nothing at that path. */
 export function methodsAt(path: string): string[] {
-  return TABLE.filter(([, { url }]) => covers(url, path) || matches(url, path)).map(([, { method }]) => method);
+  return TABLE.filter(([, { url }]) => covers(url, path) || matches(url, path)).map(
+    ([, { method }]) => method,
+  );
 }
 
 function matches(pattern: string, path: string): boolean {
   const wanted = pattern.split('/');
   const given = path.split('/');
-  return wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') || part === given[at]);
+  return (
+    wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') || part === given[at])
+  );
 }
 
 /** To be called before any route is registered. */
@@ -57,7 +62,7 @@ export function enforceRights(app: FastifyInstance, context: GatewayContext): vo
   const limitEnrolments = app.rateLimit({
     max: context.limits.enrolmentsPerMinute,
     timeWindow: 60_000,
-    keyGenerator: (request) => `enrol ${request.ip}`,
+    keyGenerator: ({ raw }) => `enrol ${networkOf(context.proxies.clientOf(raw))}`,
   });
   app.addHook('onRequest', async (request, reply) => {
     const { right } = request.routeOptions.config;
@@ -67,7 +72,10 @@ export function enforceRights(app: FastifyInstance, context: GatewayContext): vo
     // A path without a route ends in the not-found handler, which shows nothing.
     if (right === undefined || right === 'everyone' || right === 'enrolment code') return;
     const token = bearerToken(request.headers.authorization);
-    const principal = await context.doorkeeper.authenticate({ address: request.ip, token });
+    const principal = await context.doorkeeper.authenticate({
+      address: context.proxies.clientOf(request.raw),
+      token,
+    });
     if (!mayUse(right, principal)) throw new PayflowError('FORBIDDEN', forbidden(right));
     request.principal = principal;
   });
@@ -95,10 +103,12 @@ function forbidden(right: Right): string {
  * A token that is known to be good counts by itself: one till behind a shop's address must not use up the limit
  * of the others. Everything else counts by address, whatever stands in its Authorization header.
  */
-function callerKey(request: FastifyRequest, { doorkeeper }: GatewayContext): string {
+function callerKey(request: FastifyRequest, { doorkeeper, proxies }: GatewayContext): string {
   const match = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '');
   const token = match?.[1];
-  return token !== undefined && doorkeeper.knows(token) ? hashSecret(token) : request.ip;
+  return token !== undefined && doorkeeper.knows(token)
+    ? hashSecret(token)
+    : networkOf(proxies.clientOf(request.raw));
 }
 
 /** No name of ours holds one, and PostgreSQL takes none. */

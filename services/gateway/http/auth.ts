@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import { PayflowError } from '../../shared/errors.ts';
-import { hashSecret, isToken, newToken } from '../../shared/tokens.ts';
+import { ENROLMENT_HOURS, hashSecret, isToken, newToken } from '../../shared/tokens.ts';
 import { firstRow, iso, rows } from '../database.ts';
 import type { Right } from '../rights.ts';
 
@@ -25,15 +25,18 @@ interface TokenOwner {
 /** @throws PayflowError UNAUTHENTICATED when the token is unknown, expired or revoked */
 export async function authenticate(pool: Pool, token: string): Promise<Principal> {
   // What we never made need not be looked up.
-  const hash = isToken(token) ? hashSecret(token) : undefined;
-  const row = hash === undefined ? undefined : await findOwner(pool, hash);
-  if (hash === undefined || row === undefined) {
-    throw new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
-  }
+  if (!isToken(token)) throw unknownToken();
+  const hash = hashSecret(token);
+  const row = await findOwner(pool, hash);
+  if (row === undefined) throw unknownToken();
   if (row.note) await rows(pool, NOTE_USE[row.kind], [hash]);
   return row.kind === 'user'
     ? { kind: 'user', name: row.name, role: row.extra === 'operator' ? 'operator' : 'viewer' }
     : { kind: 'terminal', terminalId: row.name, storeId: row.extra };
+}
+
+function unknownToken(): PayflowError {
+  return new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
 }
 
 function findOwner(pool: Pool, hash: string): Promise<TokenOwner | undefined> {
@@ -44,18 +47,20 @@ function findOwner(pool: Pool, hash: string): Promise<TokenOwner | undefined> {
      FROM payflow_sync.token
      WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
      UNION ALL
-     SELECT 'terminal', terminal_id, store_id, status = 'enrolled' AND enrolment_hash IS NOT NULL
+     SELECT 'terminal', terminal_id, store_id, enrolment_hash IS NOT NULL AND ${CODE_IS_EXCHANGED}
      FROM payflow_sync.terminal WHERE token_hash = $1 AND status <> 'retired'`,
     [hash],
   );
 }
 
+/** The token is the code's own: a code made since the last enrolment belongs to the next token. */
+const CODE_IS_EXCHANGED = `enrolled_at >= enrolment_expires - make_interval(hours => ${ENROLMENT_HOURS})`;
+
 const NOTE_USE: Readonly<Record<TokenOwner['kind'], string>> = {
   user: 'UPDATE payflow_sync.token SET last_used_at = now() WHERE token_hash = $1',
-  // Until now the reply to the enrolment could have been lost, and the request come again. The code of a till
-  // that is registered anew belongs to its next token, not to this one: such a till is not `enrolled`.
+  // Until now the reply to the enrolment could have been lost, and the request come again.
   terminal: `UPDATE payflow_sync.terminal SET enrolment_hash = NULL, enrolment_expires = NULL
-             WHERE token_hash = $1 AND status = 'enrolled'`,
+             WHERE token_hash = $1 AND ${CODE_IS_EXCHANGED}`,
 };
 
 /** @returns those of the tokens that are valid now; one question, however many they are */

@@ -12,10 +12,10 @@ export function encodeCursor(last: string): string {
   return Buffer.from(last, 'utf8').toString('base64url');
 }
 
-const ID = /^[A-Za-z0-9._-]{1,64}$/;
+const ID = /^[A-Za-z0-9._-]{1,150}$/;
 const NUMBER = /^\d{1,18}$/;
 
-/** A cursor over ids of tills. @throws PayflowError VALIDATION for what `encodeCursor` never made of one */
+/** A cursor over ids that are names. @throws PayflowError VALIDATION for what `encodeCursor` never made of one */
 export function decodeCursor(cursor: string | undefined): string | undefined {
   return decode(cursor, ID);
 }

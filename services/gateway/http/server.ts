@@ -1,5 +1,4 @@
 /** The HTTP side of the gateway: the server, its plugins, the error form, who may what, and the routes. */
-import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -63,7 +62,7 @@ export async function createServer(context: GatewayContext): Promise<FastifyInst
 }
 
 function newApp(context: GatewayContext): FastifyInstance {
-  const { tls, proxies } = context;
+  const { tls } = context;
   const { headersTimeoutMs: headersTimeout } = context.limits;
   const timeouts = {
     headersTimeout,
@@ -72,7 +71,6 @@ function newApp(context: GatewayContext): FastifyInstance {
   const options = {
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_FACTOR * headersTimeout,
-    trustProxy: (address: string) => proxies.has(address),
     forceCloseConnections: true,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void sendProblem(context, error, { request, reply });
@@ -82,7 +80,7 @@ function newApp(context: GatewayContext): FastifyInstance {
   if (tls === undefined) return fastify({ ...options, http: timeouts });
   // The routes know nothing of the kind of server under them.
   const https = { ...tls, ...timeouts, handshakeTimeout: headersTimeout };
-  return fastify({ ...options, https }) as unknown as FastifyInstance<Server>;
+  return fastify({ ...options, https }) as FastifyInstance;
 }
 
 function sendProblem(
@@ -104,7 +102,9 @@ function refuseUnread(error: Error & { code?: string }, socket: Socket): void {
     return;
   }
   const status = UNREAD_STATUS.get(error.code ?? '') ?? '400 Bad Request';
-  const { problem } = toProblem(new PayflowError('REQUEST_MALFORMED', 'the request is no HTTP, too long, or too slow'));
+  const { problem } = toProblem(
+    new PayflowError('REQUEST_MALFORMED', 'the request is no HTTP, too long, or too slow'),
+  );
   const body = JSON.stringify({ ...problem, status: Number(status.slice(0, 3)) });
   const head = [
     `HTTP/1.1 ${status}`,

@@ -140,9 +140,14 @@ function isBookkeeping(table: TableMapping, column: string): boolean {
 /** Ids and stores are how rows are named everywhere: to hide them would hide nothing, and say otherwise. */
 function checkSensitive(table: TableMapping, note: Note): void {
   for (const column of table.sensitive) {
-    const isName = column === table.identity || (table.scope.kind === 'column' && table.scope.column === column);
+    const isName =
+      column === table.identity || (table.scope.kind === 'column' && table.scope.column === column);
     if (isName)
-      note(['sensitive'], `${table.local}.${column} names rows or their store and can't be hidden`, 'take it out');
+      note(
+        ['sensitive'],
+        `${table.local}.${column} names rows or their store and can't be hidden`,
+        'take it out',
+      );
   }
 }
 

@@ -55,7 +55,10 @@ export class Masking {
 
   /** A text about these changes, as of PostgreSQL's refusal, without the values that are masked in them. */
   text(text: string, changes: readonly ShownChange[]): string {
-    return withoutValues(text, this.#values(changes, (table, column) => !this.#isShown(table, column)));
+    return withoutValues(
+      text,
+      this.#values(changes, (table, column) => !this.#isShown(table, column)),
+    );
   }
 
   /** For those who see no rows: the text without any value of the changes, and without what stands in quotes. */
@@ -64,7 +67,10 @@ export class Masking {
     const unquoted = text.replace(/"((?:[^"]|"")*)"/g, (quoted: string, inner: string) =>
       known.has(inner) ? quoted : `"${MASKED}"`,
     );
-    return withoutValues(unquoted, this.#values(changes, () => true));
+    return withoutValues(
+      unquoted,
+      this.#values(changes, () => true),
+    );
   }
 
   #isShown(local: string, column: string): boolean {

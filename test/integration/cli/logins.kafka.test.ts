@@ -15,7 +15,7 @@ import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { openEventLog } from '../../../services/shared/log/open-event-log.ts';
 import { storeStream, catalogTopic, upStream } from '../../../services/shared/log/topics.ts';
 import { silentLog } from '../../support/centre.ts';
-import { Journey } from '../../support/journey.ts';
+import { Journey, PIN_HASH } from '../../support/journey.ts';
 
 const ADMIN = { username: 'admin', password: randomBytes(12).toString('hex') };
 const PREFIX = `acl_${randomBytes(4).toString('hex')}`;
@@ -29,6 +29,7 @@ const logins = {
 let postgres: RunningPostgres;
 let kafka: RunningKafka;
 let journey: Journey;
+let operator: string | undefined;
 let register: { enrolmentCode: string; kafka: { username: string; password: string; commands: string[] } };
 
 beforeAll(async () => {
@@ -78,7 +79,8 @@ async function runPrinted(sql: string): Promise<void> {
 
 /** kafka-acls.sh is not among the jars of a broker; its flags are taken word by word. */
 function aclsOf(command: string): AclEntry[] {
-  const values = (flag: string) => [...command.matchAll(new RegExp(`--${flag} (\\S+)`, 'g'))].map((m) => m[1] ?? '');
+  const values = (flag: string) =>
+    [...command.matchAll(new RegExp(`--${flag} (\\S+)`, 'g'))].map((m) => m[1] ?? '');
   const operations: Record<string, number> = { Read: 3, Write: 4, Describe: 8 };
   return values('topic').flatMap((resourceName) =>
     values('operation').map((operation) => ({
@@ -118,7 +120,10 @@ async function runAtKafka(commands: readonly string[]): Promise<void> {
 describe('three logins and a till’s user', () => {
   it('are made by the SQL and the commands that are printed, again and again', async () => {
     await journey.must(['setup']);
-    const names = (['capture', 'apply', 'gateway'] as const).flatMap((name) => [`--${name}-login`, logins[name]]);
+    const names = (['capture', 'apply', 'gateway'] as const).flatMap((name) => [
+      `--${name}-login`,
+      logins[name],
+    ]);
     const sql = await journey.must(['setup', '--grants', ...names]);
     await runPrinted(sql);
     await runPrinted(sql);
@@ -150,7 +155,9 @@ describe('three logins and a till’s user', () => {
       ENROLMENT_CODE: register.enrolmentCode,
     });
     await journey.sellAndRename();
-    const status = JSON.parse(await journey.must(['status', '--json'], { GATEWAY_URL: journey.gatewayUrl })) as unknown;
+    const status = JSON.parse(
+      await journey.must(['status', '--json'], { GATEWAY_URL: journey.gatewayUrl }),
+    ) as unknown;
     expect(status).toMatchObject({ slot: { active: true }, terminals: [{ online: true }, {}] });
     expect(journey.lines.filter((line) => line.includes('permission denied'))).toEqual([]);
   });
@@ -189,14 +196,58 @@ describe('three logins and a till’s user', () => {
   });
 
   it('and no secret of any of them stands in a log, an answer or a message', async () => {
-    await journey.payflow(['status'], { GATEWAY_URL: journey.gatewayUrl, PAYFLOW_TOKEN: `pfu_${'y'.repeat(43)}` });
+    const users = JSON.stringify({ username: 'ada', pin_hash: PIN_HASH });
+    const change = {
+      seq: 1,
+      table: 'users',
+      op: 'u',
+      columns: [{ name: 'pin_hash', old: null, new: PIN_HASH }],
+    };
+    await journey.pool.query(
+      `INSERT INTO payflow_sync.conflict (table_name, terminal_id, seq, central_row, terminal_row, winner, rule)
+       VALUES ('users', 'till-1', 1, $1, $1, 'central', 'x')`,
+      [users],
+    );
+    await journey.pool.query(
+      `INSERT INTO payflow_sync.dead_letter
+         (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, message)
+       VALUES ('till-1', 'i', 1, 1, 1, $1, '23514', $2)`,
+      [JSON.stringify([change]), `refused: ${PIN_HASH}`],
+    );
+    const answers = await Promise.all(PATHS.map(async (path) => (await asked(path)).text()));
+    await journey.payflow(['status'], {
+      GATEWAY_URL: journey.gatewayUrl,
+      PAYFLOW_TOKEN: `pfu_${'y'.repeat(43)}`,
+    });
     await journey.payflow(['setup'], { DATABASE_URL: databaseUrl('nobody-of-this-name') });
     await journey.payflow(['setup'], atKafka({ username: 'nobody', password: LOGIN_PASSWORD }));
-    const told = [...journey.lines, ...journey.printed.filter((text) => !text.includes('enrolmentCode'))].join('\n');
+    const printed = journey.printed.filter(
+      (text) => !text.includes('ENROLMENT_CODE') && !text.includes('enrolmentCode'),
+    );
+    const told = [...journey.lines, ...answers, ...printed].join('\n');
+    expect(answers.join('').length).toBeGreaterThan(1_000);
     expect(journey.lines.length).toBeGreaterThan(10);
     for (const secret of await secrets()) expect(told.includes(secret), secret.slice(0, 6)).toBe(false);
   });
 });
+
+const PATHS = [
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/openapi.json',
+  '/api/v1/status',
+  '/api/v1/terminals',
+  '/api/v1/terminals/till-1',
+  '/api/v1/terminals/till-1/catalog',
+  '/api/v1/conflicts',
+  '/api/v1/dead-letters',
+];
+
+async function asked(path: string): Promise<Response> {
+  operator ??= (await journey.must(['token', 'create', '--role', 'operator'])).trim();
+  return fetch(journey.gatewayUrl + path, { headers: { authorization: `Bearer ${operator}` } });
+}
 
 async function secrets(): Promise<string[]> {
   const { readFileSync } = await import('node:fs');
@@ -204,7 +255,15 @@ async function secrets(): Promise<string[]> {
   const { token } = JSON.parse(readFileSync(join(till, 'terminal.json'), 'utf8')) as { token: string };
   const key = readFileSync(join(till, 'terminal.key'), 'utf8').split('\n')[1] ?? '';
   const { password } = new URL(postgres.url);
-  const all = [ADMIN.password, LOGIN_PASSWORD, register.kafka.password, register.enrolmentCode, token, key];
+  const all = [
+    PIN_HASH,
+    ADMIN.password,
+    LOGIN_PASSWORD,
+    register.kafka.password,
+    register.enrolmentCode,
+    token,
+    key,
+  ];
   // The password of a shared server may be a common word.
   return [...all, ...(password.length >= 12 ? [decodeURIComponent(password)] : [])];
 }

@@ -12,7 +12,9 @@ async function raw(head: string, body = ''): Promise<{ status: number; text: str
   const socket = connect(Number(port), '127.0.0.1');
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  socket.write(`${head}\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${rest.operator}\r\n\r\n${body}`);
+  socket.write(
+    `${head}\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${rest.operator}\r\n\r\n${body}`,
+  );
   await once(socket, 'close');
   return { status: Number(text.split(' ')[1]), text };
 }
@@ -36,7 +38,11 @@ describe('a request that cannot be read', () => {
     ['another method', 'DELETE /api/v1/status HTTP/1.1', 405],
     ['another method below', 'PUT /api/v1/terminals/x/bootstrap HTTP/1.1', 405],
     ['a cursor of somebody else', 'GET /api/v1/terminals?cursor=AAAA HTTP/1.1', 422],
-    ['a cursor that holds a NUL', `GET /api/v1/terminals?cursor=${Buffer.from('a\0').toString('base64url')} HTTP/1.1`, 422],
+    [
+      'a cursor that holds a NUL',
+      `GET /api/v1/terminals?cursor=${Buffer.from('a\0').toString('base64url')} HTTP/1.1`,
+      422,
+    ],
     ['a limit that is no number', 'GET /api/v1/terminals?limit=x HTTP/1.1', 422],
     ['an unknown field', 'GET /api/v1/terminals?sort=x HTTP/1.1', 422],
     ['no HTTP at all', 'GET', 400],
@@ -76,7 +82,10 @@ describe('a request that cannot be read', () => {
   });
 
   it('is refused before its body is read when nobody sends it', async () => {
-    const answer = await fetch(`${rest.gateway.url}/api/v1/sync`, { method: 'POST', body: 'y'.repeat(5_000_000) });
+    const answer = await fetch(`${rest.gateway.url}/api/v1/sync`, {
+      method: 'POST',
+      body: 'y'.repeat(5_000_000),
+    });
     expect(answer.status).toBe(401);
   });
 

@@ -7,7 +7,13 @@ import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import { newToken } from '../../../services/shared/tokens.ts';
-import { eventOf, GatewaySite, newPublicKey, PretendAgent, type RunningGateway } from '../../support/gateway-site.ts';
+import {
+  eventOf,
+  GatewaySite,
+  newPublicKey,
+  PretendAgent,
+  type RunningGateway,
+} from '../../support/gateway-site.ts';
 
 let site: GatewaySite;
 
@@ -17,7 +23,11 @@ beforeAll(async () => {
 
 afterAll(() => site.stop());
 
-function status(gateway: RunningGateway, token: string, headers: Record<string, string> = {}): Promise<Response> {
+function status(
+  gateway: RunningGateway,
+  token: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   return fetch(`${gateway.url}/api/v1/status`, { headers: { authorization: `Bearer ${token}`, ...headers } });
 }
 
@@ -113,7 +123,11 @@ describe('guesses', () => {
     for (let n = 0; n < 8; n += 1) await status(gateway, guessed);
     const told = lines.filter((line) => line.includes('login'));
     expect(told).toHaveLength(1);
-    expect(JSON.parse(told[0] ?? '{}')).toMatchObject({ level: 40, address: '127.0.0.1', code: 'UNAUTHENTICATED' });
+    expect(JSON.parse(told[0] ?? '{}')).toMatchObject({
+      level: 40,
+      address: '127.0.0.1',
+      code: 'UNAUTHENTICATED',
+    });
     expect(lines.join('')).not.toContain(guessed);
     await gateway.stop();
   });
@@ -216,7 +230,10 @@ describe('connections', () => {
     const polling = await fetch(`${gateway.url}/socket.io/?EIO=4&transport=polling`);
     const { sid } = JSON.parse((await polling.text()).slice(1)) as { sid: string };
     const body = `40/terminals,{"token":"${'x'.repeat(300_000)}"}`;
-    const post = await fetch(`${gateway.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body });
+    const post = await fetch(`${gateway.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, {
+      method: 'POST',
+      body,
+    });
     expect(post.status).toBe(413);
     await gateway.stop();
   });
@@ -256,7 +273,9 @@ describe('a till', () => {
       Array.from({ length: 50 }, () => socket.emitWithAck('sync:request', { direction: 'both' })),
     )) as { ok: boolean; code?: string }[];
     expect(replies.filter(({ ok }) => ok)).toHaveLength(5);
-    expect(new Set(replies.filter(({ ok }) => !ok).map(({ code }) => code))).toEqual(new Set(['RATE_LIMITED']));
+    expect(new Set(replies.filter(({ ok }) => !ok).map(({ code }) => code))).toEqual(
+      new Set(['RATE_LIMITED']),
+    );
     await gateway.stop();
   });
 
@@ -266,7 +285,11 @@ describe('a till', () => {
     const agent = new PretendAgent();
     const quiet = agent.status.bind(agent);
     const long = 'y\u001b[2J'.repeat(50_000);
-    agent.status = () => ({ ...quiet(), state: long, missingTables: Array(20_000).fill(long.slice(0, 50)) as string[] });
+    agent.status = () => ({
+      ...quiet(),
+      state: long,
+      missingTables: Array(20_000).fill(long.slice(0, 50)) as string[],
+    });
     await site.agent(gateway, token, agent);
     const headers = { authorization: `Bearer ${await site.token('viewer')}` };
     const shown = async () => {

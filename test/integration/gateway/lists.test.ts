@@ -53,13 +53,24 @@ describe('lists', () => {
     const asOperator = await rest.call('GET', '/api/v1/conflicts', rest.operator);
     expect(asOperator.body).toMatchObject({
       conflicts: [
-        { table: 'products', columns: ['name'], centralRow: { name: 'a' }, terminalRow: { name: 'b' }, winner: 'terminal' },
+        {
+          table: 'products',
+          columns: ['name'],
+          centralRow: { name: 'a' },
+          terminalRow: { name: 'b' },
+          winner: 'terminal',
+        },
       ],
       nextCursor: null,
     });
     const { body } = await rest.call('GET', '/api/v1/conflicts', rest.viewer);
     const [shown] = (body as { conflicts: object[] }).conflicts;
-    expect(shown).toMatchObject({ table: 'products', centralId: '5', columns: ['name'], rule: 'last-writer-wins' });
+    expect(shown).toMatchObject({
+      table: 'products',
+      centralId: '5',
+      columns: ['name'],
+      rule: 'last-writer-wins',
+    });
     expect(shown).not.toHaveProperty('centralRow');
     expect(shown).not.toHaveProperty('terminalRow');
   });

@@ -18,7 +18,16 @@ import { revokeToken } from '../../../services/gateway/http/auth.ts';
 import { eventOf, GatewaySite, PretendAgent, type RunningGateway } from '../../support/gateway-site.ts';
 
 const NO_LIMIT = { capacity: 1_000_000, perMinute: 1_000_000 };
-const WHO = ['nobody', 'wrong', 'revoked', 'retired', 'viewer', 'operator', 'own till', 'another till'] as const;
+const WHO = [
+  'nobody',
+  'wrong',
+  'revoked',
+  'retired',
+  'viewer',
+  'operator',
+  'own till',
+  'another till',
+] as const;
 type Who = (typeof WHO)[number];
 
 let site: GatewaySite;
@@ -152,13 +161,15 @@ describe('every namespace', () => {
 
   function wanted(who: Who, namespace: NamespaceName | '/'): string {
     if (namespace === '/') return 'FORBIDDEN';
-    if (who === 'nobody' || who === 'wrong' || who === 'revoked' || who === 'retired') return 'UNAUTHENTICATED';
+    if (who === 'nobody' || who === 'wrong' || who === 'revoked' || who === 'retired')
+      return 'UNAUTHENTICATED';
     const isTill = who === 'own till' || who === 'another till';
     return isTill === (NAMESPACES[namespace] === 'till') ? 'connected' : 'FORBIDDEN';
   }
 
   it.each([...(Object.keys(NAMESPACES) as NamespaceName[]), '/' as const])('%s', async (namespace) => {
-    for (const who of WHO) expect([who, await connect(who, namespace)]).toEqual([who, wanted(who, namespace)]);
+    for (const who of WHO)
+      expect([who, await connect(who, namespace)]).toEqual([who, wanted(who, namespace)]);
   });
 });
 

@@ -62,11 +62,23 @@ describe('a gateway with a certificate', () => {
   });
 
   it.each([
-    ['no file', { GATEWAY_TLS_CERT: '/nowhere/cert.pem', GATEWAY_TLS_KEY: TEST_CERTIFICATE_KEY }, 'GATEWAY_TLS_CERT'],
+    [
+      'no file',
+      { GATEWAY_TLS_CERT: '/nowhere/cert.pem', GATEWAY_TLS_KEY: TEST_CERTIFICATE_KEY },
+      'GATEWAY_TLS_CERT',
+    ],
     ['a certificate alone', { GATEWAY_TLS_CERT: TEST_CERTIFICATE }, 'GATEWAY_TLS_KEY'],
     ['a key alone', { GATEWAY_TLS_KEY: TEST_CERTIFICATE_KEY }, 'GATEWAY_TLS_CERT'],
-    ['what is no certificate', { GATEWAY_TLS_CERT: TEST_CERTIFICATE_KEY, GATEWAY_TLS_KEY: TEST_CERTIFICATE_KEY }, 'GATEWAY_TLS_CERT'],
-    ['what is no key', { GATEWAY_TLS_CERT: TEST_CERTIFICATE, GATEWAY_TLS_KEY: TEST_CERTIFICATE }, 'GATEWAY_TLS_KEY'],
+    [
+      'what is no certificate',
+      { GATEWAY_TLS_CERT: TEST_CERTIFICATE_KEY, GATEWAY_TLS_KEY: TEST_CERTIFICATE_KEY },
+      'GATEWAY_TLS_CERT',
+    ],
+    [
+      'what is no key',
+      { GATEWAY_TLS_CERT: TEST_CERTIFICATE, GATEWAY_TLS_KEY: TEST_CERTIFICATE },
+      'GATEWAY_TLS_KEY',
+    ],
   ])('does not start with %s, and names the variable', async (_, env, variable) => {
     await expect(site.gateway({ env })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

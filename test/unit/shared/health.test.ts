@@ -72,7 +72,12 @@ describe('the operations port', () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, resolve));
     const { port } = other.address() as AddressInfo;
-    const serving = serveOperations({ port, host: '127.0.0.1', health: new HealthBoard(), registry: createRegistry() });
+    const serving = serveOperations({
+      port,
+      host: '127.0.0.1',
+      health: new HealthBoard(),
+      registry: createRegistry(),
+    });
     await expect(serving).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     other.close();
   });

@@ -61,7 +61,11 @@ describe('what we keep', () => {
     chmodSync(join(shop, 'payflow.db'), 0o664);
     makePrivateFolder(shop);
     keepPrivate(join(shop, 't-1.agent.db'));
-    expect([shop, join(shop, 'payflow.db'), join(shop, 't-1.agent.db')].map(modeOf)).toEqual(['775', '664', '600']);
+    expect([shop, join(shop, 'payflow.db'), join(shop, 't-1.agent.db')].map(modeOf)).toEqual([
+      '775',
+      '664',
+      '600',
+    ]);
   });
 
   it('is left alone where it is narrow already, and not made where it is missing', () => {

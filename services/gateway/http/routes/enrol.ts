@@ -27,8 +27,8 @@ export function enrolRoutes(context: GatewayContext) {
         bodyLimit: BODY_LIMIT_BYTES,
       },
       async (request) => {
-        const { pool, prefix, brokers, doorkeeper } = context;
-        const enrolment = await doorkeeper.passWithCode(request.ip, () =>
+        const { pool, prefix, brokers, doorkeeper, proxies } = context;
+        const enrolment = await doorkeeper.passWithCode(proxies.clientOf(request.raw), () =>
           enrolTerminal(pool, { ...request.body, prefix, brokers }),
         );
         context.log.info(

@@ -15,7 +15,9 @@ tables:
 describe('grants', () => {
   it('name every table of payflow_sync for some service, and none that is not there', () => {
     const sql = readFileSync(schemaFile('postgres', 'payflow_sync.sql'), 'utf8');
-    const made = [...sql.matchAll(/^CREATE TABLE IF NOT EXISTS payflow_sync\.(\w+)/gm)].map((match) => match[1]);
+    const made = [...sql.matchAll(/^CREATE TABLE IF NOT EXISTS payflow_sync\.(\w+)/gm)].map(
+      (match) => match[1],
+    );
     expect(Object.keys(OWN_TABLES).sort()).toEqual(made.sort());
     for (const rights of Object.values(OWN_TABLES)) expect(Object.keys(rights)).not.toHaveLength(0);
   });
