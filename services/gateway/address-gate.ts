@@ -20,6 +20,7 @@ const AT_ONCE = 4;
 const WAITING = 500;
 /** A guesser must not be able to fill the log. */
 const TELL_EVERY_MS = 60_000;
+const TOLD_ADDRESSES = 10_000;
 
 interface Line {
   running: number;
@@ -114,7 +115,7 @@ export class AddressGate {
       return;
     }
     const more = told?.untold ?? 0;
-    if (told === undefined) this.#forgetOld(nowMs);
+    if (this.#told.size >= TOLD_ADDRESSES) this.#forgetOld(nowMs);
     this.#told.set(key, { atMs: nowMs, untold: 0 });
     this.#options.log.warn(
       { address, code, more },
@@ -124,6 +125,8 @@ export class AddressGate {
 
   #forgetOld(nowMs: number): void {
     for (const [key, { atMs }] of this.#told) if (nowMs - atMs > TELL_EVERY_MS) this.#told.delete(key);
+    // So many at once: better a line too many than memory for every address in the world.
+    if (this.#told.size >= TOLD_ADDRESSES) this.#told.clear();
   }
 }
 

@@ -10,6 +10,8 @@ export interface BucketSize {
 }
 
 const MINUTE_MS = 60_000;
+/** Of those that are counted, when there are too many: room for some at once, lest each new one looks again. */
+const KEPT = 0.9;
 
 export class TokenBucket {
   readonly #size: BucketSize;
@@ -89,7 +91,7 @@ export class Buckets {
     const nowMs = this.#now();
     for (const [key, bucket] of this.#buckets) if (bucket.isFull(nowMs)) this.#buckets.delete(key);
     for (const key of this.#buckets.keys()) {
-      if (this.#buckets.size < this.#mostKeys) return;
+      if (this.#buckets.size < this.#mostKeys * KEPT) return;
       this.#buckets.delete(key);
     }
   }

@@ -80,7 +80,7 @@ function newApp(context: GatewayContext): FastifyInstance {
   if (tls === undefined) return fastify({ ...options, http: timeouts });
   // The routes know nothing of the kind of server under them.
   const https = { ...tls, ...timeouts, handshakeTimeout: headersTimeout };
-  return fastify({ ...options, https }) as FastifyInstance;
+  return fastify({ ...options, https });
 }
 
 function sendProblem(
