@@ -57,6 +57,8 @@ CREATE TABLE IF NOT EXISTS payflow_sync.token (
   expires_at timestamptz,
   revoked_at timestamptz
 );
+-- To the minute.
+ALTER TABLE payflow_sync.token ADD COLUMN IF NOT EXISTS last_used_at timestamptz;
 
 -- Next offset central-apply reads, per partition of the up topic; moved in the transaction that applies.
 CREATE TABLE IF NOT EXISTS payflow_sync.consumed (

@@ -2,12 +2,19 @@
  * A real Kafka for tests, demo, bench and fault runs: the one TEST_KAFKA_BROKERS names, else one in Docker,
  * else a broker run by the machine's Java.
  */
-import kafkajs from 'kafkajs';
+import kafkajs, { type SASLOptions } from 'kafkajs';
 import { PayflowError } from '../../services/shared/errors.ts';
 import { sleep } from '../../services/shared/lifecycle.ts';
 import { freePort } from '../../services/shared/database/free-port.ts';
 import { findDocker, kafkaPlan, type DockerEngine } from './docker.ts';
-import { BROKER_PROPERTIES, findJava, KAFKA_VERSION, LocalKafka, newClusterId } from './local-kafka.ts';
+import {
+  BROKER_PROPERTIES,
+  findJava,
+  KAFKA_VERSION,
+  LocalKafka,
+  newClusterId,
+  type KafkaAdmin,
+} from './local-kafka.ts';
 import { say } from './say.ts';
 import { kafkaWays, missingForKafka, type KafkaSurroundings } from './server-choice.ts';
 
@@ -57,13 +64,19 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Runni
   for (const way of kafkaWays(found)) {
     try {
       if (way.kind === 'docker' && docker !== undefined) return await inDocker(docker, env);
-      return await LocalKafka.start(answers);
+      return await LocalKafka.start((brokers) => answers(brokers));
     } catch (error) {
       if (way.kind === 'docker') say(`Kafka in Docker did not start (${String(error)})`);
       failure = error;
     }
   }
   throw failure;
+}
+
+/** A broker of its own with users and ACLs, by Java. @throws PayflowError KAFKA_NOT_FOUND */
+export async function startKafkaWithUsers(admin: KafkaAdmin): Promise<RunningKafka> {
+  const sasl = { mechanism: 'scram-sha-512' as const, ...admin };
+  return LocalKafka.start((brokers) => answers(brokers, sasl), admin);
 }
 
 async function inDocker(docker: DockerEngine, env: NodeJS.ProcessEnv): Promise<RunningKafka> {
@@ -100,9 +113,10 @@ async function sharedBroker(brokers: string, deadlineMs: number): Promise<Runnin
 }
 
 /** Whether the broker serves clients; every failure means not yet. */
-async function answers(brokers: string): Promise<boolean> {
+async function answers(brokers: string, sasl?: SASLOptions): Promise<boolean> {
   const client = new kafkajs.Kafka({
     clientId: 'payflow-probe',
+    ...(sasl === undefined ? {} : { sasl }),
     brokers: brokers.split(','),
     connectionTimeout: 2000,
     requestTimeout: 3000,

@@ -74,23 +74,56 @@ export function newClusterId(): string {
   return id.startsWith('-') ? newClusterId() : id;
 }
 
+/** A broker that knows users (SCRAM-SHA-512) and refuses what no ACL allows; this one may do everything. */
+export interface KafkaAdmin {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface BrokerPorts {
+  /** For clients. */
+  readonly port: number;
+  readonly controllerPort: number;
+  /** Of a broker with users: for the broker itself, on loopback, without any. */
+  readonly internalPort?: number | undefined;
+}
+
 /** The text of server.properties for one node on loopback. */
-export function brokerProperties(port: number, controllerPort: number, folder: string): string {
+export function brokerProperties(ports: BrokerPorts, folder: string, admin?: KafkaAdmin): string {
+  const { port, controllerPort, internalPort } = ports;
+  const listeners =
+    admin === undefined || internalPort === undefined
+      ? { PLAINTEXT: port }
+      : { CLIENTS: port, INTERNAL: internalPort };
+  const addresses = Object.entries(listeners).map(([name, at]) => `${name}://127.0.0.1:${at}`);
   const all = {
     ...BROKER_PROPERTIES,
     'node.id': 1,
     'process.roles': 'broker,controller',
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [...addresses, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': addresses.join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map':
+      'PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_PLAINTEXT',
+    'inter.broker.listener.name': admin === undefined ? 'PLAINTEXT' : 'INTERNAL',
     'log.dirs': join(folder, 'data'),
+    ...(admin === undefined ? {} : userProperties(admin)),
   };
   return Object.entries(all)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+}
+
+function userProperties({ username }: KafkaAdmin) {
+  return {
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'listener.name.clients.scram-sha-512.sasl.jaas.config':
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    // Who comes by the internal listener is the broker itself.
+    'super.users': `User:${username};User:ANONYMOUS`,
+  };
 }
 
 export class LocalKafka {
@@ -109,14 +142,17 @@ export class LocalKafka {
   }
 
   /** @param answers whether a broker at this address serves clients */
-  static async start(answers: (brokers: string) => Promise<boolean>): Promise<LocalKafka> {
+  static async start(
+    answers: (brokers: string) => Promise<boolean>,
+    admin?: KafkaAdmin,
+  ): Promise<LocalKafka> {
     const { java, maven } = findJava();
     if (java === undefined) throw new PayflowError('KAFKA_NOT_FOUND', 'There is no Java');
     const classpath = join(await fetchJars(maven), '*');
     const folder = await mkdtemp(join(tmpdir(), 'payflow-kafka-'));
     const properties = join(folder, 'server.properties');
-    const port = await freePort();
-    await writeFile(properties, brokerProperties(port, await freePort(), folder));
+    const [port, controllerPort, internalPort] = [await freePort(), await freePort(), await freePort()];
+    await writeFile(properties, brokerProperties({ port, controllerPort, internalPort }, folder, admin));
     const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
     const server = new ServerProcess({
       name: 'Kafka',
@@ -128,7 +164,8 @@ export class LocalKafka {
     });
     const kafka = new LocalKafka(`127.0.0.1:${port}`, server, answers);
     try {
-      const format = ['format', '--standalone', '-t', newClusterId(), '-c', properties];
+      const users = admin === undefined ? [] : ['--add-scram', scramCredential(admin)];
+      const format = ['format', '--standalone', '-t', newClusterId(), '-c', properties, ...users];
       await promisify(execFile)(java, [quiet, '-cp', classpath, 'kafka.tools.StorageTool', ...format]);
       await kafka.restart();
     } catch (error) {
@@ -150,6 +187,19 @@ export class LocalKafka {
   async stop(): Promise<void> {
     await this.#server.dispose('SIGKILL');
   }
+}
+
+function scramCredential({ username, password }: KafkaAdmin): string {
+  return `SCRAM-SHA-512=[name=${username},password=${password}]`;
+}
+
+/** Runs one of Kafka's own tools. @param tool its class @returns what it printed */
+export async function runKafkaTool(tool: string, args: readonly string[], cwd: string): Promise<string> {
+  const { java, maven } = findJava();
+  if (java === undefined) throw new PayflowError('KAFKA_NOT_FOUND', 'There is no Java');
+  const classpath = join(await fetchJars(maven), '*');
+  const { stdout } = await promisify(execFile)(java, ['-cp', classpath, tool, ...args], { cwd });
+  return stdout;
 }
 
 /** Beside the package where that is writable, else in the user's cache. */

@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
+import { asPayflowError, PayflowError } from '../shared/errors.ts';
 import { Backoff, sleep } from '../shared/lifecycle.ts';
 import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { Judgement, type Passes } from './evidence-of-cause.ts';
@@ -72,7 +72,7 @@ export class GroupApplier {
         const error = await this.#ofPart(thrown);
         if (attempt === 1 && this.#mayBeStale(error)) this.#model = null;
         else if (nextForGroup(saidBy(error).code, attempt) === 'unit by unit') {
-          log.info({ err: error, code: error.code }, 'a group failed; applying it unit by unit');
+          log.info({ ...withoutValues(error), code: error.code }, 'a group failed; applying it unit by unit');
           break;
         } else await sleep(backoff.next());
       }
@@ -83,7 +83,7 @@ export class GroupApplier {
       return await this.#try(group, { kind: 'unit by unit', judgement }, SHORT_LOCK_TIMEOUT_MS);
     } catch (thrown) {
       const error = await this.#ofPart(thrown);
-      log.warn({ err: error, code: error.code }, `a group failed unit by unit too. ${errorLine(error)}`);
+      log.warn({ ...withoutValues(error), code: error.code }, 'a group failed unit by unit too');
       return group.consumed === null
         ? this.#hold(group, error)
         : this.#try(group, { kind: 'aside' }, LOCK_TIMEOUT_MS);
@@ -192,4 +192,10 @@ async function probe(pool: Pool, failed: PayflowError): Promise<void> {
     if (failed.retry === 'timed') throw failed;
     throw new PayflowError('DB_TRANSIENT', `the centre takes no writes: ${error.message}`, { cause: error });
   }
+}
+
+/** What PostgreSQL says of a refused row may hold its values; they belong into the dead letter only. */
+function withoutValues(error: PayflowError): Record<string, unknown> {
+  const facts = postgresFacts(error);
+  return facts === null ? { err: error } : { refused: facts };
 }

@@ -13,7 +13,7 @@ import { CentralApply, type CentralApplyOptions } from './apply.ts';
 import type { GroupResult } from './group.ts';
 import { readHolds } from './holds.ts';
 import { PartitionShare } from './partition-share.ts';
-import { OutcomeRetention } from './retention.ts';
+import { Retention } from './retention.ts';
 import { loadModel } from './rows/model.ts';
 
 /**
@@ -64,7 +64,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       ...(onShareHealth && { onHealth: onShareHealth }),
       log,
     });
-    const retention = new OutcomeRetention({ pool, retentionDays, log });
+    const retention = new Retention({ pool, retentionDays, log });
     const onHealth = start.health?.part('apply start');
     const begins = () => checkStart(pool, eventLog, prefix);
     await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);

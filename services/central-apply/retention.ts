@@ -1,6 +1,6 @@
 /**
- * Outcome rows are evidence, kept for RETENTION_DAYS and never asked before something is applied, so they
- * may go by age alone; in small portions, since every removed row is WAL that capture reads.
+ * Evidence is kept for RETENTION_DAYS and never asked before something is applied, so it may go by age alone; in
+ * small portions, since every removed row is WAL that capture reads. What still waits for somebody never goes.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -10,7 +10,22 @@ import { wrapPostgresError } from '../shared/database/postgres.ts';
 const HOUR_MS = 3_600_000;
 const PORTION = 5_000;
 
-export interface OutcomeRetentionOptions {
+interface Evidence {
+  readonly table: string;
+  /** The column that its age counts from; a row without a value in it stays. */
+  readonly since: string;
+}
+
+/** `decided_at` and `finished_at` are empty while a dead letter is open and an operation waits. */
+const EVIDENCE: readonly Evidence[] = [
+  { table: 'outcome', since: 'applied_at' },
+  { table: 'conflict', since: 'decided_at' },
+  { table: 'dead_letter', since: 'decided_at' },
+  { table: 'refused_record', since: 'refused_at' },
+  { table: 'operation', since: 'finished_at' },
+];
+
+export interface RetentionOptions {
   readonly pool: Pool;
   readonly retentionDays: number;
   readonly log: Logger;
@@ -18,11 +33,11 @@ export interface OutcomeRetentionOptions {
   readonly onHealth?: (health: Health) => void;
 }
 
-export class OutcomeRetention implements Service {
-  readonly name = 'outcome-retention';
-  readonly #options: OutcomeRetentionOptions;
+export class Retention implements Service {
+  readonly name = 'retention';
+  readonly #options: RetentionOptions;
 
-  constructor(options: OutcomeRetentionOptions) {
+  constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
@@ -31,21 +46,27 @@ export class OutcomeRetention implements Service {
     await supervise(signal, { log, ...(onHealth && { onHealth }), endures: 'everything' }, async (ready) => {
       const removed = await this.purge(signal);
       ready();
-      if (removed > 0) log.info({ removed }, 'old outcomes removed');
+      if (removed > 0) log.info({ removed }, 'old evidence removed');
       await sleep(everyMs, signal);
     });
   }
 
-  /** One step: removes what is older than the retention. @returns how many rows */
+  /** Removes what is older than the retention. @returns how many rows */
   async purge(signal?: AbortSignal): Promise<number> {
+    let removed = 0;
+    for (const evidence of EVIDENCE) removed += await this.#purgeTable(evidence, signal);
+    return removed;
+  }
+
+  async #purgeTable({ table, since }: Evidence, signal?: AbortSignal): Promise<number> {
     const { pool, retentionDays } = this.#options;
     let removed = 0;
     for (;;) {
       const { rowCount } = await pool
         .query(
-          `DELETE FROM payflow_sync.outcome WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM payflow_sync.outcome
-              WHERE applied_at < now() - make_interval(days => $1) LIMIT $2))`,
+          `DELETE FROM payflow_sync.${table} WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM payflow_sync.${table}
+              WHERE ${since} < now() - make_interval(days => $1) LIMIT $2))`,
           [retentionDays, PORTION],
         )
         .catch((error: unknown) => {

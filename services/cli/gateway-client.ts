@@ -70,7 +70,8 @@ function problemError(status: number, answer: unknown, url: string): PayflowErro
 export function gatewayUrl(config: Config): string {
   if (config.gatewayUrl !== undefined) return config.gatewayUrl;
   const host = config.gatewayHost === '0.0.0.0' ? '127.0.0.1' : config.gatewayHost;
-  return `http://${host}:${config.gatewayPort}`;
+  const scheme = config.gatewayTlsCert === undefined ? 'http' : 'https';
+  return `${scheme}://${host}:${config.gatewayPort}`;
 }
 
 /** Runs `body` with a client that has a token of the role operator. */

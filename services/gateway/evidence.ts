@@ -1,4 +1,8 @@
-/** What people look at afterwards: decided conflicts and refused changes, newest first. */
+/**
+ * What people look at afterwards: decided conflicts and refused changes, newest first, as they are stored. Nobody
+ * is shown them but through evidence-view.ts.
+ */
+import type { ShownChange } from '../shared/mapping/masking.ts';
 import { iso, rows, type Queryable } from './database.ts';
 
 /** A part of a list. */
@@ -41,13 +45,19 @@ export interface DeadLetterRow {
   readonly state: 'open' | 'applied' | 'discarded';
   readonly refusedAt: string;
   readonly decidedAt: string | null;
+  /** As stored, for masking its message; null where they are large. */
+  readonly changes: readonly ShownChange[] | null;
 }
+
+/** Larger ones are not read for a list. */
+const LOOKED_THROUGH_BYTES = 65_536;
 
 const DEAD_LETTERS = `
   SELECT dead_letter_id::text AS "deadLetterId", terminal_id AS "terminalId", incarnation,
          unit::float8 AS unit, first_seq::float8 AS "firstSeq", last_seq::float8 AS "lastSeq", code,
          constraint_name AS "constraint", message, state, ${iso('refused_at')} AS "refusedAt",
-         ${iso('decided_at')} AS "decidedAt"
+         ${iso('decided_at')} AS "decidedAt",
+         CASE WHEN octet_length(changes) <= ${LOOKED_THROUGH_BYTES} THEN changes::json END AS changes
   FROM payflow_sync.dead_letter WHERE $1::bigint IS NULL OR dead_letter_id < $1
   ORDER BY dead_letter_id DESC LIMIT $2`;
 

@@ -8,8 +8,12 @@ import { createRegistry } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { Agents } from './agents.ts';
-import { DEFAULT_LIMITS, DEFAULT_RECHECK_MS, type GatewayContext, type RateLimits } from './context.ts';
+import { TrustedProxies } from './client-address.ts';
+import { DEFAULT_LIMITS, DEFAULT_RECHECK_MS, type GatewayContext, type GatewayLimits } from './context.ts';
+import { Doorkeeper } from './doorkeeper.ts';
+import { EvidenceView } from './evidence-view.ts';
 import { JobStore } from './jobs/job-store.ts';
+import { removeOldJobs } from './jobs/job-retention.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Markers } from './jobs/markers.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
@@ -18,6 +22,7 @@ import { checkSchedule, scheduledTerminals, startSchedule } from './jobs/schedul
 import { createServer } from './http/server.ts';
 import { Sockets } from './sockets.ts';
 import { targetOf, targetsInService } from './jobs/targets.ts';
+import { readTls } from './tls.ts';
 
 export interface GatewayStart extends ServiceContext {
   /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */
@@ -26,7 +31,7 @@ export interface GatewayStart extends ServiceContext {
   readonly onPortTaken?: OnPortTaken;
   /** Told whenever an agent has connected. */
   readonly onAgent?: (terminalId: string) => void;
-  readonly limits?: RateLimits;
+  readonly limits?: Partial<GatewayLimits>;
   readonly recheckMs?: number;
 }
 
@@ -37,6 +42,8 @@ export interface GatewayStart extends ServiceContext {
 export async function runGateway(config: Config, start: GatewayStart): Promise<void> {
   const { databaseUrl } = requireSettings(config, 'databaseUrl');
   checkSchedule(config.syncSchedule);
+  const tls = readTls(config);
+  const limits = { ...DEFAULT_LIMITS, ...start.limits };
   const log = start.log.child({ service: 'gateway' });
   await withReleasers(async (onRelease) => {
     const pool = createPool({ connectionString: databaseUrl, applicationName: 'payflow-gateway', log });
@@ -60,7 +67,11 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       log,
       now: () => new Date(),
       brokers: config.kafkaBrokers,
-      limits: start.limits ?? DEFAULT_LIMITS,
+      limits,
+      doorkeeper: new Doorkeeper(pool, { failures: limits.failures, log, now: () => performance.now() }),
+      proxies: new TrustedProxies(config.trustProxy),
+      tls,
+      evidence: new EvidenceView(pool, log),
       recheckMs: start.recheckMs ?? DEFAULT_RECHECK_MS,
     };
     gatewayMetrics(context);
@@ -68,6 +79,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     await resumeJobs(context, config, { signal: start.signal, onHealth });
     if (start.signal.aborted) return;
     onRelease(abandonRetired({ pool, jobs, log, everyMs: context.recheckMs }));
+    onRelease(removeOldJobs({ store: new JobStore(pool), retentionDays: config.retentionDays, log }));
     const url = await listen(context, config, { onRelease, onPortTaken: start.onPortTaken });
     onRelease(
       startSchedule({
@@ -122,7 +134,7 @@ async function listen(
   }
   const address = app.server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${address.port}`;
+  return `${context.tls === undefined ? 'http' : 'https'}://${shown}:${address.port}`;
 }
 
 async function syncScheduled({ agents, jobs, pool }: GatewayContext): Promise<void> {

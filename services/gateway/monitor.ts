@@ -4,7 +4,9 @@
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { GatewayContext } from './context.ts';
-import { newestConflicts, newestDeadLetters } from './evidence.ts';
+import { newestConflicts, newestDeadLetters, type ConflictRow, type DeadLetterRow } from './evidence.ts';
+import { roleOf } from './evidence-view.ts';
+import type { Principal, Role } from './http/auth.ts';
 import { quietly } from './quietly.ts';
 import { systemStatus, type SystemStatus } from './status.ts';
 
@@ -12,6 +14,11 @@ import { systemStatus, type SystemStatus } from './status.ts';
 const SHOW_EVERY_MS = 500;
 /** Of more than so many at once, the newest are shown; all are in the lists. */
 const SHOWN_AT_ONCE = 100;
+
+interface News {
+  readonly conflicts: readonly ConflictRow[];
+  readonly deadLetters: readonly DeadLetterRow[];
+}
 
 export class Monitor {
   readonly #context: GatewayContext;
@@ -48,6 +55,7 @@ export class Monitor {
   }
 
   async #connected(socket: Socket): Promise<void> {
+    await socket.join(roleOf((socket.data as { principal: Principal }).principal));
     if (this.#watchers.sockets.size === 1) {
       // What was decided while nobody watched is in the lists.
       this.#beginning = true;
@@ -60,13 +68,23 @@ export class Monitor {
 
   async #show(): Promise<void> {
     const news = await this.#readNews();
-    for (const conflict of news?.conflicts ?? []) this.#watchers.emit('conflict', conflict);
-    for (const deadLetter of news?.deadLetters ?? []) this.#watchers.emit('dead-letter', deadLetter);
+    if (news !== undefined) {
+      for (const role of ['viewer', 'operator'] as const) await this.#tell(news, role);
+    }
     const status = await this.#status();
     if (status !== undefined) this.#watchers.emit('status', status);
   }
 
-  #readNews() {
+  async #tell({ conflicts, deadLetters }: News, role: Role): Promise<void> {
+    const { evidence, log } = this.#context;
+    const shown = await quietly(log, 'conflicts and dead letters could not be shown', () =>
+      Promise.all([evidence.conflicts(conflicts, role), evidence.deadLetters(deadLetters, role)]),
+    );
+    for (const conflict of shown?.[0] ?? []) this.#watchers.to(role).emit('conflict', conflict);
+    for (const letter of shown?.[1] ?? []) this.#watchers.to(role).emit('dead-letter', letter);
+  }
+
+  #readNews(): Promise<News | undefined> {
     const newest = { before: null, limit: SHOWN_AT_ONCE };
     return quietly(this.#context.log, 'conflicts and dead letters could not be read', async () => {
       const { pool } = this.#context;

@@ -1,33 +1,43 @@
 /**
  * Socket.IO. `/terminals` is for tills: the agent, which answers our requests, and the point-of-sale app, which
- * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is in monitor.ts. A wrong
- * token is refused at connect; one revoked later is cut off within `recheckMs`.
+ * may ask for a sync; both use the till's token and are in the till's room. `/monitor` is in monitor.ts. Who may
+ * connect and send what stands in rights.ts; how many may, and how much before they have shown a token, is in
+ * socket-bounds.ts. A wrong token is refused at connect; one revoked later is cut off within `recheckMs`.
  */
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Namespace, type Socket } from 'socket.io';
 import { z } from 'zod';
 import {
   AGENT_STATUS_EVENT,
-  agentStatusSchema,
+  readStatus,
   socketAuthSchema,
   type AgentRequestName,
 } from '../shared/agent-protocol.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
-import { asPayflowError, PayflowError } from '../shared/errors.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { rateLimited } from './address-gate.ts';
 import type { AgentConnection } from './agents.ts';
-import { authenticate, requireRole, validTokens, type Principal } from './http/auth.ts';
+import { mayUse, validTokens, type Principal } from './http/auth.ts';
+import { shownError } from './http/problem.ts';
 import type { GatewayContext } from './context.ts';
 import { rows } from './database.ts';
 import { DIRECTIONS } from './jobs/job.ts';
 import { Monitor } from './monitor.ts';
 import { quietly } from './quietly.ts';
+import { CLIENT_EVENTS, NAMESPACES, type ClientEvent, type NamespaceName } from './rights.ts';
+import { SocketBounds } from './socket-bounds.ts';
 import { selectTargets } from './jobs/targets.ts';
+import { Buckets } from './token-bucket.ts';
 
 /** A local catalog of hundreds of tables fits. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** An agent reports every two seconds at most. */
+const REPORTS = { capacity: 100, perMinute: 600 };
 
 type Authenticated = { principal: Principal; auth: z.output<typeof socketAuthSchema> };
+type TillPrincipal = Extract<Principal, { kind: 'terminal' }>;
 type Ack = (reply: { ok: true; jobId: string } | { ok: false; code: ErrorCode; message: string }) => void;
+type Handlers = Readonly<Record<ClientEvent, (payload: unknown, ack: Ack) => void>>;
 
 const requestSchema = z.strictObject({ direction: z.enum(DIRECTIONS) });
 
@@ -37,18 +47,35 @@ export class Sockets {
   readonly #terminals: Namespace;
   readonly #watchers: Namespace;
   readonly #monitor: Monitor;
+  readonly #bounds: SocketBounds;
+  readonly #requests: Buckets;
+  readonly #reports: Buckets;
   readonly #recheck: NodeJS.Timeout;
 
   constructor(context: GatewayContext, http: HttpServer) {
     this.#context = context;
-    this.#io = new Server(http, { serveClient: false, maxHttpBufferSize: MAX_MESSAGE_BYTES });
-    this.#terminals = this.#io.of('/terminals');
-    this.#watchers = this.#io.of('/monitor');
-    this.#watchers.use((socket, next) => {
-      void this.#admit(socket, (principal) => requireRole(principal, 'viewer')).then(next);
+    const { limits, proxies } = context;
+    this.#bounds = new SocketBounds({ limits, proxies });
+    this.#requests = new Buckets(limits.syncRequests, () => performance.now());
+    this.#reports = new Buckets(REPORTS, () => performance.now());
+    this.#io = new Server(http, {
+      serveClient: false,
+      maxHttpBufferSize: MAX_MESSAGE_BYTES,
+      connectTimeout: limits.connectTimeoutMs,
+      allowRequest: (request, decide) => this.#bounds.decide(request, decide),
     });
+    this.#bounds.watch(http, this.#io.engine);
+    // Every connection could join it, and would then be one that has shown no token.
+    this.#io.use((_socket, next) =>
+      next(refusal(new PayflowError('FORBIDDEN', 'this namespace is for nobody'))),
+    );
+    this.#terminals = this.#guarded('/terminals');
+    this.#watchers = this.#guarded('/monitor');
     this.#monitor = new Monitor(context, this.#watchers);
-    this.#serveTerminals();
+    this.#terminals.on('connection', (socket) => void this.#terminalConnected(socket));
+    context.jobs.onPart((event, jobId, part) => {
+      this.#terminals.to(room(part.terminalId)).emit(event, { jobId, ...part });
+    });
     this.#recheck = setInterval(() => void this.#dropRevoked(), context.recheckMs);
   }
 
@@ -59,32 +86,27 @@ export class Sockets {
     await this.#io.close();
   }
 
-  #serveTerminals(): void {
-    const { jobs } = this.#context;
-    this.#terminals.use((socket, next) => {
-      void this.#admit(socket, (principal) => {
-        if (principal.kind === 'terminal') return;
-        throw new PayflowError('FORBIDDEN', 'this namespace is for the tokens of tills');
-      }).then(next);
+  #guarded(name: NamespaceName): Namespace {
+    const namespace = this.#io.of(name);
+    namespace.use((socket, next) => {
+      void this.#admit(socket, name).then(next);
     });
-    this.#terminals.on('connection', (socket) => void this.#terminalConnected(socket));
-    jobs.onPart((event, jobId, part) => {
-      this.#terminals.to(room(part.terminalId)).emit(event, { jobId, ...part });
-    });
+    return namespace;
   }
 
   /** @returns what Socket.IO's `next` takes: nothing, or the error whose `data` the client gets */
-  async #admit(socket: Socket, check: (principal: Principal) => void): Promise<Error | undefined> {
+  async #admit(socket: Socket, name: NamespaceName): Promise<Error | undefined> {
     try {
       const auth = socketAuthSchema.safeParse(socket.handshake.auth);
       if (!auth.success) throw new PayflowError('UNAUTHENTICATED', 'auth.token is needed');
-      const principal = await authenticate(this.#context.pool, auth.data.token);
-      check(principal);
+      const address = this.#bounds.addressOf(socket.request);
+      const principal = await this.#context.doorkeeper.authenticate({ address, token: auth.data.token });
+      requireNamespace(name, principal);
       socket.data = { principal, auth: auth.data } satisfies Authenticated;
+      this.#bounds.admitted(socket.request);
       return undefined;
     } catch (thrown) {
-      const { code, message } = asPayflowError(thrown);
-      return Object.assign(new Error(message), { data: { code, message } });
+      return refusal(thrown);
     }
   }
 
@@ -92,13 +114,16 @@ export class Sockets {
     const { principal, auth } = socket.data as Authenticated;
     if (principal.kind !== 'terminal') return;
     const { terminalId } = principal;
-    socket.on('sync:request', (request: unknown, ack: unknown) => {
-      void this.#syncRequested(
-        principal,
-        request,
-        typeof ack === 'function' ? (ack as Ack) : () => undefined,
-      );
-    });
+    const handlers: Handlers = {
+      'sync:request': (request, ack) => void this.#syncRequested(principal, request, ack),
+      [AGENT_STATUS_EVENT]: (report) => this.#reported(terminalId, report),
+    };
+    for (const event of Object.keys(CLIENT_EVENTS) as ClientEvent[]) {
+      if (CLIENT_EVENTS[event].from === 'agent' && auth.role !== 'agent') continue;
+      socket.on(event, (payload: unknown, ack: unknown) => {
+        handlers[event](payload, typeof ack === 'function' ? (ack as Ack) : () => undefined);
+      });
+    }
     if (auth.role === 'agent') this.#agentConnected(socket, terminalId, auth.mode);
     socket.on('disconnect', () => void this.#seen(terminalId));
     await socket.join(room(terminalId));
@@ -106,15 +131,9 @@ export class Sockets {
   }
 
   #agentConnected(socket: Socket, terminalId: string, mode: AgentConnection['mode']): void {
-    const { agents, log } = this.#context;
     const closed = new AbortController();
     socket.on('disconnect', () => closed.abort());
-    socket.on(AGENT_STATUS_EVENT, (report: unknown) => {
-      const status = agentStatusSchema.safeParse(report);
-      if (status.success) agents.report(terminalId, status.data);
-      else log.warn({ terminalId, err: status.error }, 'an agent reported a status of another form');
-    });
-    agents.add({
+    this.#context.agents.add({
       terminalId,
       mode,
       closed: closed.signal,
@@ -123,9 +142,20 @@ export class Sockets {
     });
   }
 
-  async #syncRequested(principal: Principal, request: unknown, ack: Ack): Promise<void> {
+  #reported(terminalId: string, report: unknown): void {
+    if (!this.#reports.take(terminalId)) return;
+    const status = readStatus(report);
+    if (status !== undefined) this.#context.agents.report(terminalId, status);
+    else this.#context.log.warn({ terminalId }, 'an agent reported a status of another form');
+  }
+
+  async #syncRequested(principal: TillPrincipal, request: unknown, ack: Ack): Promise<void> {
     const { jobs, pool } = this.#context;
     try {
+      const { terminalId } = principal;
+      if (!this.#requests.take(terminalId)) {
+        throw rateLimited('too many sync requests', this.#requests.of(terminalId).waitMs(performance.now()));
+      }
       const parsed = requestSchema.safeParse(request);
       if (!parsed.success) {
         throw new PayflowError('VALIDATION', 'direction must be pull, push or both', {
@@ -135,8 +165,7 @@ export class Sockets {
       const { jobId } = await jobs.create(parsed.data.direction, await selectTargets(pool, principal, {}));
       ack({ ok: true, jobId });
     } catch (thrown) {
-      const { code, message } = asPayflowError(thrown);
-      ack({ ok: false, code, message });
+      ack({ ok: false, ...shownError(thrown) });
     }
   }
 
@@ -157,6 +186,18 @@ export class Sockets {
       for (const socket of sockets) if (!valid.has(tokenOf(socket))) socket.disconnect(true);
     });
   }
+}
+
+function requireNamespace(name: NamespaceName, principal: Principal): void {
+  const wanted = NAMESPACES[name];
+  if (wanted === 'till' ? principal.kind === 'terminal' : mayUse(wanted, principal)) return;
+  const whose = wanted === 'till' ? 'the tokens of tills' : `a token with the role ${wanted}`;
+  throw new PayflowError('FORBIDDEN', `this namespace is for ${whose}`);
+}
+
+function refusal(thrown: unknown): Error {
+  const shown = shownError(thrown);
+  return Object.assign(new Error(shown.message), { data: shown });
 }
 
 function room(terminalId: string): string {

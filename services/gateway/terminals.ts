@@ -3,15 +3,20 @@
  * the token are kept as SHA-256 only. A till's partition of the up topic is chosen here, once, and never
  * changes: its units must stay in one order.
  */
-import { createPublicKey } from 'node:crypto';
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
-import { hashSecret, newEnrolmentCode, newToken, normalizeEnrolmentCode } from '../shared/tokens.ts';
+import {
+  ENROLMENT_HOURS,
+  hashSecret,
+  newEnrolmentCode,
+  newToken,
+  normalizeEnrolmentCode,
+} from '../shared/tokens.ts';
 import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
+import { requirePublicKey } from './public-key.ts';
 import { targetOf } from './jobs/targets.ts';
 
-export const ENROLMENT_HOURS = 24;
 const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface Registration {
@@ -102,8 +107,8 @@ export interface EnrolOptions {
 }
 
 /**
- * Exchanges the code for a token. A code serves one key: the same request may be repeated until the code
- * expires (the reply may have been lost), another key is refused.
+ * Exchanges the code for a token. A code serves one key: the same request may be repeated (the reply may have been
+ * lost) until the token is used or the code expires; another key is refused.
  * @throws PayflowError ENROLMENT_REFUSED, DB_NOT_SET_UP
  */
 export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<Enrolment> {
@@ -159,22 +164,6 @@ function refusedCode({ terminalId, labelsUnits }: EnrolOptions): PayflowError {
   const older =
     labelsUnits === true ? '' : ', or the till was moved to another store and its agent is too old to say so';
   return new PayflowError('ENROLMENT_REFUSED', `the enrolment code is not valid${whose}${older}`);
-}
-
-/** The key in one canonical form, so that a repeated request compares equal. */
-function requirePublicKey(pem: string): string {
-  const refuse = (cause?: unknown) =>
-    new PayflowError('VALIDATION', 'publicKey must be an Ed25519 public key in PEM', {
-      cause,
-      details: { field: 'publicKey' },
-    });
-  try {
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType !== 'ed25519') throw refuse();
-    return key.export({ type: 'spki', format: 'pem' }).toString();
-  } catch (error) {
-    throw error instanceof PayflowError ? error : refuse(error);
-  }
 }
 
 async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'mapping'>> {

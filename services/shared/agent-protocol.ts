@@ -4,6 +4,7 @@
  * and are answered in the acknowledgement by a `Reply`. Sync itself never depends on this link.
  */
 import { z } from 'zod';
+import { bounded, CATALOG_BOUNDS, STATUS_BOUNDS } from './bounded.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import { PayflowError } from './errors.ts';
 
@@ -12,7 +13,7 @@ export type SyncMode = (typeof SYNC_MODES)[number];
 
 /** `auth` of the handshake. A point-of-sale app sends the token only. */
 export const socketAuthSchema = z.object({
-  token: z.string().min(1),
+  token: z.string().min(1).max(200),
   role: z.enum(['agent', 'app']).default('app'),
   mode: z.enum(SYNC_MODES).default('stream'),
 });
@@ -149,12 +150,14 @@ const replySchema = z.discriminatedUnion('ok', [
  * @throws PayflowError with the agent's own code, or RECORD_MALFORMED when the reply is not of the agreed form
  */
 export function readReply<N extends AgentRequestName>(name: N, reply: unknown): AgentResult<N> {
-  const outer = replySchema.safeParse(reply);
+  const outer = replySchema.safeParse(
+    bounded(reply, name === 'agent:catalog' ? CATALOG_BOUNDS : STATUS_BOUNDS),
+  );
   if (!outer.success)
     throw new PayflowError('RECORD_MALFORMED', `the till answered ${name} with something else`);
   if (!outer.data.ok) {
     const { code, message } = outer.data;
-    throw new PayflowError(isErrorCode(code) ? code : 'INTERNAL', message);
+    throw new PayflowError(isErrorCode(code) ? code : 'INTERNAL', message, { details: { saidBy: 'till' } });
   }
   const inner = AGENT_REQUESTS[name].result.safeParse(outer.data.result);
   if (!inner.success) {
@@ -163,6 +166,12 @@ export function readReply<N extends AgentRequestName>(name: N, reply: unknown): 
     });
   }
   return inner.data as AgentResult<N>;
+}
+
+/** An agent's own report, cut to a sane size. @returns undefined when it is of another form */
+export function readStatus(report: unknown): AgentStatus | undefined {
+  const parsed = agentStatusSchema.safeParse(bounded(report, STATUS_BOUNDS));
+  return parsed.success ? parsed.data : undefined;
 }
 
 export function isErrorCode(code: string): code is ErrorCode {

@@ -78,8 +78,9 @@ function readVariable(setting: Setting, env: Environment): Read {
   try {
     return { variable: name, text: readFileSync(fileName, 'utf8').trim() };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { variable: `${name}_FILE`, problem: `cannot be read (${reason})` };
+    // The path itself is not repeated: somebody may have put the secret there.
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return { variable: `${name}_FILE`, problem: `names a file that cannot be read (${reason})` };
   }
 }
 
@@ -127,10 +128,15 @@ function masked(text: string, setting: Setting): string {
   }
 }
 
-/** The URL without its password, also where it stands in the query; not parsable: nothing of it is shown. */
+/**
+ * The URL without its password, also where it stands in the query. What is no URL with a host may be anything, as
+ * a password that somebody pasted into the wrong variable: nothing of it is shown.
+ */
 export function maskUrl(text: string): string {
   if (!URL.canParse(text)) return MASK;
   const url = new URL(text);
+  // An unescaped / or # in a password puts the rest of it, and the @, behind the host.
+  if (url.host === '' || /@|%40/.test(url.pathname + url.search + url.hash)) return MASK;
   if (url.password !== '') url.password = MASK;
   for (const name of [...url.searchParams.keys()]) {
     if (/password|secret|token/i.test(name)) url.searchParams.set(name, MASK);

@@ -14,7 +14,17 @@ export interface LoggerOptions {
 }
 
 /** Paths whose values are replaced, whatever is logged by mistake. */
-const REDACTED = ['token', 'password', 'authorization', 'databaseUrl', 'enrolmentCode'];
+const REDACTED = [
+  'token',
+  'password',
+  'authorization',
+  'databaseUrl',
+  'databaseReplicationUrl',
+  'connectionString',
+  'enrolmentCode',
+  'privateKey',
+  'kafkaSaslPassword',
+];
 
 /**
  * @returns a logger whose `err` entries carry our code and remedy; with the stack, unless it is an outage that

@@ -14,8 +14,8 @@ export interface OperationsServer {
 
 export interface OperationsOptions {
   readonly port: number;
-  /** Default: all interfaces, for a scrape or probe from outside; the port is off unless asked for. */
-  readonly host?: string;
+  /** METRICS_HOST; a scrape or probe from outside needs another one than loopback. */
+  readonly host: string;
   readonly health: HealthBoard;
   readonly registry: Registry;
   /** Another port may stand in for one that is in use. */
@@ -35,7 +35,7 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
       case '/metrics':
         return void registry.metrics().then(
           (text) => response.setHeader('content-type', registry.contentType).end(text),
-          (error: unknown) => json(response, 500, { code: 'INTERNAL', message: String(error) }),
+          () => json(response, 500, { code: 'INTERNAL' }),
         );
       default:
         return json(response, 404, { code: 'NOT_FOUND' });
@@ -44,7 +44,13 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
   try {
     await takePort({ ...options, listen: (port) => listen(server, port, options.host) });
   } catch (cause) {
-    throw new PayflowError('CONFIG_INVALID', `METRICS_PORT ${options.port} cannot be listened on`, { cause });
+    throw new PayflowError(
+      'CONFIG_INVALID',
+      `METRICS_PORT ${options.port} on ${options.host} cannot be listened on`,
+      {
+        cause,
+      },
+    );
   }
   return {
     port: (server.address() as AddressInfo).port,
@@ -56,7 +62,7 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
   };
 }
 
-async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+async function listen(server: Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   await once(server, 'listening');
 }

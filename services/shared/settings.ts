@@ -3,6 +3,7 @@
  * secret. `config.ts` reads the environment by this table and by nothing else; `payflow config` and the
  * documentation print it.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 export type SecretKind =
@@ -77,8 +78,8 @@ const postgresUrl = z
 const httpUrl = z
   .string()
   .trim()
-  .refine((value) => /^https?:\/\//.test(value) && URL.canParse(value), {
-    error: 'must be a URL like http://host:8080',
+  .refine((value) => /^https?:\/\/[^@]+$/.test(value) && URL.canParse(value), {
+    error: 'must be a URL like https://host:8080, without user and password',
   })
   .transform((value) => value.replace(/\/+$/, ''))
   .optional();
@@ -95,6 +96,26 @@ const brokerList = z
     error: 'must be host:port, several separated by commas',
   })
   .optional();
+
+/** Addresses and networks, IPv4 or IPv6. */
+const addressList = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== ''),
+  )
+  .refine((addresses) => addresses.every(isAddressOrNetwork), {
+    error: 'must be addresses or CIDRs like 10.0.0.0/8, several separated by commas',
+  });
+
+function isAddressOrNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
 
 const identifier = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 of letters, digits, . _ -');
 
@@ -179,7 +200,10 @@ export const SETTINGS = {
   enrolmentCode: setting('ENROLMENT_CODE', optionalText, 'One-use code printed by `terminals register`.', {
     secret: 'yes',
   }),
-  gatewayUrl: setting('GATEWAY_URL', httpUrl, 'Where tills and the CLI reach the gateway.'),
+  gatewayUrl: setting('GATEWAY_URL', httpUrl, 'Where tills and the CLI reach the gateway.', {
+    secret: 'url',
+    file: false,
+  }),
   payflowToken: setting('PAYFLOW_TOKEN', optionalText, 'Access token of the CLI.', { secret: 'yes' }),
 
   syncMode: setting(
@@ -216,6 +240,24 @@ export const SETTINGS = {
 
   gatewayHost: setting('GATEWAY_HOST', text, 'Address the gateway listens on.', { default: '127.0.0.1' }),
   gatewayPort: setting('GATEWAY_PORT', port, 'Port of the gateway.', { default: '8080' }),
+  gatewayTlsCert: setting(
+    'GATEWAY_TLS_CERT',
+    optionalText,
+    'Certificate of the gateway, PEM or the path of a file: HTTPS and secure sockets.',
+    { file: true },
+  ),
+  gatewayTlsKey: setting('GATEWAY_TLS_KEY', optionalText, 'Its key, PEM or the path of a file.', {
+    secret: 'yes',
+  }),
+  trustProxy: setting(
+    'TRUST_PROXY',
+    addressList,
+    'Proxies before the gateway whose X-Forwarded-For counts: addresses and CIDRs, comma separated; empty = none.',
+    { default: '', emptyIsValue: true },
+  ),
+  metricsHost: setting('METRICS_HOST', text, 'Address that METRICS_PORT listens on.', {
+    default: '127.0.0.1',
+  }),
   metricsPort: setting('METRICS_PORT', port, 'Port of /healthz, /readyz, /metrics; 0 = off.', {
     default: '0',
   }),

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { isErrorCode } from '../shared/agent-protocol.ts';
 import { makeDataDir } from '../shared/data-dir.ts';
 import { PayflowError } from '../shared/errors.ts';
+import { narrowFile } from '../shared/private-files.ts';
 
 const IDENTITY_FILE = 'terminal.json';
 const KEY_FILE = 'terminal.key';
@@ -48,6 +49,7 @@ export function loadIdentity(dataDir: string): TerminalIdentity {
     throw new PayflowError('TERMINAL_NOT_ENROLLED', `${dataDir} holds no ${IDENTITY_FILE} and ${KEY_FILE}`);
   }
   const path = join(dataDir, IDENTITY_FILE);
+  for (const name of [IDENTITY_FILE, KEY_FILE]) narrowFile(join(dataDir, name));
   try {
     const identity = identitySchema.parse(JSON.parse(readFileSync(path, 'utf8')));
     return { ...identity, privateKey: readKey(dataDir) };

@@ -2,11 +2,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
+import type { Logger } from 'pino';
 import { io, type Socket } from 'socket.io-client';
 import { startPostgres, type RunningPostgres } from '../../scripts/support/postgres.ts';
 import { until } from '../../scripts/support/until.ts';
 import { createToken, type Role } from '../../services/gateway/http/auth.ts';
-import type { RateLimits } from '../../services/gateway/context.ts';
+import type { GatewayLimits } from '../../services/gateway/context.ts';
 import { runGateway } from '../../services/gateway/main.ts';
 import { registerTerminal, type Enrolment } from '../../services/gateway/terminals.ts';
 import type { AgentStatus, PullResult, PushResult, SyncMode } from '../../services/shared/agent-protocol.ts';
@@ -24,7 +25,9 @@ export interface RunningGateway {
 
 export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
-  readonly limits?: RateLimits;
+  readonly limits?: Partial<GatewayLimits>;
+  /** Instead of none. */
+  readonly log?: Logger;
   readonly recheckMs?: number;
 }
 
@@ -59,7 +62,7 @@ export class GatewaySite {
     let running: Promise<void> = Promise.resolve();
     const url = await new Promise<string>((resolve, reject) => {
       running = runGateway(config, {
-        log,
+        log: options.log ?? log,
         signal: stop.signal,
         onListening: resolve,
         ...(options.limits && { limits: options.limits }),
@@ -114,9 +117,13 @@ export class GatewaySite {
   }
 
   /** A plain socket, as a point-of-sale app or a monitor has it. */
-  socket(gateway: RunningGateway, namespace: '/terminals' | '/monitor', token: string): Socket {
+  socket(
+    gateway: RunningGateway,
+    namespace: '/terminals' | '/monitor' | '/',
+    token: string | undefined,
+  ): Socket {
     const socket = io(gateway.url + namespace, {
-      auth: { token },
+      auth: token === undefined ? {} : { token },
       transports: ['websocket'],
       forceNew: true,
       reconnection: false,

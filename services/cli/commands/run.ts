@@ -36,7 +36,12 @@ async function runOne(cli: Cli, name: ServiceName): Promise<void> {
   const registry = createRegistry();
   await withReleasers(async (onRelease) => {
     if (config.metricsPort !== 0) {
-      const operations = await serveOperations({ port: config.metricsPort, health, registry });
+      const operations = await serveOperations({
+        port: config.metricsPort,
+        host: config.metricsHost,
+        health,
+        registry,
+      });
       onRelease(() => operations.close());
     }
     // From now on: an enrolled till is not ready before its agent is.

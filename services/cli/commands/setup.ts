@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import { checkCentre, setupCentre } from '../../central-capture/setup/setup.ts';
+import { grantsSql, SERVICE_LOGINS } from '../../central-capture/setup/grants.ts';
 import type { SetupOptions } from '../../central-capture/setup/setup-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { PayflowError } from '../../shared/errors.ts';
 import { readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
@@ -11,12 +14,25 @@ export function setupCommand(cli: Cli): Command {
     .command('setup', 'make the centre ready: schema, publication, slot, replica identity, mapping, topics', [
       'setup',
       'setup --check',
+      'setup --grants | psql "$DATABASE_URL"',
     ])
-    .option('--check', 'only say what is missing');
+    .option('--check', 'only say what is missing')
+    .option(
+      '--grants',
+      'print the SQL for a login of its own for capture, apply and gateway; changes nothing',
+    );
+  for (const service of SERVICE_LOGINS) {
+    command.option(
+      `--${service}-login <name>`,
+      `with --grants: the login of ${service}`,
+      `payflow_${service}`,
+    );
+  }
   return withJson(command).action(
-    cli.action(async ({ check, json }: JsonOption & { check?: true }) => {
+    cli.action(async ({ check, json, grants, ...names }: SetupCommandOptions) => {
       const { topicPrefix: prefix, horizonDays } = cli.config;
       const mapping = readMapping(cli.config);
+      if (grants === true) return printGrants(cli, mapping, names);
       return withCentre(cli, async ({ pool, eventLog }) => {
         const upPartitions = DEFAULT_UP_PARTITIONS;
         const onWait = (text: string) => cli.output.note(text);
@@ -25,6 +41,22 @@ export function setupCommand(cli: Cli): Command {
       });
     }),
   );
+}
+
+interface LoginOptions {
+  readonly captureLogin: string;
+  readonly applyLogin: string;
+  readonly gatewayLogin: string;
+}
+type SetupCommandOptions = JsonOption & LoginOptions & { readonly check?: true; readonly grants?: true };
+
+function printGrants(cli: Cli, mapping: Mapping, { captureLogin, applyLogin, gatewayLogin }: LoginOptions) {
+  const logins = { capture: captureLogin, apply: applyLogin, gateway: gatewayLogin };
+  if (new Set(Object.values(logins)).size < SERVICE_LOGINS.length) {
+    throw new PayflowError('USAGE', 'capture, apply and gateway need a login each');
+  }
+  cli.output.line(grantsSql(mapping, logins).trimEnd());
+  return EXIT.yes;
 }
 
 async function setUp(cli: Cli, options: SetupOptions, json: boolean) {

@@ -7,11 +7,13 @@ import {
   retireTerminal,
   type Registration,
 } from '../../gateway/terminals.ts';
+import type { Config } from '../../shared/config.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { inTransaction } from '../../shared/database/postgres.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import { withCentre, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
+import { kafkaAccess, type KafkaAccess } from '../kafka-access.ts';
 import { EXIT } from '../exit-code.ts';
 
 export function terminalsCommand(cli: Cli): Command {
@@ -68,13 +70,29 @@ function printRegistrations(
   registered: readonly Registration[],
   { json, from }: RegisterOptions,
 ): void {
-  if (json === true) return cli.output.json(from === undefined ? registered[0] : registered);
-  registered.forEach(({ terminalId, storeId, enrolmentCode }, index) => {
+  const shown = registered.map((till) => ({ ...till, kafka: accessAtKafka(cli.config, till) }));
+  if (json === true) return cli.output.json(from === undefined ? shown[0] : shown);
+  shown.forEach(({ terminalId, storeId, enrolmentCode, kafka }, index) => {
     if (index > 0) cli.output.line();
     cli.output.line(`TERMINAL_ID=${terminalId}`);
     cli.output.line(`STORE_ID=${storeId}`);
     cli.output.line(`ENROLMENT_CODE=${enrolmentCode}`);
+    if (kafka !== undefined) printKafkaAccess(cli, kafka);
   });
+}
+
+/** Only a Kafka that knows users can tell tills apart. */
+function accessAtKafka(config: Config, { terminalId, storeId }: Registration): KafkaAccess | undefined {
+  const { kafkaSaslMechanism: mechanism, kafkaBrokers: brokers, topicPrefix: prefix } = config;
+  if (mechanism === undefined || brokers === undefined) return undefined;
+  return kafkaAccess({ mechanism, brokers, prefix, terminalId, storeId });
+}
+
+function printKafkaAccess(cli: Cli, { username, password, commands }: KafkaAccess): void {
+  cli.output.line(`KAFKA_SASL_USERNAME=${username}`);
+  if (password !== null) cli.output.line(`KAFKA_SASL_PASSWORD=${password}`);
+  cli.output.line('# At Kafka, by an administrator:');
+  for (const command of commands) cli.output.line(command);
 }
 
 interface WantedTerminal {

@@ -61,8 +61,8 @@ function listCommand(cli: Cli): Command {
       if (json === true) cli.output.json(tokens);
       else {
         cli.output.table(
-          ['id', 'name', 'role', 'created', 'expires', 'revoked'],
-          tokens.map((t) => [t.tokenId, t.name, t.role, t.createdAt, t.expiresAt, t.revokedAt]),
+          ['id', 'name', 'role', 'created', 'last used', 'expires', 'revoked'],
+          tokens.map((t) => [t.tokenId, t.name, t.role, t.createdAt, t.lastUsedAt, t.expiresAt, t.revokedAt]),
         );
       }
       return EXIT.yes;

@@ -78,6 +78,7 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
     if (config.metricsPort !== 0) {
       const operations = await serveOperations({
         port: config.metricsPort,
+        host: config.metricsHost,
         health,
         registry,
         onPortTaken: (taken, instead) => say(`METRICS_PORT ${taken} is in use; taking ${instead}`),
@@ -134,7 +135,9 @@ async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json
       const run = async (signal: AbortSignal) => {
         const url = await orAborted(gatewayUrl, signal);
         if (url === undefined) return;
-        const tillConfig = await enrolledTill(site, till, url);
+        // A certificate is made out to the gateway's name, not to the address it listens on.
+        const reached = config.gatewayTlsCert === undefined ? url : (config.gatewayUrl ?? url);
+        const tillConfig = await enrolledTill(site, till, reached);
         await runService('terminal', tillConfig, { ...context, signal, health: parts });
       };
       return { name: till.terminalId, run };
@@ -185,15 +188,25 @@ async function announce(
   const url = await orAborted(gatewayUrl, ended);
   if (url === undefined || !(await context.health.whenReady(ended))) return;
   context.log.info('ready');
-  // The password of the embedded server is of use on this machine only, and needed to look into it.
-  const databaseUrl = database.embedded ? database.url : maskUrl(database.url);
+  const databaseUrl = maskUrl(database.url);
+  const { passwordFile: databasePasswordFile } = database;
   const brokers = config.kafkaBrokers?.join(',') ?? null;
   if (json) {
-    return cli.output.json({ ready: true, gatewayUrl: url, databaseUrl, log: eventLog.kind, brokers, tills });
+    const log = eventLog.kind;
+    return cli.output.json({
+      ready: true,
+      gatewayUrl: url,
+      databaseUrl,
+      databasePasswordFile,
+      log,
+      brokers,
+      tills,
+    });
   }
+  const embedded = databasePasswordFile === null ? '' : `  (embedded; password in ${databasePasswordFile})`;
   cli.output.line('ready');
   cli.output.line(`gateway   ${url}  (API: ${url}/docs)`);
-  cli.output.line(`database  ${databaseUrl}${database.embedded ? '  (embedded)' : ''}`);
+  cli.output.line(`database  ${databaseUrl}${embedded}`);
   cli.output.line(`log       ${brokers === null ? 'embedded' : `Kafka ${brokers}`}`);
   for (const { terminalId, storeId, file } of tills)
     cli.output.line(`till      ${terminalId} of ${storeId}: ${file}`);

@@ -17,7 +17,8 @@ const DATABASE = 'payflow';
 
 export interface UpDatabase {
   readonly url: string;
-  readonly embedded: boolean;
+  /** Of an embedded server: the file that its superuser's password stands in. */
+  readonly passwordFile: string | null;
 }
 
 type OnRelease = (undo: Releaser) => void;
@@ -25,8 +26,9 @@ type Say = (text: string) => void;
 
 /** DATABASE_URL, else an embedded server whose data stays in DATA_DIR. */
 export async function openDatabase(config: Config, onRelease: OnRelease, say: Say): Promise<UpDatabase> {
-  if (config.databaseUrl !== undefined) return { url: config.databaseUrl, embedded: false };
-  const server = await EmbeddedPostgres.start({ folder: join(config.dataDir, 'postgres') });
+  if (config.databaseUrl !== undefined) return { url: config.databaseUrl, passwordFile: null };
+  const folder = join(config.dataDir, 'postgres');
+  const server = await EmbeddedPostgres.start({ folder });
   onRelease(() => server.stop());
   const created = await createDatabase(server.url('postgres'));
   const url = server.url(DATABASE);
@@ -35,7 +37,7 @@ export async function openDatabase(config: Config, onRelease: OnRelease, say: Sa
     await runSql(url, await readFile(schemaFile('postgres', 'reference.sql'), 'utf8'));
     say('a new database with the reference schema was made');
   }
-  return { url, embedded: true };
+  return { url, passwordFile: join(EmbeddedPostgres.dataFolder(folder), 'password') };
 }
 
 async function createDatabase(adminUrl: string): Promise<boolean> {

@@ -4,8 +4,9 @@
  */
 import type { Pool } from 'pg';
 import { PayflowError } from '../../shared/errors.ts';
-import { hashSecret, newToken } from '../../shared/tokens.ts';
+import { ENROLMENT_HOURS, hashSecret, isToken, newToken } from '../../shared/tokens.ts';
 import { firstRow, iso, rows } from '../database.ts';
+import type { Right } from '../rights.ts';
 
 export type Role = 'viewer' | 'operator';
 
@@ -13,24 +14,54 @@ export type Principal =
   | { readonly kind: 'user'; readonly name: string; readonly role: Role }
   | { readonly kind: 'terminal'; readonly terminalId: string; readonly storeId: string };
 
+interface TokenOwner {
+  readonly kind: 'user' | 'terminal';
+  readonly name: string;
+  readonly extra: string;
+  /** This use is to be noted: the minute's first of a user's token, the very first of a till's. */
+  readonly note: boolean;
+}
+
 /** @throws PayflowError UNAUTHENTICATED when the token is unknown, expired or revoked */
 export async function authenticate(pool: Pool, token: string): Promise<Principal> {
+  // What we never made need not be looked up.
+  if (!isToken(token)) throw unknownToken();
   const hash = hashSecret(token);
-  const row = await firstRow<{ kind: 'user' | 'terminal'; name: string; extra: string }>(
-    pool,
-    `SELECT 'user' AS kind, name, role AS extra FROM payflow_sync.token
-     WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-     UNION ALL
-     SELECT 'terminal', terminal_id, store_id FROM payflow_sync.terminal
-     WHERE token_hash = $1 AND status <> 'retired'`,
-    [hash],
-  );
-  if (row === undefined)
-    throw new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
+  const row = await findOwner(pool, hash);
+  if (row === undefined) throw unknownToken();
+  if (row.note) await rows(pool, NOTE_USE[row.kind], [hash]);
   return row.kind === 'user'
     ? { kind: 'user', name: row.name, role: row.extra === 'operator' ? 'operator' : 'viewer' }
     : { kind: 'terminal', terminalId: row.name, storeId: row.extra };
 }
+
+function unknownToken(): PayflowError {
+  return new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
+}
+
+function findOwner(pool: Pool, hash: string): Promise<TokenOwner | undefined> {
+  return firstRow<TokenOwner>(
+    pool,
+    `SELECT 'user' AS kind, name, role AS extra,
+            last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS note
+     FROM payflow_sync.token
+     WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+     UNION ALL
+     SELECT 'terminal', terminal_id, store_id, enrolment_hash IS NOT NULL AND ${CODE_IS_EXCHANGED}
+     FROM payflow_sync.terminal WHERE token_hash = $1 AND status <> 'retired'`,
+    [hash],
+  );
+}
+
+/** The token is the code's own: a code made since the last enrolment belongs to the next token. */
+const CODE_IS_EXCHANGED = `enrolled_at >= enrolment_expires - make_interval(hours => ${ENROLMENT_HOURS})`;
+
+const NOTE_USE: Readonly<Record<TokenOwner['kind'], string>> = {
+  user: 'UPDATE payflow_sync.token SET last_used_at = now() WHERE token_hash = $1',
+  // Until now the reply to the enrolment could have been lost, and the request come again.
+  terminal: `UPDATE payflow_sync.terminal SET enrolment_hash = NULL, enrolment_expires = NULL
+             WHERE token_hash = $1 AND ${CODE_IS_EXCHANGED}`,
+};
 
 /** @returns those of the tokens that are valid now; one question, however many they are */
 export async function validTokens(pool: Pool, tokens: readonly string[]): Promise<Set<string>> {
@@ -51,6 +82,23 @@ export function bearerToken(authorization: string | undefined): string {
   const match = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization ?? '');
   if (match?.[1] === undefined) throw new PayflowError('UNAUTHENTICATED', 'a bearer token is needed');
   return match[1];
+}
+
+/** Whether this principal may use such a route; a till's own is for the handler to compare. */
+export function mayUse(right: Right, principal: Principal): boolean {
+  switch (right) {
+    case 'everyone':
+    case 'enrolment code':
+      return true;
+    case 'viewer':
+      return principal.kind === 'user';
+    case 'operator':
+      return principal.kind === 'user' && principal.role === 'operator';
+    case 'viewer or own till':
+      return true;
+    case 'operator or own till':
+      return principal.kind === 'terminal' || principal.role === 'operator';
+  }
 }
 
 /** @throws PayflowError FORBIDDEN unless the principal is a user with at least this role */
@@ -74,10 +122,13 @@ export interface TokenRow {
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
+  /** To the minute; null: never used. */
+  readonly lastUsedAt: string | null;
 }
 
 const TOKEN_COLUMNS = `token_id AS "tokenId", name, role, ${iso('created_at')} AS "createdAt",
-  ${iso('expires_at')} AS "expiresAt", ${iso('revoked_at')} AS "revokedAt"`;
+  ${iso('expires_at')} AS "expiresAt", ${iso('revoked_at')} AS "revokedAt",
+  ${iso('last_used_at')} AS "lastUsedAt"`;
 
 export interface CreateTokenOptions {
   readonly name: string;

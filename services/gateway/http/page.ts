@@ -12,18 +12,23 @@ export function encodeCursor(last: string): string {
   return Buffer.from(last, 'utf8').toString('base64url');
 }
 
-/** @throws PayflowError VALIDATION for what `encodeCursor` never made */
+const ID = /^[A-Za-z0-9._-]{1,150}$/;
+const NUMBER = /^\d{1,18}$/;
+
+/** A cursor over ids that are names. @throws PayflowError VALIDATION for what `encodeCursor` never made of one */
 export function decodeCursor(cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const last = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (encodeCursor(last) === cursor) return last;
-  throw badCursor();
+  return decode(cursor, ID);
 }
 
 /** A cursor over numeric ids. @throws PayflowError VALIDATION */
 export function decodeNumberCursor(cursor: string | undefined): string | undefined {
-  const last = decodeCursor(cursor);
-  if (last === undefined || /^\d{1,18}$/.test(last)) return last;
+  return decode(cursor, NUMBER);
+}
+
+function decode(cursor: string | undefined, form: RegExp): string | undefined {
+  if (cursor === undefined) return undefined;
+  const last = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (encodeCursor(last) === cursor && form.test(last)) return last;
   throw badCursor();
 }
 

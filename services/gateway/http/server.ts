@@ -1,12 +1,12 @@
-/** The HTTP side of the gateway: plugins, the error form, who is asking, and the routes. */
+/** The HTTP side of the gateway: the server, its plugins, the error form, who may what, and the routes. */
+import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { PayflowError } from '../../shared/errors.ts';
-import { hashSecret } from '../../shared/tokens.ts';
-import { authenticate, bearerToken } from './auth.ts';
+import { enforceRights, methodsAt } from './access.ts';
 import type { GatewayContext } from '../context.ts';
 import { toProblem } from './problem.ts';
 import { enrolRoutes } from './routes/enrol.ts';
@@ -19,19 +19,24 @@ import { toJsonSchema, useZod } from './zod-fastify.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
+/**
+ * Of a client that trickles: the head of its request has a limit, the whole of it a longer one. An answer may take
+ * far longer (`wait`), so the connection itself has none.
+ */
+const REQUEST_TIMEOUT_FACTOR = 3;
+const CHECK_TIMEOUTS_MS = 2_000;
+
 /** @returns the server, ready to listen; the caller closes it */
 export async function createServer(context: GatewayContext): Promise<FastifyInstance> {
-  const app = fastify({ bodyLimit: BODY_LIMIT_BYTES, trustProxy: false, forceCloseConnections: true });
+  const app = newApp(context);
   useZod(app);
-  app.setErrorHandler((error, request, reply) => {
-    const { problem, headers } = toProblem(error);
-    const facts = { err: error, code: problem.code, method: request.method, path: request.routeOptions.url };
-    if (problem.status >= 500) context.log.error(facts, `a request failed: ${problem.code}`);
-    else context.log.debug(facts, `a request was refused: ${problem.code}`);
-    return reply.code(problem.status).headers(headers).type('application/problem+json').send(problem);
-  });
+  app.setErrorHandler((error, request, reply) => sendProblem(context, error, { request, reply }));
   app.setNotFoundHandler((request) => {
-    throw new PayflowError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.split('?')[0]}`);
+    const path = request.url.split('?')[0] ?? '';
+    const allow = methodsAt(path).join(', ');
+    if (allow === '') throw new PayflowError('NOT_FOUND', `there is nothing at ${request.method} ${path}`);
+    const message = `${path} can't be asked with ${request.method}`;
+    throw new PayflowError('METHOD_NOT_ALLOWED', message, { details: { allow } });
   });
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -40,12 +45,11 @@ export async function createServer(context: GatewayContext): Promise<FastifyInst
     },
   });
   await app.register(rateLimit, {
-    max: context.limits.perMinute,
-    timeWindow: 60_000,
-    keyGenerator: requestKey,
+    global: false,
     errorResponseBuilder: (_request, { after }) =>
       new PayflowError('RATE_LIMITED', `too many requests; try again in ${after}`),
   });
+  enforceRights(app, context);
   await app.register(swagger, {
     openapi: openApiHead(),
     transform: ({ schema, url }) => ({ schema: toJsonSchema(schema), url }),
@@ -57,26 +61,73 @@ export async function createServer(context: GatewayContext): Promise<FastifyInst
   return app;
 }
 
+function newApp(context: GatewayContext): FastifyInstance {
+  const { tls } = context;
+  const { headersTimeoutMs: headersTimeout } = context.limits;
+  const timeouts = {
+    headersTimeout,
+    connectionsCheckingInterval: Math.min(CHECK_TIMEOUTS_MS, headersTimeout),
+  };
+  const options = {
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_FACTOR * headersTimeout,
+    forceCloseConnections: true,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void sendProblem(context, error, { request, reply });
+    },
+    clientErrorHandler: (error: Error, socket: Socket) => refuseUnread(error, socket),
+  };
+  if (tls === undefined) return fastify({ ...options, http: timeouts });
+  // The routes know nothing of the kind of server under them.
+  const https = { ...tls, ...timeouts, handshakeTimeout: headersTimeout };
+  return fastify({ ...options, https });
+}
+
+function sendProblem(
+  { log }: GatewayContext,
+  error: unknown,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+): FastifyReply {
+  const { problem, headers } = toProblem(error);
+  const facts = { err: error, code: problem.code, method: request.method, path: request.routeOptions.url };
+  if (problem.status >= 500) log.error(facts, `a request failed: ${problem.code}`);
+  else log.debug(facts, `a request was refused: ${problem.code}`);
+  return reply.code(problem.status).headers(headers).type('application/problem+json').send(problem);
+}
+
+/** What Node could not read as HTTP, or not in time, never becomes a request. */
+function refuseUnread(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = UNREAD_STATUS.get(error.code ?? '') ?? '400 Bad Request';
+  const { problem } = toProblem(
+    new PayflowError('REQUEST_MALFORMED', 'the request is no HTTP, too long, or too slow'),
+  );
+  const body = JSON.stringify({ ...problem, status: Number(status.slice(0, 3)) });
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const UNREAD_STATUS: ReadonlyMap<string, string> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+]);
+
 function api(context: GatewayContext) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(enrolRoutes(context));
-    await app.register(async (guarded) => {
-      guarded.decorateRequest('principal', null);
-      guarded.addHook('onRequest', async (request) => {
-        request.principal = await authenticate(context.pool, bearerToken(request.headers.authorization));
-      });
-      await guarded.register(syncRoutes(context));
-      await guarded.register(statusRoutes(context));
-      await guarded.register(listRoutes(context));
-      await guarded.register(terminalCommandRoutes(context));
-    });
+    await app.register(syncRoutes(context));
+    await app.register(statusRoutes(context));
+    await app.register(listRoutes(context));
+    await app.register(terminalCommandRoutes(context));
   };
-}
-
-/** One till behind a shop's address must not use up the limit of the others, so tokens count by themselves. */
-function requestKey(request: FastifyRequest): string {
-  const { authorization } = request.headers;
-  return authorization === undefined ? request.ip : hashSecret(authorization);
 }
 
 function openApiHead() {

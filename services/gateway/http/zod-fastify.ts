@@ -15,10 +15,26 @@ export interface RouteSchema extends FastifySchema {
 export function useZod(app: FastifyInstance): void {
   app.setValidatorCompiler(({ schema }) => (data: unknown) => {
     const parsed = (schema as unknown as z.ZodType).safeParse(data ?? {});
-    if (parsed.success) return { value: parsed.data };
-    return { error: validationError(parsed.error) };
+    if (!parsed.success) return { error: validationError(parsed.error) };
+    const field = fieldWithNul(parsed.data);
+    if (field === undefined) return { value: parsed.data };
+    // PostgreSQL takes none in a text, and nothing that can be asked for holds one.
+    const message = `${field}: holds a NUL character`;
+    return { error: new PayflowError('VALIDATION', message, { details: { field } }) };
   });
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+}
+
+/** The path of the first text with a NUL in it, as zod names paths. */
+function fieldWithNul(value: unknown, path = ''): string | undefined {
+  if (typeof value === 'string') return value.includes('\0') ? path || 'body' : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    const at = path === '' ? name : `${path}.${name}`;
+    const found = name.includes('\0') ? at : fieldWithNul(inner, at);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 export function validationError(error: z.ZodError): PayflowError {
@@ -35,7 +51,7 @@ export function validationError(error: z.ZodError): PayflowError {
 const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
-  status: z.number().int().describe('401, 403, 404, 409, 422, 429, 500 or 503'),
+  status: z.number().int().describe('400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500 or 503'),
   detail: z.string(),
   code: z.string().describe('the same in API, socket, CLI and log'),
   remedy: z.string().describe('what to do'),

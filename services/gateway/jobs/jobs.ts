@@ -16,6 +16,7 @@ import type { Logger } from 'pino';
 import { asPayflowError, PayflowError } from '../../shared/errors.ts';
 import { Backoff, sleep } from '../../shared/lifecycle.ts';
 import type { Agents } from '../agents.ts';
+import { shownError } from '../http/problem.ts';
 import {
   isAtRest,
   isFinished,
@@ -272,13 +273,13 @@ export class Jobs {
         part = partIn(part, 'running', { push: await this.#catchUp(jobId, terminalId) });
       show(partIn(part, 'done'));
     } catch (thrown) {
-      const { code, message } = asPayflowError(thrown);
+      const { code } = asPayflowError(thrown);
       if (code === 'TERMINAL_OFFLINE') {
         show(offlinePart(part));
         return;
       }
       this.#options.log.warn({ code, err: thrown, jobId, terminalId }, `sync of ${terminalId} failed`);
-      show({ ...partIn(part, 'failed'), error: { code, message } });
+      show({ ...partIn(part, 'failed'), error: shownError(thrown) });
     }
   }
 

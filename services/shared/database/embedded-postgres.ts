@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { PayflowError } from '../errors.ts';
+import { narrowFile } from '../private-files.ts';
 import { freePort } from './free-port.ts';
 import { usableBinaries } from './postgres-binaries.ts';
 import { own, reachableFolder, serverAccount, type Account } from './server-account.ts';
@@ -71,6 +72,7 @@ export class EmbeddedPostgres {
     });
     try {
       if (!existsSync(join(data, 'PG_VERSION'))) await initdb(binaries, data, passwordFile, account);
+      narrowFile(passwordFile);
       const password = (await readFile(passwordFile, 'utf8')).trim();
       const postgres = new EmbeddedPostgres(port, password, server);
       await postgres.#startServer();

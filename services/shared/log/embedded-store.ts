@@ -7,10 +7,10 @@
  * whatever retention removes.
  */
 import Database from 'better-sqlite3';
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../error-codes.ts';
 import { PayflowError } from '../errors.ts';
+import { keepPrivate, makePrivateFolder } from '../private-files.ts';
 import type { StoredRecord, StreamRef } from './event-log.ts';
 import { setHeader } from './records.ts';
 
@@ -90,7 +90,8 @@ export interface RecordRow {
  */
 export function openEmbeddedFile(file: string): Database.Database {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivateFolder(dirname(file), { passable: true });
+    keepPrivate(file);
     const db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
     const owner = db.pragma('application_id', { simple: true });
     const version = Number(db.pragma('user_version', { simple: true }));

@@ -23,6 +23,12 @@ export function openEventLog(config: Config, options: OpenEventLogOptions): Even
   const { clientId, log } = options;
   const sasl = saslOptions(config);
   const ssl = tlsOptions(config);
+  if (sasl?.mechanism === 'plain' && ssl === undefined) {
+    log.warn(
+      { mechanism: 'plain', brokers },
+      'KAFKA_SASL_MECHANISM is plain without KAFKA_TLS_ENABLED: the password goes over the network as it is',
+    );
+  }
   return new KafkaLog({ brokers, clientId, log, ...(ssl && { ssl }), ...(sasl && { sasl }) });
 }
 

@@ -100,6 +100,7 @@ function checkColumns({ table, central, local }: TableContext, note: Note): void
   const localNames = local?.columns.map(({ name }) => name) ?? null;
   const mentioned = new Map<string, SourcePath>();
   table.naturalKey.forEach((column, at) => mentioned.set(column, ['natural_key', at]));
+  [...table.sensitive].forEach((column, at) => mentioned.set(column, ['sensitive', at]));
   for (const column of table.columns.keys()) mentioned.set(column, ['columns', column]);
   for (const column of table.references.keys()) mentioned.set(column, ['references', column]);
   for (const column of table.rename.keys()) mentioned.set(column, ['rename', column]);

@@ -94,6 +94,7 @@ function tableMapping(local: string, table: TableDocument, defaults: DefaultsDoc
     set: mapValues(table.set, setValue),
     references: mapValues(table.references, referenceOf),
     naturalKey: table.natural_key ?? [],
+    sensitive: new Set(table.sensitive ?? []),
   };
 }
 

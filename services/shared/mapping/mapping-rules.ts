@@ -28,6 +28,7 @@ export function ruleProblems(
     checkScope(table, byName, note);
     checkNames(table, note);
     checkTargets(table, note);
+    checkSensitive(table, note);
     for (const [column, options] of table.columns) checkOptions(table, column, options, note);
   }
   checkCentralNames(tables, source, problems);
@@ -108,6 +109,7 @@ function checkNames(table: TableMapping, note: Note): void {
     ...[...table.columns.keys()].map((column): [SourcePath, string] => [['columns', column], column]),
     ...[...table.references.keys()].map((column): [SourcePath, string] => [['references', column], column]),
     ...table.naturalKey.map((column, at): [SourcePath, string] => [['natural_key', at], column]),
+    ...[...table.sensitive].map((column): [SourcePath, string] => [['sensitive'], column]),
   ];
   const told = new Set<string>();
   for (const [path, column] of mentioned) {
@@ -140,6 +142,20 @@ function checkNames(table: TableMapping, note: Note): void {
 
 function isBookkeeping(table: TableMapping, column: string): boolean {
   return column === table.link || (STATUS_COLUMNS as readonly string[]).includes(column);
+}
+
+/** Ids and stores are how rows are named everywhere: to hide them would hide nothing, and say otherwise. */
+function checkSensitive(table: TableMapping, note: Note): void {
+  for (const column of table.sensitive) {
+    const isName =
+      column === table.identity || (table.scope.kind === 'column' && table.scope.column === column);
+    if (isName)
+      note(
+        ['sensitive'],
+        `${table.local}.${column} names rows or their store and can't be hidden`,
+        'take it out',
+      );
+  }
 }
 
 /** No central column may be filled from two places. */

@@ -81,6 +81,11 @@ const table = z.strictObject({
     .describe('Central column: constant, $store or $terminal; used where the till lacks the column'),
   references: z.record(name, reference).optional().describe('Local column: the table it points to'),
   natural_key: z.array(name).min(1).optional().describe('Columns by which two rows are the same thing'),
+  sensitive: z
+    .array(name)
+    .min(1)
+    .optional()
+    .describe('Columns whose values are never shown: not by API, console or log'),
 });
 
 export const mappingDocument = z.strictObject({

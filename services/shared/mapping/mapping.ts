@@ -71,6 +71,8 @@ export interface TableMapping {
   readonly references: ReadonlyMap<string, Reference>;
   /** Local columns. Empty: none. */
   readonly naturalKey: readonly string[];
+  /** Local columns whose values nobody is shown; they travel and are applied like any other. */
+  readonly sensitive: ReadonlySet<string>;
 }
 
 export interface Mapping {

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { makeDataDir } from '../../shared/data-dir.ts';
+import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 
@@ -88,8 +89,10 @@ export class AgentFile {
 
   /** `<dataDir>/<terminal>.agent.db`, made when it is not there. */
   static open(dataDir: string, terminalId: string, newIncarnation: () => string = randomUUID): AgentFile {
-    makeDataDir(dataDir, 'shared');
-    const db = openDatabase(join(dataDir, `${terminalId}.agent.db`), { mustExist: false });
+    makeDataDir(dataDir, 'private');
+    const file = join(dataDir, `${terminalId}.agent.db`);
+    keepPrivate(file);
+    const db = openDatabase(file, { mustExist: false });
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     const incarnation = inImmediate(db, () => {

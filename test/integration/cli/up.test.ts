@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -107,6 +107,18 @@ describe('payflow up', () => {
     const folderOfTill = join(folder, 'data', 'terminals', 'till-1');
     expect(existsSync(join(folderOfTill, 'terminal.json'))).toBe(true);
     expect(existsSync(join(folderOfTill, 'terminal.key'))).toBe(true);
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    const files = ['terminal.json', 'terminal.key', 'till-1.agent.db', 'till-1.agent.db-wal'];
+    expect(files.map((name) => mode(join(folderOfTill, name)))).toEqual(['600', '600', '600', '600']);
+    expect(mode(folderOfTill)).toBe('700');
+    expect(mode(join(folder, 'data', 'event-log.db'))).toBe('600');
+  });
+
+  it('prints no password', () => {
+    const { password } = new URL(postgres.url);
+    const { databaseUrl } = JSON.parse(printed) as { databaseUrl: string };
+    expect(new URL(databaseUrl).password).toBe('********');
+    expect(password.length < 8 || !printed.includes(password)).toBe(true);
   });
 
   it('brings what the centre has to the till ↓, and sync --wait says so with 0', async () => {

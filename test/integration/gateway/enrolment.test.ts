@@ -33,6 +33,42 @@ describe('enrolment', () => {
     });
   });
 
+  it('is used up with the first use of the token, also for the key that it served', async () => {
+    const { enrolmentCode: code } = await registerTerminal(rest.pool, {
+      terminalId: 'enrol-once',
+      storeId: 's1',
+      upPartitions: 4,
+    });
+    const body = { code, publicKey: newPublicKey() };
+    const first = await rest.call('POST', '/api/v1/enroll', undefined, body);
+    const repeated = await rest.call('POST', '/api/v1/enroll', undefined, body);
+    expect([first.status, repeated.status]).toEqual([200, 200]);
+    // The reply that arrived is the one that counts; the lost one's token is not good any more.
+    const { token: lost } = first.body as { token: string };
+    const { token } = repeated.body as { token: string };
+    expect((await rest.call('GET', '/api/v1/terminals/enrol-once', lost)).status).toBe(401);
+    expect((await rest.call('GET', '/api/v1/terminals/enrol-once', token)).status).toBe(200);
+    expect(await rest.call('POST', '/api/v1/enroll', undefined, body)).toMatchObject({
+      status: 403,
+      body: { code: 'ENROLMENT_REFUSED' },
+    });
+    expect((await rest.call('GET', '/api/v1/terminals/enrol-once', token)).status).toBe(200);
+  });
+
+  it('leaves the code of a new registration alone while the old token is used', async () => {
+    const { token } = await rest.till('enrol-anew');
+    await rest.call('GET', '/api/v1/terminals/enrol-anew', token);
+    const { enrolmentCode: code } = await registerTerminal(rest.pool, {
+      terminalId: 'enrol-anew',
+      storeId: 's1',
+      upPartitions: 4,
+    });
+    expect((await rest.call('GET', '/api/v1/terminals/enrol-anew', token)).status).toBe(200);
+    const body = { code, publicKey: newPublicKey() };
+    expect((await rest.call('POST', '/api/v1/enroll', undefined, body)).status).toBe(200);
+    expect((await rest.call('GET', '/api/v1/terminals/enrol-anew', token)).status).toBe(401);
+  });
+
   it('refuses a code under another TERMINAL_ID, and leaves it good for its own till', async () => {
     const { enrolmentCode: code } = await registerTerminal(rest.pool, {
       terminalId: 'enrol-own',

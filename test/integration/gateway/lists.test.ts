@@ -1,8 +1,25 @@
 /** Lists of what went wrong, page by page. */
+import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
+import { MASKED } from '../../../services/shared/mapping/masking.ts';
 import { useGateway } from '../../support/gateway-rest.ts';
 
 const rest = useGateway();
+
+const SHOP = `
+version: 1
+tables:
+  products: {scope: global}
+  users:
+    central: staff
+    scope: global
+    rename: {pin: pin_hash}
+    sensitive: [pin]
+`;
+
+async function publish(pool: Pool, source: string): Promise<void> {
+  await pool.query('UPDATE payflow_sync.mapping SET version = version + 1, source = $1', [source]);
+}
 
 describe('lists', () => {
   it('pages through every dead letter exactly once, newest first', async () => {
@@ -27,17 +44,71 @@ describe('lists', () => {
     expect((await rest.call('GET', '/api/v1/dead-letters?cursor=zz', rest.viewer)).status).toBe(422);
   });
 
-  it('shows both versions of a conflict', async () => {
+  it('shows both versions of a conflict to an operator, and to a viewer which columns differ', async () => {
+    await publish(rest.pool, SHOP);
     await rest.pool.query(
       `INSERT INTO payflow_sync.conflict (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
-       VALUES ('products', '5', 't', 9, '{"name":"a"}', '{"name":"b"}', 'terminal', 'last-writer-wins')`,
+       VALUES ('products', '5', 't', 9, '{"name":"a","price":"1"}', '{"name":"b","price":"1"}', 'terminal', 'last-writer-wins')`,
     );
-    const { body } = await rest.call('GET', '/api/v1/conflicts', rest.viewer);
-    expect(body).toMatchObject({
+    const asOperator = await rest.call('GET', '/api/v1/conflicts', rest.operator);
+    expect(asOperator.body).toMatchObject({
       conflicts: [
-        { table: 'products', centralRow: { name: 'a' }, terminalRow: { name: 'b' }, winner: 'terminal' },
+        {
+          table: 'products',
+          columns: ['name'],
+          centralRow: { name: 'a' },
+          terminalRow: { name: 'b' },
+          winner: 'terminal',
+        },
       ],
       nextCursor: null,
+    });
+    const { body } = await rest.call('GET', '/api/v1/conflicts', rest.viewer);
+    const [shown] = (body as { conflicts: object[] }).conflicts;
+    expect(shown).toMatchObject({
+      table: 'products',
+      centralId: '5',
+      columns: ['name'],
+      rule: 'last-writer-wins',
+    });
+    expect(shown).not.toHaveProperty('centralRow');
+    expect(shown).not.toHaveProperty('terminalRow');
+  });
+
+  it('shows a sensitive column to nobody, also in the words of PostgreSQL', async () => {
+    await publish(rest.pool, SHOP);
+    const row = (pin: string) => JSON.stringify({ username: 'ada', pin_hash: pin });
+    await rest.pool.query(
+      `INSERT INTO payflow_sync.conflict (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
+       VALUES ('staff', '1', 't', 9, $1, $2, 'central', 'central-wins'), ('gone', '1', 't', 9, $1, $2, 'central', 'x')`,
+      [row('hash-of-central'), row('hash-of-till')],
+    );
+    const changes = [
+      {
+        seq: 1,
+        table: 'users',
+        columns: [
+          { name: 'username', old: null, new: 'ada-lovelace' },
+          { name: 'pin', old: null, new: 'hash-of-refused' },
+        ],
+      },
+    ];
+    await rest.pool.query(
+      `INSERT INTO payflow_sync.dead_letter
+         (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message)
+       VALUES ('t', 'i', 1, 1, 1, $1, '23505', 'users_pin_key', $2)`,
+      [JSON.stringify(changes), 'PIN hash-of-refused of "ada-lovelace" is taken by "users_pin_key"'],
+    );
+    for (const token of [rest.viewer, rest.operator]) {
+      for (const path of ['/api/v1/conflicts', '/api/v1/dead-letters']) {
+        const answer = JSON.stringify((await rest.call('GET', path, token)).body);
+        expect(answer).not.toMatch(/hash-of-/);
+        expect(answer.includes('ada')).toBe(token === rest.operator);
+      }
+    }
+    const { body } = await rest.call('GET', '/api/v1/dead-letters?limit=1', rest.viewer);
+    expect(body).toMatchObject({
+      deadLetters: [{ message: `PIN ${MASKED} of "${MASKED}" is taken by "users_pin_key"`, code: '23505' }],
     });
   });
 });

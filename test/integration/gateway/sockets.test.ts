@@ -143,6 +143,10 @@ describe('/monitor', () => {
     const agent = new PretendAgent();
     await site.agent(gateway, token, agent);
     const monitor = site.socket(gateway, '/monitor', await site.token('viewer'));
+    const operator = site.socket(gateway, '/monitor', await site.token('operator'));
+    const full: object[] = [];
+    operator.on('conflict', (told: object) => full.push(told));
+    await eventOf(operator, 'status');
     const conflicts: { seq: number }[] = [];
     const deadLetters: { code: string }[] = [];
     monitor.on('conflict', (told: { seq: number }) => conflicts.push(told));
@@ -161,7 +165,10 @@ describe('/monitor', () => {
       await status;
       await until(() => conflicts.length > 0 && deadLetters.length > 0, `told at look ${look}`);
     }
-    expect(conflicts).toMatchObject([{ seq: 2, terminalId: 'mon-3', winner: 'central' }]);
+    expect(conflicts).toMatchObject([{ seq: 2, terminalId: 'mon-3', winner: 'central', columns: ['name'] }]);
+    expect(conflicts[0]).not.toHaveProperty('centralRow');
+    await until(() => full.length > 0, 'the operator is told with both rows');
+    expect(full[0]).toHaveProperty('centralRow');
     expect(deadLetters).toMatchObject([{ code: '23514', terminalId: 'mon-3', state: 'open' }]);
     await gateway.stop();
   });

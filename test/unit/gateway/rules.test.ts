@@ -85,7 +85,10 @@ describe('pages', () => {
       nextCursor: encodeCursor('b'),
     });
     expect(nextPage(['a', 'b'], 2, (id) => id).nextCursor).toBeNull();
-    expect(decodeCursor(encodeCursor('kasse-ä'))).toBe('kasse-ä');
+    expect(decodeCursor(encodeCursor('kasse-7'))).toBe('kasse-7');
+    for (const made of ['a\0', 'kasse-ä', '', "a' OR ''='", 'x'.repeat(151)]) {
+      expect(() => decodeCursor(encodeCursor(made))).toThrowError(/not one that was given out/);
+    }
     expect(() => decodeCursor('*')).toThrowError(expect.objectContaining({ code: 'VALIDATION' }) as Error);
   });
 });

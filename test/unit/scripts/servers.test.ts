@@ -26,7 +26,7 @@ describe('the container of a Kafka', () => {
   it('has the same properties as a broker run by Java', () => {
     expect(plan.environment['KAFKA_MESSAGE_MAX_BYTES']).toBe('16777216');
     expect(plan.environment['KAFKA_AUTO_CREATE_TOPICS_ENABLE']).toBe('false');
-    const text = brokerProperties(21_000, 21_001, '/tmp/x');
+    const text = brokerProperties({ port: 21_000, controllerPort: 21_001 }, '/tmp/x');
     for (const [name, value] of Object.entries(BROKER_PROPERTIES))
       expect(text).toContain(`${name}=${value}\n`);
   });

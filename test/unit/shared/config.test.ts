@@ -94,6 +94,20 @@ describe('the environment', () => {
     expect(missing.details['variables']).toEqual(['PAYFLOW_TOKEN_FILE']);
   });
 
+  it('does not repeat what stands in <NAME>_FILE: it may be the secret itself', () => {
+    const fault = faultOf(() => loadConfig({ DATABASE_URL_FILE: 'postgres://u:hidden@h/d' }));
+    expect(fault.message).toContain('DATABASE_URL_FILE');
+    expect(fault.message).not.toContain('hidden');
+  });
+
+  it('takes addresses and networks of proxies, and refuses what is neither', () => {
+    expect(loadConfig({}).trustProxy).toEqual([]);
+    expect(loadConfig({ TRUST_PROXY: '10.0.0.0/8, ::1' }).trustProxy).toEqual(['10.0.0.0/8', '::1']);
+    for (const wrong of ['true', '*', '10.0.0.0/33', '10.0.0', '::/129', '10.0.0.0/8/8', 'proxy.example']) {
+      expect(faultOf(() => loadConfig({ TRUST_PROXY: wrong })).message).toContain('TRUST_PROXY');
+    }
+  });
+
   it('reads durations, broker lists and switches', () => {
     const config = loadConfig({
       RESEND_AFTER: '2m',
@@ -124,6 +138,23 @@ describe('payflow config', () => {
     expect(url).toMatchObject({ source: 'environment' });
     expect(url?.value).toContain('postgres://me:');
     expect(url?.value).toContain('@db/shop');
+  });
+
+  it.each([
+    'user:hunter2@db:5432/shop',
+    'postgres://me:hun/ter2@db/shop',
+    'postgres://me:1#hunter2@db/shop',
+    'postgres://me:1/hunter2@db/shop',
+    'postgres://me:hunter2@db:port/shop',
+    'host=db password=hunter2',
+    'hunter2',
+    'file:///hunter2',
+    'localhost:5432/shop?password=hunter2',
+  ])('masks as a whole what is no clear URL: %s', (text) => {
+    for (const name of ['DATABASE_URL', 'DATABASE_REPLICATION_URL', 'GATEWAY_URL']) {
+      const [shown] = effectiveSettings({ [name]: text }).filter((setting) => setting.name === name);
+      expect(shown?.value).toBe('********');
+    }
   });
 
   it('says where each value comes from, also while some are wrong', () => {

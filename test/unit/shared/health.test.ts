@@ -51,7 +51,7 @@ describe('the operations port', () => {
     const registry = createRegistry();
     counter(registry, { name: 'payflow_things_total', help: 'things' }).inc();
     counter(registry, { name: 'payflow_things_total', help: 'things' }).inc();
-    const server = await serveOperations({ port: 0, health, registry });
+    const server = await serveOperations({ port: 0, host: '127.0.0.1', health, registry });
     try {
       const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
       const part = health.part('loop');
@@ -72,7 +72,12 @@ describe('the operations port', () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, resolve));
     const { port } = other.address() as AddressInfo;
-    const serving = serveOperations({ port, health: new HealthBoard(), registry: createRegistry() });
+    const serving = serveOperations({
+      port,
+      host: '127.0.0.1',
+      health: new HealthBoard(),
+      registry: createRegistry(),
+    });
     await expect(serving).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     other.close();
   });

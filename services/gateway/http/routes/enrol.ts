@@ -21,17 +21,22 @@ const bodySchema = z.strictObject({
     ),
 });
 
+/** Strangers may send it. */
+const BODY_LIMIT_BYTES = 16 * 1024;
+
 export function enrolRoutes(context: GatewayContext) {
   return async (app: FastifyInstance): Promise<void> => {
     app.post<{ Body: z.output<typeof bodySchema> }>(
       '/enroll',
       {
-        schema: { body: bodySchema, security: [], tags: ['terminals'], summary: 'Enrol a till by its code' },
-        config: { rateLimit: { max: context.limits.enrolmentsPerMinute, timeWindow: 60_000 } },
+        schema: { body: bodySchema, tags: ['terminals'], summary: 'Enrol a till by its code' },
+        bodyLimit: BODY_LIMIT_BYTES,
       },
       async (request) => {
-        const { pool, prefix, brokers } = context;
-        const enrolment = await enrolTerminal(pool, { ...request.body, prefix, brokers });
+        const { pool, prefix, brokers, doorkeeper, proxies } = context;
+        const enrolment = await doorkeeper.passWithCode(proxies.clientOf(request.raw), () =>
+          enrolTerminal(pool, { ...request.body, prefix, brokers }),
+        );
         context.log.info(
           { terminalId: enrolment.terminalId },
           `terminal ${enrolment.terminalId} is enrolled`,

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { GatewayContext } from '../../context.ts';
 import { readiness } from '../../status.ts';
 
-const OPEN = { security: [], tags: ['operations'] };
+const OPEN = { tags: ['operations'] };
 
 export function operationsRoutes(context: GatewayContext) {
   return async (app: FastifyInstance): Promise<void> => {

@@ -1,7 +1,7 @@
 /** GET /api/v1/status, /terminals and /terminals/:id. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { requireRole, requireRoleOrSelf } from '../auth.ts';
+import { requireRoleOrSelf } from '../auth.ts';
 import type { GatewayContext } from '../../context.ts';
 import { decodeCursor, nextPage, pageSchema, type PageQuery } from '../page.ts';
 import { principalOf } from '../request-principal.ts';
@@ -12,16 +12,14 @@ const TAGS = { tags: ['status'] };
 
 export function statusRoutes(context: GatewayContext) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.get('/status', { schema: { ...TAGS, summary: 'How everything is doing' } }, async (request) => {
-      requireRole(principalOf(request), 'viewer');
-      return systemStatus(context);
-    });
+    app.get('/status', { schema: { ...TAGS, summary: 'How everything is doing' } }, () =>
+      systemStatus(context),
+    );
 
     app.get<{ Querystring: PageQuery }>(
       '/terminals',
       { schema: { ...TAGS, summary: 'The tills, by id', querystring: pageSchema } },
       async (request) => {
-        requireRole(principalOf(request), 'viewer');
         const { limit, cursor } = request.query;
         const after = decodeCursor(cursor);
         const found = await terminalStatuses(context, { after, limit: limit + 1 });
