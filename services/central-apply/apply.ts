@@ -176,6 +176,11 @@ export class CentralApply {
     for (const terminal of terminals) await this.#releaseHeld(terminal, null);
   }
 
+  /** A terminal's chain goes on at another place: what was held behind it may be applied now. */
+  async release(terminal: string): Promise<void> {
+    await this.#releaseHeld(terminal, null);
+  }
+
   /** Applies held records of a terminal for as long as the next one is there. */
   async #releaseHeld(terminal: string, result: ApplyResult | null): Promise<void> {
     for (;;) {

@@ -9,6 +9,7 @@ import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
 import { addRejected, admit, type TerminalState } from './admission.ts';
+import { hasRejected } from './exceptions.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import {
   fenceTerminals,
@@ -79,7 +80,12 @@ async function applyIn(
   const { units, states } = admitted;
   const applied = await (mode === 'together'
     ? applyUnits(session, model, units, { order: 'table' })
-    : applyUnitByUnit(session, model, units));
+    : // A letter of one unit may be overtaken by the next.
+      applyUnitByUnit(
+        session,
+        model,
+        units.map((unit) => ({ ...unit, openLetters: true })),
+      ));
   for (const [terminal, seqs] of applied.rejected) {
     const state = states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
@@ -159,6 +165,8 @@ async function admitAll(
         trusted,
         receivedAtMs,
         lentAuthority: false,
+        openLetters: hasRejected(state.exceptions),
+        mappingVersion: record.mappingVersion,
         unit,
       });
     }

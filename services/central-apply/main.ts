@@ -10,6 +10,7 @@ import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
 import { CentralApply } from './apply.ts';
 import type { GroupResult } from './group.ts';
+import { Operations } from './operations/operations.ts';
 import { PartitionShare } from './partition-share.ts';
 import { OutcomeRetention } from './retention.ts';
 
@@ -51,6 +52,20 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     onRelease(() => locks.end());
+    const listenPool = createPool({
+      connectionString: config.databaseReplicationUrl ?? databaseUrl,
+      applicationName: 'payflow-apply-operations',
+      max: 1,
+      log,
+    });
+    onRelease(() => listenPool.end());
+    const operations = new Operations({
+      pool,
+      listenPool,
+      release: (terminal) => apply.release(terminal),
+      log,
+      onHealth: start.health?.part('apply operations'),
+    });
     const onHealth = start.health?.part('apply partitions');
     const share = new PartitionShare({
       pool: locks,
@@ -62,7 +77,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     const retention = new OutcomeRetention({ pool, retentionDays, log });
-    await runAll([share, retention], start.signal).catch(async (error: unknown) => {
+    await runAll([share, retention, operations], start.signal).catch(async (error: unknown) => {
       throw await explained(pool, error);
     });
   });

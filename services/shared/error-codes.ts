@@ -72,7 +72,7 @@ export const ERROR_CODES = {
     409,
     'manual',
     'PostgreSQL refused the data (constraint, type or trigger).',
-    'Look at the dead letter, correct the cause, retry it.',
+    'Look at it with `payflow dead-letters show ID`, correct the cause, then `payflow dead-letters retry ID`.',
   ),
   DB_SCHEMA: entry(
     500,
@@ -273,31 +273,37 @@ export const ERROR_CODES = {
     409,
     'manual',
     'A change names a row that the centre does not know (refused before, or never sent).',
-    'Look at the dead letter; retry it once the row it needs is there.',
+    'See `payflow dead-letters show ID`; once the row it needs is there, `payflow dead-letters retry ID`.',
+  ),
+  PARENT_DISCARDED: entry(
+    409,
+    'manual',
+    'A dead letter needs a row that was given up with another one.',
+    'Give it up too (`payflow dead-letters discard ID --why TEXT`), or have it entered anew on the till.',
   ),
   TABLE_NOT_MAPPED: entry(
     409,
     'manual',
     'A change is for a table that the centre does not map or does not have.',
-    'Correct the mapping or the central schema, then retry the dead letter.',
+    'Correct the mapping or the central schema, then `payflow dead-letters retry ID`.',
   ),
   VALUE_UNFIT: entry(
     422,
     'manual',
     'A value of the till does not fit the central column.',
-    'Correct the format in the mapping or the value, then retry the dead letter.',
+    'Correct the format in the mapping, or the value: `payflow dead-letters retry ID --set TABLE.COLUMN=VALUE`.',
   ),
   NATURAL_KEY_TAKEN: entry(
     409,
     'manual',
     'The row matches a central row that this terminal already has as another row.',
-    'Merge the two rows on the till, or discard the dead letter.',
+    'Merge the two rows on the till, or give one up: `payflow dead-letters discard ID --why TEXT`.',
   ),
   CHANGE_NOT_ALLOWED: entry(
     409,
     'manual',
     'The mapping does not let tills make this change.',
-    'Change direction or delete mode in the mapping, or discard the dead letter.',
+    'Allow this one (`payflow dead-letters retry ID --allow`), change the mapping, or give it up with `payflow dead-letters discard ID --why TEXT`.',
   ),
 
   GATEWAY_UNREACHABLE: entry(
@@ -322,6 +328,12 @@ export const ERROR_CODES = {
   ),
   VALIDATION: entry(422, 'manual', 'A field of the request is wrong.', 'Correct the named field.'),
   RATE_LIMITED: entry(429, 'timed', 'Too many requests.', 'Wait as long as Retry-After says.'),
+  OPERATION_WAITING: entry(
+    503,
+    'timed',
+    'What was asked of central-apply is not finished yet.',
+    'It goes on by itself; see that `payflow run apply` runs, and ask again.',
+  ),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
   INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
 } as const satisfies Record<string, CodeEntry>;

@@ -14,8 +14,9 @@ import {
   type Rejections,
   type ResolvedChange,
 } from './change.ts';
-import { connectedParts } from './connected-parts.ts';
+import { connectedParts, type ParentOf } from './connected-parts.ts';
 import { incomingChanges } from './convert.ts';
+import { noteOvertaken, rowsOfLetter } from './dead-letter-rows.ts';
 import { FoldedRow, type Standing } from './decide.ts';
 import {
   removeLinks,
@@ -42,12 +43,16 @@ export interface ApplyOptions {
   readonly rejected?: ReadonlyMap<UnitChange, Rejection>;
   /** Only to see whether PostgreSQL takes the rows: nothing is written about them. */
   readonly probe?: boolean;
+  /** These are dead letters that are tried again: what is refused now is returned, and no letter written. */
+  readonly retry?: boolean;
 }
 
 export interface AppliedUnits {
   readonly outcomes: ReadonlyMap<Outcome, number>;
   /** Seqs that are not in the central tables, per terminal. */
   readonly rejected: ReadonlyMap<string, readonly number[]>;
+  /** The parts that were refused. */
+  readonly letters?: readonly DeadLetter[] | undefined;
 }
 
 /** @throws PayflowError DB_REFUSED when PostgreSQL refuses a row */
@@ -68,21 +73,27 @@ export async function applyUnits(
     ...writeLinkChanges(session, folded, work),
     writeFoldedRows(session, model, folded, options.order),
   ]);
+  const letters = deadLetters(model, units, work.rejections);
+  const all = [...entries.values()].flat();
   if (options.probe !== true) {
-    await writeDeadLetters(session, deadLetters(model, units, work.rejections));
+    if (options.retry !== true) await writeDeadLetters(session, letters);
+    await noteOvertaken(session, all, new Set(letters.map(({ from }) => from.terminal)));
     await writeConflicts(session, folded.conflicts);
   }
-  return summary([...entries.values()].flat());
+  return { ...summary(all), letters };
 }
 
 /** Changes of one unit that stand or fall together. */
 export function partsOf(model: CentralModel, changes: readonly Incoming[]): Incoming[][] {
-  const parentOf = (table: string, column: string) =>
-    model.byLocal.get(table)?.byLocal.get(column)?.parent ?? null;
   const byChange = new Map(changes.map((incoming) => [incoming.change, incoming]));
-  return connectedParts([...byChange.keys()], parentOf).map((part) =>
+  return connectedParts([...byChange.keys()], parentsIn(model)).map((part) =>
     part.flatMap((change) => byChange.get(change) ?? []),
   );
+}
+
+/** Local table and column → the local table it refers to. */
+export function parentsIn(model: CentralModel): ParentOf {
+  return (table, column) => model.byLocal.get(table)?.byLocal.get(column)?.parent ?? null;
 }
 
 interface Work {
@@ -181,7 +192,7 @@ function foldAll({ resolved, standing }: Work): Folded {
     results.set(incoming, { row, outcome });
     if (discarded !== null) {
       const centralRow = row.standing?.values ?? null;
-      conflicts.push({ incoming, table, id, centralRow, terminalRow: change.next, ...discarded });
+      conflicts.push({ incoming, row, table, id, centralRow, terminalRow: change.next, ...discarded });
     }
     const { identity } = incoming.change.row;
     const link = { terminal, table, identity };
@@ -253,12 +264,14 @@ function deadLetters(
     ofUnit.sort((a, b) => a.change.seq - b.change.seq);
     return partsOf(model, ofUnit).flatMap((part): DeadLetter[] => {
       const why = part[0] === undefined ? undefined : rejections.get(part[0]);
-      return why === undefined ? [] : [{ from, changes: part.map(({ change }) => change), rejection: why }];
+      if (why === undefined) return [];
+      const changes = part.map(({ change }) => change);
+      return [{ from, changes, rows: rowsOfLetter(changes, parentsIn(model)), rejection: why }];
     });
   });
 }
 
-function summary(entries: readonly Entry[]): AppliedUnits {
+function summary(entries: readonly Entry[]): Pick<AppliedUnits, 'outcomes' | 'rejected'> {
   const outcomes = new Map<Outcome, number>();
   const rejected = new Map<string, number[]>();
   for (const { incoming, outcome } of entries) {

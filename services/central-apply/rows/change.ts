@@ -15,6 +15,10 @@ export interface IncomingUnit {
   readonly receivedAtMs: number;
   /** An operator who retries a refused part may lend it the right to change what a till may not. */
   readonly lentAuthority: boolean;
+  /** The till has open dead letters: what it writes now may overtake them. */
+  readonly openLetters?: boolean | undefined;
+  /** Of the record. */
+  readonly mappingVersion?: number | undefined;
   readonly unit: Unit;
 }
 
