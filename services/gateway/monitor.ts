@@ -6,6 +6,7 @@ import type { Namespace, Socket } from 'socket.io';
 import type { GatewayContext } from './context.ts';
 import { newestConflicts, newestDeadLetters } from './evidence.ts';
 import { quietly } from './quietly.ts';
+import { showConflict } from './shown-evidence.ts';
 import { systemStatus, type SystemStatus } from './status.ts';
 
 /** Changes that come together are shown together. */
@@ -60,7 +61,8 @@ export class Monitor {
 
   async #show(): Promise<void> {
     const news = await this.#readNews();
-    for (const conflict of news?.conflicts ?? []) this.#watchers.emit('conflict', conflict);
+    for (const conflict of news?.conflicts ?? [])
+      this.#watchers.emit('conflict', showConflict(conflict, 'viewer'));
     for (const deadLetter of news?.deadLetters ?? []) this.#watchers.emit('dead-letter', deadLetter);
     const status = await this.#status();
     if (status !== undefined) this.#watchers.emit('status', status);

@@ -9,12 +9,15 @@ import { hashSecret } from '../../shared/tokens.ts';
 import { authenticate, bearerToken } from './auth.ts';
 import type { GatewayContext } from '../context.ts';
 import { toProblem } from './problem.ts';
+import { askedRoutes } from './routes/asked.ts';
+import { conflictRoutes } from './routes/conflicts.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { enrolRoutes } from './routes/enrol.ts';
-import { listRoutes } from './routes/lists.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
+import { waitingRoutes } from './routes/waiting.ts';
 import { toJsonSchema, useZod } from './zod-fastify.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -67,7 +70,10 @@ function api(context: GatewayContext) {
       });
       await guarded.register(syncRoutes(context));
       await guarded.register(statusRoutes(context));
-      await guarded.register(listRoutes(context));
+      await guarded.register(conflictRoutes(context));
+      await guarded.register(deadLetterRoutes(context));
+      await guarded.register(waitingRoutes(context));
+      await guarded.register(askedRoutes(context));
       await guarded.register(terminalCommandRoutes(context));
     });
   };

@@ -32,7 +32,7 @@ describe('lists', () => {
       `INSERT INTO payflow_sync.conflict (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
        VALUES ('products', '5', 't', 9, '{"name":"a"}', '{"name":"b"}', 'terminal', 'last-writer-wins')`,
     );
-    const { body } = await rest.call('GET', '/api/v1/conflicts', rest.viewer);
+    const { body } = await rest.call('GET', '/api/v1/conflicts', rest.operator);
     expect(body).toMatchObject({
       conflicts: [
         { table: 'products', centralRow: { name: 'a' }, terminalRow: { name: 'b' }, winner: 'terminal' },
