@@ -4,9 +4,13 @@ import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
 import { bootstrapCommand } from './commands/bootstrap.ts';
 import { configCommand } from './commands/config.ts';
+import { conflictsCommand } from './commands/conflicts.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
 import { enrollCommand } from './commands/enroll.ts';
+import { heldCommand } from './commands/held.ts';
 import { mappingCommand } from './commands/mapping.ts';
 import { parityCommand } from './commands/parity.ts';
+import { refusedCommand } from './commands/refused.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { setupCommand } from './commands/setup.ts';
@@ -29,6 +33,10 @@ const COMMANDS = [
   parityCommand,
   syncCommand,
   statusCommand,
+  deadLettersCommand,
+  conflictsCommand,
+  refusedCommand,
+  heldCommand,
   replayCommand,
   mappingCommand,
   triggersCommand,
