@@ -97,7 +97,8 @@ export class Settler {
   #settle(table: TillTable, entry: OpenEntry, outcome: Outcome): void {
     this.#parts.open.settle(entry, outcome);
     this.settled += 1;
-    const refused = outcome === 'rejected' && isInsert(entry);
+    // One that is given up at the centre stays here like one that is refused, and the app sees it alike.
+    const refused = (outcome === 'rejected' || outcome === 'discarded') && isInsert(entry);
     if (!refused || entry.rowKey === null || !table.writer.exists(entry.rowKey)) return;
     this.#parts.suspend(table.name, 'update');
     table.writer.setStatus(entry.rowKey, 'rejected');
