@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.consumed (
 );
 
 -- One row per terminal: what of it has been applied. Travels down its store stream.
--- exceptions: JSON array of [firstSeq, lastSeq, "held" | "rejected" | "discarded"], ascending, disjoint: what is
+-- exceptions: JSON array of [firstSeq, lastSeq, "held" | "rejected" | "discarded", reason?], ascending, disjoint: what is
 -- not (or not as sold) in the central tables although its number is ≤ last_seq.
 CREATE TABLE IF NOT EXISTS payflow_sync.progress (
   terminal_id text PRIMARY KEY,

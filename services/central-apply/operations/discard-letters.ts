@@ -43,6 +43,6 @@ async function discardOfTerminal(
       message: null,
     });
   }
-  await saveDecided(session, terminal, progress, decided, 'discarded');
+  await saveDecided(session, terminal, progress, decided, { why });
   return results;
 }

@@ -10,7 +10,6 @@ import {
   type LettersResult,
   type LetterState,
 } from '../../shared/operations.ts';
-import type { ExceptionKind } from '../admission.ts';
 import { decideRejected } from '../exceptions.ts';
 import type { Session } from '../rows/sql.ts';
 import { closedAmong, indexOldLetters, nextLetters, type Cursor } from './letters.ts';
@@ -138,7 +137,7 @@ export async function saveDecided(
   terminal: string,
   locked: LockedExceptions | null,
   decided: ReadonlyMap<string, readonly number[]>,
-  to: Extract<ExceptionKind, 'discarded'> | null,
+  to: { readonly why: string | null } | null,
 ): Promise<void> {
   const seqs = locked === null ? undefined : decided.get(locked.incarnation);
   if (locked === null || seqs === undefined || seqs.length === 0) return;

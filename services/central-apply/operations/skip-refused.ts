@@ -30,7 +30,7 @@ export const skipRefused: OperationHandler = async ({ session, by, why }, args) 
   if (skippedAt != null) {
     throw new PayflowError('CONFLICT', `record ${id} was skipped already, by ${skippedBy ?? 'somebody'}`);
   }
-  const skipped = terminal == null ? null : await closeGap(session, terminal);
+  const skipped = terminal == null ? null : await closeGap(session, terminal, why);
   await session.rows(
     `UPDATE payflow_sync.refused_record SET skipped_at = clock_timestamp(), skipped_by = $4, why = $5
       WHERE topic = $1 AND partition = $2::integer AND record_offset = $3::bigint`,
@@ -49,7 +49,11 @@ function placeOf(id: string): [topic: string, partition: string, offset: string]
   return [topic, partition, offset];
 }
 
-async function closeGap(session: Session, terminal: string): Promise<SkipResult['skipped']> {
+async function closeGap(
+  session: Session,
+  terminal: string,
+  why: string | null,
+): Promise<SkipResult['skipped']> {
   const [progress] = await session.rows(
     `SELECT p.incarnation, p.last_unit, p.last_seq, p.exceptions, t.status
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t USING (terminal_id)
@@ -93,7 +97,7 @@ async function closeGap(session: Session, terminal: string): Promise<SkipResult[
       String(first.number - 1),
       String(skipped.lastSeq),
       first.previousHash.toString('hex'),
-      addDiscarded(exceptions ?? '[]', skipped.firstSeq, skipped.lastSeq),
+      addDiscarded(exceptions ?? '[]', skipped, why),
     ],
   );
   return skipped;

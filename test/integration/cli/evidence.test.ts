@@ -134,7 +134,7 @@ describe('dead letters', () => {
       code: 0,
       data: { counts: { discarded: 2 } },
     });
-    expect((await centre.progressOf(till)).exceptions).toBe('[[1,8,"discarded"]]');
+    expect((await centre.progressOf(till)).exceptions).toBe('[[1,8,"discarded","test sales"]]');
     const asked = await rest('GET', '/operations?limit=1', operator);
     expect(asked.body['operations']).toMatchObject([
       { kind: 'dead-letter-discard', requestedBy: 'olga', why: 'test sales', state: 'done' },

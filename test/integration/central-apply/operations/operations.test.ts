@@ -123,7 +123,7 @@ describe('a discarded letter', () => {
       ['discarded', true],
     ]);
     expect(counts.discarded).toBe(2);
-    expect((await centre.progressOf(till)).exceptions).toBe('[[1,5,"discarded"]]');
+    expect((await centre.progressOf(till)).exceptions).toBe('[[1,5,"discarded","entered by hand"]]');
     expect(
       await centre.all('SELECT state, decided_by, why FROM payflow_sync.dead_letter WHERE terminal_id = $1', [
         till.terminal,
@@ -159,7 +159,7 @@ describe('a refused record that is skipped', () => {
     expect(await centre.progressOf(till)).toMatchObject({
       last_unit: '4',
       last_seq: '16',
-      exceptions: '[[5,8,"discarded"]]',
+      exceptions: '[[5,8,"discarded","a damaged disk"]]',
     });
     await centre.send(till, sale('D'));
     expect(await centre.ordersOf(till)).toHaveLength(4);
