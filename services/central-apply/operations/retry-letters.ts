@@ -94,7 +94,7 @@ class Retry {
       const message = 'later changes of the same till have written all of it';
       return { ...result, state: 'superseded', outcomes: { superseded: overtaken }, code: null, message };
     }
-    const attempt = await this.#attempt(letter, left);
+    const attempt = await this.#attempt(this.#unitOf(letter, left, { dependant }));
     if ('refusal' in attempt) {
       const reason = await this.#explained(letter, attempt.refusal);
       await noteRefusedAgain(session, letter.id, reason);
@@ -117,11 +117,7 @@ class Retry {
   }
 
   /** As many rows at once as PostgreSQL takes, else row by row as the till made them. */
-  async #attempt(
-    letter: Letter,
-    changes: readonly UnitChange[],
-  ): Promise<{ applied: AppliedUnits } | { refusal: Rejection }> {
-    const unit = this.#unitOf(letter, changes);
+  async #attempt(unit: IncomingUnit): Promise<{ applied: AppliedUnits } | { refusal: Rejection }> {
     const together = await this.#try(unit, 'table');
     return 'applied' in together ? together : this.#try(unit, 'original');
   }
@@ -148,7 +144,11 @@ class Retry {
     return { refusal };
   }
 
-  #unitOf(letter: Letter, changes: readonly UnitChange[]): IncomingUnit {
+  #unitOf(
+    letter: Letter,
+    changes: readonly UnitChange[],
+    { dependant }: { readonly dependant: boolean },
+  ): IncomingUnit {
     const { terminal, storeId, incarnation, trusted, receivedAtMs } = letter;
     return {
       terminal,
@@ -156,7 +156,8 @@ class Retry {
       incarnation,
       trusted,
       receivedAtMs,
-      lentAuthority: this.#wanted.allow,
+      // Only what the operator named: nobody looked at what goes along.
+      lentAuthority: this.#wanted.allow && !dependant,
       openLetters: true,
       unit: {
         // Its outcome is evidence beside that of the unit it came in.

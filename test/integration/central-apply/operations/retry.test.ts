@@ -155,6 +155,29 @@ describe('a refused insert that is retried', () => {
   });
 });
 
+describe('a change that tills may not make', () => {
+  test('goes through with the authority of the operator, and not without', async () => {
+    await centre.send(till, [insert('taxes', 't', { code: till.terminal, rate: 19 })]);
+    const id = await letterId();
+    const taxes = () => centre.all('SELECT rate::text FROM taxes WHERE code = $1', [till.terminal]);
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'refused', code: 'CHANGE_NOT_ALLOWED' });
+    expect(await taxes()).toEqual([]);
+    expect(await asking.retryOne(id, { allow: true })).toMatchObject({ state: 'applied' });
+    expect(await taxes()).toEqual([{ rate: '19.0000' }]);
+  });
+
+  test('is lent to the letters that were named, never to those that go along', async () => {
+    await centre.send(till, [insert('taxes', 't', { code: till.terminal, rate: 19 })]);
+    await centre.send(till, [{ op: 'r', table: 'taxes', row: 't', new: { code: till.terminal, rate: 7 } }]);
+    const [first = ''] = await letterIds();
+    const { letters } = await asking.retry([first], { allow: true });
+    expect(letters).toMatchObject([
+      { state: 'applied', dependant: false },
+      { state: 'refused', dependant: true, code: 'CHANGE_NOT_ALLOWED' },
+    ]);
+  });
+});
+
 describe('what hangs on a letter', () => {
   const late = () => insert('payments', 'late', { method: 'card', amount_cents: 100n }, { order_id: 'A-o' });
   const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
@@ -313,5 +336,47 @@ describe('many at once', () => {
     }
     expect(await centre.ordersOf(other)).toHaveLength(2);
     expect(await exceptions()).toBe('[[9,9,"rejected"]]');
+  });
+});
+
+describe('letters that an earlier version wrote', () => {
+  /** As they were stored before: nothing but the changes, and no rows noted. */
+  const makeOld = async () => {
+    await centre.pool.query('DELETE FROM payflow_sync.dead_letter_row WHERE terminal_id = $1', [
+      till.terminal,
+    ]);
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter SET indexed = false, store_id = NULL, trusted = NULL, received_at_ms = NULL,
+              mapping_version = NULL WHERE terminal_id = $1`,
+      [till.terminal],
+    );
+  };
+
+  test('are found by table, go through, and take along what hangs on them', async () => {
+    const late = insert('payments', 'late', { method: 'card', amount_cents: 100n }, { order_id: 'A-o' });
+    await centre.send(till, sale('A', 0n), [late]);
+    await makeOld();
+    const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
+    const filter = { terminalId: till.terminal, table: 'order_items' };
+    const { result } = await asking.ask<{ counts: Record<string, number> }>('dead-letter-retry', {
+      all: filter,
+      set,
+    });
+    expect(result.counts).toMatchObject({ applied: 2, refused: 0 });
+    expect(await exceptions()).toBe('[]');
+  });
+
+  test('never overwrite a row that their till wrote after the refusal', async () => {
+    const { update, now } = await product();
+    await centre.send(till, [update({ name: 'first' }, { name: TOO_LONG })]);
+    await makeOld();
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter SET refused_at = now() - interval '1 day' WHERE terminal_id = $1`,
+      [till.terminal],
+    );
+    await centre.send(till, [update({ name: 'first' }, { name: 'newer' })]);
+    const set = [{ table: 'products', column: 'name', value: 'mended' }];
+    expect(await asking.retryOne(await letterId(), { set })).toMatchObject({ state: 'superseded' });
+    expect((await now()).name).toBe('newer');
   });
 });
