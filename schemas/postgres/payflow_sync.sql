@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.consumed (
 );
 
 -- One row per terminal: what of it has been applied. Travels down its store stream.
--- exceptions: JSON array of [firstSeq, lastSeq, "held" | "rejected" | "discarded"], ascending, disjoint: what is
+-- exceptions: JSON array of [firstSeq, lastSeq, "held" | "rejected" | "discarded", reason?], ascending, disjoint: what is
 -- not (or not as sold) in the central tables although its number is ≤ last_seq.
 CREATE TABLE IF NOT EXISTS payflow_sync.progress (
   terminal_id text PRIMARY KEY,
@@ -100,6 +100,7 @@ CREATE INDEX IF NOT EXISTS link_by_central ON payflow_sync.link (table_name, cen
 -- {central column: PostgreSQL text | null} of the whole mapped row, present for lost, duplicate, rejected
 -- updates and deletes, and for changes that made no difference. Of a row of another store the image is only its
 -- key and its store, and a null follows: the till is told that the row is gone from it, and nothing else.
+-- unit: of a dead letter that was retried, minus its id.
 CREATE TABLE IF NOT EXISTS payflow_sync.outcome (
   terminal_id text NOT NULL,
   incarnation text NOT NULL,
@@ -142,6 +143,42 @@ CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (
   refused_at     timestamptz NOT NULL DEFAULT now(),
   decided_at     timestamptz
 );
+-- What a retry needs beside the changes: the store under which the unit was cut, whether central ids it names were
+-- ours, when the log received it, and the mapping it was made under. NULL in letters of earlier versions.
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS store_id text;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS trusted boolean;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS received_at_ms bigint;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS mapping_version integer;
+-- Retries that were refused again, with the last reason; code and message stay as they were at first.
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS tries integer NOT NULL DEFAULT 0;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS last_tried_at timestamptz;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS last_code text;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS last_message text;
+-- Who closed it and why; mended: JSON, the values that the retry which went through had put in.
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS decided_by text;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS why text;
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS mended text;
+-- Whether its rows stand in dead_letter_row.
+ALTER TABLE payflow_sync.dead_letter ADD COLUMN IF NOT EXISTS indexed boolean NOT NULL DEFAULT false;
+-- superseded: all that it wanted was written by later changes of the same till.
+ALTER TABLE payflow_sync.dead_letter DROP CONSTRAINT IF EXISTS dead_letter_state_check;
+CREATE INDEX IF NOT EXISTS dead_letter_open ON payflow_sync.dead_letter (terminal_id, first_seq) WHERE state = 'open';
+
+-- The till rows that a dead letter is about or refers to, so that later changes of the same rows are noticed and
+-- what hangs on the letter is found. row_name: the identity, or '#' and the central id of a row without one.
+-- overtaken: JSON {local column or '*': newest seq of this till that was applied to it since}.
+CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter_row (
+  dead_letter_id bigint NOT NULL REFERENCES payflow_sync.dead_letter ON DELETE CASCADE,
+  terminal_id    text NOT NULL,
+  table_name     text NOT NULL,            -- local
+  row_name       text NOT NULL,
+  central_id     text,
+  role           text NOT NULL CHECK (role IN ('inserted', 'changed', 'parent')),
+  overtaken      text NOT NULL DEFAULT '{}',
+  PRIMARY KEY (dead_letter_id, table_name, row_name)
+);
+CREATE INDEX IF NOT EXISTS dead_letter_row_name ON payflow_sync.dead_letter_row (terminal_id, table_name, row_name);
+CREATE INDEX IF NOT EXISTS dead_letter_row_central ON payflow_sync.dead_letter_row (terminal_id, table_name, central_id);
 
 -- What was refused, as the refusal ladder tells causes apart: the central table and the kind of write. When another
 -- till fails with the same cause and nothing went through between, the letter is tried again once that is mended.
@@ -198,6 +235,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.refused_record (
 ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS message text;
 ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS bytes bytea;
 ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS size bigint;
+-- An operator let its terminal's chain go on without it.
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS skipped_at timestamptz;
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS skipped_by text;
+ALTER TABLE payflow_sync.refused_record ADD COLUMN IF NOT EXISTS why text;
 
 -- A decision between two versions of a row.
 CREATE TABLE IF NOT EXISTS payflow_sync.conflict (
@@ -212,6 +253,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.conflict (
   rule        text NOT NULL,
   decided_at  timestamptz NOT NULL DEFAULT now()
 );
+-- The row as the decision left it, JSON; NULL: without it. Who resolves it by hand has seen this, or names another.
+ALTER TABLE payflow_sync.conflict ADD COLUMN IF NOT EXISTS standing text;
+-- What an operator made of it afterwards: JSON {take, values}.
+ALTER TABLE payflow_sync.conflict ADD COLUMN IF NOT EXISTS resolution text;
+ALTER TABLE payflow_sync.conflict ADD COLUMN IF NOT EXISTS resolved_at timestamptz;
+ALTER TABLE payflow_sync.conflict ADD COLUMN IF NOT EXISTS resolved_by text;
 
 -- Down streams, as capture left them.
 CREATE TABLE IF NOT EXISTS payflow_sync.stream (

@@ -3,6 +3,7 @@
  * on these few lines and on the progress row being locked while they run.
  */
 import type { Unit, UnitRecord } from '../shared/records/unit-record.ts';
+import { joined } from './exceptions.ts';
 
 export type TerminalStatus = 'registered' | 'enrolled' | 'fenced' | 'retired';
 
@@ -117,21 +118,21 @@ function fenced(
 }
 
 export type ExceptionKind = 'held' | 'rejected' | 'discarded';
-export type ExceptionRange = readonly [firstSeq: number, lastSeq: number, kind: ExceptionKind];
+/** reason: in words, where an operator gave one. */
+export type ExceptionRange = readonly [
+  firstSeq: number,
+  lastSeq: number,
+  kind: ExceptionKind,
+  reason?: string,
+];
 
 /** Adds rejected seqs to the exceptions of a progress row: ascending, disjoint, neighbours joined. */
 export function addRejected(exceptions: string, seqs: readonly number[]): string {
   if (seqs.length === 0) return exceptions;
-  const ranges: ExceptionRange[] = [
-    ...(JSON.parse(exceptions) as ExceptionRange[]),
-    ...seqs.map((seq): ExceptionRange => [seq, seq, 'rejected']),
-  ].sort((a, b) => a[0] - b[0]);
-  const joined: ExceptionRange[] = [];
-  for (const [first, last, kind] of ranges) {
-    const before = joined.at(-1);
-    if (before !== undefined && before[2] === kind && first <= before[1] + 1) {
-      joined[joined.length - 1] = [before[0], Math.max(before[1], last), kind];
-    } else joined.push([first, last, kind]);
-  }
-  return JSON.stringify(joined);
+  return JSON.stringify(
+    joined([
+      ...(JSON.parse(exceptions) as ExceptionRange[]),
+      ...seqs.map((seq): ExceptionRange => [seq, seq, 'rejected']),
+    ]),
+  );
 }

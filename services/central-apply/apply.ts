@@ -223,6 +223,11 @@ export class CentralApply {
       if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
   }
 
+  /** A terminal's chain goes on at another place: what was held behind it may be applied now. */
+  async release(terminal: string): Promise<void> {
+    if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
+  }
+
   /** Applies held records of a terminal for as long as the next one is there. */
   async #release(terminal: string, result: ApplyResult | null): Promise<void> {
     for (;;) {

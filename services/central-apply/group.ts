@@ -8,6 +8,7 @@ import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { addRejected, admit, rewind, type TerminalState } from './admission.ts';
 import type { Judgement } from './evidence-of-cause.ts';
+import { hasRejected } from './exceptions.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import { endHolds, saveHolds, type NewHold } from './holds.ts';
 import {
@@ -232,8 +233,13 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     // What is tried now is what it waits with.
     const admission = admit(group.consumed === null ? Object.assign(state, { waits: false }) : state, record);
     duplicates += admission.duplicates;
+    const openLetters = mode.kind === 'unit by unit' || hasRejected(state.exceptions);
     for (const { unit, storeId, before } of admission.apply) {
-      units.push({ incoming: incomingUnit(accepted, { unit, storeId }, { model, group }), accepted, before });
+      units.push({
+        incoming: { ...incomingUnit(accepted, { unit, storeId }, { model, group }), openLetters },
+        accepted,
+        before,
+      });
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
@@ -262,6 +268,7 @@ function incomingUnit(
     trusted: record.databaseId === model.databaseId,
     receivedAtMs,
     lentAuthority: false,
+    mappingVersion: record.mappingVersion,
     source:
       offset === null || group.consumed === null
         ? undefined

@@ -12,6 +12,7 @@ import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
 import { CentralApply, type CentralApplyOptions } from './apply.ts';
 import type { GroupResult } from './group.ts';
 import { readHolds } from './holds.ts';
+import { Operations } from './operations/operations.ts';
 import { PartitionShare } from './partition-share.ts';
 import { Retention } from './retention.ts';
 import { loadModel } from './rows/model.ts';
@@ -54,6 +55,20 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     onRelease(() => locks.end());
+    const listenPool = createPool({
+      connectionString: config.databaseReplicationUrl ?? databaseUrl,
+      applicationName: 'payflow-apply-operations',
+      max: 1,
+      log,
+    });
+    onRelease(() => listenPool.end());
+    const operations = new Operations({
+      pool,
+      listenPool,
+      release: (terminal) => apply.release(terminal),
+      log,
+      onHealth: start.health?.part('apply operations'),
+    });
     const onShareHealth = start.health?.part('apply partitions');
     const share = new PartitionShare({
       pool: locks,
@@ -68,7 +83,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const onHealth = start.health?.part('apply start');
     const begins = () => checkStart(pool, eventLog, prefix);
     await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);
-    await runAll([share, retention], start.signal);
+    await runAll([share, retention, operations], start.signal);
   });
 }
 

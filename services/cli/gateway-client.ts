@@ -2,6 +2,7 @@
  * The gateway as the CLI uses it. The token is PAYFLOW_TOKEN; where there is none but a DATABASE_URL, one that
  * lives for minutes is made and removed again.
  */
+import { userInfo } from 'node:os';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { createToken, removeToken } from '../gateway/http/auth.ts';
@@ -91,9 +92,18 @@ export async function withGateway<T>(cli: Cli, body: (client: GatewayClient) => 
   );
 }
 
+/** Kept with what the command asks for. Some accounts in containers have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'an account without a name';
+  }
+}
+
 async function withOwnToken<T>(pool: Pool, body: (token: string) => Promise<T>): Promise<T> {
   const { token, tokenId } = await createToken(pool, {
-    name: 'payflow command',
+    name: `payflow command of ${userName()}`,
     role: 'operator',
     expiresInSeconds: TOKEN_SECONDS,
   });

@@ -13,8 +13,11 @@ import { Masking, MASKED } from '../shared/mapping/masking.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Logger } from 'pino';
 import { firstRow } from './database.ts';
-import type { ConflictRow, DeadLetterRow } from './evidence.ts';
+import { changesFromJson } from '../shared/records/stored-changes.ts';
+import type { ConflictRow, DeadLetterRow, WholeConflict, WholeDeadLetter } from './evidence.ts';
 import type { Principal, Role } from './http/auth.ts';
+import { showChange, type ShownChange } from './shown-changes.ts';
+import type { WholeHeld } from './waiting-records.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -25,6 +28,12 @@ export type ShownConflict = Omit<ConflictRow, 'centralRow' | 'terminalRow'> & {
   readonly terminalRow?: unknown;
 };
 export type ShownDeadLetter = Omit<DeadLetterRow, 'changes'>;
+export type ShownWholeConflict = ShownConflict & { readonly standing?: unknown };
+export type ShownWholeDeadLetter = ShownDeadLetter & {
+  readonly mended: unknown;
+  readonly changes: readonly ShownChange[];
+};
+export type ShownHeld = Omit<WholeHeld, 'changes'> & { readonly changes: readonly ShownChange[] };
 
 /** The role by which rows are shown; a till's token reaches no evidence. */
 export function roleOf(principal: Principal): Role {
@@ -67,6 +76,30 @@ export class EvidenceView {
     return found.map((letter) => shownDeadLetter(letter, role, masking));
   }
 
+  async conflict(conflict: WholeConflict, role: Role): Promise<ShownWholeConflict> {
+    const masking = await this.masking();
+    const { standing, ...rest } = conflict;
+    const shown = shownConflict(rest, role, masking);
+    if (role === 'viewer') return shown;
+    return { ...shown, standing: masking.centralRow(conflict.table, asRow(standing)) };
+  }
+
+  async deadLetter(letter: WholeDeadLetter, role: Role): Promise<ShownWholeDeadLetter> {
+    const masking = await this.masking();
+    const { stored, mended, ...rest } = letter;
+    const changes = changesFromJson(stored);
+    return {
+      ...shownDeadLetter({ ...rest, changes }, role, masking),
+      mended: role === 'operator' ? shownMends(mended, masking) : null,
+      changes: changes.map((change) => showChange(change, role, masking)),
+    };
+  }
+
+  async held({ changes, ...held }: WholeHeld, role: Role): Promise<ShownHeld> {
+    const masking = await this.masking();
+    return { ...held, changes: changes.map((change) => showChange(change, role, masking)) };
+  }
+
   #maskingBy(source: string): Masking {
     try {
       return new Masking(parseMapping(source));
@@ -83,23 +116,23 @@ export class EvidenceView {
 }
 
 export function shownConflict(conflict: ConflictRow, role: Role, masking: Masking): ShownConflict {
-  const { centralRow, terminalRow, ...rest } = conflict;
+  const { centralRow, terminalRow, resolution, ...rest } = conflict;
   const [central, terminal] = [asRow(centralRow), asRow(terminalRow)];
   const shown = { ...rest, columns: differing(central, terminal) };
-  if (role === 'viewer') return shown;
+  if (role === 'viewer') return { ...shown, resolution: null };
   return {
     ...shown,
+    resolution: shownResolution(conflict.table, resolution, masking),
     centralRow: masking.centralRow(conflict.table, central),
     terminalRow: masking.centralRow(conflict.table, terminal),
   };
 }
 
 export function shownDeadLetter(letter: DeadLetterRow, role: Role, masking: Masking): ShownDeadLetter {
-  const { changes, message, ...rest } = letter;
-  return {
-    ...rest,
-    message: refusalText({ changes, message, constraint: letter.constraint }, role, masking),
-  };
+  const { changes, message, lastMessage, ...rest } = letter;
+  const text = (said: string) =>
+    refusalText({ changes, message: said, constraint: letter.constraint }, role, masking);
+  return { ...rest, message: text(message), lastMessage: lastMessage === null ? null : text(lastMessage) };
 }
 
 /** @param changes null: too many to look through, so no text that may hold a value of theirs is shown */
@@ -112,6 +145,21 @@ export function refusalText(
   return role === 'viewer'
     ? masking.textWithoutRows(message, changes, [constraint])
     : masking.text(message, changes);
+}
+
+/** The values that an operator chose are a row's values. */
+function shownResolution(table: string, resolution: unknown, masking: Masking): unknown {
+  const whole = asRow(resolution);
+  if (whole === null) return null;
+  return { ...whole, values: masking.centralRow(table, asRow(whole['values'])) };
+}
+
+function shownMends(mended: unknown, masking: Masking): unknown {
+  if (!Array.isArray(mended)) return null;
+  return mended.map((mend: { table: string; column: string; value: unknown }) => ({
+    ...mend,
+    value: masking.given(mend.table, mend.column, mend.value),
+  }));
 }
 
 function asRow(value: unknown): Row | null {

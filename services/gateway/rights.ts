@@ -47,7 +47,21 @@ export const ROUTES = {
   replayToTerminal: post('/api/v1/terminals/:id/replay', 'operator'),
 
   listConflicts: get('/api/v1/conflicts', 'viewer'),
+  getConflict: get('/api/v1/conflicts/:id', 'viewer'),
+  resolveConflict: post('/api/v1/conflicts/:id/resolve', 'operator'),
   listDeadLetters: get('/api/v1/dead-letters', 'viewer'),
+  getDeadLetter: get('/api/v1/dead-letters/:id', 'viewer'),
+  retryDeadLetter: post('/api/v1/dead-letters/:id/retry', 'operator'),
+  discardDeadLetter: post('/api/v1/dead-letters/:id/discard', 'operator'),
+  retryDeadLetters: post('/api/v1/dead-letters/retry', 'operator'),
+  discardDeadLetters: post('/api/v1/dead-letters/discard', 'operator'),
+  listRefused: get('/api/v1/refused', 'viewer'),
+  getRefused: get('/api/v1/refused/:id', 'viewer'),
+  skipRefused: post('/api/v1/refused/:id/skip', 'operator'),
+  listHeld: get('/api/v1/held', 'viewer'),
+  getHeld: get('/api/v1/held/:id', 'viewer'),
+  listOperations: get('/api/v1/operations', 'operator'),
+  getOperation: get('/api/v1/operations/:id', 'operator'),
 } as const satisfies Record<string, RouteRight>;
 
 export type OperationId = keyof typeof ROUTES;

@@ -89,8 +89,8 @@ async function readFacts(pool: Pool): Promise<Facts> {
             (SELECT version FROM payflow_sync.mapping) AS "mappingVersion",
             (SELECT count(*) FROM payflow_sync.dead_letter WHERE state = 'open')::int AS "deadLetters",
             (SELECT count(*) FROM payflow_sync.held)::int AS held,
-            (SELECT count(*) FROM payflow_sync.conflict)::int AS conflicts,
-            (SELECT count(*) FROM payflow_sync.refused_record)::int AS "refusedRecords",
+            (SELECT count(*) FROM payflow_sync.conflict WHERE resolved_at IS NULL)::int AS conflicts,
+            (SELECT count(*) FROM payflow_sync.refused_record WHERE skipped_at IS NULL)::int AS "refusedRecords",
             (SELECT count(*) FROM payflow_sync.job WHERE state IN ('waiting', 'running'))::int AS "openJobs"`,
   );
   if (facts === undefined) throw new PayflowError('INTERNAL', 'a SELECT without FROM gave no row');

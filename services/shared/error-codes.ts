@@ -78,7 +78,7 @@ export const ERROR_CODES = {
     409,
     'manual',
     'PostgreSQL refused the data (constraint, type or trigger).',
-    'Look at the dead letter, correct the cause, retry it.',
+    'Look at it with `payflow dead-letters show ID`, correct the cause, then `payflow dead-letters retry ID`.',
   ),
   DB_SCHEMA: entry(
     500,
@@ -333,31 +333,37 @@ export const ERROR_CODES = {
     409,
     'manual',
     'A change names a row that the centre does not know (refused before, or never sent).',
-    'Look at the dead letter; retry it once the row it needs is there.',
+    'See `payflow dead-letters show ID`; once the row it needs is there, `payflow dead-letters retry ID`.',
+  ),
+  PARENT_DISCARDED: entry(
+    409,
+    'manual',
+    'A dead letter needs a row that was given up with another one.',
+    'Give it up too (`payflow dead-letters discard ID --why TEXT`), or have it entered anew on the till.',
   ),
   TABLE_NOT_MAPPED: entry(
     409,
     'manual',
     'A change is for a table that the centre does not map or does not have.',
-    'Correct the mapping or the central schema, then retry the dead letter.',
+    'Correct the mapping or the central schema, then `payflow dead-letters retry ID`.',
   ),
   VALUE_UNFIT: entry(
     422,
     'manual',
     'A value of the till does not fit the central column.',
-    'Correct the format in the mapping or the value, then retry the dead letter.',
+    'Correct the format in the mapping, or the value: `payflow dead-letters retry ID --set TABLE.COLUMN=VALUE`.',
   ),
   NATURAL_KEY_TAKEN: entry(
     409,
     'manual',
     'The row matches a central row that this terminal already has as another row, or that is not of its store.',
-    'Merge the two rows on the till, or give the row another natural key; then discard the dead letter.',
+    'Merge the two rows on the till, or give one up: `payflow dead-letters discard ID --why TEXT`.',
   ),
   CHANGE_NOT_ALLOWED: entry(
     409,
     'manual',
     'The mapping does not let tills make this change, or it is about a row of another store.',
-    'Look at it with `payflow dead-letters show`: retry it with --allow if it is right, else discard it. Many of one till: find out what runs on it.',
+    'Look at it (`payflow dead-letters show ID`). Allow this one (`payflow dead-letters retry ID --allow`), or give it up (`payflow dead-letters discard ID --why TEXT`). Many of one till: find out what runs on it.',
   ),
 
   GATEWAY_UNREACHABLE: entry(
@@ -386,6 +392,12 @@ export const ERROR_CODES = {
   REQUEST_TOO_LARGE: entry(413, 'manual', 'The body is too large.', 'Send less at once.'),
   MEDIA_TYPE_UNKNOWN: entry(415, 'manual', 'The body is of another type.', 'Send application/json.'),
   RATE_LIMITED: entry(429, 'timed', 'Too many requests.', 'Wait as long as Retry-After says.'),
+  OPERATION_WAITING: entry(
+    503,
+    'timed',
+    'What was asked of central-apply is not finished yet.',
+    'It goes on by itself; see that `payflow run apply` runs, and ask again.',
+  ),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
   INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
 } as const satisfies Record<string, CodeEntry>;

@@ -22,6 +22,8 @@ export interface SeqRange {
   readonly first: number;
   readonly last: number;
   readonly kind: ExceptionKind;
+  /** Why an operator gave it up. */
+  readonly reason?: string | undefined;
 }
 
 /** A progress record of this till. */
@@ -61,10 +63,10 @@ function readExceptions(text: string): SeqRange[] {
   const parsed: unknown = JSON.parse(text);
   if (!Array.isArray(parsed)) throw malformed(text);
   return parsed.map((entry: unknown) => {
-    const [first, last, kind] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    const [first, last, kind, reason] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (typeof first !== 'number' || typeof last !== 'number' || !isExceptionKind(kind))
       throw malformed(text);
-    return { first, last, kind };
+    return typeof reason === 'string' ? { first, last, kind, reason } : { first, last, kind };
   });
 }
 
@@ -101,8 +103,12 @@ export function fateByProgress(progress: Progress, seq: number): Outcome | 'held
   return kind ?? 'applied';
 }
 
-/** Binary search: a till that was away for weeks may come back with thousands of ranges. */
 export function exceptionOf(exceptions: readonly SeqRange[], seq: number): ExceptionKind | undefined {
+  return rangeOf(exceptions, seq)?.kind;
+}
+
+/** Binary search: a till that was away for weeks may come back with thousands of ranges. */
+export function rangeOf(exceptions: readonly SeqRange[], seq: number): SeqRange | undefined {
   let low = 0;
   let high = exceptions.length - 1;
   while (low <= high) {
@@ -110,7 +116,7 @@ export function exceptionOf(exceptions: readonly SeqRange[], seq: number): Excep
     const range = exceptions[middle] as SeqRange;
     if (seq < range.first) high = middle - 1;
     else if (seq > range.last) low = middle + 1;
-    else return range.kind;
+    else return range;
   }
   return undefined;
 }

@@ -16,8 +16,9 @@ import {
   type Rejections,
   type ResolvedChange,
 } from './change.ts';
-import { connectedParts } from './connected-parts.ts';
+import { connectedParts, type ParentOf } from './connected-parts.ts';
 import { incomingChanges } from './convert.ts';
+import { noteOvertaken, rowsOfLetter } from './dead-letter-rows.ts';
 import {
   removeLinks,
   writeConflicts,
@@ -44,6 +45,8 @@ export interface ApplyOptions {
   readonly rejected?: ReadonlyMap<UnitChange, Rejection>;
   /** Only to see whether PostgreSQL takes the rows: nothing is written about them. */
   readonly probe?: boolean;
+  /** These are dead letters that are tried again: what is refused now is returned, and no letter written. */
+  readonly retry?: boolean;
 }
 
 export interface AppliedUnits {
@@ -53,6 +56,8 @@ export interface AppliedUnits {
   /** Which kinds of write went through, by `writeOf` (refusal-ladder.ts). */
   readonly passed: ReadonlySet<string>;
   readonly foreign: readonly ForeignChange[];
+  /** The parts that were refused. */
+  readonly letters?: readonly DeadLetter[] | undefined;
 }
 
 /** A change that named a row of another store. */
@@ -82,22 +87,27 @@ export async function applyUnits(
     ...writeLinkChanges(session, work),
     writeFoldedRows(session, model, folded, options.order),
   ]);
+  const letters = deadLetters(model, units, work.rejections);
+  const all = [...entries.values()].flat();
   if (options.probe !== true) {
-    await writeDeadLetters(session, deadLetters(model, units, work.rejections));
+    if (options.retry !== true) await writeDeadLetters(session, letters);
+    await noteOvertaken(session, all, new Set(letters.map(({ from }) => from.terminal)));
     await writeConflicts(session, folded.conflicts);
   }
-  const foreign = foreignChanges(work);
-  return { ...summary([...entries.values()].flat()), passed: writesOf(folded), foreign };
+  return { ...summary(all), letters, passed: writesOf(folded), foreign: foreignChanges(work) };
 }
 
 /** Changes of one unit that stand or fall together. */
 export function partsOf(model: CentralModel, changes: readonly Incoming[]): Incoming[][] {
-  const parentOf = (table: string, column: string) =>
-    model.byLocal.get(table)?.byLocal.get(column)?.parent ?? null;
   const byChange = new Map(changes.map((incoming) => [incoming.change, incoming]));
-  return connectedParts([...byChange.keys()], parentOf).map((part) =>
+  return connectedParts([...byChange.keys()], parentsIn(model)).map((part) =>
     part.flatMap((change) => byChange.get(change) ?? []),
   );
+}
+
+/** Local table and column → the local table it refers to. */
+export function parentsIn(model: CentralModel): ParentOf {
+  return (table, column) => model.byLocal.get(table)?.byLocal.get(column)?.parent ?? null;
 }
 
 interface Work {
@@ -253,7 +263,9 @@ function deadLetters(
     ofUnit.sort((a, b) => a.change.seq - b.change.seq);
     return partsOf(model, ofUnit).flatMap((part): DeadLetter[] => {
       const why = part[0] === undefined ? undefined : rejections.get(part[0]);
-      return why === undefined ? [] : [{ from, changes: part.map(({ change }) => change), rejection: why }];
+      if (why === undefined) return [];
+      const changes = part.map(({ change }) => change);
+      return [{ from, changes, rows: rowsOfLetter(changes, parentsIn(model)), rejection: why }];
     });
   });
 }

@@ -17,6 +17,10 @@ export interface IncomingUnit {
   readonly lentAuthority: boolean;
   /** Where its signed record stands in the up topic; none for one that was held. */
   readonly source?: { readonly partition: number; readonly offset: number } | undefined;
+  /** The till has open dead letters: what it writes now may overtake them. */
+  readonly openLetters?: boolean | undefined;
+  /** Of the record. */
+  readonly mappingVersion?: number | undefined;
   readonly unit: Unit;
 }
 

@@ -6,7 +6,9 @@
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import type { Incoming, IncomingUnit, Rejection } from './change.ts';
-import { changesToJson } from './dead-letter-json.ts';
+import { changesToJson } from '../../shared/records/stored-changes.ts';
+import { indexLetters, type LetterRow } from './dead-letter-rows.ts';
+import type { FoldedRow } from './decide.ts';
 import type { TableModel } from './model.ts';
 import { textArray, unnest, type Text, type Session } from './sql.ts';
 
@@ -155,6 +157,8 @@ export async function removeVersions(
 export interface DeadLetter {
   readonly from: IncomingUnit;
   readonly changes: readonly UnitChange[];
+  /** What it is about and refers to. */
+  readonly rows: readonly LetterRow[];
   readonly rejection: Rejection;
 }
 
@@ -172,19 +176,33 @@ export async function writeDeadLetters(session: Session, letters: readonly DeadL
     ({ rejection }) => rejection.message.replaceAll('\0', ''),
     ({ rejection }) => rejection.table ?? null,
     ({ rejection }) => rejection.kind ?? null,
+    ({ from }) => from.storeId,
+    ({ from }) => String(from.trusted),
+    ({ from }) => String(Math.round(from.receivedAtMs)),
+    ({ from }) => (from.mappingVersion === undefined ? null : String(from.mappingVersion)),
   ];
-  await session.rows(
+  const written = await session.rows(
     `INSERT INTO payflow_sync.dead_letter
        (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, constraint_name, message,
-        table_name, write_kind)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8, v.c9, v.c10
-       FROM ${unnest(columns.length)}`,
+        table_name, write_kind, store_id, trusted, received_at_ms, mapping_version, indexed)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::bigint, v.c4::bigint, v.c5, v.c6, v.c7, v.c8, v.c9, v.c10,
+            v.c11, v.c12::boolean, v.c13::bigint, v.c14::integer, true FROM ${unnest(columns.length)}
+     RETURNING dead_letter_id, terminal_id, incarnation, first_seq`,
     columns.map((column) => textArray(letters.map(column))),
+  );
+  const ids = new Map(written.map(([id, ...name]) => [name.join('\0'), id ?? '']));
+  await indexLetters(
+    session,
+    letters.map(({ from, changes, rows }) => {
+      const name = [from.terminal, from.incarnation, String(changes[0]?.seq ?? 0)];
+      return { deadLetterId: ids.get(name.join('\0')) ?? '', terminal: from.terminal, rows };
+    }),
   );
 }
 
 export interface Conflict {
   readonly incoming: Incoming;
+  readonly row: FoldedRow;
   readonly table: TableModel;
   readonly id: CentralId;
   readonly centralRow: ReadonlyMap<string, Text> | null;
@@ -207,11 +225,12 @@ export async function writeConflicts(session: Session, conflicts: readonly Confl
     ({ terminalRow }) => json(terminalRow),
     ({ winner }) => winner,
     ({ rule }) => rule,
+    ({ row }) => json(row.current),
   ];
   await session.rows(
     `INSERT INTO payflow_sync.conflict
-       (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule)
-     SELECT v.c0, v.c1, v.c2, v.c3::bigint, v.c4, v.c5, v.c6, v.c7 FROM ${unnest(8)}`,
+       (table_name, central_id, terminal_id, seq, central_row, terminal_row, winner, rule, standing)
+     SELECT v.c0, v.c1, v.c2, v.c3::bigint, v.c4, v.c5, v.c6, v.c7, v.c8 FROM ${unnest(columns.length)}`,
     columns.map((column) => textArray(conflicts.map(column))),
   );
 }

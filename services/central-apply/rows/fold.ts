@@ -45,7 +45,7 @@ export function foldAll(
     results.set(incoming, { row, outcome });
     if (discarded !== null) {
       const centralRow = row.standing?.values ?? null;
-      conflicts.push({ incoming, table, id, centralRow, terminalRow: change.next, ...discarded });
+      conflicts.push({ incoming, row, table, id, centralRow, terminalRow: change.next, ...discarded });
     }
     const { identity } = incoming.change.row;
     const link = { terminal, table, identity };

@@ -6,6 +6,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog, type CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { Masking } from '../../shared/mapping/masking.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import {
   centralColumn,
@@ -85,6 +86,8 @@ export interface CentralModel {
   /** In which rows are locked: children before the parents that give them their store, then by name. */
   readonly lockOrder: readonly TableModel[];
   /** What convert.ts has made of units under this mapping. */
+  /** For texts that leave this process. */
+  readonly masking: Masking;
   readonly converted: WeakMap<Unit, readonly Converted[]>;
 }
 
@@ -120,7 +123,15 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
   }
   const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
   const lockOrder = [...tables.values()].sort((a, b) => b.depth - a.depth || (a.name < b.name ? -1 : 1));
-  return { databaseId, mappingVersion: version, tables, byLocal, lockOrder, converted: new WeakMap() };
+  return {
+    databaseId,
+    mappingVersion: version,
+    tables,
+    byLocal,
+    lockOrder,
+    masking: new Masking(mapping),
+    converted: new WeakMap(),
+  };
 }
 
 /** The table's scope, and those of the tables that it gets its store through. */

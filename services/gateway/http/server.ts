@@ -9,12 +9,15 @@ import { PayflowError } from '../../shared/errors.ts';
 import { enforceRights, methodsAt } from './access.ts';
 import type { GatewayContext } from '../context.ts';
 import { toProblem } from './problem.ts';
+import { askedRoutes } from './routes/asked.ts';
+import { conflictRoutes } from './routes/conflicts.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { enrolRoutes } from './routes/enrol.ts';
-import { listRoutes } from './routes/lists.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
+import { waitingRoutes } from './routes/waiting.ts';
 import { toJsonSchema, useZod } from './zod-fastify.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -125,7 +128,10 @@ function api(context: GatewayContext) {
     await app.register(enrolRoutes(context));
     await app.register(syncRoutes(context));
     await app.register(statusRoutes(context));
-    await app.register(listRoutes(context));
+    await app.register(conflictRoutes(context));
+    await app.register(deadLetterRoutes(context));
+    await app.register(waitingRoutes(context));
+    await app.register(askedRoutes(context));
     await app.register(terminalCommandRoutes(context));
   };
 }

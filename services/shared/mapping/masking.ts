@@ -44,9 +44,19 @@ export class Masking {
     );
   }
 
+  /** What an operator put into a column; its names are local or central ones. */
+  given(table: string, column: string, value: unknown): unknown {
+    const mapping = this.#byLocal.get(table) ?? this.#byCentral.get(table);
+    if (mapping === undefined) return maskedValue(value);
+    const isHidden = [...mapping.sensitive].some(
+      (local) => local === column || centralColumn(mapping, local) === column,
+    );
+    return isHidden ? maskedValue(value) : value;
+  }
+
   change<Change extends ShownChange>(change: Change): Change {
     const columns = change.columns.map((column) =>
-      this.#isShown(change.table, column.name)
+      this.isShown(change.table, column.name)
         ? column
         : { ...column, old: maskedValue(column.old), new: maskedValue(column.new) },
     );
@@ -57,7 +67,7 @@ export class Masking {
   text(text: string, changes: readonly ShownChange[]): string {
     return withoutValues(
       text,
-      this.#values(changes, (table, column) => !this.#isShown(table, column)),
+      this.#values(changes, (table, column) => !this.isShown(table, column)),
     );
   }
 
@@ -73,7 +83,8 @@ export class Masking {
     );
   }
 
-  #isShown(local: string, column: string): boolean {
+  /** By local names. */
+  isShown(local: string, column: string): boolean {
     const table = this.#byLocal.get(local);
     return table !== undefined && !table.sensitive.has(column);
   }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { CentralId, Origin, Outcome } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { fateByProgress, type Progress } from '../settlement.ts';
+import { fateByProgress, rangeOf, type Progress } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { keyNow } from './moved-key.ts';
@@ -23,6 +23,7 @@ export interface SettlerParts {
 
 export class Settler {
   readonly #parts: SettlerParts;
+  #givenUp: boolean | undefined;
   /** Entries settled in this transaction. */
   settled = 0;
   /** Changes of push-only tables that were put back in this transaction, by local table. */
@@ -44,6 +45,8 @@ export class Settler {
     if (entered === undefined || entered === null) return;
     const known = keyNow(this.#parts.till.db, table, identity, entered);
     const here = !gone && known !== null && table.writer.exists(known);
+    // The app edited it after all, and the centre took it.
+    if (this.#anyGivenUp) this.#forgetGivenUp(table, known);
     applier.link(table, centralId, here ? known : null, identity);
   }
 
@@ -87,6 +90,8 @@ export class Settler {
         );
       }
       this.#settle(table, entry, fate);
+      const why = fate === 'discarded' ? rangeOf(progress.exceptions, entry.seq)?.reason : undefined;
+      if (why !== undefined && isInsert(entry)) this.#noteGivenUp(entry, why);
       if (entry.centralId === null) continue;
       const key = entry.op === 'd' ? entry.rowKey : null;
       rows.set(`${entry.table}:${entry.centralId}`, { table, centralId: entry.centralId, key });
@@ -97,10 +102,30 @@ export class Settler {
   #settle(table: TillTable, entry: OpenEntry, outcome: Outcome): void {
     this.#parts.open.settle(entry, outcome);
     this.settled += 1;
-    const refused = outcome === 'rejected' && isInsert(entry);
+    // One that is given up at the centre stays here like one that is refused, and the app sees it alike.
+    const refused = (outcome === 'rejected' || outcome === 'discarded') && isInsert(entry);
     if (!refused || entry.rowKey === null || !table.writer.exists(entry.rowKey)) return;
     this.#parts.suspend(table.name, 'update');
     table.writer.setStatus(entry.rowKey, 'rejected');
+  }
+
+  /** Asked once in a transaction: links are many, and rows that were given up most often none. */
+  get #anyGivenUp(): boolean {
+    return (this.#givenUp ??=
+      this.#parts.till.db.prepare('SELECT 1 FROM sync_given_up LIMIT 1').get() !== undefined);
+  }
+
+  #forgetGivenUp(table: TillTable, rowKey: SqliteValue): void {
+    this.#parts.till.db
+      .prepare('DELETE FROM sync_given_up WHERE table_name = ? AND row_key = ?')
+      .run(table.name, rowKey);
+  }
+
+  #noteGivenUp({ table, rowKey }: OpenEntry, why: string): void {
+    this.#givenUp = true;
+    this.#parts.till.db
+      .prepare('INSERT OR REPLACE INTO sync_given_up (table_name, row_key, reason) VALUES (?, ?, ?)')
+      .run(table, rowKey, why);
   }
 
   /**

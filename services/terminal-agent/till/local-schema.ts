@@ -43,6 +43,14 @@ CREATE TABLE IF NOT EXISTS sync_retired (
   PRIMARY KEY (table_name, identity)
 );
 
+-- For the app: why the centre gave up a row whose sync_status is 'rejected', as the operator put it.
+CREATE TABLE IF NOT EXISTS sync_given_up (
+  table_name TEXT NOT NULL,
+  row_key,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (table_name, row_key)
+);
+
 -- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
 CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
 

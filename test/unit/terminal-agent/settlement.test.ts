@@ -45,6 +45,10 @@ describe('a progress record', () => {
     expect(readProgress(record(row), header, 'T1')).toEqual(
       progress({ exceptions: [{ first: 2, last: 4, kind: 'held' }] }),
     );
+    const givenUp = record({ ...row, exceptions: '[[2,4,"discarded","a test"]]' });
+    expect(readProgress(givenUp, header, 'T1')?.exceptions).toEqual([
+      { first: 2, last: 4, kind: 'discarded', reason: 'a test' },
+    ]);
     expect(readProgress(record(row), header, 'T2')).toBeNull();
     expect(readProgress(record(null), header, 'T1')).toBeNull();
     expect(() => readProgress(record({ ...row, exceptions: '[[1,2,"odd"]]' }), header, 'T1')).toThrow(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CentralColumn, CentralKind } from '../../../../services/shared/catalog/central-catalog.ts';
-import { changesFromJson, changesToJson } from '../../../../services/central-apply/rows/dead-letter-json.ts';
+import { changesFromJson, changesToJson } from '../../../../services/shared/records/stored-changes.ts';
 import { canonicalKeyText, fitsKey } from '../../../../services/central-apply/rows/key-form.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
 import { sameValue } from '../../../../services/central-apply/rows/same-value.ts';

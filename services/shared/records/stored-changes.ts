@@ -3,8 +3,8 @@
  * later. SQLite's storage classes are told apart: TEXT is a JSON string, INTEGER {"i": "12"}, REAL {"r": "0.5"},
  * BLOB {"b": hex}, NULL null.
  */
-import { PayflowError } from '../../shared/errors.ts';
-import type { SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
+import { PayflowError } from '../errors.ts';
+import type { SqliteValue, UnitChange } from './unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
 

@@ -1,0 +1,382 @@
+/** A refused change is tried again: once, with its own numbers and old values, and never over what came later. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { sale, useCentre } from '../../../support/apply-site.ts';
+import { Asking } from '../../../support/asking.ts';
+import { insert, type ChangeSpec, type FakeTill } from '../../../support/centre.ts';
+
+const centre = useCentre();
+const asking = new Asking(centre);
+
+let till: FakeTill;
+beforeEach(async () => {
+  till = await centre.newTill();
+});
+
+async function letterIds(of: FakeTill = till): Promise<string[]> {
+  const rows = await centre.all<{ id: string }>(
+    'SELECT dead_letter_id AS id FROM payflow_sync.dead_letter WHERE terminal_id = $1 ORDER BY dead_letter_id',
+    [of.terminal],
+  );
+  return rows.map(({ id }) => String(id));
+}
+
+async function letterId(): Promise<string> {
+  const [id] = await letterIds();
+  if (id === undefined) throw new Error('there is no dead letter');
+  return id;
+}
+
+const letter = (id: string) =>
+  centre.one<{
+    state: string;
+    tries: number;
+    code: string;
+    last_code: string | null;
+    decided_by: string | null;
+    changes: string;
+    mended: string | null;
+  }>('SELECT * FROM payflow_sync.dead_letter WHERE dead_letter_id = $1', [id]);
+
+const exceptions = async () => (await centre.progressOf(till)).exceptions;
+
+/** A product that the centre has, and the till knows by its central id. */
+async function product(values: { name?: string; stock?: number } = {}) {
+  const sku = `sku-${centre.nextOffset()}`;
+  const { id } = await centre.one<{ id: string }>(
+    `INSERT INTO products (sku, name, price, stock, updated_at) VALUES ($1, $2, 1, $3, '2020-01-01') RETURNING id`,
+    [sku, values.name ?? 'first', values.stock ?? 10],
+  );
+  const row = { identity: `i-${sku}`, centralId: String(id) };
+  const update = (old: ChangeSpec['old'], next: ChangeSpec['new']): ChangeSpec => ({
+    op: 'u',
+    table: 'products',
+    row,
+    ...(old && { old }),
+    ...(next && { new: next }),
+  });
+  const now = () =>
+    centre.one<{ name: string; stock: string; price: string; deleted_at: Date | null }>(
+      'SELECT name, stock::text, price::text, deleted_at FROM products WHERE id = $1',
+      [id],
+    );
+  return { id: String(id), sku, row, update, now };
+}
+
+const TOO_LONG = 'x'.repeat(21);
+
+describe('a refused insert that is retried', () => {
+  test('is there once, links, and leaves the exceptions', async () => {
+    await centre.send(till, sale('A'), sale('B', 0n), sale('C'));
+    const id = await letterId();
+    expect(await exceptions()).toBe('[[5,8,"rejected"]]');
+    await centre.pool.query('ALTER TABLE order_items DROP CONSTRAINT order_items_quantity_check');
+    try {
+      expect(await asking.retryOne(id)).toMatchObject({ state: 'applied', outcomes: { applied: 4 } });
+    } finally {
+      await centre.pool.query('UPDATE order_items SET quantity = 1 WHERE quantity = 0');
+      await centre.pool.query('ALTER TABLE order_items ADD CHECK (quantity > 0)');
+    }
+    expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A', 'B', 'C']);
+    expect(await exceptions()).toBe('[]');
+    expect(await letter(id)).toMatchObject({ state: 'applied', decided_by: 'anna' });
+    const links = await centre.all(
+      `SELECT 1 FROM payflow_sync.link WHERE terminal_id = $1 AND identity LIKE 'B-%'`,
+      [till.terminal],
+    );
+    expect(links).toHaveLength(4);
+  });
+
+  test('is refused again with the reason and the count of tries, and stays open', async () => {
+    await centre.send(till, sale('A', 0n));
+    const id = await letterId();
+    await asking.retryOne(id);
+    const again = await asking.retryOne(id);
+    expect(again).toMatchObject({ state: 'refused', code: '23514' });
+    expect(await letter(id)).toMatchObject({ state: 'open', tries: 2, code: '23514', last_code: '23514' });
+    expect(await exceptions()).toBe('[[1,4,"rejected"]]');
+    expect(await centre.ordersOf(till)).toEqual([]);
+  });
+
+  test('that nobody needs any more is answered, not tried: closed, or never there', async () => {
+    await centre.send(till, sale('A', 0n));
+    const id = await letterId();
+    await asking.retryOne(id, { set: [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }] });
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'closed', code: 'CONFLICT' });
+    expect((await asking.retryOne(id)).message).toContain('by anna');
+    expect(await asking.retryOne('999999')).toMatchObject({ state: 'unknown', code: 'NOT_FOUND' });
+    expect(await centre.ordersOf(till)).toHaveLength(1);
+  });
+
+  test('goes through with a mended value, and the letter keeps what came', async () => {
+    await centre.send(till, sale('A', 0n));
+    const id = await letterId();
+    const set = [{ table: 'order_items', column: 'quantity', value: '3', seq: 2 }];
+    expect(await asking.retryOne(id, { set })).toMatchObject({ state: 'applied' });
+    const { quantity } = await centre.one<{ quantity: number }>(
+      `SELECT max(quantity) AS quantity FROM order_items JOIN orders o ON o.id = order_id
+        WHERE o.terminal_code = $1`,
+      [till.terminal],
+    );
+    expect(quantity).toBe(3);
+    const kept = await letter(id);
+    expect(JSON.parse(kept.mended ?? '')).toEqual(set);
+    expect(kept.changes).toContain('"name":"quantity","old":null,"new":{"i":"0"}');
+  });
+
+  test('says when it is not clear which change a value is for, and tries nothing', async () => {
+    await centre.send(till, sale('A', 0n));
+    const id = await letterId();
+    const set = [{ table: 'order_items', column: 'quantity', value: '3' }];
+    const result = await asking.retryOne(id, { set });
+    expect(result).toMatchObject({ state: 'refused', code: 'VALIDATION' });
+    expect(result.message).toContain('seq 2, 3');
+    expect((await letter(id)).tries).toBe(0);
+  });
+
+  test('of a till that is retired, fenced or enrolled as another file is applied all the same', async () => {
+    const ways = [
+      `UPDATE payflow_sync.terminal SET status = 'retired' WHERE terminal_id = $1`,
+      `UPDATE payflow_sync.terminal SET status = 'fenced' WHERE terminal_id = $1`,
+      `UPDATE payflow_sync.progress SET incarnation = 'another', last_seq = 9, exceptions = '[[1,2,"rejected"]]'
+        WHERE terminal_id = $1`,
+    ];
+    for (const way of ways) {
+      till = await centre.newTill();
+      await centre.send(till, sale('A', 0n));
+      await centre.pool.query(way, [till.terminal]);
+      const before = await exceptions();
+      const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
+      expect(await asking.retryOne(await letterId(), { set })).toMatchObject({ state: 'applied' });
+      expect(await centre.ordersOf(till)).toHaveLength(1);
+      // What another file numbered is nothing that this letter could settle.
+      if (way.includes('another')) expect(await exceptions()).toBe(before);
+      else expect(await exceptions()).toBe('[]');
+    }
+  });
+});
+
+describe('a change that tills may not make', () => {
+  test('goes through with the authority of the operator, and not without', async () => {
+    await centre.send(till, [insert('taxes', 't', { code: till.terminal, rate: 19 })]);
+    const id = await letterId();
+    const taxes = () => centre.all('SELECT rate::text FROM taxes WHERE code = $1', [till.terminal]);
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'refused', code: 'CHANGE_NOT_ALLOWED' });
+    expect(await taxes()).toEqual([]);
+    expect(await asking.retryOne(id, { allow: true })).toMatchObject({ state: 'applied' });
+    expect(await taxes()).toEqual([{ rate: '19.0000' }]);
+  });
+
+  test('is lent to the letters that were named, never to those that go along', async () => {
+    await centre.send(till, [insert('taxes', 't', { code: till.terminal, rate: 19 })]);
+    await centre.send(till, [{ op: 'r', table: 'taxes', row: 't', new: { code: till.terminal, rate: 7 } }]);
+    const [first = ''] = await letterIds();
+    const { letters } = await asking.retry([first], { allow: true });
+    expect(letters).toMatchObject([
+      { state: 'applied', dependant: false },
+      { state: 'refused', dependant: true, code: 'CHANGE_NOT_ALLOWED' },
+    ]);
+  });
+});
+
+describe('what hangs on a letter', () => {
+  const late = () => insert('payments', 'late', { method: 'card', amount_cents: 100n }, { order_id: 'A-o' });
+  const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
+
+  test('goes along in order of seq when it goes through', async () => {
+    await centre.send(
+      till,
+      sale('A', 0n),
+      [{ op: 'u', table: 'orders', row: 'A-o', old: { status: 'open' }, new: { status: 'paid' } }],
+      [late()],
+      [{ op: 'u', table: 'orders', row: 'A-o', old: { status: 'paid' }, new: { status: 'done' } }],
+    );
+    const [first = '', ...rest] = await letterIds();
+    expect(rest).toHaveLength(3);
+    const { letters, counts } = await asking.retry([first], { set });
+    expect(letters.map(({ state, dependant }) => [state, dependant])).toEqual([
+      ['applied', false],
+      ['applied', true],
+      ['applied', true],
+      ['applied', true],
+    ]);
+    expect(counts.applied).toBe(4);
+    const { status } = await centre.one<{ status: string }>(
+      'SELECT status FROM orders WHERE terminal_code = $1',
+      [till.terminal],
+    );
+    expect(status).toBe('done');
+    expect(await exceptions()).toBe('[]');
+  });
+
+  test('stays as it is when the letter is refused again', async () => {
+    await centre.send(till, sale('A', 0n), [late()]);
+    const [first = '', second = ''] = await letterIds();
+    const { letters } = await asking.retry([first]);
+    expect(letters).toHaveLength(1);
+    expect(await letter(second)).toMatchObject({ state: 'open', tries: 0 });
+  });
+
+  test('tells where its parent waits, and, once that was given up, by whom and why', async () => {
+    await centre.send(
+      till,
+      sale('A', 0n),
+      [late()],
+      [late()].map((each) => ({ ...each, row: 'later' })),
+    );
+    const [first = '', second = ''] = await letterIds();
+    const waits = await asking.retryOne(second);
+    expect(waits).toMatchObject({ state: 'refused', code: 'REFERENCE_UNKNOWN' });
+    expect(waits.message).toContain(`waits in dead letter ${first}`);
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter SET state = 'discarded', decided_by = 'bob', why = 'a test' WHERE dead_letter_id = $1`,
+      [first],
+    );
+    const given = await asking.retryOne(second);
+    expect(given).toMatchObject({ state: 'refused', code: 'PARENT_DISCARDED' });
+    expect(given.message).toContain(`discarded with dead letter ${first} by bob: a test`);
+  });
+});
+
+describe('later changes of the same till', () => {
+  test('are never overwritten, column by column', async () => {
+    const { update, now } = await product();
+    await centre.send(till, [update({ name: 'first', price: 1 }, { name: TOO_LONG, price: 2 })]);
+    await centre.send(till, [update({ price: 1 }, { price: 3 })]);
+    const id = await letterId();
+    const set = [{ table: 'products', column: 'name', value: 'mended' }];
+    expect(await asking.retryOne(id, { set })).toMatchObject({ state: 'applied' });
+    expect(await now()).toMatchObject({ name: 'mended', price: '3.00' });
+  });
+
+  test('are not overwritten either where they set a column back to what it was', async () => {
+    const { update, now } = await product();
+    await centre.send(till, [update({ name: 'first', price: 1 }, { name: 'second', price: -1 })]);
+    await centre.send(till, [update({ name: 'second' }, { name: 'first' })]);
+    const id = await letterId();
+    const set = [{ table: 'products', column: 'price', value: '4' }];
+    expect(await asking.retryOne(id, { set })).toMatchObject({ state: 'applied' });
+    expect(await now()).toMatchObject({ name: 'first', price: '4.00' });
+  });
+
+  test('that wrote all of it close it as superseded', async () => {
+    const { update, now } = await product();
+    await centre.send(till, [update({ name: 'first' }, { name: TOO_LONG })]);
+    await centre.send(till, [update({ name: 'first' }, { name: 'new' })]);
+    const id = await letterId();
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'superseded' });
+    expect((await now()).name).toBe('new');
+    expect(await letter(id)).toMatchObject({ state: 'superseded' });
+    expect(await exceptions()).toBe('[]');
+  });
+
+  test('count also in the group in which the refusal was, and when they are retried first', async () => {
+    const { update, now } = await product();
+    await centre.send(
+      till,
+      [update({ name: 'first' }, { name: TOO_LONG })],
+      [update({ name: 'first' }, { name: `${TOO_LONG}2` })],
+    );
+    const [early = '', later = ''] = await letterIds();
+    const second = [{ table: 'products', column: 'name', value: 'second' }];
+    expect(await asking.retryOne(later, { set: second })).toMatchObject({ state: 'applied' });
+    const first = [{ table: 'products', column: 'name', value: 'early' }];
+    expect(await asking.retryOne(early, { set: first })).toMatchObject({ state: 'superseded' });
+    expect((await now()).name).toBe('second');
+  });
+
+  test('make a refused delete void', async () => {
+    const { update, row, now } = await product();
+    await centre.pool.query(`
+      CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'kept' USING ERRCODE = '23000'; END $$;
+      CREATE TRIGGER keep BEFORE UPDATE OF deleted_at ON products FOR EACH ROW EXECUTE FUNCTION keep()`);
+    await centre.send(till, [{ op: 'd', table: 'products', row, old: { name: 'first' } }]);
+    await centre.pool.query('DROP TRIGGER keep ON products');
+    await centre.send(till, [update({ name: 'first' }, { name: 'still sold' })]);
+    expect(await asking.retryOne(await letterId())).toMatchObject({ state: 'superseded' });
+    expect(await now()).toMatchObject({ name: 'still sold', deleted_at: null });
+  });
+
+  test('leave an amount to count, once, however often it is retried', async () => {
+    const { update, now } = await product({ stock: 10 });
+    await centre.send(till, [update({ stock: 10n, name: 'first' }, { stock: 7n, name: TOO_LONG })]);
+    await centre.send(till, [update({ stock: 10n, name: 'first' }, { stock: 8n, name: 'later' })]);
+    const id = await letterId();
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'applied' });
+    expect(await asking.retryOne(id)).toMatchObject({ state: 'closed' });
+    expect(await now()).toMatchObject({ stock: '5.000', name: 'later' });
+  });
+});
+
+describe('many at once', () => {
+  test('are taken by filter, a till after the other, each with its own result', async () => {
+    const other = await centre.newTill();
+    for (const each of [till, other]) await centre.send(each, sale('A', 0n), sale('B', 0n));
+    await centre.send(till, [
+      insert('payments', 'x', { method: 'cash', amount_cents: 1n }, { order_id: 'never' }),
+    ]);
+    await centre.pool.query('ALTER TABLE order_items DROP CONSTRAINT order_items_quantity_check');
+    try {
+      const { result } = await asking.ask<{
+        counts: Record<string, number>;
+        letters: { terminalId: string }[];
+      }>('dead-letter-retry', { all: { code: '23514', table: 'order_items' } });
+      expect(result.counts).toMatchObject({ refused: 0 });
+      const mine = result.letters.filter(({ terminalId }) =>
+        [till.terminal, other.terminal].includes(terminalId),
+      );
+      expect(mine.map(({ terminalId }) => terminalId)).toEqual([
+        till.terminal,
+        till.terminal,
+        other.terminal,
+        other.terminal,
+      ]);
+    } finally {
+      await centre.pool.query('UPDATE order_items SET quantity = 1 WHERE quantity = 0');
+      await centre.pool.query('ALTER TABLE order_items ADD CHECK (quantity > 0)');
+    }
+    expect(await centre.ordersOf(other)).toHaveLength(2);
+    expect(await exceptions()).toBe('[[9,9,"rejected"]]');
+  });
+});
+
+describe('letters that an earlier version wrote', () => {
+  /** As they were stored before: nothing but the changes, and no rows noted. */
+  const makeOld = async () => {
+    await centre.pool.query('DELETE FROM payflow_sync.dead_letter_row WHERE terminal_id = $1', [
+      till.terminal,
+    ]);
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter SET indexed = false, store_id = NULL, trusted = NULL, received_at_ms = NULL,
+              mapping_version = NULL WHERE terminal_id = $1`,
+      [till.terminal],
+    );
+  };
+
+  test('are found by table, go through, and take along what hangs on them', async () => {
+    const late = insert('payments', 'late', { method: 'card', amount_cents: 100n }, { order_id: 'A-o' });
+    await centre.send(till, sale('A', 0n), [late]);
+    await makeOld();
+    const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
+    const filter = { terminalId: till.terminal, table: 'order_items' };
+    const { result } = await asking.ask<{ counts: Record<string, number> }>('dead-letter-retry', {
+      all: filter,
+      set,
+    });
+    expect(result.counts).toMatchObject({ applied: 2, refused: 0 });
+    expect(await exceptions()).toBe('[]');
+  });
+
+  test('never overwrite a row that their till wrote after the refusal', async () => {
+    const { update, now } = await product();
+    await centre.send(till, [update({ name: 'first' }, { name: TOO_LONG })]);
+    await makeOld();
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter SET refused_at = now() - interval '1 day' WHERE terminal_id = $1`,
+      [till.terminal],
+    );
+    await centre.send(till, [update({ name: 'first' }, { name: 'newer' })]);
+    const set = [{ table: 'products', column: 'name', value: 'mended' }];
+    expect(await asking.retryOne(await letterId(), { set })).toMatchObject({ state: 'superseded' });
+    expect((await now()).name).toBe('newer');
+  });
+});
