@@ -34,7 +34,7 @@ export const ERROR_CODES = {
     500,
     'fatal',
     'This Node is older than what payflow-sync runs on.',
-    'Install Node.js 24 from https://nodejs.org; in a checkout, scripts/payflow brings it along.',
+    'Install Node.js 24 from https://nodejs.org; in a checkout the scripts bring it along.',
   ),
   USAGE: entry(422, 'fatal', 'The command or request is not of the expected form.', 'See --help or /docs.'),
 

@@ -42,6 +42,8 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   outcome: { capture: READ, apply: ALL },
   row_version: { apply: ALL },
   dead_letter: { apply: ALL, gateway: READ },
+  dead_letter_row: { apply: ALL, gateway: READ },
+  hold: { apply: ALL, gateway: READ },
   held: { apply: ALL, gateway: READ },
   refused_record: { apply: ALL, gateway: READ },
   conflict: { apply: ALL, gateway: READ },

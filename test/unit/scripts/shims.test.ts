@@ -58,6 +58,7 @@ beforeEach(() => {
   `;
   writeFileSync(join(scratch, 'bin', 'npm'), npm);
   chmodSync(join(scratch, 'bin', 'npm'), 0o755);
+  symlinkSync(process.execPath, join(scratch, 'bin', 'node'));
 });
 afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -117,6 +118,8 @@ describe('a script in a fresh checkout', () => {
 describe('on a machine whose Node is another', () => {
   const machine = (version: string) => {
     for (const name of ['node', 'nodejs']) {
+      // A link to the real one must not be written through.
+      rmSync(join(scratch, 'bin', name), { force: true });
       writeFileSync(
         join(scratch, 'bin', name),
         `#!/bin/sh
