@@ -165,6 +165,11 @@ export class CentralApply {
     };
   }
 
+  /** Applies what is held of a terminal and has its turn. */
+  async releaseHeld(terminal: string): Promise<void> {
+    await this.#releaseHeld(terminal, null);
+  }
+
   async #releaseAllHeld(partition: number): Promise<void> {
     const client = await connect(this.#options.pool);
     let terminals: string[];

@@ -8,20 +8,24 @@ import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
-import { addRejected, admit, type TerminalState } from './admission.ts';
+import { isAnnouncement, type UnitRecord } from '../shared/records/unit-record.ts';
+import { addRejected, admit, predecessorOf, type TerminalState } from './admission.ts';
+import { highest, lowest, recogniseKnown } from './hand-over.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import {
   fenceTerminals,
   lockProgress,
+  noteOthers,
   recallHashes,
   saveConsumed,
   saveProgress,
   saveRefused,
   type Consumed,
+  type OtherFile,
   type RefusedRecord,
 } from './progress.ts';
 import { applyUnits } from './rows/apply-units.ts';
-import type { IncomingUnit } from './rows/change.ts';
+import type { IncomingUnit, KnownChange } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import { Session } from './rows/sql.ts';
 import { applyUnitByUnit, isRefusal } from './unit-by-unit.ts';
@@ -80,11 +84,13 @@ async function applyIn(
   const applied = await (mode === 'together'
     ? applyUnits(session, model, units, { order: 'table' })
     : applyUnitByUnit(session, model, units));
-  for (const [terminal, seqs] of applied.rejected) {
+  const again = units.map(({ terminal, known = [] }) => [terminal, refusedBefore(known)] as const);
+  for (const [terminal, seqs] of [...applied.rejected, ...again]) {
     const state = states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
   }
   await settleHeld(session, group, admitted.held);
+  await noteOthers(session, admitted.others);
   await fenceTerminals(session, admitted.fenced);
   if (group.consumed !== null) await saveRefused(session, group.consumed, group.refused);
   const moved = new Set(units.map(({ terminal }) => terminal));
@@ -103,6 +109,10 @@ async function applyIn(
   };
 }
 
+function refusedBefore(known: readonly KnownChange[]): number[] {
+  return known.filter(({ outcome }) => outcome === 'rejected').map(({ seq }) => seq);
+}
+
 /** Records that were held and still are stay as they were stored; only the reason may be another. */
 async function settleHeld(session: Session, { consumed, heldIds }: Group, held: readonly Held[]) {
   if (consumed !== null) return saveHeld(session, held);
@@ -114,7 +124,9 @@ interface Admitted {
   readonly states: ReadonlyMap<string, TerminalState>;
   readonly units: readonly IncomingUnit[];
   readonly held: readonly Held[];
-  readonly fenced: readonly string[];
+  /** Why, by terminal. */
+  readonly fenced: ReadonlyMap<string, string>;
+  readonly others: readonly OtherFile[];
   readonly duplicates: number;
   readonly withHeld: ReadonlySet<string>;
 }
@@ -130,7 +142,8 @@ async function admitAll(
     if (!incarnations.has(record.terminal)) incarnations.set(record.terminal, record.incarnation);
   }
   if (incarnations.size === 0) {
-    return { states: new Map(), units: [], held: [], fenced: [], duplicates: 0, withHeld: new Set() };
+    const none = { units: [], held: [], others: [], duplicates: 0 };
+    return { ...none, states: new Map(), fenced: new Map(), withHeld: new Set() };
   }
   const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
   if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
@@ -141,13 +154,15 @@ async function admitAll(
   );
   const units: IncomingUnit[] = [];
   const held: Held[] = [];
-  const fenced: string[] = [];
+  const fenced = new Map<string, string>();
+  const others: OtherFile[] = [];
   let duplicates = 0;
   for (const accepted of records) {
-    const { record, receivedAtMs } = accepted;
+    const { record, receivedAtMs, offset } = accepted;
     const state = states.get(record.terminal);
-    if (state === undefined || state.status === 'retired') continue;
-    const admission = admit(state, record);
+    if (state === undefined) continue;
+    const admission = admit(state, record, offset);
+    others.push(...otherFile(state, record));
     duplicates += admission.duplicates;
     const { terminal, storeId } = state;
     const trusted = record.databaseId === model.databaseId;
@@ -164,14 +179,43 @@ async function admitAll(
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
-      fenced.push(terminal);
-      log.error({ code: 'TERMINAL_FENCED', terminal }, `terminal ${terminal} is fenced: ${admission.fence}`);
+      fenced.set(terminal, admission.fence);
+      log.error(
+        { code: 'TERMINAL_FENCED', terminal },
+        `terminal ${terminal} is fenced: ${admission.fence}. See \`payflow terminals show ${terminal}\`.`,
+      );
     }
   }
   const withNew = held
-    .filter(({ reason }) => reason !== 'fenced')
+    .filter(({ reason }) => reason === 'gap' || reason === 'part')
     .map((each) => each.accepted.record.terminal);
-  return { states, units, held, fenced, duplicates, withHeld: new Set([...withHeld, ...withNew]) };
+  return {
+    states,
+    units: await recogniseKnown(session, states, units),
+    held,
+    fenced,
+    others,
+    duplicates,
+    withHeld: new Set([...withHeld, ...withNew]),
+  };
+}
+
+function otherFile(state: TerminalState, record: UnitRecord): OtherFile[] {
+  const { terminal, incarnation, units } = record;
+  const known = state.others.get(incarnation);
+  if (known === undefined) return [];
+  const predecessor = isAnnouncement(record) ? predecessorOf(state, record) : null;
+  return [
+    {
+      terminal,
+      incarnation,
+      state: known,
+      predecessor,
+      firstSeq: lowest(units.map(({ firstSeq }) => firstSeq)),
+      lastSeq: highest(units.map(({ lastSeq }) => lastSeq)),
+      lastUnit: highest(units.map(({ number }) => number)),
+    },
+  ];
 }
 
 /** Another mapping was published since the model was loaded: load it and apply the group under it. */

@@ -9,6 +9,9 @@ import type { Unit, UnitRecord } from '../shared/records/unit-record.ts';
 import type { HoldReason } from './admission.ts';
 import { textArray, unnest, type TextRow, Session } from './rows/sql.ts';
 
+/** SQL: what waits for an operator, and not for another record. */
+export const NEVER_RELEASED = `'{fenced,superseded,retired,given up}'::text[]`;
+
 /** A record whose signature was checked. */
 export interface AcceptedRecord {
   readonly record: UnitRecord;
@@ -29,16 +32,18 @@ export async function saveHeld(session: Session, held: readonly Held[]): Promise
   const byUnit = new Map<string, Held>();
   for (const each of held) {
     const { record, bytes } = each.accepted;
-    const name = `${record.terminal}\0${record.incarnation}\0${record.units[0]?.number}\0${record.part}`;
+    const unit = `${record.units[0]?.number}\0${branchOf(record)}`;
+    const name = `${record.terminal}\0${record.incarnation}\0${unit}\0${record.part}`;
     const other = byUnit.get(name);
     if (other === undefined || other.accepted.bytes.length < bytes.length) byUnit.set(name, each);
   }
   const rows = [...byUnit.values()];
   if (rows.length === 0) return;
   await session.rows(
-    `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex') FROM ${unnest(7)}
-     ON CONFLICT (terminal_id, incarnation, unit, part) DO UPDATE
+    `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record, unit_hash)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex'), decode(v.c7, 'hex')
+       FROM ${unnest(8)}
+     ON CONFLICT (terminal_id, incarnation, unit, part, unit_hash) DO UPDATE
        SET record = excluded.record, reason = excluded.reason
        WHERE length(excluded.record) > length(h.record) OR h.reason <> excluded.reason`,
     [
@@ -49,8 +54,14 @@ export async function saveHeld(session: Session, held: readonly Held[]): Promise
       textArray(rows.map(({ accepted }) => String(accepted.record.parts))),
       textArray(rows.map(({ reason }) => reason)),
       textArray(rows.map(({ accepted }) => accepted.bytes.toString('hex'))),
+      textArray(rows.map(({ accepted }) => branchOf(accepted.record))),
     ],
   );
+}
+
+/** The last unit's hash: copies of a till's file differ in it where they begin alike. */
+function branchOf({ units }: UnitRecord): string {
+  return units.at(-1)?.hash.toString('hex') ?? '';
 }
 
 export async function removeHeld(session: Session, heldIds: readonly string[]): Promise<void> {
@@ -85,11 +96,11 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
       `SELECT h.held_id, h.unit, h.parts, encode(h.record, 'hex'), floor(extract(epoch FROM h.held_at) * 1000)
          FROM payflow_sync.held h JOIN payflow_sync.progress p
            ON p.terminal_id = h.terminal_id AND p.incarnation = h.incarnation
-        WHERE h.terminal_id = $1 AND h.reason <> 'fenced' AND h.unit <= p.last_unit + 1
+        WHERE h.terminal_id = $1 AND h.reason <> ALL (${NEVER_RELEASED}) AND h.unit <= p.last_unit + 1
           AND (h.unit <= p.last_unit OR h.parts = (
                 SELECT count(*) FROM payflow_sync.held o
                  WHERE o.terminal_id = h.terminal_id AND o.incarnation = h.incarnation
-                   AND o.unit = h.unit AND o.parts = h.parts))
+                   AND o.unit = h.unit AND o.parts = h.parts AND o.unit_hash = h.unit_hash))
         ORDER BY h.unit, h.part`,
       [terminal],
     );
@@ -103,7 +114,7 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
 export async function terminalsWithHeld(session: Session, partition: number): Promise<string[]> {
   const rows = await session.rows(
     `SELECT DISTINCT h.terminal_id FROM payflow_sync.held h JOIN payflow_sync.terminal t USING (terminal_id)
-      WHERE t.up_partition = $1::integer AND h.reason <> 'fenced'`,
+      WHERE t.up_partition = $1::integer AND h.reason <> ALL (${NEVER_RELEASED})`,
     [String(partition)],
   );
   return rows.map(([terminal]) => terminal ?? '');
@@ -115,7 +126,7 @@ function assemble(rows: readonly TextRow[]): Releasable {
   for (const [heldId, unit, parts, hex, heldAtMs] of rows) {
     const bytes = Buffer.from(hex ?? '', 'hex');
     const accepted = { record: decodeUnitRecord(bytes), bytes, receivedAtMs: Number(heldAtMs), offset: null };
-    const name = `${unit}/${parts}`;
+    const name = `${unit}/${parts}/${branchOf(accepted.record)}`;
     byUnit.set(name, [...(byUnit.get(name) ?? []), accepted]);
     heldIds.push(heldId ?? '');
   }

@@ -20,7 +20,6 @@ const TERMINAL_FORM = /^[A-Za-z0-9._-]{1,64}$/;
 const BELIEVED_MS = 5_000;
 
 interface Registration {
-  readonly status: string;
   readonly key: KeyObject | null;
   readonly readAtMs: number;
 }
@@ -80,7 +79,6 @@ export class Intake {
   #check(record: StoredRecord, terminal: string | null): AcceptedRecord | ErrorCode {
     const registration = terminal === null ? undefined : this.#registrations.get(terminal);
     if (registration === undefined) return 'TERMINAL_UNKNOWN';
-    if (registration.status === 'retired') return 'TERMINAL_RETIRED';
     const signature = record.headers[SIGNATURE_HEADER];
     const { value } = record;
     if (value === null || signature === undefined || registration.key === null) return 'SIGNATURE_INVALID';
@@ -105,16 +103,16 @@ export class Intake {
     });
     if (unsure.length === 0) return;
     const { rows } = await this.#pool
-      .query<{ terminal_id: string; status: string; public_key: string | null }>(
-        'SELECT terminal_id, status, public_key FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
+      .query<{ terminal_id: string; public_key: string | null }>(
+        'SELECT terminal_id, public_key FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
         [unsure],
       )
       .catch((error: unknown) => {
         throw wrapPostgresError(error);
       });
     for (const terminal of unsure) this.#registrations.delete(terminal);
-    for (const { terminal_id: terminal, status, public_key: pem } of rows) {
-      this.#registrations.set(terminal, { status, key: pem === null ? null : this.#key(pem), readAtMs: now });
+    for (const { terminal_id: terminal, public_key: pem } of rows) {
+      this.#registrations.set(terminal, { key: pem === null ? null : this.#key(pem), readAtMs: now });
     }
   }
 

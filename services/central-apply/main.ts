@@ -9,6 +9,7 @@ import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../shared/log/topics.ts';
 import { CentralApply } from './apply.ts';
+import { DecidedHeld } from './decided-held.ts';
 import type { GroupResult } from './group.ts';
 import { PartitionShare } from './partition-share.ts';
 import { OutcomeRetention } from './retention.ts';
@@ -62,7 +63,8 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     const retention = new OutcomeRetention({ pool, retentionDays, log });
-    await runAll([share, retention], start.signal).catch(async (error: unknown) => {
+    const decided = new DecidedHeld({ pool, log, release: (terminal) => apply.releaseHeld(terminal) });
+    await runAll([share, retention, decided], start.signal).catch(async (error: unknown) => {
       throw await explained(pool, error);
     });
   });

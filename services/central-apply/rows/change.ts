@@ -16,6 +16,17 @@ export interface IncomingUnit {
   /** An operator who retries a refused part may lend it the right to change what a till may not. */
   readonly lentAuthority: boolean;
   readonly unit: Unit;
+  /** Changes that came in an earlier incarnation and are not in `unit` any more: only answered again. */
+  readonly known?: readonly KnownChange[] | undefined;
+}
+
+/** What was answered to a change, as the outcome row keeps it. */
+export interface KnownChange {
+  readonly seq: number;
+  readonly table: string;
+  readonly id: CentralId | null;
+  readonly outcome: Outcome;
+  readonly hash: string;
 }
 
 /** One change and the unit it belongs to. */
