@@ -25,11 +25,30 @@ export async function authenticate(pool: Pool, token: string): Promise<Principal
      WHERE token_hash = $1 AND status <> 'retired'`,
     [hash],
   );
-  if (row === undefined)
-    throw new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
+  if (row === undefined) throw await refusedToken(pool, hash);
   return row.kind === 'user'
     ? { kind: 'user', name: row.name, role: row.extra === 'operator' ? 'operator' : 'viewer' }
     : { kind: 'terminal', terminalId: row.name, storeId: row.extra };
+}
+
+/** A till that was enrolled again elsewhere, or retired, is told so: its own word `unknown` would be no help. */
+async function refusedToken(pool: Pool, hash: string): Promise<PayflowError> {
+  const former = await firstRow<{ terminal_id: string; until: string; gone: boolean }>(
+    pool,
+    `SELECT terminal_id, ${iso('former_token_until')} AS until, status = 'retired' OR retire_offset IS NOT NULL AS gone
+       FROM payflow_sync.terminal WHERE former_token_hash = $1`,
+    [hash],
+  );
+  if (former === undefined) {
+    return new PayflowError('UNAUTHENTICATED', 'the token is unknown, expired or revoked');
+  }
+  const { terminal_id: terminal, until, gone } = former;
+  return gone
+    ? new PayflowError('UNAUTHENTICATED', `terminal ${terminal} was retired at ${until}`)
+    : new PayflowError(
+        'TERMINAL_REPLACED',
+        `terminal ${terminal} was enrolled again with another key at ${until}; this installation no longer counts`,
+      );
 }
 
 /** @returns those of the tokens that are valid now; one question, however many they are */

@@ -15,6 +15,7 @@ import { operationsRoutes } from './routes/operations.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
+import { terminalLifeRoutes } from './routes/terminal-life.ts';
 import { toJsonSchema, useZod } from './zod-fastify.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -69,6 +70,7 @@ function api(context: GatewayContext) {
       await guarded.register(statusRoutes(context));
       await guarded.register(listRoutes(context));
       await guarded.register(terminalCommandRoutes(context));
+      await guarded.register(terminalLifeRoutes(context));
     });
   };
 }
