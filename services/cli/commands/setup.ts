@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { checkCentre, setupCentre } from '../../central-capture/setup/setup.ts';
 import type { SetupOptions } from '../../central-capture/setup/setup-context.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
-import { readMapping, withCentre } from '../centre.ts';
+import { centreConfig, readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 
@@ -15,8 +15,9 @@ export function setupCommand(cli: Cli): Command {
     .option('--check', 'only say what is missing');
   return withJson(command).action(
     cli.action(async ({ check, json }: JsonOption & { check?: true }) => {
-      const { topicPrefix: prefix, horizonDays } = cli.config;
-      const mapping = readMapping(cli.config);
+      const config = centreConfig(cli);
+      const { topicPrefix: prefix, horizonDays } = config;
+      const mapping = readMapping(config);
       return withCentre(cli, async ({ pool, eventLog }) => {
         const upPartitions = DEFAULT_UP_PARTITIONS;
         const onWait = (text: string) => cli.output.note(text);
