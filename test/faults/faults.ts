@@ -5,6 +5,8 @@ import type { RunningKafka } from '../../scripts/support/kafka.ts';
 import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
 import type { CommitProxy } from './commit-proxy.ts';
+import { FILE_FAULTS } from './file-faults.ts';
+import type { Load } from './load.ts';
 
 export interface FaultContext {
   readonly site: Site;
@@ -13,6 +15,7 @@ export interface FaultContext {
   /** Stands between central-apply and PostgreSQL. */
   readonly commits: CommitProxy;
   readonly random: () => number;
+  readonly load: Load;
 }
 
 export interface Fault {
@@ -78,4 +81,5 @@ export const FAULTS: readonly Fault[] = [
       await postgres.restart();
     },
   },
+  ...FILE_FAULTS,
 ];
