@@ -87,7 +87,12 @@ export class GatewaySite {
 
   /** Registers and enrols a till. */
   async till(gateway: RunningGateway, terminalId: string, storeId = 's1'): Promise<Enrolment> {
-    const { enrolmentCode } = await registerTerminal(this.pool, { terminalId, storeId, upPartitions: 4 });
+    const { enrolmentCode } = await registerTerminal(this.pool, {
+      terminalId,
+      storeId,
+      upPartitions: 4,
+      replace: true,
+    });
     const response = await fetch(`${gateway.url}/api/v1/enroll`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
