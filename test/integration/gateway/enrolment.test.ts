@@ -62,6 +62,7 @@ describe('enrolment', () => {
       terminalId: 'enrol-anew',
       storeId: 's1',
       upPartitions: 4,
+      replace: true,
     });
     expect((await rest.call('GET', '/api/v1/terminals/enrol-anew', token)).status).toBe(200);
     const body = { code, publicKey: newPublicKey() };
