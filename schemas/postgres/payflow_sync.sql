@@ -17,8 +17,8 @@ CREATE TABLE IF NOT EXISTS payflow_sync.mapping (
 
 -- Registered tills. The enrolment code and the token are kept as SHA-256 only.
 CREATE TABLE IF NOT EXISTS payflow_sync.terminal (
-  terminal_id       text PRIMARY KEY CHECK (terminal_id ~ '^[A-Za-z0-9._-]{1,64}$'),
-  store_id          text NOT NULL CHECK (store_id ~ '^[A-Za-z0-9._-]{1,64}$'),
+  terminal_id       text PRIMARY KEY CHECK (terminal_id ~ '^[A-Za-z0-9._-]{1,64}$' AND terminal_id !~ '^[.]+$'),
+  store_id          text NOT NULL CHECK (store_id ~ '^[A-Za-z0-9._-]{1,64}$' AND store_id !~ '^[.]+$'),
   up_partition      integer NOT NULL,
   status            text NOT NULL DEFAULT 'registered' CHECK (status IN ('registered', 'enrolled', 'fenced', 'retired')),
   public_key        text,                 -- Ed25519, SPKI, PEM
@@ -46,6 +46,13 @@ ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS registration integer 
 INSERT INTO payflow_sync.registration (terminal_id, registration, store_id, registered_at)
   SELECT terminal_id, 1, store_id, registered_at FROM payflow_sync.terminal WHERE registration = 1
   ON CONFLICT DO NOTHING;
+
+-- While a till is being retired: what its partition of the up topic holds before this offset is still applied.
+ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS retire_offset bigint;
+-- The token before the last enrolment or the retirement, and since when it counts no more: whoever still uses it is
+-- told why it is refused.
+ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS former_token_hash text;
+ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS former_token_until timestamptz;
 
 -- Access tokens of people and programs.
 CREATE TABLE IF NOT EXISTS payflow_sync.token (
@@ -83,6 +90,33 @@ CREATE TABLE IF NOT EXISTS payflow_sync.progress (
 );
 -- Of the newest unit applied: a later unit may not go back to an earlier registration.
 ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS registration integer NOT NULL DEFAULT 0;
+
+-- How the till stands, as it is told itself (the row travels): ok, fenced or retired, why and since when.
+ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS standing text NOT NULL DEFAULT 'ok';
+ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS standing_why text;
+ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS standing_since timestamptz;
+-- Changes up to this seq may have come before, in an earlier incarnation: they are compared with the evidence.
+ALTER TABLE payflow_sync.progress ADD COLUMN IF NOT EXISTS known_seq bigint NOT NULL DEFAULT 0;
+
+-- Every incarnation that a till's files have sent under; the current one too once there was another.
+-- waiting: an operator has to say whether that file goes on; superseded: another one did. applied_…, chain_hash and
+-- exceptions: where an incarnation stood when another one took its place.
+CREATE TABLE IF NOT EXISTS payflow_sync.incarnation (
+  terminal_id   text NOT NULL,
+  incarnation   text NOT NULL,
+  state         text NOT NULL CHECK (state IN ('current', 'superseded', 'waiting')),
+  predecessor   text,
+  first_seen_at timestamptz NOT NULL DEFAULT now(),
+  last_seen_at  timestamptz NOT NULL DEFAULT now(),
+  first_seq     bigint NOT NULL DEFAULT 0,
+  last_seq      bigint NOT NULL DEFAULT 0,
+  last_unit     bigint NOT NULL DEFAULT 0,
+  applied_unit  bigint NOT NULL DEFAULT 0,
+  applied_seq   bigint NOT NULL DEFAULT 0,
+  chain_hash    bytea,
+  exceptions    text NOT NULL DEFAULT '[]',
+  PRIMARY KEY (terminal_id, incarnation)
+);
 
 -- Till row ↔ central row. Travels down the terminal's store stream.
 CREATE TABLE IF NOT EXISTS payflow_sync.link (
@@ -195,10 +229,18 @@ CREATE TABLE IF NOT EXISTS payflow_sync.held (
   parts       integer NOT NULL,
   reason      text NOT NULL,               -- HoldReason in central-apply/admission.ts
   record      bytea NOT NULL,              -- the record's value as it came
-  held_at     timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (terminal_id, incarnation, unit, part)
+  held_at     timestamptz NOT NULL DEFAULT now()
 );
 ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_reason_check;
+-- Of the record's last unit: two copies of a till's file use the same numbers for other sales, and neither may
+-- push the other's out.
+ALTER TABLE payflow_sync.held ADD COLUMN IF NOT EXISTS unit_hash bytea NOT NULL DEFAULT '';
+ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_terminal_id_incarnation_unit_part_key;
+-- Its offset in the till's partition: what was put aside unseen may lie behind the till's retirement.
+ALTER TABLE payflow_sync.held ADD COLUMN IF NOT EXISTS up_offset bigint;
+CREATE UNIQUE INDEX IF NOT EXISTS held_once
+  ON payflow_sync.held (terminal_id, incarnation, unit, part, unit_hash);
+CREATE INDEX IF NOT EXISTS held_decided ON payflow_sync.held (terminal_id) WHERE reason IN ('released', 'given up');
 
 -- Tills that wait at the centre, and why; written by central-apply/holds.ts alone. A restart or another process
 -- goes on with it. cause_table, write_kind, code and constraint_name name the cause; since is its first failure, and

@@ -114,6 +114,28 @@ export class Site {
     await running.ready;
   }
 
+  /**
+   * Starts a till's agent that may not become ready by itself; `ready` waits for it.
+   * @param name of a second installation of the till, with files of its own
+   */
+  launch(
+    id: string,
+    { name = id, env = {} }: { name?: string; env?: Readonly<Record<string, string>> } = {},
+  ): void {
+    const running = this.#spawn(id, env);
+    running.ready.catch((error: unknown) => this.#note(`${name}: ${String(error)}`));
+    this.#running.set(name, running);
+  }
+
+  async ready(name: string): Promise<void> {
+    await this.#running.get(name)?.ready;
+  }
+
+  /** Where identity, key and agent file of a till lie. */
+  dataDir(name: string): string {
+    return this.#dataDir(name);
+  }
+
   /** Runs another program in the agent's place, with its environment, until it dies by itself. */
   async runInPlaceOf(id: string, program: string, extra: Readonly<Record<string, string>>): Promise<void> {
     const running = this.#spawn(id, extra, [program]);

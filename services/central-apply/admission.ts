@@ -1,8 +1,28 @@
 /**
  * What may be applied of a record, given how far its terminal has come. Pure: the uniqueness of every sale rests
  * on these few lines and on the progress row being locked while they run.
+ *
+ * Which file speaks, in the order in which it is asked (an announcement is a record with unit 0, in which a file
+ * that does not go on by itself gives the name under which it would):
+ *
+ * | the till is          | the record is                              | it is held as | and            |
+ * |----------------------|--------------------------------------------|---------------|----------------|
+ * | retired, or the record lies behind the offset of its retirement | anything not applied yet | retired | |
+ * | any                  | of a superseded incarnation                | superseded    |                |
+ * | any                  | an announcement of the current incarnation | –             |                |
+ * | any                  | an announcement after a superseded one     | –             | it is known as superseded |
+ * | fenced               | another announcement                       | –             | it is known as waiting |
+ * | in order             | another announcement                       | –             | known as waiting, the till is fenced |
+ * | fenced               | any other                                  | fenced        |                |
+ * | in order             | of another incarnation                     | fenced        | known as waiting, the till is fenced |
+ * | in order             | of the current incarnation                 | gap, part or not at all, by its numbers and hashes |
  */
-import type { Unit, UnitRecord } from '../shared/records/unit-record.ts';
+import {
+  isAnnouncement,
+  namesPredecessor,
+  type Unit,
+  type UnitRecord,
+} from '../shared/records/unit-record.ts';
 import { joined } from './exceptions.ts';
 
 export type TerminalStatus = 'registered' | 'enrolled' | 'fenced' | 'retired';
@@ -25,9 +45,18 @@ export interface TerminalState {
   readonly hashes: Map<number, Buffer>;
   /** JSON as in payflow_sync.progress. */
   exceptions: string;
+  /** Changes up to this seq may have come in an earlier incarnation: hand-over.ts compares them. */
+  readonly knownSeq: number;
+  /** While it is being retired, and after: where in the up stream its service ends. */
+  readonly retireOffset: number | null;
+  /** Its other files, by incarnation. */
+  readonly others: Map<string, OtherState>;
 }
 
-export type HoldReason = 'gap' | 'part' | 'fenced' | 'centre';
+export type OtherState = 'superseded' | 'waiting';
+
+/** `centre`: behind a cause at the centre, or put aside unseen. */
+export type HoldReason = 'gap' | 'part' | 'fenced' | 'superseded' | 'retired' | 'centre';
 
 export interface AdmittedUnit {
   readonly unit: Unit;
@@ -56,12 +85,22 @@ export function rewind(state: TerminalState, before: TerminalState): void {
  * A till whose agent does not say the number was never moved: only one that does is enrolled for another store
  * than its first.
  */
-const FIRST_REGISTRATION = 1;
+export const FIRST_REGISTRATION = 1;
 
-/** Admits the units of one record and moves `state` on accordingly. */
-export function admit(state: TerminalState, record: UnitRecord): Admission {
-  if (state.status === 'fenced') return { apply: [], duplicates: 0, hold: 'fenced', fence: null };
+/**
+ * Admits the units of one record and moves `state` on accordingly.
+ * @param offset of the record in the up stream; null for one that was held by an earlier version
+ */
+export function admit(state: TerminalState, record: UnitRecord, offset: number | null = null): Admission {
+  const { retireOffset } = state;
+  const isRetired = retireOffset === null ? state.status === 'retired' : (offset ?? -1) >= retireOffset;
+  if (isRetired)
+    return isApplied(state, record) ? { ...NOTHING, duplicates: record.units.length } : held('retired');
+  if (state.others.get(record.incarnation) === 'superseded') return held('superseded');
+  if (isAnnouncement(record)) return announced(state, record);
+  if (state.status === 'fenced') return held('fenced');
   if (record.incarnation !== state.incarnation) {
+    state.others.set(record.incarnation, 'waiting');
     return fenced(
       state,
       [],
@@ -69,6 +108,10 @@ export function admit(state: TerminalState, record: UnitRecord): Admission {
       `a record of incarnation ${record.incarnation} came, not ${state.incarnation}`,
     );
   }
+  return admitCurrent(state, record);
+}
+
+function admitCurrent(state: TerminalState, record: UnitRecord): Admission {
   const apply: AdmittedUnit[] = [];
   let duplicates = 0;
   for (const unit of record.units) {
@@ -105,6 +148,37 @@ export function admit(state: TerminalState, record: UnitRecord): Admission {
     state.hashes.set(unit.number, unit.hash);
   }
   return { apply, duplicates, hold: null, fence: null };
+}
+
+/** Sent again, as tills do until they know: nothing of it is late. */
+function isApplied({ incarnation, lastUnit }: TerminalState, record: UnitRecord): boolean {
+  return record.incarnation === incarnation && record.units.every(({ number }) => number <= lastUnit);
+}
+
+function held(reason: HoldReason): Admission {
+  return { apply: [], duplicates: 0, hold: reason, fence: null };
+}
+
+const NOTHING: Admission = { apply: [], duplicates: 0, hold: null, fence: null };
+
+function announced(state: TerminalState, record: UnitRecord): Admission {
+  const { incarnation } = record;
+  if (incarnation === state.incarnation || state.others.has(incarnation)) return NOTHING;
+  const predecessor = predecessorOf(state, record);
+  if (predecessor !== null && state.others.get(predecessor) === 'superseded') {
+    state.others.set(incarnation, 'superseded');
+    return NOTHING;
+  }
+  state.others.set(incarnation, 'waiting');
+  if (state.status === 'fenced') return NOTHING;
+  state.status = 'fenced';
+  return { ...NOTHING, fence: `a file that cannot go on by itself announced itself as ${incarnation}` };
+}
+
+/** The incarnation under which the announcing file sent before, as far as it is known here. */
+export function predecessorOf(state: TerminalState, record: UnitRecord): string | null {
+  const known = [state.incarnation, ...state.others.keys()];
+  return known.find((incarnation) => namesPredecessor(record, incarnation)) ?? null;
 }
 
 function fenced(

@@ -230,7 +230,7 @@ export class CentralApply {
 
   /** Applies held records of a terminal for as long as the next one is there. */
   async #release(terminal: string, result: ApplyResult | null): Promise<void> {
-    for (;;) {
+    for (let tried = ''; ;) {
       const stored = this.#waiting.storedFor(terminal);
       const { records, heldIds } = await readReleasable(this.#options.pool, terminal);
       if (records.length === 0) {
@@ -243,8 +243,10 @@ export class CentralApply {
       const done = await this.#apply(group);
       if (result !== null) count(result, done);
       if (done.stopped.length > 0) return;
+      if (done.units > 0 || done.heldRecords === 0) continue;
       // A gap inside a record: it waits for its next unit, and looking again would change nothing.
-      if (done.units === 0 && done.heldRecords > 0) return;
+      if (tried === heldIds.join()) return;
+      tried = heldIds.join();
     }
   }
 

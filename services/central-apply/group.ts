@@ -6,23 +6,27 @@
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { addRejected, admit, rewind, type TerminalState } from './admission.ts';
+import { isAnnouncement, type UnitRecord } from '../shared/records/unit-record.ts';
+import { addRejected, admit, predecessorOf, rewind, type TerminalState } from './admission.ts';
 import type { Judgement } from './evidence-of-cause.ts';
 import { hasRejected } from './exceptions.ts';
+import { highest, lowest, recogniseKnown } from './hand-over.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import { endHolds, saveHolds, type NewHold } from './holds.ts';
 import {
   fenceTerminals,
   lockProgress,
+  noteOthers,
   recallHashes,
   saveConsumed,
   saveProgress,
   saveRefused,
   type Consumed,
+  type OtherFile,
   type RefusedRecord,
 } from './progress.ts';
 import { applyUnits, type AppliedUnits, type ForeignChange } from './rows/apply-units.ts';
-import type { IncomingUnit } from './rows/change.ts';
+import type { IncomingUnit, KnownChange } from './rows/change.ts';
 import type { CentralModel } from './rows/model.ts';
 import type { Session } from './rows/sql.ts';
 import { applyUnitByUnit, type UnitByUnit } from './unit-by-unit.ts';
@@ -101,11 +105,13 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
           stopped: new Map(),
         };
   const done = holdFrom(admitted, stopped);
-  for (const [terminal, seqs] of applied.rejected) {
+  const again = done.map(({ terminal, known = [] }) => [terminal, refusedBefore(known)] as const);
+  for (const [terminal, seqs] of [...applied.rejected, ...again]) {
     const state = admitted.states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
   }
   const overflow = await settleHeld(session, group, admitted.held);
+  await noteOthers(session, admitted.others);
   await fenceTerminals(session, admitted.fenced);
   const refused = [...group.refused, ...overflow];
   if (group.consumed !== null) await saveRefused(session, group.consumed, refused);
@@ -131,6 +137,10 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     refusedTills: mode.kind === 'unit by unit' ? [...applied.rejected.keys()] : [],
     passed: applied.passed,
   };
+}
+
+function refusedBefore(known: readonly KnownChange[]): number[] {
+  return known.filter(({ outcome }) => outcome === 'rejected').map(({ seq }) => seq);
 }
 
 /** Takes back what was admitted of the tills that wait, and holds their records. @returns the units that were applied */
@@ -192,13 +202,15 @@ interface Admitted {
   readonly states: ReadonlyMap<string, TerminalState>;
   readonly units: readonly AdmittedIn[];
   readonly held: Held[];
-  readonly fenced: readonly string[];
+  /** Why, by terminal. */
+  readonly fenced: ReadonlyMap<string, string>;
+  readonly others: readonly OtherFile[];
   readonly duplicates: number;
   readonly withHeld: ReadonlySet<string>;
 }
 
 async function admitAll(session: Session, group: Group, options: GroupOptions): Promise<Admitted> {
-  const { model, mode, log } = options;
+  const { model, mode } = options;
   const held: Held[] = [];
   const records: AcceptedRecord[] = [];
   const isApart = (terminal: string) => mode.kind === 'aside' || group.apart.has(terminal);
@@ -214,7 +226,8 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     if (!incarnations.has(record.terminal)) incarnations.set(record.terminal, record.incarnation);
   }
   if (incarnations.size === 0) {
-    return { states: new Map(), units: [], held, fenced: [], duplicates: 0, withHeld: new Set(apart) };
+    const none = { units: [], others: [], duplicates: 0 };
+    return { ...none, states: new Map(), held, fenced: new Map(), withHeld: new Set(apart) };
   }
   const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
   if (mappingVersion !== model.mappingVersion) throw new MappingChanged();
@@ -223,17 +236,57 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     states,
     records.map(({ record }) => record),
   );
+  const admitted = admitRecords(records, { states, group, options });
+  held.push(...admitted.held);
+  const { units } = admitted;
+  const unseen = await recogniseKnown(
+    session,
+    states,
+    units.map(({ incoming }) => incoming),
+  );
+  const withNew = held.filter(isWaiting).map((each) => each.accepted.record.terminal);
+  return {
+    ...admitted,
+    states,
+    units: units.map((unit) => ({ ...unit, incoming: unseen.get(unit.incoming) ?? unit.incoming })),
+    held,
+    withHeld: new Set([...withHeld, ...withNew]),
+  };
+}
+
+/** For a record, or for the centre, and not for an operator. */
+function isWaiting({ reason }: Held): boolean {
+  return reason === 'gap' || reason === 'part' || reason === 'centre';
+}
+
+interface ToAdmit {
+  readonly states: ReadonlyMap<string, TerminalState>;
+  readonly group: Group;
+  readonly options: GroupOptions;
+}
+
+/** One record after the other, each as the ones before it left its terminal. */
+function admitRecords(
+  records: readonly AcceptedRecord[],
+  { states, group, options: { model, mode, log } }: ToAdmit,
+): Pick<Admitted, 'units' | 'held' | 'fenced' | 'others' | 'duplicates'> {
   const units: AdmittedIn[] = [];
-  const fenced: string[] = [];
+  const held: Held[] = [];
+  const fenced = new Map<string, string>();
+  const others: OtherFile[] = [];
   let duplicates = 0;
   for (const accepted of records) {
-    const { record } = accepted;
-    const state = states.get(record.terminal);
-    if (state === undefined || state.status === 'retired') continue;
+    const { record, offset, cameAt } = accepted;
+    const { terminal } = record;
+    const state = states.get(terminal);
+    if (state === undefined) continue;
     // What is tried now is what it waits with.
-    const admission = admit(group.consumed === null ? Object.assign(state, { waits: false }) : state, record);
+    if (group.consumed === null) Object.assign(state, { waits: false });
+    const admission = admit(state, record, offset ?? cameAt ?? null);
+    others.push(...otherFile(state, record));
     duplicates += admission.duplicates;
-    const openLetters = mode.kind === 'unit by unit' || hasRejected(state.exceptions);
+    // Of one that was handed over, letters of its other files may be open.
+    const openLetters = mode.kind === 'unit by unit' || hasRejected(state.exceptions) || state.knownSeq > 0;
     for (const { unit, storeId, before } of admission.apply) {
       units.push({
         incoming: { ...incomingUnit(accepted, { unit, storeId }, { model, group }), openLetters },
@@ -243,17 +296,32 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
-      fenced.push(state.terminal);
+      fenced.set(terminal, admission.fence);
       log.error(
-        { code: 'TERMINAL_FENCED', terminal: state.terminal },
-        `terminal ${state.terminal} is fenced: ${admission.fence}`,
+        { code: 'TERMINAL_FENCED', terminal },
+        `terminal ${terminal} is fenced: ${admission.fence}. See \`payflow terminals show ${terminal}\`.`,
       );
     }
   }
-  const withNew = held
-    .filter(({ reason }) => reason !== 'fenced')
-    .map((each) => each.accepted.record.terminal);
-  return { states, units, held, fenced, duplicates, withHeld: new Set([...withHeld, ...withNew]) };
+  return { units, held, fenced, others, duplicates };
+}
+
+function otherFile(state: TerminalState, record: UnitRecord): OtherFile[] {
+  const { terminal, incarnation, units } = record;
+  const known = state.others.get(incarnation);
+  if (known === undefined) return [];
+  const predecessor = isAnnouncement(record) ? predecessorOf(state, record) : null;
+  return [
+    {
+      terminal,
+      incarnation,
+      state: known,
+      predecessor,
+      firstSeq: lowest(units.map(({ firstSeq }) => firstSeq)),
+      lastSeq: highest(units.map(({ lastSeq }) => lastSeq)),
+      lastUnit: highest(units.map(({ number }) => number)),
+    },
+  ];
 }
 
 function incomingUnit(

@@ -11,6 +11,9 @@ import type { HoldReason } from './admission.ts';
 import type { RefusedRecord } from './progress.ts';
 import { textArray, unnest, type TextRow, Session } from './rows/sql.ts';
 
+/** SQL: what waits for an operator, and not for another record. */
+export const NEVER_RELEASED = `'{fenced,superseded,retired,given up}'::text[]`;
+
 /** A record whose signature was checked. */
 export interface AcceptedRecord {
   readonly record: UnitRecord;
@@ -21,6 +24,8 @@ export interface AcceptedRecord {
   readonly offset: number | null;
   /** Of one that was held. */
   readonly heldIds?: readonly string[] | undefined;
+  /** Of one that was held: its offset, where that is known. A till's retirement asks for it. */
+  readonly cameAt?: number | undefined;
 }
 
 export interface Held {
@@ -43,18 +48,20 @@ export async function saveHeld(session: Session, held: readonly Held[]): Promise
   const byUnit = new Map<string, Held>();
   for (const each of held) {
     const { record, bytes } = each.accepted;
-    const name = `${record.terminal}\0${record.incarnation}\0${record.units[0]?.number}\0${record.part}`;
+    const unit = `${record.units[0]?.number}\0${branchOf(record)}`;
+    const name = `${record.terminal}\0${record.incarnation}\0${unit}\0${record.part}`;
     const other = byUnit.get(name);
     if (other === undefined || other.accepted.bytes.length < bytes.length) byUnit.set(name, each);
   }
   const { rows, overflow } = await withinBounds(session, [...byUnit.values()]);
   if (rows.length === 0) return overflow;
   await session.rows(
-    `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex') FROM ${unnest(7)}
-     ON CONFLICT (terminal_id, incarnation, unit, part) DO UPDATE
+    `INSERT INTO payflow_sync.held AS h (terminal_id, incarnation, unit, part, parts, reason, record, unit_hash, up_offset)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3::integer, v.c4::integer, v.c5, decode(v.c6, 'hex'), decode(v.c7, 'hex'),
+            v.c8::bigint FROM ${unnest(9)}
+     ON CONFLICT (terminal_id, incarnation, unit, part, unit_hash) DO UPDATE
        SET record = excluded.record, reason = excluded.reason
-       WHERE length(excluded.record) > length(h.record) OR h.reason <> excluded.reason`,
+       WHERE h.reason <> 'given up' AND (length(excluded.record) > length(h.record) OR h.reason <> excluded.reason)`,
     [
       textArray(rows.map(({ accepted }) => accepted.record.terminal)),
       textArray(rows.map(({ accepted }) => accepted.record.incarnation)),
@@ -63,6 +70,8 @@ export async function saveHeld(session: Session, held: readonly Held[]): Promise
       textArray(rows.map(({ accepted }) => String(accepted.record.parts))),
       textArray(rows.map(({ reason }) => reason)),
       textArray(rows.map(({ accepted }) => accepted.bytes.toString('hex'))),
+      textArray(rows.map(({ accepted }) => branchOf(accepted.record))),
+      textArray(rows.map(({ accepted: { offset } }) => (offset === null ? null : String(offset)))),
     ],
   );
   return overflow;
@@ -125,6 +134,11 @@ async function noteBounds(
   );
 }
 
+/** The last unit's hash: copies of a till's file differ in it where they begin alike. */
+function branchOf({ units }: UnitRecord): string {
+  return units.at(-1)?.hash.toString('hex') ?? '';
+}
+
 export async function removeHeld(session: Session, heldIds: readonly string[]): Promise<void> {
   if (heldIds.length === 0) return;
   await session.rows(
@@ -134,12 +148,13 @@ export async function removeHeld(session: Session, heldIds: readonly string[]): 
   );
 }
 
-/** They were to be released, but are still in the way of something. */
+/** They were to be released, but are still in the way of something. What an operator gave up meanwhile stays so. */
 export async function keepHeld(session: Session, held: readonly Held[]): Promise<void> {
   const ids = held.flatMap(({ accepted, reason }) => (accepted.heldIds ?? []).map((id) => ({ id, reason })));
   if (ids.length === 0) return;
   await session.rows(
-    `UPDATE payflow_sync.held h SET reason = v.c1 FROM ${unnest(2)} WHERE h.held_id = v.c0::bigint AND h.reason <> v.c1`,
+    `UPDATE payflow_sync.held h SET reason = v.c1 FROM ${unnest(2)}
+      WHERE h.held_id = v.c0::bigint AND h.reason NOT IN (v.c1, 'given up')`,
     [textArray(ids.map(({ id }) => id)), textArray(ids.map(({ reason }) => reason))],
   );
 }
@@ -165,18 +180,18 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
          SELECT h.*, h.incarnation IS DISTINCT FROM COALESCE(p.incarnation, h.incarnation) AS other,
                 COALESCE(p.last_unit, 0) + 1 AS next
            FROM payflow_sync.held h LEFT JOIN payflow_sync.progress p ON p.terminal_id = h.terminal_id
-          WHERE h.terminal_id = $1 AND h.reason <> 'fenced'),
+          WHERE h.terminal_id = $1 AND h.reason <> ALL (${NEVER_RELEASED})),
        placed AS (
          SELECT o.*, first_value(o.unit) OVER w AS first_unit, row_number() OVER w AS n,
                 sum(length(o.record)) OVER w - length(o.record) AS before
            FROM own o
           WHERE (NOT other OR reason = 'centre') AND EXISTS (SELECT 1 FROM own WHERE unit <= next OR other)
-         WINDOW w AS (ORDER BY o.other, o.unit, o.part))
+         WINDOW w AS (ORDER BY o.other, o.unit, o.unit_hash, o.part))
        SELECT held_id, unit, parts, encode(record, 'hex'), floor(extract(epoch FROM held_at) * 1000), incarnation,
-              NOT other AND unit < next
+              NOT other AND unit < next, encode(unit_hash, 'hex'), up_offset
          FROM placed
         WHERE unit = first_unit OR (n <= ${RELEASED_RECORDS} AND before < ${RELEASED_BYTES})
-        ORDER BY other, unit, part`,
+        ORDER BY other, unit, unit_hash, part`,
       [terminal],
     );
     return assemble(rows);
@@ -189,7 +204,7 @@ export async function readReleasable(pool: Pool, terminal: string): Promise<Rele
 export async function terminalsWithHeld(session: Session, partition: number): Promise<string[]> {
   const rows = await session.rows(
     `SELECT DISTINCT h.terminal_id FROM payflow_sync.held h JOIN payflow_sync.terminal t USING (terminal_id)
-      WHERE t.up_partition = $1::integer AND h.reason <> 'fenced'`,
+      WHERE t.up_partition = $1::integer AND h.reason <> ALL (${NEVER_RELEASED})`,
     [String(partition)],
   );
   return rows.map(([terminal]) => terminal ?? '');
@@ -209,16 +224,17 @@ const isWhole = ({ parts, rows }: Slot) => rows.length === parts;
 function assemble(rows: readonly TextRow[]): Releasable {
   const slots = new Map<string, Slot>();
   for (const row of rows) {
-    const [, unit, parts, , , incarnation, superseded] = row;
+    const [, unit, parts, , , incarnation, superseded, branch] = row;
     const name = `${incarnation}\0${unit}`;
-    const slot = slots.get(`${name}\0${parts}`) ?? {
+    const packed = `${name}\0${parts}\0${branch}`;
+    const slot = slots.get(packed) ?? {
       unit: name,
       parts: Number(parts),
       isSuperseded: superseded === 't',
       rows: [],
     };
     slot.rows.push(row);
-    slots.set(`${name}\0${parts}`, slot);
+    slots.set(packed, slot);
   }
   const whole = new Set([...slots.values()].filter(isWhole).map(({ unit }) => unit));
   const records: AcceptedRecord[] = [];
@@ -233,10 +249,16 @@ function assemble(rows: readonly TextRow[]): Releasable {
   return { records, heldIds: records.flatMap(({ heldIds = [] }) => heldIds) };
 }
 
-function acceptedOf([heldId, , , hex, heldAtMs]: TextRow): AcceptedRecord {
+function acceptedOf([heldId, , , hex, heldAtMs, , , , cameAt]: TextRow): AcceptedRecord {
   const bytes = Buffer.from(hex ?? '', 'hex');
-  const record = decodeUnitRecord(bytes);
-  return { record, bytes, receivedAtMs: Number(heldAtMs), offset: null, heldIds: [heldId ?? ''] };
+  return {
+    record: decodeUnitRecord(bytes),
+    bytes,
+    receivedAtMs: Number(heldAtMs),
+    offset: null,
+    heldIds: [heldId ?? ''],
+    cameAt: cameAt == null ? undefined : Number(cameAt),
+  };
 }
 
 /** The parts of one unit, in order, as the record of the whole unit. */
@@ -254,5 +276,8 @@ function joinParts(parts: readonly AcceptedRecord[]): AcceptedRecord {
     changes: slices.flatMap(({ changes }) => changes),
   };
   const heldIds = parts.flatMap((part) => part.heldIds ?? []);
-  return { ...first, heldIds, record: { ...first.record, part: 1, parts: 1, units: [unit] } };
+  // Whole since its last part came.
+  const offsets = parts.flatMap(({ cameAt }) => cameAt ?? []);
+  const cameAt = offsets.length === 0 ? undefined : Math.max(...offsets);
+  return { ...first, heldIds, cameAt, record: { ...first.record, part: 1, parts: 1, units: [unit] } };
 }

@@ -30,7 +30,6 @@ const HOUR_MS = 3_600_000;
 const LOGGED_AGAIN_MS = 60_000;
 
 interface Registration {
-  readonly status: string;
   readonly key: KeyObject | null;
   readonly keyVersion: number;
   readonly readAtMs: number;
@@ -110,8 +109,6 @@ export class Intake {
     const registration = terminal === null ? undefined : this.#registrations.get(terminal);
     if (registration === undefined)
       return { code: 'TERMINAL_UNKNOWN', message: 'no such terminal is registered' };
-    if (registration.status === 'retired')
-      return { code: 'TERMINAL_RETIRED', message: 'the terminal was retired' };
     const signature = record.headers[SIGNATURE_HEADER];
     if (value === null || signature === undefined || registration.key === null) {
       return { code: 'SIGNATURE_INVALID', message: 'it has no value, no signature, or the terminal no key' };
@@ -187,17 +184,17 @@ export class Intake {
     });
     if (unsure.length === 0) return;
     const { rows } = await this.#pool
-      .query<{ terminal_id: string; status: string; public_key: string | null; key_version: number }>(
-        'SELECT terminal_id, status, public_key, key_version FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
+      .query<{ terminal_id: string; public_key: string | null; key_version: number }>(
+        'SELECT terminal_id, public_key, key_version FROM payflow_sync.terminal WHERE terminal_id = ANY ($1)',
         [unsure],
       )
       .catch((error: unknown) => {
         throw wrapPostgresError(error);
       });
     for (const terminal of unsure) this.#registrations.delete(terminal);
-    for (const { terminal_id: terminal, status, public_key: pem, key_version: keyVersion } of rows) {
+    for (const { terminal_id: terminal, public_key: pem, key_version: keyVersion } of rows) {
       const key = pem === null ? null : this.#key(pem);
-      this.#registrations.set(terminal, { status, key, keyVersion, readAtMs: now });
+      this.#registrations.set(terminal, { key, keyVersion, readAtMs: now });
     }
   }
 

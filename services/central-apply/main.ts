@@ -10,6 +10,7 @@ import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
 import { CentralApply, type CentralApplyOptions } from './apply.ts';
+import { DecidedHeld } from './decided-held.ts';
 import type { GroupResult } from './group.ts';
 import { readHolds } from './holds.ts';
 import { Operations } from './operations/operations.ts';
@@ -80,10 +81,16 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
       log,
     });
     const retention = new Retention({ pool, retentionDays, log });
+    const decided = new DecidedHeld({
+      pool,
+      log,
+      release: (terminal) => apply.tryWaiting(terminal),
+      onHealth: start.health?.part('decided held'),
+    });
     const onHealth = start.health?.part('apply start');
     const begins = () => checkStart(pool, eventLog, prefix);
     await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);
-    await runAll([share, retention, operations], start.signal);
+    await runAll([share, retention, operations, decided], start.signal);
   });
 }
 

@@ -1,6 +1,7 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
 import { FIRST_PREVIOUS_HASH, type UnitRecord } from '../shared/records/unit-record.ts';
-import type { TerminalState, TerminalStatus } from './admission.ts';
+import type { OtherState, TerminalState, TerminalStatus } from './admission.ts';
+import { NEVER_RELEASED } from './held.ts';
 import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
 
 export interface LockedProgress {
@@ -48,11 +49,14 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
   return session.rows(
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
-            EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> 'fenced'),
+            EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> ALL (${NEVER_RELEASED})),
             (SELECT version FROM payflow_sync.mapping), p.registration,
             (SELECT json_object_agg(r.registration, r.store_id) FROM payflow_sync.registration r
               WHERE r.terminal_id = p.terminal_id),
-            EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre')
+            EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre'),
+            p.known_seq, t.retire_offset,
+            (SELECT json_object_agg(i.incarnation, i.state) FROM payflow_sync.incarnation i
+              WHERE i.terminal_id = p.terminal_id AND i.incarnation <> p.incarnation)
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
       WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
     [textArray(terminals)],
@@ -61,7 +65,7 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
 
 function stateOf(row: TextRow): TerminalState {
   const [terminal, storeId, status, incarnation, lastUnit, lastSeq, chainHash, exceptions] = row;
-  const [registration, stores, waits] = row.slice(10);
+  const [registration, stores, waits, knownSeq, retireOffset, others] = row.slice(10);
   // One registered by an older version has no row there, and never had another store.
   const byRegistration = JSON.parse(stores ?? JSON.stringify({ 1: storeId })) as Record<string, string>;
   return {
@@ -76,6 +80,9 @@ function stateOf(row: TextRow): TerminalState {
     chainHash: Buffer.from(chainHash ?? '', 'hex'),
     hashes: new Map(),
     exceptions: exceptions ?? '[]',
+    knownSeq: Number(knownSeq),
+    retireOffset: retireOffset == null ? null : Number(retireOffset),
+    others: new Map(Object.entries(JSON.parse(others ?? '{}') as Record<string, OtherState>)),
   };
 }
 
@@ -128,12 +135,57 @@ export async function saveProgress(session: Session, states: readonly TerminalSt
   );
 }
 
-export async function fenceTerminals(session: Session, terminals: readonly string[]): Promise<void> {
-  if (terminals.length === 0) return;
+/**
+ * The terminal's status is what people see, the standing in its progress what the till itself is told; this and
+ * the operator's commands (gateway/hand-over.ts, gateway/retirement.ts) set both together.
+ */
+export async function fenceTerminals(session: Session, reasons: ReadonlyMap<string, string>): Promise<void> {
+  if (reasons.size === 0) return;
+  const values = [textArray([...reasons.keys()]), textArray([...reasons.values()])];
+  await session.rows(
+    `UPDATE payflow_sync.progress p
+        SET standing = 'fenced', standing_why = v.c1, standing_since = clock_timestamp()
+       FROM ${unnest(2)} WHERE p.terminal_id = v.c0 AND p.standing = 'ok'`,
+    values,
+  );
   await session.rows(
     `UPDATE payflow_sync.terminal SET status = 'fenced' WHERE terminal_id = ANY ($1::text[]) AND status <> 'retired'`,
-    [textArray(terminals)],
+    values.slice(0, 1),
   );
+}
+
+/** What a file other than the current one has shown of itself. */
+export interface OtherFile {
+  readonly terminal: string;
+  readonly incarnation: string;
+  readonly state: OtherState;
+  readonly predecessor: string | null;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly lastUnit: number;
+}
+
+export async function noteOthers(session: Session, files: readonly OtherFile[]): Promise<void> {
+  for (const file of files) {
+    await session.rows(
+      `INSERT INTO payflow_sync.incarnation AS i
+         (terminal_id, incarnation, state, predecessor, first_seq, last_seq, last_unit)
+       VALUES ($1, $2, $3, $4, $5::bigint, $6::bigint, $7::bigint)
+       ON CONFLICT (terminal_id, incarnation) DO UPDATE
+         SET last_seen_at = now(), predecessor = coalesce(i.predecessor, excluded.predecessor),
+             first_seq = CASE WHEN i.first_seq = 0 THEN excluded.first_seq ELSE least(i.first_seq, excluded.first_seq) END,
+             last_seq = greatest(i.last_seq, excluded.last_seq), last_unit = greatest(i.last_unit, excluded.last_unit)`,
+      [
+        file.terminal,
+        file.incarnation,
+        file.state,
+        file.predecessor,
+        String(file.firstSeq),
+        String(file.lastSeq),
+        String(file.lastUnit),
+      ],
+    );
+  }
 }
 
 /** How far a partition was read. */

@@ -4,14 +4,33 @@ import type { Pool } from 'pg';
 import { mappingPath, requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { withReleasers } from '../shared/lifecycle.ts';
+import { EmbeddedLog } from '../shared/log/embedded-log.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { Cli } from './cli.ts';
+import { findUp } from './up/running-up.ts';
 
 const APPLICATION = 'payflow-cli';
+
+/**
+ * The configuration of a command at the centre. Beside a running `up` what is not set is what that one uses: another
+ * prefix or mapping would set up another centre in its database.
+ */
+export function centreConfig(cli: Cli): Config {
+  const { config, env } = cli;
+  const up = findUp(config.dataDir);
+  if (up === undefined) return config;
+  return {
+    ...config,
+    databaseUrl: config.databaseUrl ?? up.databaseUrl ?? undefined,
+    gatewayUrl: config.gatewayUrl ?? up.gatewayUrl,
+    topicPrefix: env['TOPIC_PREFIX'] === undefined ? up.topicPrefix : config.topicPrefix,
+    mappingFile: env['MAPPING_FILE'] === undefined ? up.mappingFile : config.mappingFile,
+  };
+}
 
 /** @throws PayflowError CONFIG_INVALID when MAPPING_FILE cannot be read, MAPPING_INVALID */
 export function readMapping(config: Config): Mapping {
@@ -32,13 +51,22 @@ export function readMappingText(config: Config): string {
 
 /** Runs `body` with a pool on DATABASE_URL. */
 export async function withDatabase<T>(cli: Cli, body: (pool: Pool) => Promise<T>): Promise<T> {
-  const { databaseUrl } = requireSettings(cli.config, 'databaseUrl');
+  const { databaseUrl } = requireSettings(centreConfig(cli), 'databaseUrl');
   return withReleasers(async (onRelease) => {
     const log = cli.commandLog();
     const pool = createPool({ connectionString: databaseUrl, applicationName: APPLICATION, max: 4, log });
     onRelease(() => pool.end());
     return body(pool);
   });
+}
+
+/** That of a running `up` is a file which any number of processes may use. */
+function openCentreLog(cli: Cli): EventLog {
+  const { config } = cli;
+  const log = cli.commandLog();
+  const file = config.kafkaBrokers === undefined ? findUp(config.dataDir)?.eventLogFile : undefined;
+  if (file != null) return new EmbeddedLog({ file, log, maintenanceMs: 0 });
+  return openEventLog(config, { clientId: APPLICATION, log });
 }
 
 /** Runs `body` with the pool and the event log. */
@@ -48,7 +76,7 @@ export async function withCentre<T>(
 ): Promise<T> {
   return withDatabase(cli, async (pool) =>
     withReleasers(async (onRelease) => {
-      const eventLog = openEventLog(cli.config, { clientId: APPLICATION, log: cli.commandLog() });
+      const eventLog = openCentreLog(cli);
       onRelease(() => eventLog.close());
       return body({ pool, eventLog });
     }),

@@ -10,7 +10,7 @@ import { isErrorCode } from '../shared/agent-protocol.ts';
 import type { Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { Cli } from './cli.ts';
-import { withDatabase } from './centre.ts';
+import { centreConfig, withDatabase } from './centre.ts';
 
 const TOKEN_SECONDS = 3600;
 
@@ -77,7 +77,8 @@ export function gatewayUrl(config: Config): string {
 
 /** Runs `body` with a client that has a token of the role operator. */
 export async function withGateway<T>(cli: Cli, body: (client: GatewayClient) => Promise<T>): Promise<T> {
-  const { config, signal } = cli;
+  const { signal } = cli;
+  const config = centreConfig(cli);
   const url = gatewayUrl(config);
   if (config.payflowToken !== undefined) {
     return body(new GatewayClient({ url, token: config.payflowToken, signal }));

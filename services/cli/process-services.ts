@@ -5,7 +5,12 @@ import type { ServiceContext } from '../shared/service-context.ts';
 export const SERVICE_NAMES = ['capture', 'apply', 'gateway', 'terminal'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
-export async function runService(name: ServiceName, config: Config, context: ServiceContext): Promise<void> {
+/** @param context isLocked: of `terminal`, whose file is held already */
+export async function runService(
+  name: ServiceName,
+  config: Config,
+  context: ServiceContext & { readonly isLocked?: boolean | undefined },
+): Promise<void> {
   switch (name) {
     case 'capture':
       return (await import('../central-capture/main.ts')).runCapture(config, context);

@@ -1,6 +1,7 @@
 /** What the routes and sockets of one gateway share. */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { EventLog } from '../shared/log/event-log.ts';
 import type { Registry } from '../shared/metrics.ts';
 import type { Agents } from './agents.ts';
 import type { TrustedProxies } from './client-address.ts';
@@ -20,6 +21,9 @@ export interface GatewayContext {
   readonly now: () => Date;
   /** Given to tills at enrolment; undefined under the embedded log. */
   readonly brokers: readonly string[] | undefined;
+  /** Opened when it is first needed: to register tills and to retire them. @throws PayflowError CONFIG_INVALID */
+  readonly eventLog: () => EventLog;
+  readonly horizonDays: number;
   readonly limits: GatewayLimits;
   readonly doorkeeper: Doorkeeper;
   readonly proxies: TrustedProxies;

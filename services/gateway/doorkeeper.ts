@@ -16,6 +16,11 @@ export interface Credential {
   readonly token: string;
 }
 
+/** A token that was good before a till was enrolled anew is told so; good it is no more either. */
+function isRefusal(code: string): boolean {
+  return code === 'UNAUTHENTICATED' || code === 'TERMINAL_REPLACED';
+}
+
 export class Doorkeeper {
   readonly #pool: Pool;
   readonly #gate: AddressGate;
@@ -44,7 +49,7 @@ export class Doorkeeper {
       return await authenticate(this.#pool, token);
     } catch (error) {
       // An outage of PostgreSQL says nothing about the token.
-      if (error instanceof PayflowError && error.code === 'UNAUTHENTICATED') this.#known.delete(hash);
+      if (error instanceof PayflowError && isRefusal(error.code)) this.#known.delete(hash);
       this.#gate.failed(address, error);
       throw error;
     }

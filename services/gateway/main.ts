@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { requireSettings, type Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { superviseOnce, withReleasers, type Health } from '../shared/lifecycle.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
+import { openEventLog } from '../shared/log/open-event-log.ts';
 import { takePort, type OnPortTaken } from '../shared/listening.ts';
 import { createRegistry } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
@@ -67,6 +69,8 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       log,
       now: () => new Date(),
       brokers: config.kafkaBrokers,
+      eventLog: eventLogOf(config, { ...start, log, onRelease }),
+      horizonDays: config.horizonDays,
       limits,
       doorkeeper: new Doorkeeper(pool, { failures: limits.failures, log, now: () => performance.now() }),
       proxies: new TrustedProxies(config.trustProxy),
@@ -94,6 +98,21 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     start.onListening?.(url);
     await aborted(start.signal);
   });
+}
+
+/** What the gateway is given, else one of its own, opened when it is first asked for. */
+function eventLogOf(
+  config: Config,
+  { eventLog: given, log, onRelease }: ServiceContext & { onRelease: (undo: () => Promise<void>) => void },
+): () => EventLog {
+  let opened = given;
+  return () => {
+    if (opened !== undefined) return opened;
+    const own = openEventLog(config, { clientId: 'payflow-gateway', log });
+    onRelease(() => own.close());
+    opened = own;
+    return own;
+  };
 }
 
 /** Waits for PostgreSQL, at start too: what a person must mend is thrown, an outage is waited out. */

@@ -5,6 +5,7 @@
  */
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
+import { isStoreId, isTerminalId } from '../shared/identifiers.ts';
 import {
   ENROLMENT_HOURS,
   hashSecret,
@@ -15,9 +16,6 @@ import {
 import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { requirePublicKey } from './public-key.ts';
-import { targetOf } from './jobs/targets.ts';
-
-const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface Registration {
   readonly terminalId: string;
@@ -31,51 +29,145 @@ export interface RegisterOptions {
   readonly storeId: string;
   /** How many partitions the up topic has. */
   readonly upPartitions: number;
+  /** Also a till that is enrolled or retired, also for another store: then it is enrolled anew. */
+  readonly replace?: boolean | undefined;
+  /** The key that the caller has for this till: an enrolment under it is its own, cut short. */
+  readonly ownKey?: string | undefined;
 }
 
 /**
- * Registers a till, or gives a registered one a new code. The till keeps working with what it has until the
- * new code is used.
- * @throws PayflowError VALIDATION for a wrong id, CONFLICT when it belongs to another store, TERMINAL_RETIRED
+ * Registers a till, or gives a registered one a new code. A till that is enrolled works on with what it has until
+ * the new code is used; one that moves to another store gets a registration of its own for that, since what it sold
+ * before belongs to the store before. In one transaction with `db`.
+ * @throws PayflowError VALIDATION for a wrong id; without `replace` CONFLICT when it is enrolled or of another store,
+ *   TERMINAL_RETIRED
  */
 export async function registerTerminal(db: Queryable, options: RegisterOptions): Promise<Registration> {
-  const { terminalId, storeId, upPartitions } = options;
-  requireIdentifier('terminalId', terminalId);
-  requireIdentifier('storeId', storeId);
+  const { terminalId, storeId, replace = false } = options;
+  requireIds(options);
+  // In the order in which central-apply takes them.
+  await rows(db, 'SELECT FROM payflow_sync.progress WHERE terminal_id = $1 FOR UPDATE', [terminalId]);
+  const before = await firstRow<StandingRegistration>(
+    db,
+    `SELECT store_id AS "storeId", status, public_key AS "publicKey", ${iso('enrolled_at')} AS "enrolledAt",
+            retire_offset IS NOT NULL AS retiring
+       FROM payflow_sync.terminal WHERE terminal_id = $1 FOR UPDATE`,
+    [terminalId],
+  );
+  if (before === undefined) return registerNew(db, options);
+  const refusal = replace ? null : refusedRegistration(before, options);
+  if (refusal !== null) throw new PayflowError(refusal.code, `terminal ${terminalId} ${refusal.why}`);
+  if (before.storeId !== storeId) await moveToStore(db, terminalId, storeId);
+  if (before.status === 'retired' || before.retiring) await takeBackIntoService(db, terminalId);
   const enrolmentCode = newEnrolmentCode();
   const row = await firstRow<{ enrolment_expires: Date }>(
     db,
-    // The partition with the fewest tills; for an existing till the one it has.
-    `WITH till AS (
-       INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
-       SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
-       FROM generate_series(0, $5::int - 1) p
-       LEFT JOIN payflow_sync.terminal t ON t.up_partition = p AND t.status <> 'retired'
-       GROUP BY p ORDER BY count(t.terminal_id), p LIMIT 1
-       ON CONFLICT (terminal_id) DO UPDATE
-         SET enrolment_hash = excluded.enrolment_hash, enrolment_expires = excluded.enrolment_expires,
-             status = CASE terminal.status WHEN 'enrolled' THEN 'registered' ELSE terminal.status END
-         WHERE terminal.store_id = excluded.store_id AND terminal.status <> 'retired'
-       RETURNING terminal_id, registration, store_id, enrolment_expires
-     ), noted AS (
-       INSERT INTO payflow_sync.registration (terminal_id, registration, store_id)
-       SELECT terminal_id, registration, store_id FROM till ON CONFLICT DO NOTHING
-     )
-     SELECT enrolment_expires FROM till`,
-    [terminalId, storeId, hashSecret(enrolmentCode), ENROLMENT_HOURS, upPartitions],
+    `UPDATE payflow_sync.terminal
+        SET enrolment_hash = $2, enrolment_expires = now() + make_interval(hours => $3),
+            status = CASE status WHEN 'fenced' THEN status ELSE 'registered' END
+      WHERE terminal_id = $1 RETURNING enrolment_expires`,
+    [terminalId, hashSecret(enrolmentCode), ENROLMENT_HOURS],
   );
-  if (row === undefined) {
-    const { storeId: where } = await targetOf(db, terminalId);
-    throw new PayflowError('CONFLICT', `terminal ${terminalId} belongs to store ${where}, not ${storeId}`);
-  }
+  if (row === undefined) throw new PayflowError('INTERNAL', 'UPDATE … RETURNING gave no row');
   return { terminalId, storeId, enrolmentCode, expiresAt: row.enrolment_expires };
 }
 
-function requireIdentifier(field: string, value: string): void {
-  if (IDENTIFIER.test(value)) return;
-  throw new PayflowError('VALIDATION', `${field} must be 1 to 64 of letters, digits, dot, _ and -`, {
-    details: { field },
-  });
+interface StandingRegistration {
+  readonly storeId: string;
+  readonly status: TerminalRow['status'];
+  readonly publicKey: string | null;
+  readonly enrolledAt: string | null;
+  readonly retiring: boolean;
+}
+
+/** Pure. @returns why it is only registered again with --replace; null: it need not be */
+export function refusedRegistration(
+  { storeId, status, publicKey, enrolledAt, retiring }: StandingRegistration,
+  wanted: Pick<RegisterOptions, 'storeId' | 'ownKey'>,
+): { readonly code: 'CONFLICT' | 'TERMINAL_RETIRED'; readonly why: string } | null {
+  if (status === 'retired' || retiring) return { code: 'TERMINAL_RETIRED', why: 'is retired' };
+  const conflict = (why: string) => ({ code: 'CONFLICT' as const, why });
+  if (storeId !== wanted.storeId) {
+    return conflict(`belongs to store ${storeId}, not ${wanted.storeId}; --replace moves it`);
+  }
+  if (publicKey === null || publicKey === wanted.ownKey) return null;
+  return conflict(
+    `is enrolled already (since ${enrolledAt ?? 'an unknown time'}); --replace gives it a new code, and the installation that has it now is refused once that is used`,
+  );
+}
+
+async function registerNew(
+  db: Queryable,
+  { terminalId, storeId, upPartitions, ...rest }: RegisterOptions,
+): Promise<Registration> {
+  const enrolmentCode = newEnrolmentCode();
+  const row = await firstRow<{ enrolment_expires: Date }>(
+    db,
+    // The partition with the fewest tills.
+    `INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, enrolment_hash, enrolment_expires)
+     SELECT $1, $2, p, $3, now() + make_interval(hours => $4)
+     FROM generate_series(0, $5::int - 1) p
+     LEFT JOIN payflow_sync.terminal t ON t.up_partition = p AND t.status <> 'retired'
+     GROUP BY p ORDER BY count(t.terminal_id), p LIMIT 1
+     ON CONFLICT (terminal_id) DO NOTHING
+     RETURNING enrolment_expires`,
+    [terminalId, storeId, hashSecret(enrolmentCode), ENROLMENT_HOURS, upPartitions],
+  );
+  // Somebody else has registered it at this moment: as if it had been there.
+  if (row === undefined) return registerTerminal(db, { terminalId, storeId, upPartitions, ...rest });
+  await rows(
+    db,
+    `INSERT INTO payflow_sync.registration (terminal_id, registration, store_id) VALUES ($1, 1, $2)
+     ON CONFLICT DO NOTHING`,
+    [terminalId, storeId],
+  );
+  return { terminalId, storeId, enrolmentCode, expiresAt: row.enrolment_expires };
+}
+
+/** The registrations so far stay: units that were cut under them may still come. */
+async function moveToStore(db: Queryable, terminalId: string, storeId: string): Promise<void> {
+  const insert = `INSERT INTO payflow_sync.registration (terminal_id, registration, store_id)
+    SELECT terminal_id, registration, store_id FROM payflow_sync.terminal WHERE terminal_id = $1
+    ON CONFLICT DO NOTHING`;
+  await rows(db, insert, [terminalId]);
+  await rows(
+    db,
+    `UPDATE payflow_sync.terminal SET store_id = $2, registration = registration + 1 WHERE terminal_id = $1`,
+    [terminalId, storeId],
+  );
+  await rows(db, insert, [terminalId]);
+}
+
+/** What came since it was retired is held, and goes on where it stopped. */
+async function takeBackIntoService(db: Queryable, terminalId: string): Promise<void> {
+  await rows(
+    db,
+    `UPDATE payflow_sync.terminal SET status = 'registered', retire_offset = NULL WHERE terminal_id = $1`,
+    [terminalId],
+  );
+  await rows(
+    db,
+    `UPDATE payflow_sync.progress SET standing = 'ok', standing_why = NULL, standing_since = now()
+      WHERE terminal_id = $1 AND standing = 'retired'`,
+    [terminalId],
+  );
+  await rows(
+    db,
+    `UPDATE payflow_sync.held SET reason = 'released' WHERE terminal_id = $1 AND reason = 'retired'`,
+    [terminalId],
+  );
+}
+
+function requireIds({ terminalId, storeId }: RegisterOptions): void {
+  const refuse = (field: string) => {
+    throw new PayflowError(
+      'VALIDATION',
+      `${field} must be 1 to 64 of letters, digits, dot, _ and -, and fit for the name of a folder`,
+      { details: { field } },
+    );
+  };
+  if (!isTerminalId(terminalId)) refuse('terminalId');
+  if (!isStoreId(storeId)) refuse('storeId');
 }
 
 /** What a till stores in terminal.json, except what it knows itself (gatewayUrl). */
@@ -126,9 +218,13 @@ export async function enrolTerminal(pool: Pool, options: EnrolOptions): Promise<
     `UPDATE payflow_sync.terminal
      SET status = CASE status WHEN 'registered' THEN 'enrolled' ELSE status END,
          key_version = key_version + CASE WHEN public_key IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 END,
+         former_token_hash = CASE WHEN public_key = $2 THEN former_token_hash ELSE coalesce(token_hash, former_token_hash) END,
+         former_token_until = CASE WHEN public_key = $2 THEN former_token_until ELSE now() END,
          public_key = $2, token_hash = $3, enrolled_at = now()
      WHERE enrolment_hash = $1 AND enrolment_expires > now()
-       AND (status = 'registered' OR (status = 'enrolled' AND public_key = $2))
+       AND (status = 'registered' OR (status IN ('enrolled', 'fenced') AND public_key = $2)
+            -- A fenced till stays fenced: that its code is unused shows by the enrolment before it was made.
+            OR (status = 'fenced' AND enrolled_at < enrolment_expires - make_interval(hours => ${ENROLMENT_HOURS})))
        AND ($4::text IS NULL OR terminal_id = $4) AND (registration = 1 OR $5::boolean)
      RETURNING terminal_id, store_id, up_partition, key_version, registration`,
     [
@@ -182,7 +278,11 @@ async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'm
 export interface TerminalRow {
   readonly terminalId: string;
   readonly storeId: string;
-  readonly status: 'registered' | 'enrolled' | 'fenced' | 'retired';
+  /** retiring: what is in the log is still being applied. */
+  readonly status: 'registered' | 'enrolled' | 'fenced' | 'retiring' | 'retired';
+  /** Why it is fenced or retired, and since when. */
+  readonly why: string | null;
+  readonly since: string | null;
   readonly partition: number;
   readonly keyVersion: number;
   readonly registeredAt: string;
@@ -209,7 +309,10 @@ export interface TerminalFilter {
 export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Promise<TerminalRow[]> {
   return rows<TerminalRow>(
     pool,
-    `SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId", t.status, t.up_partition AS partition,
+    `SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId",
+            CASE WHEN t.status <> 'retired' AND t.retire_offset IS NOT NULL THEN 'retiring' ELSE t.status END AS status,
+            CASE WHEN p.standing = 'ok' THEN NULL ELSE p.standing_why END AS why,
+            CASE WHEN p.standing = 'ok' THEN NULL ELSE ${iso('p.standing_since')} END AS since, t.up_partition AS partition,
             t.key_version AS "keyVersion", ${iso('t.registered_at')} AS "registeredAt",
             ${iso('t.enrolled_at')} AS "enrolledAt", ${iso('t.last_seen_at')} AS "lastSeenAt",
             p.last_unit::float8 AS "lastUnit", p.last_seq::float8 AS "lastSeq",
@@ -227,17 +330,19 @@ export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Pr
 }
 
 /**
- * Takes a till out of service: its token is refused from now on. What it sold and did not send yet is not
- * touched.
+ * Out of service at once: whatever of it comes is held from now on, and its token is refused. What it sold and did
+ * not send yet is not touched. retirement.ts lets what is in the log be applied before.
  * @throws PayflowError TERMINAL_UNKNOWN
  */
 export async function retireTerminal(pool: Pool, terminalId: string): Promise<void> {
-  const row = await firstRow(
+  const retired = await rows(
     pool,
     `UPDATE payflow_sync.terminal
-     SET status = 'retired', token_hash = NULL, enrolment_hash = NULL, enrolment_expires = NULL
-     WHERE terminal_id = $1 RETURNING terminal_id`,
+        SET status = 'retired', former_token_hash = coalesce(token_hash, former_token_hash),
+            former_token_until = coalesce(former_token_until, now()),
+            token_hash = NULL, enrolment_hash = NULL, enrolment_expires = NULL
+      WHERE terminal_id = $1 RETURNING terminal_id`,
     [terminalId],
   );
-  if (row === undefined) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
+  if (retired.length === 0) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
 }

@@ -128,8 +128,14 @@ export function waitsFor({ terminalId, reason, unit, parts, lastUnit }: StoredHe
       return `the other parts of its ${parts}, which the till sends again by itself`;
     case 'fenced':
       return `a decision which file of ${terminalId} goes on: payflow terminals show ${terminalId}`;
+    case 'superseded':
+      return `a decision: another file of ${terminalId} went on: payflow terminals show ${terminalId}`;
     case 'retired':
-      return `nothing: ${terminalId} was retired before it came`;
+      return `nothing: ${terminalId} was retired before it came; payflow terminals register ${terminalId} --replace takes it back`;
+    case 'released':
+      return 'its turn: it is being applied';
+    case 'given up':
+      return 'nothing: it is becoming a dead letter';
     case 'centre':
       return 'the cause at the centre to be mended; it is tried again by itself';
     case 'bounds':

@@ -47,6 +47,8 @@ export type PushResult = z.output<typeof pushResultSchema>;
 /** How a till is doing. Reported by the agent when it connects and whenever it changes. */
 export const agentStatusSchema = z.object({
   state: z.string(),
+  /** Why it is fenced or retired. Not reported by agents of the version before. */
+  why: z.string().nullish(),
   mode: z.enum(SYNC_MODES),
   incarnation: z.string(),
   version: z.string(),

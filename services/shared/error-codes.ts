@@ -281,8 +281,20 @@ export const ERROR_CODES = {
   TERMINAL_FENCED: entry(
     409,
     'manual',
-    'The till file is an older copy or a clone.',
-    'See `payflow terminals unfence`.',
+    'The till file is not the one that the centre knows: an older copy, a clone, or its agent file was lost.',
+    'See `payflow terminals show`, then say with `payflow terminals unfence` which file goes on.',
+  ),
+  TERMINAL_OTHER_CENTRE: entry(
+    409,
+    'fatal',
+    'The till belongs to another centre (another database id).',
+    'Use the till’s own centre, or a payflow.db that no other centre knows; a copy after `payflow triggers remove` is one.',
+  ),
+  TERMINAL_REPLACED: entry(
+    401,
+    'manual',
+    'The till was enrolled again elsewhere, with another key.',
+    'Stop this installation, or give it back its place: `payflow terminals register --replace`, then `payflow enroll`.',
   ),
   TERMINAL_OFFLINE: entry(
     503,
@@ -326,7 +338,7 @@ export const ERROR_CODES = {
     409,
     'manual',
     'The terminal was retired.',
-    'Register the till under a new id; see `payflow terminals list`.',
+    'Take it back into service with `payflow terminals register --replace`, or register the till under a new id.',
   ),
 
   REFERENCE_UNKNOWN: entry(

@@ -21,7 +21,7 @@ const OTHERS = 0o077;
 
 const OUR_FOLDER = '.payflow';
 const OUR_FILES =
-  /^(event-log\.db|.+\.agent\.db)(-wal|-shm|-journal)?$|^terminal\.(json|key)(\.new)?$|^(terminals|postgres)$/;
+  /^(event-log\.db|.+\.agent\.db)(-wal|-shm|-journal)?$|^(terminal\.(json|key)|up\.json)(\.new)?$|^up\.sync-lock$|^(terminals|postgres)$/;
 /** What SQLite keeps beside a database; it takes over the mode of the database itself. */
 const BESIDE = ['', '-wal', '-shm', '-journal'];
 

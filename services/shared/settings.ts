@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isTerminalId } from './identifiers.ts';
 
 export type SecretKind =
   /** Printed as it is. */
@@ -117,7 +118,9 @@ function isAddressOrNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-const identifier = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 of letters, digits, . _ -');
+const terminalId = z
+  .string()
+  .refine(isTerminalId, 'must be 1 to 64 of letters, digits, . _ -, and fit for the name of a folder');
 
 /** Also part of the names of topics, slot and publication. */
 const prefix = z
@@ -195,7 +198,7 @@ export const SETTINGS = {
     default: 'payflow',
   }),
 
-  terminalId: setting('TERMINAL_ID', identifier.optional(), 'This till, as registered.'),
+  terminalId: setting('TERMINAL_ID', terminalId.optional(), 'This till, as registered.'),
   terminalDb: setting('TERMINAL_DB', optionalText, 'Path of the till’s payflow.db.'),
   enrolmentCode: setting('ENROLMENT_CODE', optionalText, 'One-use code printed by `terminals register`.', {
     secret: 'yes',

@@ -12,17 +12,18 @@ export interface AgentStatusParts {
   readonly apply: TillApply;
   readonly topics: readonly string[];
   readonly mode: SyncMode;
-  readonly fenced: boolean;
 }
 
 let version: string | undefined;
 
-export function agentStatus({ till, apply, topics, mode, fenced }: AgentStatusParts): AgentStatus {
+export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): AgentStatus {
+  const standing = apply.standing.current;
   const { checkpoints } = apply;
   apply.open.look();
   const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp);
   return {
-    state: fenced ? 'fenced' : catchingUp ? 'catching up' : 'ready',
+    state: standing.kind !== 'ok' ? standing.kind : catchingUp ? 'catching up' : 'ready',
+    why: standing.kind === 'ok' ? null : standing.why,
     mode,
     incarnation: till.incarnation,
     version: (version ??= readVersion()),

@@ -32,6 +32,8 @@ import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
 import { StreamReader } from './streams/stream-reader.ts';
+import { TillStanding } from './standing.ts';
+import { StandingWatch } from './standing-watch.ts';
 import { TillDatabase } from './till/till-database.ts';
 
 export interface TerminalAgentOptions {
@@ -52,6 +54,8 @@ export interface TerminalAgentOptions {
   readonly gatewayUrl?: string | null;
   readonly health?: HealthParts;
   readonly now?: () => number;
+  /** Whoever starts the agent holds the lock of the till's file, and gives it back. */
+  readonly isLocked?: boolean | undefined;
 }
 
 /** Bootstrap of a large file waits for the centre to answer all of it. */
@@ -67,6 +71,8 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly #options: TerminalAgentOptions;
   readonly #agentFile: AgentFile;
   readonly #valve: Valve;
+  readonly #standing = new TillStanding();
+  readonly #watch: StandingWatch;
   readonly #requests: TillRequests;
   /** The app wrote. */
   readonly #written = new Pulse();
@@ -85,8 +91,11 @@ export class TerminalAgent implements Service, LinkedAgent {
         mapping: parseMapping(identity.mapping.source, identity.mapping.version),
         terminalId: identity.terminalId,
         incarnation: this.#agentFile.incarnation,
+        databaseId: identity.databaseId,
+        isLocked: options.isLocked,
         log,
       });
+      this.#agentFile.claim(this.till.incarnationBefore);
     } catch (error) {
       this.#agentFile.close();
       throw error;
@@ -98,6 +107,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       log,
       now,
       onCut: () => this.#onCut(),
+      standing: this.#standing,
       ...this.#part('capture'),
     });
     this.apply = new TillApply({
@@ -106,10 +116,12 @@ export class TerminalAgent implements Service, LinkedAgent {
       topics: { catalog: identity.streams.catalog, store: identity.streams.store },
       log,
       now,
-      onFenced: () => this.publisher.stop(),
+      standing: this.#standing,
+      ownUnits: this.#agentFile,
       ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
       ...(options.txRows !== undefined && { txRows: options.txRows }),
     });
+    this.#watch = this.#standingWatch();
     this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
     this.#requests = new TillRequests({
       apply: this.apply,
@@ -121,16 +133,12 @@ export class TerminalAgent implements Service, LinkedAgent {
       valve: this.#valve,
       now,
     });
+    this.#watch.start(this.capture.checkFile()?.message ?? null);
   }
 
   /** Works until the signal is aborted. @throws PayflowError when a person must change something */
   async run(signal: AbortSignal): Promise<void> {
     const { log, identity, retentionDays = 30, now = Date.now } = this.#options;
-    if (this.capture.checkFile() !== undefined) {
-      this.publisher.stop();
-      this.apply.fence();
-    }
-    if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
     const retention = new TillRetention({
       till: this.till,
       agentFile: this.#agentFile,
@@ -173,6 +181,8 @@ export class TerminalAgent implements Service, LinkedAgent {
 
   /** Offers the rows that were there before, and waits until the centre has answered them. */
   async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
+    const { refusal } = this.#standing;
+    if (refusal !== undefined) throw refusal;
     const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
     if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), true);
     const { afterSeq, tables } = await bootstrap.offerAll();
@@ -187,7 +197,6 @@ export class TerminalAgent implements Service, LinkedAgent {
       apply: this.apply,
       topics: [identity.streams.catalog, identity.streams.store],
       mode,
-      fenced: this.capture.fenced !== undefined || this.apply.fenced,
     });
   }
 
@@ -212,8 +221,30 @@ export class TerminalAgent implements Service, LinkedAgent {
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
+        this.#watch.look();
         this.#applied.notify();
       }
+    });
+  }
+
+  #standingWatch(): StandingWatch {
+    const { identity, log, health } = this.#options;
+    return new StandingWatch({
+      till: this.till,
+      agentFile: this.#agentFile,
+      apply: this.apply,
+      standing: this.#standing,
+      token: identity.token,
+      newIncarnation: randomUUID,
+      log,
+      onHealth: health?.part('standing'),
+      onChange: () => {
+        if (this.#standing.current.kind === 'retired') this.#valve.shut();
+        // At start, and for a till that was fenced once it goes on.
+        if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
+        // To announce the file, or to send what has waited.
+        this.publisher.wake();
+      },
     });
   }
 
@@ -231,6 +262,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       resendAfterMs,
       log,
       now,
+      standing: this.#standing,
       ...this.#part('publisher'),
     });
   }
@@ -248,6 +280,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       log,
       now,
       onApplied: () => {
+        this.#watch.look();
         this.#applied.notify();
         this.publisher.wake();
       },

@@ -12,7 +12,12 @@ import {
 } from '../shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { encodePosition, POSITION_BYTES, POSITION_HEADER } from '../shared/records/position.ts';
+import {
+  encodePosition,
+  POSITION_BYTES,
+  POSITION_HEADER,
+  ZERO_POSITION,
+} from '../shared/records/position.ts';
 import type { Checkpoints } from './streams/checkpoints.ts';
 import { readChange, readRow, type Incoming, type Unreadable } from './streams/incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
@@ -61,9 +66,15 @@ export interface ApplyTransactionParts {
   readonly log: Logger;
 }
 
+/** In sync_meta: up to here the centre has confirmed this file's own units; beyond, only origins may have settled. */
+export const CONFIRMED_SEQ = 'confirmed_seq';
+
+export const AHEAD = 'the centre counts changes that this file never made: it is an older copy';
+
 export class ApplyTransaction {
   progress: { newest: Progress | null; done: boolean };
-  fenced = false;
+  /** The centre counts changes that this file never made. */
+  ahead = false;
   applied = 0;
   older = 0;
   /** Commit time of the newest row. */
@@ -269,8 +280,10 @@ export class ApplyTransaction {
     const arrived = readProgress(change, record.headers[CATALOG_POSITION_HEADER], this.#me.terminal);
     if (arrived === null) return;
     const { newest: known } = this.progress;
-    // Read again: what the file's predecessor had reached says nothing any more.
-    if (known?.incarnation === this.#me.incarnation && arrived.incarnation !== known.incarnation) return;
+    // Stored by an earlier version, without its place in the stream: what is read again can't be told from news.
+    const placeless = known !== null && known.at.lsn === ZERO_POSITION.lsn;
+    const own = known?.incarnation === this.#me.incarnation;
+    if (placeless && own && arrived.incarnation !== known.incarnation) return;
     const newest = newerProgress(this.progress.newest, arrived);
     if (newest === this.progress.newest) return;
     this.progress = { newest, done: false };
@@ -284,13 +297,13 @@ export class ApplyTransaction {
     const streams = { catalog: reach.catalog(), store: reach.store() };
     const verdict = judgeProgress(newest, this.#me, open.highestSeq, streams);
     if (verdict === 'ahead') {
-      this.fenced = true;
-      log.error(
-        { code: 'TERMINAL_FENCED', lastSeq: newest.lastSeq, highestSeq: open.highestSeq },
-        'the centre counts changes that this file never made; nothing is settled',
-      );
+      this.ahead = true;
+      log.error({ lastSeq: newest.lastSeq, highestSeq: open.highestSeq }, AHEAD);
     }
-    if (verdict === 'settle') this.#settler.byProgress(newest);
+    if (verdict === 'settle') {
+      this.#settler.byProgress(newest);
+      this.#parts.till.setMeta(CONFIRMED_SEQ, String(newest.lastSeq));
+    }
     this.progress.done = verdict !== 'wait';
   }
 

@@ -4,11 +4,10 @@
  * so that reading again repairs and never regresses. Settlement is in `rows/settler.ts`, one row in
  * `rows/row-applier.ts`; here is the order of things.
  */
-import type { Logger } from 'pino';
-import type { SchemaSource } from '../shared/records/envelope.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import { ApplyTransaction } from './apply-transaction.ts';
+import type { TillApplyOptions } from './apply-options.ts';
+import { AHEAD, ApplyTransaction } from './apply-transaction.ts';
 import { noteBoundColumns } from './streams/bound-columns.ts';
 import { Checkpoints } from './streams/checkpoints.ts';
 import {
@@ -26,21 +25,10 @@ import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows, type StreamExtent } from './rows/unseen.ts';
+import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
+import { TillStanding } from './standing.ts';
 import type { TillHost } from './till/till-host.ts';
-
-export interface TillApplyOptions {
-  readonly till: TillHost;
-  readonly schemas: SchemaSource;
-  readonly topics: { readonly catalog: string; readonly store: string };
-  readonly log: Logger;
-  /** How many records make a SQLite transaction, in whole central transactions. */
-  readonly batchSize?: number;
-  /** A central transaction of more records is applied in parts; also the limit while the app is writing. */
-  readonly txRows?: number;
-  readonly now?: () => number;
-  readonly onFenced?: () => void;
-}
 
 const DEFAULT_BATCH_SIZE = 1000;
 const DEFAULT_TX_ROWS = 5000;
@@ -59,8 +47,9 @@ export class TillApply {
   readonly putBack = new Map<string, number>();
   /** Central transactions that were too large for one SQLite transaction. */
   partial = 0;
-  /** Set when the centre counts changes that this file never made. */
-  fenced = false;
+  readonly standing: TillStanding;
+  /** What was found wrong with the file. */
+  doubt: string | null = null;
   progress: Progress | null = null;
   readonly #options: TillApplyOptions;
   readonly #till: TillHost;
@@ -80,6 +69,7 @@ export class TillApply {
   constructor(options: TillApplyOptions) {
     this.#options = options;
     this.#till = options.till;
+    this.standing = options.standing ?? new TillStanding();
     this.checkpoints = new Checkpoints(this.#till.db);
     this.open = new OpenChanges(this.#till.db);
     this.parked = new ParkedRows(this.#till.db);
@@ -172,11 +162,9 @@ export class TillApply {
     await this.#reread.begin(topic, stream, signal);
   }
 
-  /** The file is not what the centre or the agent file knows: nothing is settled any more. */
-  fence(): void {
-    if (this.fenced) return;
-    this.fenced = true;
-    this.#options.onFenced?.();
+  /** Nothing is settled while the till may not be the one that made the changes. */
+  get fenced(): boolean {
+    return this.standing.current.kind !== 'ok';
   }
 
   /** Unsettled changes that go up, in seq order. */
@@ -245,6 +233,7 @@ export class TillApply {
   }
 
   #applyOne(topic: string, items: readonly Incoming[], appIsWriting: boolean): void {
+    this.#checkProgress(items);
     const after = streamStateAfter(this.checkpoints.stream(topic), items);
     const done = this.#transaction(
       (work) => {
@@ -257,6 +246,19 @@ export class TillApply {
     const { now = Date.now } = this.#options;
     if (done.newestCommitMs !== null)
       this.#newestCommitMs.set(topic, Math.max(0, now() - done.newestCommitMs));
+  }
+
+  /** Before any of it settles anything: the progress stands behind the rows that it accounts for. */
+  #checkProgress(items: readonly Incoming[]): void {
+    const { ownUnits, log } = this.#options;
+    if (ownUnits === undefined || this.fenced) return;
+    const doubt = doubtIn(items, { me: this.#till, known: this.progress, ownUnits, log });
+    if (doubt !== null) this.#fence(doubt);
+  }
+
+  #fence(why: string): void {
+    this.doubt = why;
+    this.standing.set({ kind: 'fenced', why });
   }
 
   #transaction(
@@ -297,7 +299,7 @@ export class TillApply {
   #afterCommit(work: ApplyTransaction): void {
     this.progress = work.progress.newest;
     this.#progressDone = work.progress.done;
-    if (work.fenced) this.fence();
+    if (work.ahead) this.#fence(AHEAD);
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);
   }
@@ -340,7 +342,6 @@ export class TillApply {
     return tables;
   }
 }
-
 const NONE: ReadonlySet<string> = new Set();
 
 function addCounts(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {

@@ -4,9 +4,10 @@
  * file before anybody publishes it, and never cut again. Works without any network.
  */
 import type { Logger } from 'pino';
-import { PayflowError } from '../shared/errors.ts';
+import type { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import { TillStanding } from './standing.ts';
 import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.ts';
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
@@ -23,6 +24,7 @@ export interface TillCaptureOptions {
   /** Told after units were cut. */
   readonly onCut?: () => void;
   readonly onHealth?: (health: Health) => void;
+  readonly standing?: TillStanding | undefined;
 }
 
 const POLL_MS = 5;
@@ -44,15 +46,16 @@ export class TillCapture implements Service {
   readonly #outbox: Outbox;
   readonly #backlog: Backlog;
   readonly #now: () => number;
+  readonly #standing: TillStanding;
   #generation: number;
-  #fenced: PayflowError | undefined;
 
   constructor(options: TillCaptureOptions) {
     this.#options = options;
     this.#till = options.till;
     this.#agentFile = options.agentFile;
     this.#now = options.now ?? Date.now;
-    this.#outbox = new Outbox(options.till.db);
+    this.#standing = options.standing ?? new TillStanding();
+    this.#outbox = new Outbox(options.till.db, (seq) => this.#agentFile.wasSettled(seq));
     this.#backlog = new Backlog({
       outbox: this.#outbox,
       cutEntry: (entry) => this.#cutEntry(entry),
@@ -61,28 +64,18 @@ export class TillCapture implements Service {
     this.#generation = options.till.generation;
   }
 
-  /** Set when payflow.db is not the file that the agent file knows: nothing is cut, published or settled. */
-  get fenced(): PayflowError | undefined {
-    return this.#fenced;
-  }
-
   /**
    * At start, before anything else: the entries of the last unit are read and hashed again. Missing or
-   * different ones mean that payflow.db is an older copy, or another file.
+   * different ones mean that payflow.db is an older copy, or another file: nothing is cut then.
    */
   checkFile(): PayflowError | undefined {
     const last = this.#agentFile.last();
-    if (last === undefined) return undefined;
+    if (last === undefined || this.#agentFile.waiting !== null) return undefined;
     const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last.registration);
-    if (!hash.equals(last.hash)) {
-      this.#fenced = new PayflowError(
-        'TERMINAL_FENCED',
-        `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`,
-        { details: { terminal: this.#till.terminalId, unit: last.number } },
-      );
-      this.#options.log.error({ code: this.#fenced.code, err: this.#fenced }, this.#fenced.message);
-    }
-    return this.#fenced;
+    if (hash.equals(last.hash)) return undefined;
+    const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
+    this.#standing.set({ kind: 'fenced', why });
+    return this.#standing.refusal;
   }
 
   /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
@@ -93,7 +86,7 @@ export class TillCapture implements Service {
 
   /** @returns what became durable together: one unit, or some pieces of a backlog; none when nothing is new */
   #cut(most: number): NewUnit[] {
-    if (this.#fenced !== undefined) return [];
+    if (this.#standing.current.kind !== 'ok') return [];
     this.#followBinding();
     // Entries up to `highest` are committed and never change: they need no snapshot to be read.
     const highest = this.#outbox.highestSeq();
@@ -131,7 +124,7 @@ export class TillCapture implements Service {
    * then. That is cut first, under the number that the file knows; a crash on the way finds the old number still.
    */
   beginRegistration(registration: number): void {
-    if (this.#fenced !== undefined) return;
+    if (this.#standing.current.kind !== 'ok') return;
     const before = this.#agentFile.registration;
     if (before !== undefined && before < registration) this.cutAll();
     if (before === undefined || before < registration) this.#agentFile.beginRegistration(registration);

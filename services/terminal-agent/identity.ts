@@ -90,6 +90,12 @@ export async function enrolTill(options: EnrolTillOptions): Promise<TerminalIden
   return { ...identity, privateKey };
 }
 
+/** The public half of the key that lies here, in the form in which the centre keeps it; undefined: none does. */
+export function ownPublicKey(dataDir: string): string | undefined {
+  if (!existsSync(join(dataDir, KEY_FILE))) return undefined;
+  return createPublicKey(readKey(dataDir)).export({ type: 'spki', format: 'pem' }).toString();
+}
+
 function newKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

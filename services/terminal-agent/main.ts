@@ -10,6 +10,8 @@ import { loadIdentity } from './identity.ts';
 export interface TerminalStart extends ServiceContext {
   /** Told once the agent holds the till's file. */
   readonly onOpen?: (agent: TerminalAgent) => void;
+  /** The lock of the till's file is held by whoever starts it. */
+  readonly isLocked?: boolean | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
         horizonDays: config.horizonDays,
         retentionDays: config.retentionDays,
         freeMb: config.freeMb,
+        isLocked: start.isLocked,
         ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
         ...(start.health && { health: start.health }),
       });

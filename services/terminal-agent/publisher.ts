@@ -15,6 +15,7 @@ import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts'
 import { signBytes } from '../shared/records/signature.ts';
 import { inSnapshot } from '../shared/database/sqlite.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
+import { TillStanding } from './standing.ts';
 import type { AgentFile, CutUnit } from './units/agent-file.ts';
 import { mintIdentities } from './units/minting.ts';
 import { Outbox } from './units/outbox.ts';
@@ -35,6 +36,7 @@ export interface PublisherOptions {
   readonly log: Logger;
   readonly now?: () => number;
   readonly onHealth?: (health: Health) => void;
+  readonly standing?: TillStanding | undefined;
 }
 
 /** Several records go in one append, so that a backlog does not pay a round trip for each. */
@@ -58,28 +60,22 @@ export class Publisher implements Service {
   readonly #appendBytes: number;
   #settledSeq = 0;
   #wake: (() => void) | undefined;
-  #stopped = false;
+  readonly #standing: TillStanding;
+  /** The name under which the file was announced since the start. */
+  #announced: string | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     const { till, agentFile, databaseId, keyVersion } = options;
-    this.#builder = new UnitBuilder(till, {
-      terminal: till.terminalId,
-      incarnation: agentFile.incarnation,
-      databaseId,
-      keyVersion,
-    });
+    const head = { terminal: till.terminalId, databaseId, keyVersion };
+    this.#builder = new UnitBuilder(till, head, (seq) => agentFile.wasSettled(seq));
+    this.#standing = options.standing ?? new TillStanding();
     this.#outbox = new Outbox(till.db);
     const journalMode = till.db.pragma('journal_mode', { simple: true });
     this.#appendBytes = journalMode === 'wal' ? APPEND_BYTES : JOURNAL_APPEND_BYTES;
     this.#key = Buffer.from(till.terminalId);
     this.#now = options.now ?? Date.now;
     this.#openUpTo = options.mode === 'stream' ? Infinity : 0;
-  }
-
-  /** A fenced till publishes nothing. */
-  stop(): void {
-    this.#stopped = true;
   }
 
   /** `scheduled`, `manual`: lets units up to this number go; in `stream` mode all may. */
@@ -113,8 +109,12 @@ export class Publisher implements Service {
    * @returns how many units it held; 0: nothing to do
    */
   async publishNext(signal?: AbortSignal): Promise<number> {
-    if (this.#stopped) return 0;
-    const { agentFile, log } = this.#options;
+    const { agentFile, till, log } = this.#options;
+    if (this.#standing.current.kind !== 'ok') {
+      await this.#announce(signal);
+      return 0;
+    }
+    const { incarnation } = till;
     let units = agentFile.unpublished(this.#openUpTo, UNITS_AT_ONCE);
     if (units.length === 0) {
       const due = this.#due();
@@ -123,7 +123,10 @@ export class Publisher implements Service {
       units = [due];
     }
     const built = await this.#build(units, signal);
+    // Meanwhile the file may have lost its name, and these units with it.
+    if (till.incarnation !== incarnation || this.#standing.refusal !== undefined) return 0;
     const lastOffset = await this.#append(built, signal);
+    if (till.incarnation !== incarnation) return 0;
     agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
     return built.units.length;
   }
@@ -151,8 +154,21 @@ export class Publisher implements Service {
     }
   }
 
+  /** A file that waits tells the centre its name, once in each run: an operator chooses it by that. */
+  async #announce(signal: AbortSignal | undefined): Promise<void> {
+    const { agentFile, till } = this.#options;
+    const { waiting, incarnation } = agentFile;
+    if (waiting === null || this.#announced === incarnation) return;
+    const record = inSnapshot(till.db, () => this.#builder.announcement(waiting.predecessor));
+    await this.#append({ records: [record] }, signal);
+    this.#announced = incarnation;
+  }
+
   /** @returns the offset of the last record */
-  async #append({ records }: BuiltRecords, signal: AbortSignal | undefined): Promise<number> {
+  async #append(
+    { records }: Pick<BuiltRecords, 'records'>,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     const { eventLog, stream, privateKey } = this.#options;
     const signed = records.map((value): LogRecord => ({
       key: this.#key,
@@ -207,7 +223,8 @@ export class Publisher implements Service {
   async #idle(signal: AbortSignal): Promise<void> {
     const woken = new AbortController();
     this.#wake = () => woken.abort();
-    if (this.#options.agentFile.unpublished(this.#openUpTo, 1).length > 0 && !this.#stopped) woken.abort();
+    const mayPublish = this.#standing.current.kind === 'ok';
+    if (mayPublish && this.#options.agentFile.unpublished(this.#openUpTo, 1).length > 0) woken.abort();
     await sleep(IDLE_MS, AbortSignal.any([signal, woken.signal]));
     this.#wake = undefined;
   }

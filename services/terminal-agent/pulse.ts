@@ -23,13 +23,19 @@ export class Valve {
   readonly #always: boolean;
   readonly #pulse = new Pulse();
   #askers = 0;
+  #isShut = false;
 
   constructor(options: { always: boolean }) {
     this.#always = options.always;
   }
 
   get open(): boolean {
-    return this.#always || this.#askers > 0;
+    return !this.#isShut && (this.#always || this.#askers > 0);
+  }
+
+  /** For good: whoever waits goes on waiting. */
+  shut(): void {
+    this.#isShut = true;
   }
 
   async while<T>(body: () => Promise<T>): Promise<T> {

@@ -44,9 +44,10 @@ export class TillRequests {
 
   /**
    * Publishes all that is in the outbox now and waits until each entry is settled or an exception.
-   * @throws PayflowError SYNC_TIMEOUT (it goes on by itself), TERMINAL_FENCED
+   * @throws PayflowError SYNC_TIMEOUT (it goes on by itself), TERMINAL_FENCED, TERMINAL_RETIRED
    */
   async flush(timeoutMs: number, jobId?: string): Promise<FlushReport> {
+    this.#requireGoodStanding();
     const { apply, capture, publisher, valve } = this.#options;
     if (jobId !== undefined) this.#flushed = { jobId, applied: new Map(apply.applied) };
     const unit = capture.cutAll();
@@ -55,6 +56,7 @@ export class TillRequests {
       if (unit !== undefined) publisher.flush(unit.number);
       const last = open.at(-1)?.seq ?? 0;
       await this.#until(timeoutMs, 'changes are not settled', () => {
+        this.#requireGoodStanding();
         const left = apply.unsettled(last);
         return left.every(({ seq }) => isHeld(apply.progress, seq));
       });
@@ -78,6 +80,7 @@ export class TillRequests {
     const before = flushed?.jobId === jobId && flushed ? flushed.applied : new Map(apply.applied);
     return valve.while(async () => {
       const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
+      if (apply.standing.current.kind === 'retired') this.#requireGoodStanding();
       await this.#until(
         timeoutMs,
         `the streams are not applied up to ${lsn}`,
@@ -112,21 +115,21 @@ export class TillRequests {
     return { read, applied, skipped, dryRun };
   }
 
+  /** Nothing of a fenced or retired till would ever be settled: better said at once. */
+  #requireGoodStanding(): void {
+    const { refusal } = this.#options.apply.standing;
+    if (refusal !== undefined) throw refusal;
+  }
+
   async #until(timeoutMs: number, missing: string, reached: () => boolean): Promise<void> {
-    const { applied, now, apply, capture } = this.#options;
+    const { applied, now } = this.#options;
     const deadline = now() + timeoutMs;
     while (!reached()) {
-      const fenced = capture.fenced ?? (apply.fenced ? fencedError() : undefined);
-      if (fenced !== undefined) throw fenced;
       const leftMs = deadline - now();
       if (leftMs <= 0) throw new PayflowError('SYNC_TIMEOUT', `after ${timeoutMs} ms ${missing}`);
       await applied.wait(Math.min(LOOK_MS, leftMs));
     }
   }
-}
-
-function fencedError(): PayflowError {
-  return new PayflowError('TERMINAL_FENCED', 'the centre counts changes that this till file never made');
 }
 
 function* outcomesOf(

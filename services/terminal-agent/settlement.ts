@@ -9,8 +9,10 @@ import {
   comparePositions,
   decodePosition,
   encodePosition,
+  ZERO_POSITION,
   type Position,
 } from '../shared/records/position.ts';
+import type { Standing } from './standing.ts';
 
 export interface Me {
   readonly terminal: string;
@@ -35,6 +37,12 @@ export interface Progress {
   readonly exceptions: readonly SeqRange[];
   /** What the till must have read of the catalog stream before it may settle by this record. */
   readonly catalog: Position;
+  /** Of the last unit, hex; null: not said by the version that stored it. */
+  readonly chainHash: string | null;
+  /** Of the till, whichever of its files goes on. */
+  readonly standing: Standing;
+  /** Of the record in its stream: of two, the later one counts. */
+  readonly at: Position;
 }
 
 /**
@@ -56,7 +64,16 @@ export function readProgress(
     lastUnit: Number(row['last_unit']),
     exceptions: readExceptions(String(row['exceptions'] ?? '[]')),
     catalog,
+    chainHash: Buffer.isBuffer(row['chain_hash']) ? row['chain_hash'].toString('hex') : null,
+    standing: readStanding(row['standing'], row['standing_why']),
+    at: record.position,
   };
+}
+
+/** A centre of the version before says nothing of it. */
+function readStanding(kind: unknown, why: unknown): Standing {
+  if (kind !== 'fenced' && kind !== 'retired') return { kind: 'ok' };
+  return { kind, why: typeof why === 'string' ? why : `the centre says that this till is ${kind}` };
 }
 
 function readExceptions(text: string): SeqRange[] {
@@ -80,17 +97,36 @@ function isExceptionKind(kind: unknown): kind is ExceptionKind {
 
 /** For sync_meta. */
 export function progressToText(progress: Progress): string {
-  return JSON.stringify({ ...progress, catalog: encodePosition(progress.catalog).toString('hex') });
+  const hex = (position: Position) => encodePosition(position).toString('hex');
+  return JSON.stringify({ ...progress, catalog: hex(progress.catalog), at: hex(progress.at) });
 }
 
 export function progressFromText(text: string): Progress {
-  const stored = JSON.parse(text) as Omit<Progress, 'catalog'> & { catalog: string };
-  return { ...stored, catalog: decodePosition(Buffer.from(stored.catalog, 'hex')) };
+  const stored = JSON.parse(text) as Omit<Progress, 'catalog' | 'at' | 'standing' | 'chainHash'> & {
+    catalog: string;
+    // Not there in what the version before stored.
+    at?: string;
+    standing?: Standing;
+    chainHash?: string | null;
+  };
+  const { at, standing = { kind: 'ok' }, chainHash = null } = stored;
+  return {
+    ...stored,
+    chainHash,
+    catalog: decodePosition(Buffer.from(stored.catalog, 'hex')),
+    standing,
+    at: at === undefined ? ZERO_POSITION : decodePosition(Buffer.from(at, 'hex')),
+  };
 }
 
-/** The newer of two progress records of one incarnation; numbers never go back. */
+/**
+ * The newer of two progress records: the later in the stream, which may be read again from its beginning. Of one
+ * incarnation the numbers never go back.
+ */
 export function newerProgress(stored: Progress | null, arrived: Progress): Progress {
-  if (stored === null || stored.incarnation !== arrived.incarnation) return arrived;
+  if (stored === null) return arrived;
+  if (comparePositions(arrived.at, stored.at) < 0) return stored;
+  if (stored.incarnation !== arrived.incarnation) return arrived;
   return comparePositions(arrived.catalog, stored.catalog) < 0 || arrived.lastSeq < stored.lastSeq
     ? stored
     : arrived;
@@ -119,6 +155,28 @@ export function rangeOf(exceptions: readonly SeqRange[], seq: number): SeqRange 
     else return range;
   }
   return undefined;
+}
+
+/** The units that this file has cut. */
+export interface OwnUnits {
+  readonly lastNumber: number;
+  /** Hex; undefined where it is no longer kept. */
+  hashOf(number: number): string | undefined;
+}
+
+/**
+ * Two copies of a till's file bear one name until they know of each other, and the centre takes units of either: what
+ * it counts is this file's only where its last unit is this file's.
+ * @returns what is wrong; null: nothing, or it says nothing of this file
+ */
+export function progressDoubt(progress: Progress, me: Pick<Me, 'incarnation'>, own: OwnUnits): string | null {
+  const { incarnation, lastUnit, chainHash } = progress;
+  if (incarnation !== me.incarnation || chainHash === null || lastUnit === 0) return null;
+  if (lastUnit > own.lastNumber)
+    return 'the centre counts units that this file never made: it is an older copy';
+  const hash = own.hashOf(lastUnit);
+  if (hash === undefined || hash === chainHash) return null;
+  return `the centre has another unit ${lastUnit} of this till: it came from a copy of its file`;
 }
 
 /** How far a down stream was read. */

@@ -6,6 +6,8 @@ import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
 import type { CommitProxy } from './commit-proxy.ts';
 import { harmedBy } from './hostile.ts';
+import { FILE_FAULTS } from './file-faults.ts';
+import type { Load } from './load.ts';
 
 export interface FaultContext {
   readonly site: Site;
@@ -14,6 +16,7 @@ export interface FaultContext {
   /** Stands between central-apply and PostgreSQL. */
   readonly commits: CommitProxy;
   readonly random: () => number;
+  readonly load: Load;
 }
 
 export interface Fault {
@@ -88,4 +91,5 @@ export const FAULTS: readonly Fault[] = [
       });
     },
   },
+  ...FILE_FAULTS,
 ];

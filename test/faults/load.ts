@@ -8,6 +8,8 @@ import type { Site } from '../../scripts/support/site.ts';
 
 export interface Journal {
   readonly sales: ReadonlyMap<string, Sale>;
+  /** Of copies of a till's file: they may arrive, though never twice. */
+  readonly ofCopies: ReadonlySet<string>;
   readonly edits: number;
 }
 
@@ -22,6 +24,8 @@ export class Load {
   readonly #options: LoadOptions;
   readonly #sales = new Map<string, Sale>();
   readonly #stop = new AbortController();
+  readonly #ofCopies = new Set<string>();
+  readonly #pauses = new Map<string, Pause>();
   #edits = 0;
   #work: Promise<void>[] = [];
 
@@ -41,17 +45,44 @@ export class Load {
     return this.#sales.size;
   }
 
+  /** Sells nothing at a till, and has its file closed, until `resume`. */
+  async pause(terminalId: string): Promise<void> {
+    const pause = new Pause();
+    this.#pauses.set(terminalId, pause);
+    await pause.begun;
+  }
+
+  /** @param orders how its order numbers begin from now on: a file of before would count from there again */
+  resume(terminalId: string, orders: string = terminalId): void {
+    this.#pauses.get(terminalId)?.end(orders);
+    this.#pauses.delete(terminalId);
+  }
+
+  /** Sells at a copy of a till's file. */
+  sellAtCopy(file: string, orders: string, sales: number): void {
+    const cashier = new Cashier(orders, file);
+    for (let n = 0; n < sales; n += 1) this.#ofCopies.add(cashier.sell().orderNumber);
+    cashier.close();
+  }
+
   async stop(): Promise<Journal> {
     this.#stop.abort();
     await Promise.all(this.#work);
-    return { sales: this.#sales, edits: this.#edits };
+    return { sales: this.#sales, edits: this.#edits, ofCopies: this.#ofCopies };
   }
 
   async #sell(terminalId: string, seed: number): Promise<void> {
     const random = seededRandom(seed);
-    const cashier = new Cashier(terminalId, this.#options.site.tillFile(terminalId), random);
+    const file = this.#options.site.tillFile(terminalId);
+    let cashier = new Cashier(terminalId, file, random);
     try {
       while (!this.#stop.signal.aborted) {
+        const pause = this.#pauses.get(terminalId);
+        if (pause !== undefined) {
+          cashier.close();
+          cashier = new Cashier(await pause.take(), file, random);
+          continue;
+        }
         const sale = cashier.sell({ lines: 1 + Math.floor(random() * 4) });
         this.#sales.set(sale.orderNumber, sale);
         if (random() < 0.2) renameCustomer(cashier, random);
@@ -72,6 +103,20 @@ export class Load {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+/** A till at which nothing is sold for a while. */
+class Pause {
+  #take: () => void = () => undefined;
+  readonly begun = new Promise<void>((resolve) => (this.#take = resolve));
+  end: (orders: string) => void = () => undefined;
+  readonly #ended = new Promise<string>((resolve) => (this.end = resolve));
+
+  /** @returns how order numbers begin afterwards */
+  take(): Promise<string> {
+    this.#take();
+    return this.#ended;
   }
 }
 

@@ -91,7 +91,7 @@ async function play(fault: Fault, context: Play): Promise<{ sales: number; secon
   load.start();
   const before = 20 + Math.floor(random() * 60);
   await until(() => load.soldSoFar >= before, `${before} sales before the fault`);
-  await fault.make(context);
+  await fault.make({ ...context, load });
   await until(() => load.soldSoFar >= before + 60, 'sales after the fault');
   const journal = await load.stop();
   await assertConsistent(site, journal, SETTLE_DEADLINE_MS);

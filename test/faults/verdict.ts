@@ -94,6 +94,10 @@ async function assertSales(site: Site, journal: Journal): Promise<void> {
       );
     }
   }
-  for (const number of arrived.keys()) if (!journal.sales.has(number)) wrong.push(`${number} was never sold`);
+  for (const [number, { copies }] of arrived) {
+    if (journal.sales.has(number)) continue;
+    if (!journal.ofCopies.has(number)) wrong.push(`${number} was never sold`);
+    else if (copies !== 1) wrong.push(`${number}, of a copy, arrived ${copies} times`);
+  }
   if (wrong.length > 0) throw new Error(`${wrong.length} sales wrong: ${wrong.slice(0, 8).join(' | ')}`);
 }

@@ -17,7 +17,7 @@ import {
   upTopic,
 } from '../../services/shared/log/topics.ts';
 import { decodeUnitRecord } from '../../services/shared/records/unit-codec.ts';
-import type { UnitChange } from '../../services/shared/records/unit-record.ts';
+import type { UnitChange, UnitRecord } from '../../services/shared/records/unit-record.ts';
 import { TerminalAgent, type TerminalAgentOptions } from '../../services/terminal-agent/agent.ts';
 import { DownStream, TestSchemas } from './down-stream.ts';
 import { CATALOG, SHOP_CENTRAL, SHOP_MAPPING, SHOP_SCHEMA, STORE } from './shop-till.ts';
@@ -119,19 +119,24 @@ export class AgentTill {
 
   /** Every change that the till has published, in order. */
   async published(): Promise<UnitChange[]> {
+    return (await this.records()).flatMap(({ units }) => units.flatMap((unit) => unit.changes));
+  }
+
+  /** Every record that the till has published, in order. */
+  async records(): Promise<UnitRecord[]> {
     const stream = { topic: upTopic(PREFIX), partition: 0 };
     const { first, end } = await this.log.offsets(stream);
-    const changes: UnitChange[] = [];
-    if (first === end) return changes;
+    const records: UnitRecord[] = [];
+    if (first === end) return records;
     const stop = new AbortController();
     for await (const batch of this.log.read(stream, { from: first, signal: stop.signal })) {
       for (const { key, value } of batch) {
         if (value === null || key?.toString().startsWith('~') === true) continue;
-        changes.push(...decodeUnitRecord(value).units.flatMap((unit) => unit.changes));
+        records.push(decodeUnitRecord(value));
       }
       if ((batch.at(-1)?.offset ?? end) >= end - 1) stop.abort();
     }
-    return changes;
+    return records;
   }
 
   rows(sql: string): unknown[] {

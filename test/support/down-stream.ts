@@ -46,7 +46,10 @@ const INTERNAL: Readonly<Record<string, CentralColumns>> = {
     incarnation: ['text', 'text'],
     last_unit: ['bigint', 'bigint'],
     last_seq: ['bigint', 'bigint'],
+    chain_hash: ['bytes', 'bytea'],
     exceptions: ['text', 'text'],
+    standing: ['text', 'text'],
+    standing_why: ['text', 'text'],
   },
   [MAPPING_TABLE]: { name: ['text', 'text'], version: ['int', 'integer'], source: ['text', 'text'] },
 };
@@ -137,14 +140,23 @@ export class DownStream {
     terminal: string,
     incarnation: string,
     lastSeq: number,
-    options: { catalog?: Position; exceptions?: readonly [number, number, string][] } = {},
+    options: {
+      catalog?: Position;
+      exceptions?: readonly [number, number, string][];
+      lastUnit?: number;
+      chainHash?: Buffer | undefined;
+      fenced?: string;
+    } = {},
   ): Content {
     const row = {
       terminal_id: terminal,
       incarnation,
-      last_unit: 1n,
+      last_unit: BigInt(options.lastUnit ?? 1),
       last_seq: BigInt(lastSeq),
+      chain_hash: options.chainHash ?? null,
       exceptions: JSON.stringify(options.exceptions ?? []),
+      standing: options.fenced === undefined ? 'ok' : 'fenced',
+      standing_why: options.fenced ?? null,
     };
     const change = this.#change(PROGRESS_TABLE, terminal, row, { op: 'u' });
     return (position, last) => {

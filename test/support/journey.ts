@@ -10,6 +10,8 @@ import Database from 'better-sqlite3';
 import pg from 'pg';
 import { until } from '../../scripts/support/until.ts';
 import { runService } from '../../services/cli/process-services.ts';
+import { Cli } from '../../services/cli/cli.ts';
+import { Output } from '../../services/cli/terminal-output.ts';
 import { ensureEnrolled } from '../../services/cli/till/till-start.ts';
 import { loadConfig, type Environment } from '../../services/shared/config.ts';
 import { HealthBoard } from '../../services/shared/health.ts';
@@ -84,8 +86,12 @@ export class Journey {
   async start(name: JourneyService, env: Environment): Promise<void> {
     if (this.#gatewayPort === 0) this.#gatewayPort = await freePort();
     const config = loadConfig({ ...this.#common(), ...env });
-    if (name === 'terminal') await ensureEnrolled(config);
     const { signal } = this.#stop;
+    if (name === 'terminal') {
+      const print = (text: string) => void this.printed.push(text);
+      const output = new Output({ out: print, err: print, interactive: false });
+      await ensureEnrolled(new Cli({ env: { ...this.#common(), ...env }, output, signal }), this.tillFile);
+    }
     const health = new HealthBoard();
     const eventLog =
       name === 'gateway' ? undefined : openEventLog(config, { clientId: `journey-${name}`, log: this.#log });

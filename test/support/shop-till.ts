@@ -1,5 +1,6 @@
 /** A small shop for tests of the till's apply side: a till file, its two streams, and a TillApply on them. */
-import { TillApply, type TillApplyOptions } from '../../services/terminal-agent/apply.ts';
+import { TillApply } from '../../services/terminal-agent/apply.ts';
+import type { TillApplyOptions } from '../../services/terminal-agent/apply-options.ts';
 import type { CentralValue, Origin, Outcome } from '../../services/shared/records/change-record.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';

@@ -65,9 +65,11 @@ async function closeGap(
   const [held] = await session.rows(
     `SELECT h.unit, h.parts, encode(h.record, 'hex'), (
               SELECT count(*) FROM payflow_sync.held o WHERE o.terminal_id = h.terminal_id
-                 AND o.incarnation = h.incarnation AND o.unit = h.unit AND o.parts = h.parts)
+                 AND o.incarnation = h.incarnation AND o.unit = h.unit AND o.parts = h.parts
+                 AND o.unit_hash = h.unit_hash)
        FROM payflow_sync.held h
       WHERE h.terminal_id = $1 AND h.incarnation = $2 AND h.unit > $3::bigint
+        AND h.reason NOT IN ('superseded', 'retired', 'given up')
       ORDER BY h.unit, h.part LIMIT 1`,
     [terminal, incarnation ?? '', lastUnit ?? '0'],
   );

@@ -22,6 +22,17 @@ export interface IncomingUnit {
   /** Of the record. */
   readonly mappingVersion?: number | undefined;
   readonly unit: Unit;
+  /** Changes that came in an earlier incarnation and are not in `unit` any more: only answered again. */
+  readonly known?: readonly KnownChange[] | undefined;
+}
+
+/** What was answered to a change, as the outcome row keeps it. */
+export interface KnownChange {
+  readonly seq: number;
+  readonly table: string;
+  readonly id: CentralId | null;
+  readonly outcome: Outcome;
+  readonly hash: string;
 }
 
 /** One change and the unit it belongs to. */

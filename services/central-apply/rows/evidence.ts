@@ -37,12 +37,16 @@ export async function writeOutcomes(
       textArray(units.map(([unit]) => unit.terminal)),
       textArray(units.map(([unit]) => unit.incarnation)),
       textArray(units.map(([{ unit }]) => String(unit.number))),
-      textArray(units.map(([, list]) => JSON.stringify(list.map(entryJson)))),
+      textArray(units.map(([unit, list]) => JSON.stringify([...knownJson(unit), ...list.map(entryJson)]))),
       textArray(units.map(([{ unit }]) => unit.hash.toString('hex'))),
       textArray(units.map(([{ source }]) => (source == null ? null : String(source.partition)))),
       textArray(units.map(([{ source }]) => (source == null ? null : String(source.offset)))),
     ],
   );
+}
+
+function knownJson({ known = [] }: IncomingUnit): unknown[][] {
+  return known.map(({ seq, table, id, outcome, hash }) => [seq, table, id, outcome, hash]);
 }
 
 function entryJson({ incoming, id, outcome, image, elsewhere }: Entry): unknown[] {

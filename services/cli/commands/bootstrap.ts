@@ -61,7 +61,11 @@ async function here(cli: Cli, { terminal, terminalDb, dryRun }: BootstrapOptions
   }
   const result =
     dryRun === true
-      ? countOffers(terminalDb, ownIdentity(cli.config, terminal), cli.commandLog())
+      ? countOffers(
+          terminalDb,
+          ownIdentity(cli, { terminalId: terminal, file: terminalDb }),
+          cli.commandLog(),
+        )
       : await withStoppedTill(cli, { terminalId: terminal, file: terminalDb }, (agent) =>
           agent.bootstrap({ dryRun: false }),
         );

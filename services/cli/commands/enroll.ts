@@ -4,6 +4,8 @@ import { enrolTill, isEnrolled } from '../../terminal-agent/identity.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { gatewayUrl } from '../gateway-client.ts';
+import { settlePlace, tillPlace } from '../till/till-place.ts';
+import { holdTillFile } from '../till/till-start.ts';
 
 export function enrollCommand(cli: Cli): Command {
   return cli
@@ -14,14 +16,26 @@ export function enrollCommand(cli: Cli): Command {
     .option('--again', 'replace an enrolment that is there already')
     .action(
       cli.action(async ({ code: given, again }: { code?: string; again?: true }) => {
-        const { dataDir, terminalId, enrolmentCode } = cli.config;
+        const { terminalId, enrolmentCode, terminalDb: file } = cli.config;
         const code = given ?? enrolmentCode;
         if (code === undefined) throw new PayflowError('USAGE', '--code is needed');
-        if (isEnrolled(dataDir) && again !== true) {
-          throw new PayflowError('CONFLICT', `${dataDir} is enrolled already; --again replaces that`);
+        const lock = file === undefined ? undefined : holdTillFile(file);
+        try {
+          // Beside its file where that is named; else the agent takes it there at its first start.
+          const place =
+            file === undefined
+              ? { dataDir: cli.config.dataDir, isPending: false }
+              : tillPlace(cli, { file, terminalId, isHeld: true });
+          const { dataDir } = place;
+          if (isEnrolled(dataDir) && again !== true) {
+            throw new PayflowError('CONFLICT', `${dataDir} is enrolled already; --again replaces that`);
+          }
+          const identity = await enrolTill({ dataDir, gatewayUrl: gatewayUrl(cli.config), code, terminalId });
+          const settled = settlePlace(place);
+          cli.output.line(`${identity.terminalId} of store ${identity.storeId} is enrolled (${settled})`);
+        } finally {
+          lock?.release();
         }
-        const identity = await enrolTill({ dataDir, gatewayUrl: gatewayUrl(cli.config), code, terminalId });
-        cli.output.line(`${identity.terminalId} of store ${identity.storeId} is enrolled (${dataDir})`);
         return EXIT.yes;
       }),
     );

@@ -5,7 +5,7 @@ import type { SetupOptions } from '../../central-capture/setup/setup-context.ts'
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { readMapping, withCentre } from '../centre.ts';
+import { centreConfig, readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 
@@ -30,8 +30,9 @@ export function setupCommand(cli: Cli): Command {
   }
   return withJson(command).action(
     cli.action(async ({ check, json, grants, ...names }: SetupCommandOptions) => {
-      const { topicPrefix: prefix, horizonDays } = cli.config;
-      const mapping = readMapping(cli.config);
+      const config = centreConfig(cli);
+      const { topicPrefix: prefix, horizonDays } = config;
+      const mapping = readMapping(config);
       if (grants === true) return printGrants(cli, mapping, names);
       return withCentre(cli, async ({ pool, eventLog }) => {
         const upPartitions = DEFAULT_UP_PARTITIONS;

@@ -1,30 +1,28 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ensureStoreStream } from '../../central-capture/setup/setup.ts';
-import {
-  listTerminals,
-  registerTerminal,
-  retireTerminal,
-  type Registration,
-} from '../../gateway/terminals.ts';
+import type { Retirement } from '../../gateway/retirement.ts';
+import type { Registration } from '../../gateway/terminals.ts';
 import type { Config } from '../../shared/config.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { inTransaction } from '../../shared/database/postgres.ts';
-import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
-import { withCentre, withDatabase } from '../centre.ts';
+import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { kafkaAccess, type KafkaAccess } from '../kafka-access.ts';
 import { EXIT } from '../exit-code.ts';
+import { tillRegistry, type TerminalDetails, type WantedTerminal } from '../till-registry.ts';
+import { kafkaRemovals } from '../till/kafka-removals.ts';
 
 export function terminalsCommand(cli: Cli): Command {
   return cli
     .command('terminals', 'the tills', [
       'terminals register --terminal till-7 --store berlin-1',
       'terminals list',
+      'terminals show till-7',
       'terminals retire till-7',
     ])
     .addCommand(registerCommand(cli))
     .addCommand(listCommand(cli))
+    .addCommand(showCommand(cli))
+    .addCommand(unfenceCommand(cli))
     .addCommand(retireCommand(cli));
 }
 
@@ -32,6 +30,7 @@ interface RegisterOptions extends JsonOption {
   readonly terminal?: string;
   readonly store?: string;
   readonly from?: string;
+  readonly replace?: true;
 }
 
 function registerCommand(cli: Cli): Command {
@@ -39,26 +38,16 @@ function registerCommand(cli: Cli): Command {
     .command('register', 'register a till and print its one-use enrolment code (valid for 24 h)', [
       'terminals register --terminal till-7 --store berlin-1',
       'terminals register --from tills.csv --json',
+      'terminals register --terminal till-7 --store hamburg-2 --replace',
     ])
     .option('--terminal <id>', 'id of the till')
     .option('--store <id>', 'store it stands in')
-    .option('--from <file>', 'CSV with the columns terminal and store, for many at once');
+    .option('--from <file>', 'CSV with the columns terminal and store, for many at once')
+    .option('--replace', 'also tills that are enrolled, retired or of another store');
   return withJson(command).action(
     cli.action(async (options: RegisterOptions) => {
       const wanted = whichTerminals(options);
-      const { topicPrefix, horizonDays } = cli.config;
-      const registered = await withCentre(cli, async ({ pool, eventLog }) => {
-        const stores = new Set(wanted.map(({ storeId }) => storeId));
-        for (const storeId of stores) await ensureStoreStream(eventLog, topicPrefix, storeId, horizonDays);
-        // All or none: a code that was made and then not printed would be lost.
-        return inTransaction(pool, async (client) => {
-          const done: Registration[] = [];
-          for (const till of wanted) {
-            done.push(await registerTerminal(client, { ...till, upPartitions: DEFAULT_UP_PARTITIONS }));
-          }
-          return done;
-        });
-      });
+      const registered = await tillRegistry(cli).register(wanted, { replace: options.replace === true });
       printRegistrations(cli, registered, options);
       return EXIT.yes;
     }),
@@ -93,11 +82,6 @@ function printKafkaAccess(cli: Cli, { username, password, commands }: KafkaAcces
   if (password !== null) cli.output.line(`KAFKA_SASL_PASSWORD=${password}`);
   cli.output.line('# At Kafka, by an administrator:');
   for (const command of commands) cli.output.line(command);
-}
-
-interface WantedTerminal {
-  readonly terminalId: string;
-  readonly storeId: string;
 }
 
 function whichTerminals({ terminal, store, from }: RegisterOptions): WantedTerminal[] {
@@ -161,7 +145,7 @@ function listCommand(cli: Cli): Command {
     .option('--store <id>', 'only of this store');
   return withJson(command).action(
     cli.action(async ({ store, json }: JsonOption & { store?: string }) => {
-      const found = await withDatabase(cli, (pool) => listTerminals(pool, { storeId: store }));
+      const found = await tillRegistry(cli).list(store);
       if (json === true) cli.output.json(found);
       else {
         cli.output.table(
@@ -184,17 +168,131 @@ function listCommand(cli: Cli): Command {
   );
 }
 
-function retireCommand(cli: Cli): Command {
-  return cli
-    .command('retire', 'take a till out of service; its token is refused from now on', [
-      'terminals retire till-7',
+function showCommand(cli: Cli): Command {
+  const command = cli
+    .command('show', 'one till: how it stands, and the files that sent as it', [
+      'terminals show till-7',
+      'terminals show till-7 --json',
+    ])
+    .argument('<id>');
+  return withJson(command).action(
+    cli.action(async (terminalId: string, { json }: JsonOption) => {
+      const till = await tillRegistry(cli).show(terminalId);
+      if (json === true) cli.output.json(till);
+      else showTill(cli, till);
+      return EXIT.yes;
+    }),
+  );
+}
+
+function showTill({ output }: Cli, till: TerminalDetails): void {
+  const { terminalId, storeId, status, why, since, incarnations } = till;
+  output.line(`${terminalId} of store ${storeId}: ${status}`);
+  if (why !== null) output.line(`${status} since ${since ?? 'an unknown time'}: ${why}`);
+  output.line(`held records ${till.held}, open dead letters ${till.deadLetters}`);
+  output.line();
+  output.table(
+    [
+      'incarnation',
+      'state',
+      'sent before as',
+      'first seen',
+      'last seen',
+      '↑ units',
+      '↑ changes',
+      'held',
+      'as',
+    ],
+    incarnations.map((each) => [
+      each.incarnation,
+      each.state,
+      each.predecessor,
+      each.firstSeenAt,
+      each.lastSeenAt,
+      each.units,
+      each.changes,
+      each.heldRecords,
+      each.heldReasons.join(', '),
+    ]),
+    'it has sent nothing yet',
+  );
+  if (status !== 'fenced') return;
+  output.line();
+  output.line(
+    `Which of these files goes on is said by: payflow terminals unfence ${terminalId} --incarnation X`,
+  );
+}
+
+function unfenceCommand(cli: Cli): Command {
+  const command = cli
+    .command('unfence', 'say which of a till’s files goes on; the others are superseded', [
+      'terminals show till-7',
+      'terminals unfence till-7 --incarnation 6f9619ff-8b86-d011-b42d-00c04fc964ff',
     ])
     .argument('<id>')
-    .action(
-      cli.action(async (terminalId: string) => {
-        await withDatabase(cli, (pool) => retireTerminal(pool, terminalId));
-        cli.output.line(`${terminalId} is retired`);
-        return EXIT.yes;
-      }),
-    );
+    .requiredOption('--incarnation <name>', 'the file that goes on, as `terminals show` names it');
+  return withJson(command).action(
+    cli.action(async (terminalId: string, { incarnation, json }: JsonOption & { incarnation: string }) => {
+      const result = await tillRegistry(cli).unfence(terminalId, incarnation);
+      if (json === true) cli.output.json(result);
+      else {
+        cli.output.line(`${terminalId} goes on as ${result.incarnation}`);
+        cli.output.line(
+          `held records released ${result.released}, turned into dead letters ${result.givenUp}`,
+        );
+      }
+      return EXIT.yes;
+    }),
+  );
+}
+
+/** Central-apply reads on all the time; asking more often would not make it faster. */
+const RETIRE_LOOK_MS = 500;
+const RETIRE_TELL_MS = 3_000;
+
+function retireCommand(cli: Cli): Command {
+  const command = cli
+    .command('retire', 'take a till out of service, once what it has sent is applied', [
+      'terminals retire till-7',
+    ])
+    .argument('<id>');
+  return withJson(command).action(
+    cli.action(async (terminalId: string, { json }: JsonOption) => {
+      const retired = await retire(cli, terminalId);
+      if (json === true) cli.output.json(retired);
+      else printRetired(cli, retired);
+      return EXIT.yes;
+    }),
+  );
+}
+
+/** @throws PayflowError SYNC_TIMEOUT when it is interrupted: typed again, it goes on */
+async function retire(cli: Cli, terminalId: string): Promise<Retirement> {
+  const registry = tillRegistry(cli);
+  for (let toldAt = -Infinity; ;) {
+    const now = await registry.retire(terminalId);
+    if (now.state === 'retired') return now;
+    if (cli.signal.aborted) {
+      throw new PayflowError(
+        'SYNC_TIMEOUT',
+        `${terminalId} is being retired; the same command goes on with it`,
+      );
+    }
+    if (performance.now() - toldAt >= RETIRE_TELL_MS) {
+      toldAt = performance.now();
+      cli.output.note(
+        `${terminalId}: ↑ ${now.recordsAhead} records of its partition are still to be applied`,
+      );
+    }
+    await sleep(RETIRE_LOOK_MS, cli.signal);
+  }
+}
+
+function printRetired(cli: Cli, { terminalId, held, deadLetters, lastSeenAt }: Retirement): void {
+  const { output } = cli;
+  output.line(`${terminalId} is retired; what was in the log is applied`);
+  if (held > 0) output.line(`held and not applied: ${held} records (payflow terminals show ${terminalId})`);
+  if (deadLetters > 0) output.line(`refused and not applied: ${deadLetters} dead letters`);
+  output.line(`what it sold and had not sent yet is only in its file; last seen ${lastSeenAt ?? 'never'}`);
+  for (const line of kafkaRemovals(cli.config, terminalId)) output.line(line);
 }

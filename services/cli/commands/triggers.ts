@@ -5,7 +5,8 @@ import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
-import { isEnrolled, loadIdentity } from '../../terminal-agent/identity.ts';
+import { loadIdentity } from '../../terminal-agent/identity.ts';
+import { identityOf } from '../till/till-place.ts';
 import { triggerStatusColumns } from '../../terminal-agent/till/status-columns.ts';
 import {
   installSync,
@@ -48,8 +49,8 @@ function fileOf(cli: Cli, { terminalDb }: FileOption): string {
 
 /** On an enrolled till the mapping that its agent uses; elsewhere MAPPING_FILE. */
 function mappingFor(cli: Cli, db: SqliteDatabase): Mapping {
-  const { dataDir } = cli.config;
-  if (!isEnrolled(dataDir)) return readMapping(cli.config);
+  const dataDir = identityOf(cli, db);
+  if (dataDir === undefined) return readMapping(cli.config);
   const { mapping } = loadIdentity(dataDir);
   return newerMapping(db, parseMapping(mapping.source, mapping.version));
 }

@@ -1,11 +1,11 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { ensureStoreStream, setupCentre } from '../../central-capture/setup/setup.ts';
 import { runGateway } from '../../gateway/main.ts';
 import { registerTerminal } from '../../gateway/terminals.ts';
-import { maskUrl, type Config } from '../../shared/config.ts';
+import { mappingPath, maskUrl, type Config } from '../../shared/config.ts';
 import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { HealthBoard } from '../../shared/health.ts';
@@ -13,15 +13,25 @@ import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
 import { createLogger } from '../../shared/logging.ts';
 import { createRegistry } from '../../shared/metrics.ts';
-import { createPool } from '../../shared/database/postgres.ts';
+import { createPool, inTransaction } from '../../shared/database/postgres.ts';
 import type { ServiceContext } from '../../shared/service-context.ts';
 import { serveOperations } from '../../shared/service-http.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
-import { enrolTill, isEnrolled, loadIdentity } from '../../terminal-agent/identity.ts';
+import {
+  enrolTill,
+  isEnrolled,
+  loadIdentity,
+  ownPublicKey,
+  type TerminalIdentity,
+} from '../../terminal-agent/identity.ts';
+import { AgentLock } from '../../terminal-agent/till/agent-lock.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { runService } from '../process-services.ts';
+import { tillPlaceUnderUp } from '../till/till-place.ts';
+import { holdTillFile } from '../till/till-start.ts';
+import { announceUp, UP_LOCK } from '../up/running-up.ts';
 import { parseTillPlans, type TillPlan } from '../up/up-plan.ts';
 import { openDatabase, openLog, type UpDatabase } from '../up/up-resources.ts';
 
@@ -63,7 +73,14 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
   const mapping = readMapping(cli.config);
   const say = (text: string) => cli.output.note(text);
   await withReleasers(async (onRelease) => {
+    // First of all: a file that is missing, or that another agent has, must not cost anything at the centre.
+    for (const { file } of tills) {
+      const held = holdTillFile(file);
+      onRelease(() => held.release());
+    }
     makeDataDir(cli.config.dataDir, 'shared');
+    const alone = holdDataDir(cli.config.dataDir);
+    onRelease(() => alone.release());
     const log = upLog(cli);
     const { config } = cli;
     const database = await openDatabase(config, onRelease, say);
@@ -95,6 +112,14 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
     };
     await runParts(cli, site, tills, json);
   });
+}
+
+/** Its embedded database and log are one process's. */
+function holdDataDir(dataDir: string): AgentLock {
+  return AgentLock.take(
+    join(dataDir, UP_LOCK),
+    () => new PayflowError('CONFIG_INVALID', `DATA_DIR ${dataDir} is used by another \`payflow up\``),
+  );
 }
 
 /** On a terminal only what needs attention, unless LOG_LEVEL says otherwise. */
@@ -135,34 +160,57 @@ async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json
       const run = async (signal: AbortSignal) => {
         const url = await orAborted(gatewayUrl, signal);
         if (url === undefined) return;
-        // A certificate is made out to the gateway's name, not to the address it listens on.
-        const reached = config.gatewayTlsCert === undefined ? url : (config.gatewayUrl ?? url);
-        const tillConfig = await enrolledTill(site, till, reached);
-        await runService('terminal', tillConfig, { ...context, signal, health: parts });
+        const tillConfig = await enrolledTill(cli, site, till, reachedAt(config, url));
+        await runService('terminal', tillConfig, { ...context, signal, health: parts, isLocked: true });
       };
       return { name: till.terminalId, run };
     }),
   ];
   void announce(cli, site, { gatewayUrl, tills, json, ended: ended.signal });
+  const leave = orAborted(gatewayUrl, ended.signal).then((url) =>
+    url === undefined ? undefined : beFound(site, url),
+  );
   try {
     await runAll(services, cli.signal);
   } finally {
     ended.abort();
+    (await leave)?.();
   }
 }
 
+/** A certificate is made out to the gateway's name, not to the address it listens on. */
+function reachedAt(config: Config, url: string): string {
+  return config.gatewayTlsCert === undefined ? url : (config.gatewayUrl ?? url);
+}
+
+/** By the other commands on this machine. @returns the function that ends it */
+function beFound({ config, database, eventLog }: UpSite, gatewayUrl: string): () => void {
+  const { dataDir, topicPrefix } = config;
+  return announceUp(dataDir, {
+    gatewayUrl: reachedAt(config, gatewayUrl),
+    topicPrefix,
+    mappingFile: mappingPath(config),
+    databaseUrl: database.passwordFile === null ? null : database.url,
+    eventLogFile: eventLog.kind === 'embedded' ? resolve(dataDir, 'event-log.db') : null,
+  });
+}
+
 /** Registers and enrols the till on its first start. @returns the configuration its agent runs with */
-async function enrolledTill(site: UpSite, till: TillPlan, gatewayUrl: string): Promise<Config> {
+async function enrolledTill(cli: Cli, site: UpSite, till: TillPlan, gatewayUrl: string): Promise<Config> {
   const { config, pool, eventLog } = site;
   const { terminalId, storeId, file } = till;
-  const dataDir = join(config.dataDir, 'terminals', terminalId);
+  const { dataDir } = tillPlaceUnderUp(cli, { file, terminalId, isHeld: true });
   await ensureStoreStream(eventLog, config.topicPrefix, storeId, config.horizonDays);
   if (!isEnrolled(dataDir)) {
     const upPartitions = DEFAULT_UP_PARTITIONS;
-    const { enrolmentCode: code } = await registerTerminal(pool, { terminalId, storeId, upPartitions });
+    const ownKey = ownPublicKey(dataDir);
+    const { enrolmentCode: code } = await inTransaction(pool, (client) =>
+      registerTerminal(client, { terminalId, storeId, upPartitions, ownKey }),
+    );
     await enrolTill({ dataDir, gatewayUrl, code, terminalId });
   }
   const identity = loadIdentity(dataDir);
+  await checkCentre(pool, identity);
   if (identity.storeId !== storeId) {
     throw new PayflowError(
       'USAGE',
@@ -170,6 +218,20 @@ async function enrolledTill(site: UpSite, till: TillPlan, gatewayUrl: string): P
     );
   }
   return { ...config, databaseUrl: undefined, dataDir, terminalId, terminalDb: file, gatewayUrl };
+}
+
+/** @throws PayflowError TERMINAL_OTHER_CENTRE */
+async function checkCentre(pool: Pool, { terminalId, databaseId }: TerminalIdentity): Promise<void> {
+  const { rows } = await pool.query<{ value: string }>(
+    `SELECT value FROM payflow_sync.meta WHERE name = 'database_id'`,
+  );
+  const here = rows[0]?.value;
+  if (here === databaseId) return;
+  throw new PayflowError(
+    'TERMINAL_OTHER_CENTRE',
+    `${terminalId} is enrolled at the centre ${databaseId}, and this one is ${here ?? 'none'}`,
+    { details: { enrolment: databaseId, centre: here } },
+  );
 }
 
 interface Announcement {

@@ -7,6 +7,8 @@ import { errorLine, PayflowError } from '../../shared/errors.ts';
 import type { HealthParts } from '../../shared/health.ts';
 import type { Cli } from '../cli.ts';
 import type { Output } from '../terminal-output.ts';
+import { tillPlace } from './till-place.ts';
+import { holdTillFile } from './till-start.ts';
 
 /**
  * Runs the agent on `file` only as long as `body` takes.
@@ -17,8 +19,22 @@ export async function withStoppedTill<T>(
   options: { terminalId: string; file: string },
   body: (agent: TerminalAgent) => Promise<T>,
 ): Promise<T> {
-  const config: Config = { ...cli.config, terminalDb: options.file };
-  ownIdentity(config, options.terminalId);
+  const lock = holdTillFile(options.file);
+  try {
+    return await withHeldTill(cli, options, body);
+  } finally {
+    lock.release();
+  }
+}
+
+async function withHeldTill<T>(
+  cli: Cli,
+  options: { terminalId: string; file: string },
+  body: (agent: TerminalAgent) => Promise<T>,
+): Promise<T> {
+  const { dataDir } = tillPlace(cli, { ...options, isHeld: true });
+  ownIdentity(cli, options);
+  const config: Config = { ...cli.config, dataDir, terminalDb: options.file };
   const stop = new AbortController();
   const signal = AbortSignal.any([cli.signal, stop.signal]);
   let opened: (agent: TerminalAgent) => void = () => undefined;
@@ -28,6 +44,7 @@ export async function withStoppedTill<T>(
     signal,
     health: troublesTold(cli.output),
     onOpen: opened,
+    isLocked: true,
   });
   // The agent ends by itself only when it fails or is interrupted; then nothing more is waited for.
   const ended = running.then(() => {
@@ -42,10 +59,14 @@ export async function withStoppedTill<T>(
 }
 
 /** @throws PayflowError TERMINAL_NOT_ENROLLED, USAGE when DATA_DIR is another till's */
-export function ownIdentity({ dataDir }: Config, terminalId: string): TerminalIdentity {
+export function ownIdentity(
+  cli: Cli,
+  { terminalId, file }: { terminalId: string; file: string },
+): TerminalIdentity {
+  const { dataDir } = tillPlace(cli, { terminalId, file, isHeld: false });
   const identity = loadIdentity(dataDir);
   if (identity.terminalId !== terminalId) {
-    throw new PayflowError('USAGE', `DATA_DIR ${dataDir} belongs to ${identity.terminalId}`);
+    throw new PayflowError('USAGE', `${dataDir} belongs to ${identity.terminalId}`);
   }
   return identity;
 }

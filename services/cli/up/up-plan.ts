@@ -1,5 +1,6 @@
 /** What `payflow up` was asked for, parsed. */
 import { PayflowError } from '../../shared/errors.ts';
+import { isStoreId, isTerminalId } from '../../shared/identifiers.ts';
 
 export interface TillPlan {
   readonly terminalId: string;
@@ -7,8 +8,6 @@ export interface TillPlan {
   /** Path of its payflow.db. */
   readonly file: string;
 }
-
-const IDENTIFIER = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** `ID=FILE@STORE`; the file may hold `=` and `@` itself. @throws PayflowError USAGE */
 export function parseTillPlan(text: string): TillPlan {
@@ -20,7 +19,7 @@ export function parseTillPlan(text: string): TillPlan {
     storeId: text.slice(at + 1),
   };
   const complete = equals > 0 && at > equals + 1;
-  if (complete && IDENTIFIER.test(plan.terminalId) && IDENTIFIER.test(plan.storeId)) return plan;
+  if (complete && isTerminalId(plan.terminalId) && isStoreId(plan.storeId)) return plan;
   throw new PayflowError('USAGE', `--terminal must be ID=FILE@STORE, not ${text}`);
 }
 

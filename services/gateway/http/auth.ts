@@ -28,7 +28,7 @@ export async function authenticate(pool: Pool, token: string): Promise<Principal
   if (!isToken(token)) throw unknownToken();
   const hash = hashSecret(token);
   const row = await findOwner(pool, hash);
-  if (row === undefined) throw unknownToken();
+  if (row === undefined) throw await refusedToken(pool, hash);
   if (row.note) await rows(pool, NOTE_USE[row.kind], [hash]);
   return row.kind === 'user'
     ? { kind: 'user', name: row.name, role: row.extra === 'operator' ? 'operator' : 'viewer' }
@@ -62,6 +62,24 @@ const NOTE_USE: Readonly<Record<TokenOwner['kind'], string>> = {
   terminal: `UPDATE payflow_sync.terminal SET enrolment_hash = NULL, enrolment_expires = NULL
              WHERE token_hash = $1 AND ${CODE_IS_EXCHANGED}`,
 };
+
+/** A till that was enrolled again elsewhere, or retired, is told so: its own word `unknown` would be no help. */
+async function refusedToken(pool: Pool, hash: string): Promise<PayflowError> {
+  const former = await firstRow<{ terminal_id: string; until: string; gone: boolean }>(
+    pool,
+    `SELECT terminal_id, ${iso('former_token_until')} AS until, status = 'retired' OR retire_offset IS NOT NULL AS gone
+       FROM payflow_sync.terminal WHERE former_token_hash = $1`,
+    [hash],
+  );
+  if (former === undefined) return unknownToken();
+  const { terminal_id: terminal, until, gone } = former;
+  return gone
+    ? new PayflowError('UNAUTHENTICATED', `terminal ${terminal} was retired at ${until}`)
+    : new PayflowError(
+        'TERMINAL_REPLACED',
+        `terminal ${terminal} was enrolled again with another key at ${until}; this installation no longer counts`,
+      );
+}
 
 /** @returns those of the tokens that are valid now; one question, however many they are */
 export async function validTokens(pool: Pool, tokens: readonly string[]): Promise<Set<string>> {

@@ -18,6 +18,7 @@ import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
 import { waitingRoutes } from './routes/waiting.ts';
+import { terminalLifeRoutes } from './routes/terminal-life.ts';
 import { toJsonSchema, useZod } from './zod-fastify.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -133,6 +134,7 @@ function api(context: GatewayContext) {
     await app.register(waitingRoutes(context));
     await app.register(askedRoutes(context));
     await app.register(terminalCommandRoutes(context));
+    await app.register(terminalLifeRoutes(context));
   };
 }
 

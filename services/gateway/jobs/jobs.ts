@@ -37,6 +37,8 @@ const REPLY_MARGIN_MS = 5_000;
 export interface JobTarget {
   readonly terminalId: string;
   readonly storeId: string;
+  /** Why nothing is asked of it: its part has failed from the beginning. */
+  readonly refusal?: PayflowError | undefined;
 }
 
 export type PartEvent = 'sync:progress' | 'sync:done' | 'sync:failed';
@@ -96,11 +98,12 @@ export class Jobs {
     const job: Job = {
       jobId: randomUUID(),
       direction,
-      parts: targets.map(({ terminalId }) => this.#waitingPart({ terminalId, state: 'waiting' })),
+      parts: targets.map((target) => this.#firstPart(target)),
       startedAt: this.#now(),
-      finishedAt: null,
+      finishedAt: targets.every(({ refusal }) => refusal !== undefined) ? this.#now() : null,
     };
     await this.#options.store.insert(job);
+    if (job.finishedAt !== null) return job;
     this.#admit(job);
     return this.#open.get(job.jobId)?.job ?? job;
   }
@@ -162,6 +165,11 @@ export class Jobs {
 
   #now(): Date {
     return this.#options.now?.() ?? new Date();
+  }
+
+  #firstPart({ terminalId, refusal }: JobTarget): JobPart {
+    if (refusal === undefined) return this.#waitingPart({ terminalId, state: 'waiting' });
+    return { terminalId, state: 'failed', error: { code: refusal.code, message: refusal.message } };
   }
 
   #waitingPart(part: JobPart): JobPart {

@@ -42,7 +42,7 @@ async function look(pool: Pool, jobs: RetiredTillsOptions['jobs']): Promise<void
   const retired = await rows<{ terminalId: string }>(
     pool,
     `SELECT terminal_id AS "terminalId" FROM payflow_sync.terminal
-     WHERE status = 'retired' AND terminal_id = ANY ($1)`,
+     WHERE (status = 'retired' OR retire_offset IS NOT NULL) AND terminal_id = ANY ($1)`,
     [jobs.waitedFor],
   );
   for (const { terminalId } of retired) jobs.abandon(terminalId, retiredError(terminalId));

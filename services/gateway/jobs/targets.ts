@@ -38,14 +38,19 @@ export async function selectTargets(
 export async function targetOf(db: Queryable, terminalId: string): Promise<JobTarget> {
   const row = await firstRow<JobTarget & { status: string }>(
     db,
-    `SELECT terminal_id AS "terminalId", store_id AS "storeId", status FROM payflow_sync.terminal
-     WHERE terminal_id = $1`,
+    `SELECT terminal_id AS "terminalId", store_id AS "storeId",
+            CASE WHEN retire_offset IS NULL THEN status ELSE 'retired' END AS status
+     FROM payflow_sync.terminal WHERE terminal_id = $1`,
     [terminalId],
   );
   if (row === undefined) throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
-  if (row.status === 'fenced') throw new PayflowError('TERMINAL_FENCED', `terminal ${terminalId} is fenced`);
+  if (row.status === 'fenced') throw fencedError(terminalId);
   if (row.status === 'retired') throw retiredError(terminalId);
   return { terminalId, storeId: row.storeId };
+}
+
+function fencedError(terminalId: string): PayflowError {
+  return new PayflowError('TERMINAL_FENCED', `terminal ${terminalId} is fenced`);
 }
 
 export function retiredError(terminalId: string): PayflowError {
@@ -53,8 +58,18 @@ export function retiredError(terminalId: string): PayflowError {
 }
 
 async function manyTargets(pool: Pool, storeId: string | undefined): Promise<JobTarget[]> {
-  const found = await targetsInService(pool, { storeId });
-  if (found.length > 0) return found;
+  const [found, fenced] = await Promise.all([
+    targetsInService(pool, { storeId }),
+    rows<JobTarget>(
+      pool,
+      `SELECT terminal_id AS "terminalId", store_id AS "storeId" FROM payflow_sync.terminal
+       WHERE status = 'fenced' AND retire_offset IS NULL AND ($1::text IS NULL OR store_id = $1) ORDER BY terminal_id`,
+      [storeId ?? null],
+    ),
+  ]);
+  // A fenced till is part of "all": that it was not synced must not be read as done.
+  const refused = fenced.map((target) => ({ ...target, refusal: fencedError(target.terminalId) }));
+  if (found.length + refused.length > 0) return [...found, ...refused];
   const where = storeId === undefined ? '' : ` in store ${storeId}`;
   throw new PayflowError('NOT_FOUND', `there are no enrolled terminals${where}`);
 }
@@ -67,7 +82,7 @@ export async function targetsInService(
   return rows<JobTarget>(
     pool,
     `SELECT terminal_id AS "terminalId", store_id AS "storeId" FROM payflow_sync.terminal
-     WHERE token_hash IS NOT NULL AND status IN ('registered', 'enrolled')
+     WHERE token_hash IS NOT NULL AND status IN ('registered', 'enrolled') AND retire_offset IS NULL
        AND ($1::text IS NULL OR store_id = $1) AND ($2::text[] IS NULL OR terminal_id = ANY ($2))
      ORDER BY terminal_id`,
     [among.storeId ?? null, among.terminalIds ?? null],

@@ -4,6 +4,7 @@
  * what tills sold: kept for a time, longer than any till may stay away from its acknowledgement.
  */
 import { PayflowError } from '../errors.ts';
+import { isStoreId } from '../identifiers.ts';
 import type { StreamRef, TopicSpec } from './event-log.ts';
 
 /** Default of `up` on a small centre; DESIGN §8 reckons with 64 for 10,000 tills. Fixed once created. */
@@ -13,7 +14,6 @@ export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Slot and publication are named after the prefix too, hence lower case. */
 const PREFIX_FORM = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-const STORE_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/;
 const STORE_PART = '.store.';
 
 /** Rows everyone has. */
@@ -41,7 +41,7 @@ export function storeIdOfTopic(prefix: string, topic: string): string | undefine
   const start = checkedPrefix(prefix) + STORE_PART;
   if (!topic.startsWith(start)) return undefined;
   const storeId = topic.slice(start.length);
-  return STORE_ID_FORM.test(storeId) ? storeId : undefined;
+  return isStoreId(storeId) ? storeId : undefined;
 }
 
 export function catalogStream(prefix: string): StreamRef {
@@ -125,10 +125,10 @@ function checkedPrefix(prefix: string): string {
 }
 
 function checkedStoreId(storeId: string): string {
-  if (!STORE_ID_FORM.test(storeId)) {
+  if (!isStoreId(storeId)) {
     throw new PayflowError(
       'VALIDATION',
-      `store id ${JSON.stringify(storeId)} must be 1 to 64 letters, digits, dots, underscores or hyphens`,
+      `store id ${JSON.stringify(storeId)} must be 1 to 64 letters, digits, dots, underscores or hyphens, and not only dots`,
       { details: { field: 'storeId' } },
     );
   }

@@ -3,7 +3,7 @@
  * ask again. A till of ours stays far within; what lies outside comes from a defect or from somebody who means harm.
  * Values themselves are not looked at here: what a cashier typed is judged when it is converted.
  */
-import type { RowRef, Unit, UnitChange, UnitRecord } from './unit-record.ts';
+import { isAnnouncement, type RowRef, type Unit, type UnitChange, type UnitRecord } from './unit-record.ts';
 
 /** Names are ours (UUIDs, hex, terminal ids) but for tables and columns, which SQLite does not bound. */
 const LONGEST_NAME = 255;
@@ -22,7 +22,17 @@ const LATEST_MS = 8.64e15;
 
 /** @returns what is wrong, in words; null when nothing is */
 export function boundsFault(record: UnitRecord): string | null {
-  return headFault(record) ?? unitsFault(record);
+  return headFault(record) ?? (isAnnouncement(record) ? announcementFault(record) : unitsFault(record));
+}
+
+/** Nothing but a name and the seqs of what its file has to send. */
+function announcementFault({ parts, units }: UnitRecord): string | null {
+  const [unit] = units;
+  if (unit === undefined || parts > 1 || unit.changes.length > 0) return 'it announces a file and holds more';
+  if (unit.firstSeq < 0 || unit.lastSeq < unit.firstSeq) {
+    return `it announces changes ${unit.firstSeq} to ${unit.lastSeq}`;
+  }
+  return null;
 }
 
 function headFault({

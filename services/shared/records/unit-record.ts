@@ -8,6 +8,7 @@
  * version, converts them, and keeps what it refused unchanged. What only the till can know it resolves
  * itself: which row a local key means (`RowRef`).
  */
+import { createHash } from 'node:crypto';
 
 /** A value by SQLite storage class: NULL, INTEGER, REAL, TEXT, BLOB. Integers are always bigint. */
 export type SqliteValue = null | bigint | number | string | Buffer;
@@ -58,7 +59,7 @@ export interface UnitChange {
 }
 
 export interface Unit {
-  /** 1, 2, 3 … within an incarnation. */
+  /** 1, 2, 3 … within an incarnation; 0 only in `announcementUnit`. */
   readonly number: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -87,6 +88,34 @@ export interface UnitRecord {
   readonly part: number;
   readonly parts: number;
   readonly units: readonly Unit[];
+}
+
+/**
+ * A till's file that cannot go on by itself (its agent file was lost, or it is not the file that the centre knows)
+ * takes a new incarnation and announces it by a record of this one unit: no changes, number 0, the seqs of what it
+ * has to send, and as `previousHash` the SHA-256 of the incarnation under which it sent before. Nothing of it is
+ * applied; an operator says whether it goes on.
+ */
+export function announcementUnit(
+  predecessor: string | null,
+  range: { readonly firstSeq: number; readonly lastSeq: number },
+): Unit {
+  const hash = FIRST_PREVIOUS_HASH;
+  const previousHash = predecessor === null ? FIRST_PREVIOUS_HASH : hashOfName(predecessor);
+  return { number: 0, ...range, hash, previousHash, changes: [] };
+}
+
+export function isAnnouncement({ units }: UnitRecord): boolean {
+  return units.length === 1 && units[0]?.number === 0;
+}
+
+/** Whether the file that announces itself sent under this incarnation before. */
+export function namesPredecessor({ units }: UnitRecord, incarnation: string): boolean {
+  return units[0]?.previousHash.equals(hashOfName(incarnation)) ?? false;
+}
+
+function hashOfName(incarnation: string): Buffer {
+  return createHash('sha256').update(incarnation).digest();
 }
 
 export const SIGNATURE_HEADER = 'sig';

@@ -13,8 +13,11 @@ export class AgentLock {
     this.#db = db;
   }
 
-  /** @throws PayflowError TERMINAL_DB_IN_USE when another process, or another part of this one, holds it */
-  static take(file: string): AgentLock {
+  /**
+   * @param inUse what is wrong when another process, or another part of this one, holds it
+   * @throws PayflowError TERMINAL_DB_IN_USE, or what `inUse` says
+   */
+  static take(file: string, inUse: () => PayflowError = () => tillInUse(file)): AgentLock {
     const lockFile = `${file}.sync-lock`;
     let db: SqliteDatabase | undefined;
     try {
@@ -25,7 +28,7 @@ export class AgentLock {
     } catch (error) {
       db?.close();
       if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-        throw new PayflowError('TERMINAL_DB_IN_USE', `another agent has ${file} open`, { cause: error });
+        throw inUse();
       }
       throw wrapSqliteError(error, lockFile);
     }
@@ -34,4 +37,8 @@ export class AgentLock {
   release(): void {
     this.#db.close();
   }
+}
+
+function tillInUse(file: string): PayflowError {
+  return new PayflowError('TERMINAL_DB_IN_USE', `another agent has ${file} open`);
 }

@@ -33,6 +33,10 @@ export interface TillDatabaseOptions {
   readonly terminalId: string;
   /** Of the agent file; see agent-file.ts. */
   readonly incarnation: string;
+  /** Of the centre where the till is enrolled; a file that is linked with another one is refused. */
+  readonly databaseId?: string | undefined;
+  /** Whoever opens the file holds its lock already, and keeps it. */
+  readonly isLocked?: boolean | undefined;
   readonly log: Logger;
   /** Only spans of it count: a till's wall clock that is set back would make us wait for hours. */
   readonly elapsedMs?: () => number;
@@ -54,7 +58,9 @@ export class TillDatabase {
   readonly db: SqliteDatabase;
   readonly gate: WriteGate;
   readonly terminalId: string;
-  readonly incarnation: string;
+  /** The incarnation that the file knew when it was opened; undefined: no agent ever had it. */
+  readonly incarnationBefore: string | undefined;
+  #incarnation: string;
   /** Counts up whenever `binding` is made anew: statements prepared from an older one must be made again. */
   generation = 0;
   #mapping: Mapping;
@@ -64,21 +70,24 @@ export class TillDatabase {
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
-  readonly #lock: AgentLock;
+  readonly #lock: AgentLock | null;
+  readonly #databaseId: string | undefined;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
   readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
 
-  private constructor(db: SqliteDatabase, lock: AgentLock, options: TillDatabaseOptions) {
+  private constructor(db: SqliteDatabase, lock: AgentLock | null, options: TillDatabaseOptions) {
     this.db = db;
     const now = options.elapsedMs ?? (() => performance.now());
     this.gate = new WriteGate({ now });
     this.#lock = lock;
+    this.#databaseId = options.databaseId;
     this.#log = options.log;
     const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
     this.#watch = new FileWatch(db.name, { isWal, now });
     this.terminalId = options.terminalId;
-    this.incarnation = options.incarnation;
+    this.#incarnation = options.incarnation;
+    this.incarnationBefore = metaBefore(db, 'incarnation');
     this.#versions = {
       data_version: db.prepare<[], number>('PRAGMA data_version').pluck(),
       schema_version: db.prepare<[], number>('PRAGMA schema_version').pluck(),
@@ -91,11 +100,12 @@ export class TillDatabase {
 
   /**
    * Opens the file, takes the lock and installs or updates sync tables and triggers in one transaction.
-   * @throws PayflowError TERMINAL_DB_MISSING, _READ_ONLY, _INVALID, _IN_USE, _BUSY, TERMINAL_FENCED
+   * @throws PayflowError TERMINAL_DB_MISSING, _READ_ONLY, _INVALID, _IN_USE, _BUSY, TERMINAL_FENCED,
+   * TERMINAL_OTHER_CENTRE
    */
   static open(options: TillDatabaseOptions): TillDatabase {
     const file = realDatabasePath(options.file);
-    const lock = AgentLock.take(file);
+    const lock = options.isLocked === true ? null : AgentLock.take(file);
     let db: SqliteDatabase | undefined;
     try {
       db = openDatabase(file, { mustExist: true });
@@ -106,9 +116,20 @@ export class TillDatabase {
       return new TillDatabase(db, lock, options);
     } catch (error) {
       db?.close();
-      lock.release();
+      lock?.release();
       throw error;
     }
+  }
+
+  /** Under which this file sends, as its agent file says. */
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  /** The agent file has another one now. */
+  rename(incarnation: string): void {
+    this.#incarnation = incarnation;
+    this.write(() => this.setMeta('incarnation', incarnation));
   }
 
   get mapping(): Mapping {
@@ -245,7 +266,7 @@ export class TillDatabase {
 
   close(): void {
     this.db.close();
-    this.#lock.release();
+    this.#lock?.release();
   }
 
   #install(mapping: Mapping): LocalBinding {
@@ -265,8 +286,22 @@ export class TillDatabase {
         `${this.db.name} belongs to terminal ${owner}, not to ${this.terminalId}`,
       );
     }
-    if (owner === undefined) this.setMeta('terminal_id', this.terminalId);
-    if (this.getMeta('incarnation') !== this.incarnation) this.setMeta('incarnation', this.incarnation);
+    const centre = this.getMeta('database_id');
+    if (centre !== undefined && this.#databaseId !== undefined && centre !== this.#databaseId) {
+      throw new PayflowError(
+        'TERMINAL_OTHER_CENTRE',
+        `${this.db.name} is linked with the centre ${centre}, and this till is enrolled at ${this.#databaseId}`,
+        { details: { file: centre, enrolment: this.#databaseId } },
+      );
+    }
+    const facts = {
+      terminal_id: this.terminalId,
+      incarnation: this.#incarnation,
+      ...(this.#databaseId !== undefined && { database_id: this.#databaseId }),
+    };
+    for (const [name, value] of Object.entries(facts)) {
+      if (this.getMeta(name) !== value) this.setMeta(name, value);
+    }
   }
 
   #pragma(name: 'data_version' | 'schema_version'): number {
@@ -274,12 +309,16 @@ export class TillDatabase {
   }
 }
 
+/** A fact that the file holds, also before our tables are in it. */
+export function metaBefore(db: SqliteDatabase, name: string): string | undefined {
+  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
+  if (!hasMeta) return undefined;
+  return db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+}
+
 /** The mapping of enrolment, or a newer one that came through the log and is kept in the file. */
 export function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
-  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
-  if (!hasMeta) return enrolled;
-  const meta = db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck();
-  const version = Number(meta.get('mapping_version') ?? 0);
-  const source = meta.get('mapping_source');
+  const version = Number(metaBefore(db, 'mapping_version') ?? 0);
+  const source = metaBefore(db, 'mapping_source');
   return source === undefined || version <= enrolled.version ? enrolled : parseMapping(source, version);
 }

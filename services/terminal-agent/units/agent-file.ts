@@ -9,6 +9,7 @@ import { makeDataDir } from '../../shared/data-dir.ts';
 import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import type { Waiting } from '../standing.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -28,6 +29,9 @@ CREATE TABLE IF NOT EXISTS unit (
 );
 CREATE INDEX IF NOT EXISTS unit_unpublished ON unit (number) WHERE published_at_ms IS NULL;
 CREATE INDEX IF NOT EXISTS unit_by_seq ON unit (last_seq);
+
+-- After a hand-over: entries that were settled before it, and are in no unit that was cut since.
+CREATE TABLE IF NOT EXISTS settled_before (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 `;
 
 export interface CutUnit {
@@ -71,20 +75,36 @@ interface UnitRow {
 /** A till whose agent did not know of registrations was never moved. */
 const FIRST_REGISTRATION = 1;
 
+export interface SeqSpan {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
 export class AgentFile {
   readonly #db: SqliteDatabase;
-  /** Of this till's history, random; made with the file. */
-  readonly incarnation: string;
+  #incarnation: string;
   #chain: UnitChain;
   #registration: number | undefined;
+  #settledBefore: readonly SeqSpan[];
 
   private constructor(db: SqliteDatabase, incarnation: string) {
     this.#db = db;
-    this.incarnation = incarnation;
-    this.#chain = this.last() ?? { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
+    this.#incarnation = incarnation;
+    const lastSeq = Number(this.getMeta('begins_after') ?? 0);
+    this.#chain = this.last() ?? { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
     const stored = this.getMeta('registration');
     if (stored !== undefined) this.#registration = Number(stored);
     else if (this.#chain.number > 0) this.#registration = FIRST_REGISTRATION;
+    this.#settledBefore = db
+      .prepare<[], SeqSpan>(
+        'SELECT first_seq AS firstSeq, last_seq AS lastSeq FROM settled_before ORDER BY first_seq',
+      )
+      .all();
+  }
+
+  /** Of this till's history, random; made with the file, and anew when the file has to be told from another. */
+  get incarnation(): string {
+    return this.#incarnation;
   }
 
   /** `<dataDir>/<terminal>.agent.db`, made when it is not there. */
@@ -98,7 +118,10 @@ export class AgentFile {
     const incarnation = inImmediate(db, () => {
       db.exec(SCHEMA);
       addRegistration(db);
-      db.prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`).run(newIncarnation());
+      const made = db
+        .prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`)
+        .run(newIncarnation());
+      if (made.changes > 0) db.exec(`INSERT INTO meta (name, value) VALUES ('unused', '1')`);
       return db.prepare<[], string>(`SELECT value FROM meta WHERE name = 'incarnation'`).pluck().get() ?? '';
     });
     return new AgentFile(db, incarnation);
@@ -122,9 +145,73 @@ export class AgentFile {
     this.#registration = registration;
   }
 
+  /**
+   * A new agent file beside a payflow.db that had one before: that one was lost, and with it what it had cut.
+   * @param before the incarnation that payflow.db knows; undefined: none
+   */
+  claim(before: string | undefined): void {
+    if (this.getMeta('unused') === undefined) return;
+    inImmediate(this.#db, () => {
+      if (before !== undefined && before !== this.#incarnation) {
+        this.#wait({ why: 'the agent file of this till was lost', predecessor: before });
+      }
+      this.#db.prepare(`DELETE FROM meta WHERE name = 'unused'`).run();
+    });
+  }
+
+  /** Set while this file does not go on by itself. */
+  get waiting(): Waiting | null {
+    const text = this.getMeta('waiting');
+    return text === undefined ? null : (JSON.parse(text) as Waiting);
+  }
+
+  /** Nothing is sent under the old name any more: another copy may bear it too. */
+  renounce(why: string, newIncarnation: string): void {
+    inImmediate(this.#db, () => {
+      this.#wait({ why, predecessor: this.#incarnation });
+      this.setMeta('incarnation', newIncarnation);
+    });
+    this.#incarnation = newIncarnation;
+  }
+
+  #wait(waiting: Waiting): void {
+    this.setMeta('waiting', JSON.stringify(waiting));
+  }
+
+  /**
+   * The centre has said that this file goes on: what it had cut before counts no more, and the next unit is the
+   * first of this incarnation.
+   * @param beginsAfter the seq before the first entry that is not settled
+   */
+  goOn(beginsAfter: number, settledBefore: readonly SeqSpan[]): void {
+    const insert = this.#db.prepare('INSERT INTO settled_before (first_seq, last_seq) VALUES (?, ?)');
+    inImmediate(this.#db, () => {
+      this.#db.exec('DELETE FROM unit; DELETE FROM settled_before');
+      for (const { firstSeq, lastSeq } of settledBefore) insert.run(firstSeq, lastSeq);
+      this.setMeta('begins_after', String(beginsAfter));
+      this.#db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
+    });
+    this.#chain = { number: 0, lastSeq: beginsAfter, hash: FIRST_PREVIOUS_HASH };
+    this.#settledBefore = [...settledBefore];
+  }
+
+  /** Whether an entry was settled before the hand-over. */
+  wasSettled(seq: number): boolean {
+    return this.#settledBefore.some(({ firstSeq, lastSeq }) => seq >= firstSeq && seq <= lastSeq);
+  }
+
   /** The end of the chain: what the next unit continues. */
   get chain(): UnitChain {
     return this.#chain;
+  }
+
+  /** As `OwnUnits` wants it. */
+  get lastNumber(): number {
+    return this.#chain.number;
+  }
+
+  hashOf(number: number): string | undefined {
+    return this.#one('WHERE number = ?', number)?.hash.toString('hex');
   }
 
   last(): CutUnit | undefined {

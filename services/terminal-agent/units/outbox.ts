@@ -3,6 +3,7 @@ import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
+import type { SeqSpan } from './agent-file.ts';
 
 /** c, u, d, r as in UnitOp; k: the row's key changed (never published). */
 export type OutboxOp = 'c' | 'u' | 'd' | 'r' | 'k';
@@ -40,14 +41,17 @@ interface TableReader {
 
 export class Outbox {
   readonly #db: SqliteDatabase;
+  readonly #isLeftOut: (seq: number) => boolean;
   readonly #readers = new Map<string, TableReader>();
   readonly #highest: Statement<[], number | null>;
   readonly #tables: Statement<[number, number], string>;
   readonly #oldestOpen: Statement<[number], { seq: number; captured_at_ms: number | null }>;
   readonly #count: Statement<[number, number], number>;
 
-  constructor(db: SqliteDatabase) {
+  /** @param isLeftOut entries that no unit may hold: they were settled before a hand-over */
+  constructor(db: SqliteDatabase, isLeftOut: (seq: number) => boolean = () => false) {
     this.#db = db;
+    this.#isLeftOut = isLeftOut;
     this.#highest = db.prepare<[], number | null>('SELECT max(seq) FROM sync_outbox').pluck();
     this.#tables = db
       .prepare<[number, number], string>(
@@ -85,6 +89,24 @@ export class Outbox {
     return row === undefined ? undefined : { seq: row.seq, capturedAtMs: row.captured_at_ms ?? 0 };
   }
 
+  /** What a file has to send after a hand-over, and what of that range it has not. */
+  unsettledFrom(): { readonly beginsAfter: number; readonly settled: SeqSpan[] } {
+    const first = this.oldestOpen(0);
+    if (first === undefined) return { beginsAfter: this.highestSeq(), settled: [] };
+    const seqs = this.#db
+      .prepare<[number], number>(
+        'SELECT seq FROM sync_outbox WHERE seq > ? AND outcome IS NOT NULL ORDER BY seq',
+      )
+      .pluck();
+    const settled: { firstSeq: number; lastSeq: number }[] = [];
+    for (const seq of seqs.iterate(first.seq)) {
+      const last = settled.at(-1);
+      if (last !== undefined && seq === last.lastSeq + 1) last.lastSeq = seq;
+      else settled.push({ firstSeq: seq, lastSeq: seq });
+    }
+    return { beginsAfter: first.seq - 1, settled };
+  }
+
   /**
    * Entries in seq order, both ends included. Read in pieces: with a rollback journal the app cannot commit
    * while a statement of ours reads.
@@ -103,8 +125,10 @@ export class Outbox {
     for (const table of tables) {
       const { columns, range } = this.#reader(table);
       for (const row of range.all(firstSeq, lastSeq)) {
+        const seq = Number(row[0]);
+        if (this.#isLeftOut(seq)) continue;
         found.push({
-          seq: Number(row[0]),
+          seq,
           op: row[1],
           rowKey: row[2],
           capturedAtMs: Number(row[3] ?? 0n),

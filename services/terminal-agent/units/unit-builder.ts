@@ -4,12 +4,13 @@
  */
 import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
 import { type UnitRecordHead, UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
-import type {
-  ColumnChange,
-  ReferenceChange,
-  SqliteValue,
-  UnitChange,
-  UnitOp,
+import {
+  announcementUnit,
+  type ColumnChange,
+  type ReferenceChange,
+  type SqliteValue,
+  type UnitChange,
+  type UnitOp,
 } from '../../shared/records/unit-record.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { Reference } from '../../shared/mapping/mapping.ts';
@@ -40,7 +41,7 @@ interface ColumnPlan {
 
 export class UnitBuilder {
   readonly #till: TillDatabase;
-  readonly #head: Omit<UnitRecordHead, 'part' | 'parts' | 'mappingVersion' | 'protocol'>;
+  readonly #head: Pick<UnitRecordHead, 'terminal' | 'databaseId' | 'keyVersion'>;
   readonly #outbox: Outbox;
   #references: References;
   #plans = new Map<string, readonly ColumnPlan[] | null>();
@@ -48,11 +49,12 @@ export class UnitBuilder {
 
   constructor(
     till: TillDatabase,
-    head: Pick<UnitRecordHead, 'terminal' | 'incarnation' | 'databaseId' | 'keyVersion'>,
+    head: Pick<UnitRecordHead, 'terminal' | 'databaseId' | 'keyVersion'>,
+    isLeftOut?: (seq: number) => boolean,
   ) {
     this.#till = till;
     this.#head = head;
-    this.#outbox = new Outbox(till.db);
+    this.#outbox = new Outbox(till.db, isLeftOut);
     this.#references = new References(till.db, till.binding);
     this.#generation = till.generation;
   }
@@ -90,6 +92,15 @@ export class UnitBuilder {
     return { records, units: done, unnamed: this.#references.takeUnnamed() };
   }
 
+  /** The record in which a file gives the name under which it would go on. */
+  announcement(predecessor: string | null): Buffer {
+    const encoder = new UnitRecordEncoder();
+    const open = this.#outbox.oldestOpen(0);
+    const lastSeq = this.#outbox.highestSeq();
+    encoder.add(announcementUnit(predecessor, { firstSeq: open?.seq ?? lastSeq, lastSeq }));
+    return this.#finish(encoder, 1, 1);
+  }
+
   #parts(unit: CutUnit): Buffer[] {
     let firstSeq = unit.firstSeq;
     return unit.partEnds.map((lastSeq, index) => {
@@ -101,8 +112,9 @@ export class UnitBuilder {
   }
 
   #finish(encoder: UnitRecordEncoder, part: number, parts: number): Buffer {
-    const { mappingVersion } = this.#till;
-    return encoder.finish({ ...this.#head, protocol: PROTOCOL_VERSION, mappingVersion, part, parts });
+    const { mappingVersion, incarnation } = this.#till;
+    const head = { ...this.#head, protocol: PROTOCOL_VERSION, mappingVersion, incarnation };
+    return encoder.finish({ ...head, part, parts });
   }
 
   #changes(firstSeq: number, lastSeq: number): UnitChange[] {

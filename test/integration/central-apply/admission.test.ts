@@ -21,7 +21,7 @@ describe('the door', () => {
     expect(await centre.apply.applyRecords(0, [good])).toMatchObject({ units: 1 });
   });
 
-  test('unknown and retired terminals are refused', async () => {
+  test('unknown terminals are refused, and what comes of retired ones is held whole', async () => {
     const till = await centre.newTill();
     const record = till.stored(centre.nextOffset(), [till.unit(...sale('A'))]);
     await centre.pool.query(`UPDATE payflow_sync.terminal SET status = 'retired' WHERE terminal_id = $1`, [
@@ -30,8 +30,12 @@ describe('the door', () => {
     const stranger = { ...record, offset: centre.nextOffset(), key: Buffer.from('stranger') };
     expect(await centre.apply.applyRecords(0, [record, stranger])).toMatchObject({
       units: 0,
-      refusedRecords: 2,
+      refusedRecords: 1,
+      heldRecords: 1,
     });
+    expect(
+      await centre.all('SELECT reason FROM payflow_sync.held WHERE terminal_id = $1', [till.terminal]),
+    ).toEqual([{ reason: 'retired' }]);
   });
 
   test('bytes that are no record are refused and do not stop the partition', async () => {

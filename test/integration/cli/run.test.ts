@@ -191,6 +191,7 @@ describe('what comes back is waited for', () => {
 
   it('a till without its gateway waits to be enrolled', async () => {
     const stop = new AbortController();
+    new Database(join(folder, 'new.db')).exec('CREATE TABLE t (id INTEGER)').close();
     const till = {
       ENROLMENT_CODE: 'ABCD-EFGH-JKMN-PQRS',
       GATEWAY_URL: 'http://127.0.0.1:9',

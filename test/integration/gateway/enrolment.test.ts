@@ -119,3 +119,88 @@ describe('enrolment', () => {
     expect((await rest.call('GET', '/api/v1/terminals/retire-1', token)).status).toBe(401);
   });
 });
+
+describe('a till that is registered again', () => {
+  const options = { storeId: 's1', upPartitions: 4 };
+  const enrol = (code: string, publicKey: string) =>
+    rest.call('POST', '/api/v1/enroll', undefined, { code, publicKey });
+
+  it('needs --replace once it is enrolled; its old installation is told who took its place, and when', async () => {
+    const { token } = await rest.till('twice-1');
+    const again = { ...options, terminalId: 'twice-1' };
+    await expect(registerTerminal(rest.pool, again)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('--replace') as string,
+    });
+    const { enrolmentCode } = await registerTerminal(rest.pool, { ...again, replace: true });
+    expect((await rest.call('GET', '/api/v1/terminals/twice-1', token)).status).toBe(200);
+    expect((await enrol(enrolmentCode, newPublicKey())).status).toBe(200);
+    expect(await rest.call('GET', '/api/v1/terminals/twice-1', token)).toMatchObject({
+      status: 401,
+      body: {
+        code: 'TERMINAL_REPLACED',
+        detail: expect.stringMatching(/enrolled again with another key at \d{4}-/) as string,
+      },
+    });
+    expect(await rest.call('GET', '/api/v1/terminals/twice-1', 'pft_wrong')).toMatchObject({
+      body: { code: 'UNAUTHENTICATED', detail: expect.stringContaining('unknown') as string },
+    });
+  });
+
+  it('moves to another store under a registration of its own, and keeps those before', async () => {
+    await rest.till('moved-1');
+    const moved = { terminalId: 'moved-1', storeId: 's2', upPartitions: 4 };
+    await expect(registerTerminal(rest.pool, moved)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await registerTerminal(rest.pool, { ...moved, replace: true });
+    const { rows } = await rest.pool.query(
+      `SELECT registration, store_id FROM payflow_sync.registration WHERE terminal_id = 'moved-1' ORDER BY 1`,
+    );
+    expect(rows).toEqual([
+      { registration: 1, store_id: 's1' },
+      { registration: 2, store_id: 's2' },
+    ]);
+    const current = await rest.pool.query(
+      `SELECT registration, store_id FROM payflow_sync.terminal WHERE terminal_id = 'moved-1'`,
+    );
+    expect(current.rows).toEqual([{ registration: 2, store_id: 's2' }]);
+  });
+
+  it('is enrolled with its new code while it is fenced, and stays fenced', async () => {
+    await rest.till('fenced-2');
+    await rest.pool.query(
+      `UPDATE payflow_sync.terminal SET status = 'fenced', enrolled_at = now() - interval '1 h' WHERE terminal_id = 'fenced-2'`,
+    );
+    const again = { ...options, terminalId: 'fenced-2', replace: true };
+    const { enrolmentCode } = await registerTerminal(rest.pool, again);
+    const key = newPublicKey();
+    expect((await enrol(enrolmentCode, key)).status).toBe(200);
+    expect((await enrol(enrolmentCode, key)).status).toBe(200);
+    expect((await enrol(enrolmentCode, newPublicKey())).status).toBe(403);
+    expect((await rest.call('GET', '/api/v1/terminals/fenced-2', rest.viewer)).body).toMatchObject({
+      status: 'fenced',
+    });
+  });
+
+  it('that was retired is taken back into service, with what was held meanwhile', async () => {
+    await rest.till('back-1');
+    await retireTerminal(rest.pool, 'back-1');
+    await rest.pool.query(
+      `INSERT INTO payflow_sync.held (terminal_id, incarnation, unit, part, parts, reason, record)
+       VALUES ('back-1', 'i', 1, 1, 1, 'retired', ''), ('back-1', 'j', 1, 1, 1, 'fenced', '')`,
+    );
+    const again = { ...options, terminalId: 'back-1' };
+    await expect(registerTerminal(rest.pool, again)).rejects.toMatchObject({ code: 'TERMINAL_RETIRED' });
+    await registerTerminal(rest.pool, { ...again, replace: true });
+    const { rows } = await rest.pool.query(
+      `SELECT reason FROM payflow_sync.held WHERE terminal_id = 'back-1' ORDER BY held_id`,
+    );
+    expect(rows).toEqual([{ reason: 'released' }, { reason: 'fenced' }]);
+    await rest.pool.query(`DELETE FROM payflow_sync.held WHERE terminal_id = 'back-1'`);
+  });
+
+  it.each(['.', '..', 'a.', 'nul'])('%s is no id of a till', async (terminalId) => {
+    await expect(registerTerminal(rest.pool, { ...options, terminalId })).rejects.toMatchObject({
+      code: 'VALIDATION',
+    });
+  });
+});

@@ -53,6 +53,9 @@ const state = (): TerminalState => ({
   chainHash: FIRST_PREVIOUS_HASH,
   hashes: new Map(),
   exceptions: '[]',
+  knownSeq: 0,
+  retireOffset: null,
+  others: new Map(),
 });
 
 const numbers = (units: readonly AdmittedUnit[]) => units.map(({ unit: { number } }) => number);

@@ -25,11 +25,14 @@ const progress = (more: Partial<Progress> = {}): Progress => ({
   lastUnit: 3,
   exceptions: [],
   catalog: positionAt(100),
+  chainHash: null,
+  standing: { kind: 'ok' },
+  at: positionAt(50),
   ...more,
 });
 const reach = (lsn: number, caughtUp = true) => ({ position: positionAt(lsn), caughtUp });
 const record = (after: ChangeRecord['after'], origins: ChangeRecord['origins'] = []) =>
-  ({ after, origins }) as ChangeRecord;
+  ({ after, origins, position: positionAt(50) }) as ChangeRecord;
 
 describe('a progress record', () => {
   const row = {

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { requireRoleOrSelf } from '../auth.ts';
 import type { GatewayContext } from '../../context.ts';
+import { listIncarnations } from '../../hand-over.ts';
 import { decodeCursor, nextPage, pageSchema, type PageQuery } from '../page.ts';
 import { principalOf } from '../request-principal.ts';
 import { systemStatus, terminalStatus, terminalStatuses } from '../../status.ts';
@@ -30,11 +31,12 @@ export function statusRoutes(context: GatewayContext) {
 
     app.get<{ Params: z.output<typeof paramsSchema> }>(
       '/terminals/:id',
-      { schema: { ...TAGS, summary: 'One till', params: paramsSchema } },
+      { schema: { ...TAGS, summary: 'One till, with the files that sent as it', params: paramsSchema } },
       async (request) => {
         const { id } = request.params;
         requireRoleOrSelf(principalOf(request), 'viewer', id);
-        return terminalStatus(context, id);
+        const status = await terminalStatus(context, id);
+        return { ...status, incarnations: await listIncarnations(context.pool, id) };
       },
     );
   };

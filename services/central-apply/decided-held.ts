@@ -1,0 +1,171 @@
+/**
+ * Carries out what an operator decided about held records (`terminals unfence`, `terminals register --replace`):
+ * `released` ones of the file that goes on are applied, `given up` ones of the others become dead letters. The
+ * decision stands in payflow_sync.held, so a process that dies on the way only leaves the rest to the next one.
+ */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { inTransaction, wrapPostgresError } from '../shared/database/postgres.ts';
+import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
+import { knownAs, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
+import { removeHeld } from './held.ts';
+import { FIRST_REGISTRATION } from './admission.ts';
+import { parentsIn } from './rows/apply-units.ts';
+import { changeHash } from './rows/change-hash.ts';
+import { rowsOfLetter } from './rows/dead-letter-rows.ts';
+import { writeDeadLetters, type DeadLetter } from './rows/evidence.ts';
+import { loadModel, type CentralModel } from './rows/model.ts';
+import { Session, type TextRow } from './rows/sql.ts';
+
+export interface DecidedHeldOptions {
+  readonly pool: Pool;
+  readonly log: Logger;
+  /** Applies what is held of a terminal, as far as it goes. */
+  readonly release: (terminal: string) => Promise<void>;
+  readonly everyMs?: number;
+  readonly onHealth?: ((health: Health) => void) | undefined;
+}
+
+const EVERY_MS = 1_000;
+/** Records of at most 256 KB in one transaction. */
+const RECORDS_AT_ONCE = 20;
+
+export class DecidedHeld implements Service {
+  readonly name = 'decided-held';
+  readonly #options: DecidedHeldOptions;
+
+  constructor(options: DecidedHeldOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, onHealth, everyMs = EVERY_MS } = this.#options;
+    await supervise(signal, { log, ...(onHealth && { onHealth }), endures: 'everything' }, async (ready) => {
+      while (!signal.aborted) {
+        await this.look();
+        ready();
+        await sleep(everyMs, signal);
+      }
+    });
+  }
+
+  /** One step: everything that is decided now. */
+  async look(): Promise<void> {
+    const { pool, release } = this.#options;
+    const { rows } = await pool
+      .query<{ terminal: string; given_up: boolean }>(
+        `SELECT terminal_id AS terminal, bool_or(reason = 'given up') AS given_up FROM payflow_sync.held
+          WHERE reason IN ('released', 'given up') GROUP BY terminal_id`,
+      )
+      .catch((error: unknown) => {
+        throw wrapPostgresError(error);
+      });
+    for (const { terminal, given_up: givenUp } of rows) {
+      await release(terminal);
+      await this.#waitAgain(terminal);
+      if (!givenUp) continue;
+      const model = await loadModel(pool);
+      while ((await this.#giveUpSome(terminal, model)) > 0);
+    }
+  }
+
+  /** What could not be applied yet waits for its turn like any other. */
+  async #waitAgain(terminal: string): Promise<void> {
+    await this.#options.pool
+      .query(
+        `UPDATE payflow_sync.held SET reason = CASE WHEN parts > 1 THEN 'part' ELSE 'gap' END
+          WHERE terminal_id = $1 AND reason = 'released'`,
+        [terminal],
+      )
+      .catch((error: unknown) => {
+        throw wrapPostgresError(error);
+      });
+  }
+
+  /** @returns how many records; 0: none is left */
+  async #giveUpSome(terminal: string, model: CentralModel): Promise<number> {
+    return inTransaction(this.#options.pool, async (client) => {
+      const session = new Session(client);
+      // As every writer on behalf of a terminal does: what is compared with the evidence is not applied meanwhile.
+      await session.rows('SELECT FROM payflow_sync.progress WHERE terminal_id = $1 FOR UPDATE', [terminal]);
+      const rows = await session.rows(
+        `SELECT held_id, encode(record, 'hex'), floor(extract(epoch FROM held_at) * 1000) FROM payflow_sync.held
+          WHERE terminal_id = $1 AND reason = 'given up' ORDER BY held_id LIMIT ${RECORDS_AT_ONCE}`,
+        [terminal],
+      );
+      const till = { terminal, stores: await storesOf(session, terminal), model };
+      const letters: DeadLetter[] = [];
+      for (const row of rows) letters.push(...(await lettersOf(session, till, row)));
+      await writeDeadLetters(session, letters);
+      await removeHeld(
+        session,
+        rows.map(([heldId]) => heldId ?? ''),
+      );
+      if (letters.length > 0) {
+        this.#options.log.warn(
+          { code: SUPERSEDED_CODE, terminal, deadLetters: letters.length },
+          'held units of a superseded file of this till are dead letters now',
+        );
+      }
+      return rows.length;
+    });
+  }
+}
+
+interface Till {
+  readonly terminal: string;
+  /** By registration, as units are judged when they are applied. */
+  readonly stores: ReadonlyMap<number, string>;
+  readonly model: CentralModel;
+}
+
+async function storesOf(session: Session, terminal: string): Promise<Map<number, string>> {
+  const rows = await session.rows(
+    `SELECT t.store_id, r.registration, r.store_id FROM payflow_sync.terminal t
+       LEFT JOIN payflow_sync.registration r USING (terminal_id) WHERE t.terminal_id = $1`,
+    [terminal],
+  );
+  // One registered by an older version has no row there, and never had another store.
+  return new Map(
+    rows.map(([own, registration, store]) => [
+      Number(registration ?? FIRST_REGISTRATION),
+      store ?? own ?? '',
+    ]),
+  );
+}
+
+/** A dead letter for each unit (or part of one), of those changes that the centre has not seen in another way. */
+async function lettersOf(
+  session: Session,
+  { terminal, stores, model }: Till,
+  [, hex, heldAtMs]: TextRow,
+): Promise<DeadLetter[]> {
+  const record = decodeUnitRecord(Buffer.from(hex ?? '', 'hex'));
+  const evidence = await readEvidence(
+    session,
+    terminal,
+    record.units.flatMap(({ changes }) => changes),
+  );
+  const rejection = {
+    code: SUPERSEDED_CODE,
+    constraint: null,
+    message: `sent as incarnation ${record.incarnation}, instead of which another file of ${terminal} goes on`,
+  };
+  return record.units.flatMap((unit): DeadLetter[] => {
+    const changes = unit.changes.filter((change) => !evidence.has(knownAs(change.seq, changeHash(change))));
+    if (changes.length === 0) return [];
+    const from = {
+      terminal,
+      // A number that nobody gave out belongs to no store: such a letter cannot be retried without --allow.
+      storeId: stores.get(unit.registration ?? FIRST_REGISTRATION) ?? '',
+      incarnation: record.incarnation,
+      trusted: record.databaseId === model.databaseId,
+      receivedAtMs: Number(heldAtMs),
+      lentAuthority: false,
+      mappingVersion: record.mappingVersion,
+      unit,
+    };
+    return [{ from, changes, rows: rowsOfLetter(changes, parentsIn(model)), rejection }];
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * After a hand-over, when another file of a till goes on than the one before, that file sends everything again
+ * which is not settled for it. What of it came before is known by the evidence: the same seq with the same hash, in
+ * whatever incarnation. Such a change is answered as it was answered then, and not applied again.
+ *
+ * | the evidence says                  | the change is                                          |
+ * |------------------------------------|--------------------------------------------------------|
+ * | applied, duplicate                 | answered as a duplicate                                |
+ * | merged, lost, gone                 | answered as then                                       |
+ * | rejected, discarded, and no retry since was applied | rejected: its dead letter is there already |
+ * | another hash, or nothing           | new                                                    |
+ *
+ * What was held of the other files became dead letters. Where the file that goes on holds the same change after
+ * all, it is applied as that file's and leaves the dead letter: nothing is offered twice.
+ */
+import type { CentralId, Outcome } from '../shared/records/change-record.ts';
+import type { UnitChange } from '../shared/records/unit-record.ts';
+import type { TerminalState } from './admission.ts';
+import type { IncomingUnit, KnownChange } from './rows/change.ts';
+import { changeHash } from './rows/change-hash.ts';
+import { changesFromJson, changesToJson } from '../shared/records/stored-changes.ts';
+import type { Session } from './rows/sql.ts';
+
+/** What is known of changes, by `knownAs`. */
+export type Evidence = ReadonlyMap<string, KnownChange>;
+
+export function knownAs(seq: number, hash: string): string {
+  return `${seq}\0${hash}`;
+}
+
+/** Later evidence of a change counts where it was refused before: a retry may have been applied. */
+export function strongerOf(before: KnownChange | undefined, next: KnownChange): KnownChange {
+  return before === undefined || isRefused(before.outcome) ? next : before;
+}
+
+function isRefused(outcome: Outcome): boolean {
+  return outcome === 'rejected' || outcome === 'discarded';
+}
+
+/** As it is answered when it comes again. */
+function repeated(known: KnownChange): KnownChange {
+  if (isRefused(known.outcome)) return { ...known, outcome: 'rejected' };
+  return { ...known, outcome: known.outcome === 'applied' ? 'duplicate' : known.outcome };
+}
+
+/** The unit without the changes that are known, which it carries along to be answered. */
+export function withoutKnown(unit: IncomingUnit, knownSeq: number, evidence: Evidence): IncomingUnit {
+  const known: KnownChange[] = [];
+  const changes = unit.unit.changes.filter((change) => {
+    const found = change.seq > knownSeq ? undefined : evidence.get(knownAs(change.seq, changeHash(change)));
+    if (found !== undefined) known.push(repeated(found));
+    return found === undefined;
+  });
+  return known.length === 0 ? unit : { ...unit, known, unit: { ...unit.unit, changes } };
+}
+
+/**
+ * Compares the units of terminals that were handed over; of all others nothing is asked.
+ * @returns those that hold known changes, as they are to be applied
+ */
+export async function recogniseKnown(
+  session: Session,
+  states: ReadonlyMap<string, TerminalState>,
+  units: readonly IncomingUnit[],
+): Promise<Map<IncomingUnit, IncomingUnit>> {
+  const doubtful = new Map<string, IncomingUnit[]>();
+  for (const unit of units) {
+    if (unit.unit.firstSeq > (states.get(unit.terminal)?.knownSeq ?? 0)) continue;
+    doubtful.set(unit.terminal, [...(doubtful.get(unit.terminal) ?? []), unit]);
+  }
+  const evidence = new Map<string, Evidence>();
+  for (const [terminal, ofTerminal] of doubtful) {
+    const changes = ofTerminal.flatMap(({ unit }) => unit.changes);
+    evidence.set(terminal, await readEvidence(session, terminal, changes));
+    await takeOverLetters(session, {
+      terminal,
+      incarnation: states.get(terminal)?.incarnation ?? '',
+      changes,
+    });
+  }
+  return new Map(
+    [...doubtful].flatMap(([terminal, ofTerminal]) => {
+      const knownSeq = states.get(terminal)?.knownSeq ?? 0;
+      const known = evidence.get(terminal) ?? new Map<string, KnownChange>();
+      return ofTerminal.map((unit) => [unit, withoutKnown(unit, knownSeq, known)] as const);
+    }),
+  );
+}
+
+/** What the centre has answered to changes of these seqs, in whatever incarnation of the terminal. */
+export async function readEvidence(
+  session: Session,
+  terminal: string,
+  changes: readonly UnitChange[],
+): Promise<Evidence> {
+  const evidence = new Map<string, KnownChange>();
+  if (changes.length === 0) return evidence;
+  const seqs = changes.map(({ seq }) => seq);
+  const rows = await session.rows(
+    `SELECT e ->> 0, e ->> 1, e ->> 2, e ->> 3, e ->> 4
+       FROM payflow_sync.outcome o CROSS JOIN LATERAL json_array_elements(o.entries::json) WITH ORDINALITY AS j (e, n)
+      WHERE o.terminal_id = $1 AND (e ->> 0)::bigint BETWEEN $2::bigint AND $3::bigint
+      ORDER BY o.applied_at, n`,
+    [terminal, String(lowest(seqs)), String(highest(seqs))],
+  );
+  for (const [seq, table, id, outcome, hash] of rows) {
+    if (hash == null) continue;
+    const known: KnownChange = {
+      seq: Number(seq),
+      table: table ?? '',
+      id: (id ?? null) as CentralId | null,
+      outcome: outcome as Outcome,
+      hash,
+    };
+    const name = knownAs(known.seq, hash);
+    evidence.set(name, strongerOf(evidence.get(name), known));
+  }
+  return evidence;
+}
+
+/** The code of dead letters that hold what a superseded file had sent. */
+export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
+
+/**
+ * Letters of what was held of the other files lose what comes now. What was refused becomes a letter of the file that
+ * goes on, so that the retry of it is told to that file.
+ */
+async function takeOverLetters(
+  session: Session,
+  {
+    terminal,
+    incarnation,
+    changes,
+  }: Pick<IncomingUnit, 'terminal' | 'incarnation'> & { readonly changes: readonly UnitChange[] },
+): Promise<void> {
+  const seqs = changes.map(({ seq }) => seq);
+  if (seqs.length === 0) return;
+  const letters = await session.rows(
+    `SELECT dead_letter_id, changes, code FROM payflow_sync.dead_letter
+      WHERE terminal_id = $1 AND incarnation <> $2 AND state = 'open'
+        AND last_seq >= $3::bigint AND first_seq <= $4::bigint ORDER BY dead_letter_id FOR UPDATE`,
+    [terminal, incarnation, String(lowest(seqs)), String(highest(seqs))],
+  );
+  const come = new Set(changes.map((change) => knownAs(change.seq, changeHash(change))));
+  for (const [id, text, code] of letters) {
+    const stored = changesFromJson(text ?? '[]');
+    const left = stored.filter((change) => !come.has(knownAs(change.seq, changeHash(change))));
+    if (left.length === stored.length) continue;
+    await session.rows(
+      ...(code === SUPERSEDED_CODE ? reduced(id ?? '', left) : movedTo(incarnation, id ?? '')),
+    );
+  }
+}
+
+type Statement = [sql: string, values: string[]];
+
+function reduced(id: string, left: readonly UnitChange[]): Statement {
+  if (left.length > 0) {
+    const sql = 'UPDATE payflow_sync.dead_letter SET changes = $2 WHERE dead_letter_id = $1::bigint';
+    return [sql, [id, changesToJson(left)]];
+  }
+  const sql = `UPDATE payflow_sync.dead_letter SET state = 'superseded', decided_at = clock_timestamp(),
+      decided_by = 'central-apply', why = $2 WHERE dead_letter_id = $1::bigint`;
+  return [sql, [id, 'the file of its till that goes on has sent all of it']];
+}
+
+function movedTo(incarnation: string, id: string): Statement {
+  return [
+    'UPDATE payflow_sync.dead_letter SET incarnation = $2 WHERE dead_letter_id = $1::bigint',
+    [id, incarnation],
+  ];
+}
+
+/** Without a spread: a backlog's changes are too many for arguments. */
+export function lowest(values: readonly number[]): number {
+  return values.reduce((low, value) => (value < low ? value : low), Infinity);
+}
+
+export function highest(values: readonly number[]): number {
+  return values.reduce((high, value) => (value > high ? value : high), 0);
+}

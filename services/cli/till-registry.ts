@@ -1,0 +1,114 @@
+/**
+ * The centre's tills, as `payflow terminals` asks for them: straight from its database where this machine has that
+ * (DATABASE_URL, or a running `up`), else through the gateway with PAYFLOW_TOKEN.
+ */
+import { ensureStoreStream } from '../central-capture/setup/setup.ts';
+import {
+  listIncarnations,
+  unfenceTerminal,
+  type IncarnationRow,
+  type UnfenceResult,
+} from '../gateway/hand-over.ts';
+import { retireStep, type Retirement } from '../gateway/retirement.ts';
+import {
+  listTerminals,
+  registerTerminal,
+  type Registration,
+  type TerminalRow,
+} from '../gateway/terminals.ts';
+import { inTransaction } from '../shared/database/postgres.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
+import { centreConfig, withCentre, withDatabase } from './centre.ts';
+import type { Cli } from './cli.ts';
+import { withGateway, type GatewayClient } from './gateway-client.ts';
+
+export interface WantedTerminal {
+  readonly terminalId: string;
+  readonly storeId: string;
+}
+
+export type TerminalDetails = TerminalRow & { readonly incarnations: readonly IncarnationRow[] };
+
+export interface TillRegistry {
+  /** All or none, where the database is at hand. */
+  register(wanted: readonly WantedTerminal[], options: { replace: boolean }): Promise<Registration[]>;
+  list(storeId: string | undefined): Promise<readonly TerminalRow[]>;
+  /** @throws PayflowError TERMINAL_UNKNOWN */
+  show(terminalId: string): Promise<TerminalDetails>;
+  unfence(terminalId: string, incarnation: string): Promise<UnfenceResult>;
+  /** One step; to be asked again until it says `retired`. */
+  retire(terminalId: string): Promise<Retirement>;
+}
+
+export function tillRegistry(cli: Cli): TillRegistry {
+  return centreConfig(cli).databaseUrl === undefined ? throughGateway(cli) : direct(cli);
+}
+
+function direct(cli: Cli): TillRegistry {
+  const { topicPrefix: prefix, horizonDays } = centreConfig(cli);
+  const actor = { name: `command by ${cli.env['USER'] ?? cli.env['USERNAME'] ?? 'an unknown account'}` };
+  return {
+    register: (wanted, { replace }) =>
+      withCentre(cli, async ({ pool, eventLog }) => {
+        for (const storeId of new Set(wanted.map((till) => till.storeId))) {
+          await ensureStoreStream(eventLog, prefix, storeId, horizonDays);
+        }
+        // A code that was made and then not printed would be lost.
+        return inTransaction(pool, async (client) => {
+          const done: Registration[] = [];
+          for (const till of wanted) {
+            const options = { ...till, replace, upPartitions: DEFAULT_UP_PARTITIONS };
+            done.push(await registerTerminal(client, options));
+          }
+          return done;
+        });
+      }),
+    list: (storeId) => withDatabase(cli, (pool) => listTerminals(pool, { storeId })),
+    show: (terminalId) =>
+      withDatabase(cli, async (pool) => {
+        const [found] = await listTerminals(pool, { terminalId });
+        if (found === undefined) {
+          throw new PayflowError('TERMINAL_UNKNOWN', `there is no terminal ${terminalId}`);
+        }
+        return { ...found, incarnations: await listIncarnations(pool, terminalId) };
+      }),
+    unfence: (terminalId, incarnation) =>
+      withDatabase(cli, (pool) => unfenceTerminal(pool, { terminalId, incarnation, actor })),
+    retire: (terminalId) =>
+      withCentre(cli, ({ pool, eventLog }) => {
+        const endOf = async (partition: number) => (await eventLog.offsets(upStream(prefix, partition))).end;
+        return retireStep(pool, { terminalId, prefix, endOf, actor });
+      }),
+  };
+}
+
+function throughGateway(cli: Cli): TillRegistry {
+  const ask = <T>(body: (client: GatewayClient) => Promise<T>) => withGateway(cli, body);
+  const path = (terminalId: string) => `/terminals/${encodeURIComponent(terminalId)}`;
+  return {
+    register: (wanted, { replace }) =>
+      ask(async (client) => {
+        const done: Registration[] = [];
+        for (const till of wanted) done.push(await client.post('/terminals', { ...till, replace }));
+        return done;
+      }),
+    list: (storeId) =>
+      ask(async (client) => {
+        const found: TerminalRow[] = [];
+        for (let cursor: string | null = ''; cursor !== null;) {
+          const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+          const page: { terminals: TerminalRow[]; nextCursor: string | null } = await client.get(
+            `/terminals?limit=1000${after}`,
+          );
+          found.push(...page.terminals.filter((till) => storeId === undefined || till.storeId === storeId));
+          cursor = page.nextCursor;
+        }
+        return found;
+      }),
+    show: (terminalId) => ask((client) => client.get(path(terminalId))),
+    unfence: (terminalId, incarnation) =>
+      ask((client) => client.post(`${path(terminalId)}/unfence`, { incarnation })),
+    retire: (terminalId) => ask((client) => client.post(`${path(terminalId)}/retire`, {})),
+  };
+}

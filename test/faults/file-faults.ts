@@ -1,0 +1,173 @@
+/** Faults of a till's files. An operator decides each of them, with the commands that an operator has. */
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Site } from '../../scripts/support/site.ts';
+import { until } from '../../scripts/support/until.ts';
+import type { Fault, FaultContext } from './faults.ts';
+
+const TILL = 'T1';
+const PARTS = ['', '-wal', '-shm'];
+const NOTICED = { deadlineMs: 180_000, everyMs: 200 };
+
+export const FILE_FAULTS: readonly Fault[] = [
+  {
+    name: 'agent file lost',
+    async make({ site }) {
+      await loseAgentFile(site);
+      await unfence(site);
+      await site.ready(TILL);
+    },
+  },
+  {
+    name: 'agent file lost, kill -9 of agent and apply in the midst of the unfence',
+    async make({ site, random }) {
+      await loseAgentFile(site);
+      const name = await fencedName(site);
+      const deciding = site.must('terminals', 'unfence', TILL, '--incarnation', name);
+      await pause(random() * 1_500);
+      await site.kill('apply');
+      await deciding;
+      await site.start('apply');
+      await pause(random() * 500);
+      await site.kill(TILL);
+      site.launch(TILL);
+      await pause(random() * 500);
+      await site.kill('apply');
+      await site.start('apply');
+      await site.must('terminals', 'unfence', TILL, '--incarnation', name);
+      await site.ready(TILL);
+    },
+  },
+  {
+    name: 'payflow.db restored from a copy',
+    async make({ site, load }) {
+      const kept = join(site.options.folder, 'kept.db');
+      await copyDatabase(site.tillFile(TILL), kept);
+      const before = load.soldSoFar;
+      await until(() => load.soldSoFar > before + 40, 'sales that the copy does not hold', NOTICED);
+      await load.pause(TILL);
+      await until(() => open(site.tillFile(TILL)) === 0, 'all that was sold has arrived', NOTICED);
+      await site.kill(TILL);
+      for (const part of PARTS) rmSync(site.tillFile(TILL) + part, { force: true });
+      copyFileSync(kept, site.tillFile(TILL));
+      load.resume(TILL, `${TILL}b`);
+      site.launch(TILL);
+      await unfence(site);
+      await site.ready(TILL);
+    },
+  },
+  {
+    name: 'a clone lives on beside its original',
+    async make(context) {
+      const { site, load } = context;
+      const copy = await cloneTill(context);
+      const sold = load.soldSoFar;
+      for (let n = 0; n < 10; n += 1) {
+        load.sellAtCopy(copy.file, 'COPY', 2);
+        await pause(100);
+      }
+      await until(() => load.soldSoFar > sold + 10, 'sales of the original beside those of the clone');
+      await until(() => isFenced(site), 'the clone is noticed', NOTICED);
+      await unfence(site);
+      await site.ready(TILL);
+      load.sellAtCopy(copy.file, 'COPY', 5);
+      await pause(1_000);
+      await site.kill(copy.name);
+    },
+  },
+];
+
+async function loseAgentFile(site: Site): Promise<void> {
+  await site.kill(TILL);
+  for (const part of PARTS) rmSync(agentFile(site.dataDir(TILL)) + part, { force: true });
+  site.launch(TILL);
+}
+
+async function cloneTill({ site, load }: FaultContext): Promise<{ name: string; file: string }> {
+  const name = `${TILL}-clone`;
+  const folder = join(site.options.folder, name);
+  mkdirSync(folder);
+  await load.pause(TILL);
+  await site.kill(TILL);
+  const file = join(folder, 'payflow.db');
+  for (const part of PARTS) {
+    if (existsSync(site.tillFile(TILL) + part)) copyFileSync(site.tillFile(TILL) + part, file + part);
+  }
+  const data = join(folder, 'data');
+  cpSync(site.dataDir(TILL), data, { recursive: true });
+  load.resume(TILL);
+  await site.startTill(TILL);
+  site.launch(TILL, { name, env: { TERMINAL_DB: file, DATA_DIR: data } });
+  return { name, file };
+}
+
+/** The original's, once it knows that it is fenced and has announced its new name. */
+async function fencedName(site: Site): Promise<string> {
+  let name = '';
+  await until(
+    async () => {
+      name = nameIn(site.dataDir(TILL));
+      const found = await site.pool.query(
+        "SELECT FROM payflow_sync.incarnation WHERE terminal_id = $1 AND incarnation = $2 AND state = 'waiting'",
+        [TILL, name],
+      );
+      return found.rowCount === 1;
+    },
+    'the till has announced itself',
+    NOTICED,
+  );
+  return name;
+}
+
+async function unfence(site: Site): Promise<void> {
+  await site.must('terminals', 'unfence', TILL, '--incarnation', await fencedName(site));
+}
+
+/** Asked of the database: a command for each look would be most of the load. */
+async function isFenced({ pool }: Site): Promise<boolean> {
+  const found = await pool.query(
+    "SELECT FROM payflow_sync.terminal WHERE terminal_id = $1 AND status = 'fenced'",
+    [TILL],
+  );
+  return found.rowCount === 1;
+}
+
+function agentFile(dataDir: string): string {
+  return join(dataDir, `${TILL}.agent.db`);
+}
+
+function nameIn(dataDir: string): string {
+  if (!existsSync(agentFile(dataDir))) return '';
+  const db = new Database(agentFile(dataDir), { readonly: true });
+  try {
+    return db.prepare<[], string>("SELECT value FROM meta WHERE name = 'incarnation'").pluck().get() ?? '';
+  } finally {
+    db.close();
+  }
+}
+
+function open(file: string): number {
+  const db = new Database(file, { readonly: true });
+  try {
+    return (
+      db.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ?? 0
+    );
+  } finally {
+    db.close();
+  }
+}
+
+async function copyDatabase(from: string, to: string): Promise<void> {
+  const db = new Database(from, { readonly: true });
+  try {
+    await db.backup(to);
+  } finally {
+    db.close();
+  }
+}
+
+/** Not to wait for something, but to let the fault come at another moment each time. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,244 @@
+/**
+ * A till's files and the centre, without any I/O: the rules are the product's own (admission, hand-over, standing),
+ * what surrounds them is as small as it can be. Every sale is one change with a text of its own; the model counts how
+ * often each was applied.
+ */
+import { admit, predecessorOf, type TerminalState } from '../../../services/central-apply/admission.ts';
+import { knownAs, strongerOf, withoutKnown } from '../../../services/central-apply/hand-over.ts';
+import { changeHash } from '../../../services/central-apply/rows/change-hash.ts';
+import type { IncomingUnit, KnownChange } from '../../../services/central-apply/rows/change.ts';
+import { decideHandOver } from '../../../services/gateway/hand-over.ts';
+import { PayflowError } from '../../../services/shared/errors.ts';
+import {
+  FIRST_PREVIOUS_HASH,
+  isAnnouncement,
+  type Unit,
+  type UnitChange,
+  type UnitRecord,
+} from '../../../services/shared/records/unit-record.ts';
+import { ZERO_POSITION } from '../../../services/shared/records/position.ts';
+import type { Progress } from '../../../services/terminal-agent/settlement.ts';
+import type { Standing } from '../../../services/terminal-agent/standing.ts';
+import type { TillFile } from './till-model.ts';
+
+interface Kept {
+  readonly record: UnitRecord;
+  reason: string;
+}
+
+interface Letter {
+  changes: UnitChange[];
+}
+
+export const TERMINAL = 'T1';
+
+export class World {
+  readonly log: UnitRecord[] = [];
+  readonly applied = new Map<string, number>();
+  readonly letters: Letter[] = [];
+  readonly files: TillFile[] = [];
+  /** Progress rows, as the store stream has them. */
+  readonly told: Progress[] = [];
+  held: Kept[] = [];
+  #state: TerminalState | null = null;
+  #consumed = 0;
+  #names = 0;
+  readonly #evidence = new Map<string, KnownChange>();
+  readonly #predecessors = new Map<string, string | null>();
+  readonly #highest = new Map<string, number>();
+  readonly #left = new Map<string, Pick<TerminalState, 'lastUnit' | 'lastSeq' | 'chainHash' | 'hashes'>>();
+
+  name(prefix: string): string {
+    this.#names += 1;
+    return `${prefix}-${this.#names}`;
+  }
+
+  /** Central-apply takes the next record of the log, or one again. */
+  consume(again?: number): void {
+    const offset = again === undefined ? this.#consumed : again % Math.max(1, this.#consumed);
+    const record = this.log[offset];
+    if (record === undefined) return;
+    if (again === undefined) this.#consumed += 1;
+    this.#take(record, null);
+    this.#release();
+  }
+
+  get drained(): boolean {
+    return this.#consumed === this.log.length;
+  }
+
+  get incarnations(): string[] {
+    const state = this.#state;
+    return state === null ? [] : [state.incarnation, ...state.others.keys()];
+  }
+
+  get isFenced(): boolean {
+    return this.#state?.status === 'fenced';
+  }
+
+  #take(record: UnitRecord, kept: Kept | null): void {
+    if (this.#state === null) {
+      this.#state = firstState(record);
+      this.#tell();
+    }
+    const state = this.#state;
+    const { apply, hold, fence } = admit(state, record, null);
+    if (state.others.has(record.incarnation)) {
+      if (isAnnouncement(record)) this.#predecessors.set(record.incarnation, predecessorOf(state, record));
+      const seqs = record.units.map(({ lastSeq }) => lastSeq);
+      this.#highest.set(record.incarnation, Math.max(this.#highest.get(record.incarnation) ?? 0, ...seqs));
+    }
+    for (const { unit } of apply) this.#apply(state, record, unit);
+    if (kept !== null) this.held = this.held.filter((each) => each !== kept);
+    if (hold !== null) this.#keep(record, hold);
+    if (apply.length > 0 || fence !== null) this.#tell(fence ?? undefined);
+  }
+
+  #keep(record: UnitRecord, reason: string): void {
+    const same = ({ record: other }: Kept) =>
+      other.incarnation === record.incarnation &&
+      other.units[0]?.number === record.units[0]?.number &&
+      other.units.at(-1)?.hash.equals(record.units.at(-1)?.hash ?? FIRST_PREVIOUS_HASH) === true;
+    const before = this.held.find(same);
+    if (before === undefined) this.held.push({ record, reason });
+    else before.reason = reason;
+  }
+
+  #apply(state: TerminalState, { incarnation }: UnitRecord, unit: Unit): void {
+    const incoming: IncomingUnit = {
+      terminal: TERMINAL,
+      storeId: 'S1',
+      incarnation,
+      trusted: true,
+      receivedAtMs: 0,
+      lentAuthority: false,
+      unit,
+    };
+    const left = withoutKnown(incoming, state.knownSeq, this.#evidence);
+    if (unit.firstSeq <= state.knownSeq) this.#takeFromLetters(unit.changes);
+    for (const change of left.unit.changes) {
+      const sale = saleOf(change);
+      this.applied.set(sale, (this.applied.get(sale) ?? 0) + 1);
+      const hash = changeHash(change);
+      const name = knownAs(change.seq, hash);
+      const answered = { seq: change.seq, table: 't', id: null, outcome: 'applied' as const, hash };
+      this.#evidence.set(name, strongerOf(this.#evidence.get(name), answered));
+    }
+  }
+
+  #takeFromLetters(changes: readonly UnitChange[]): void {
+    const come = new Set(changes.map((change) => knownAs(change.seq, changeHash(change))));
+    for (const letter of this.letters) {
+      letter.changes = letter.changes.filter((change) => !come.has(knownAs(change.seq, changeHash(change))));
+    }
+  }
+
+  #release(): void {
+    for (;;) {
+      const state = this.#state;
+      const next = this.held.find(
+        ({ record, reason }) =>
+          ['gap', 'released'].includes(reason) &&
+          record.incarnation === state?.incarnation &&
+          (record.units[0]?.number ?? 0) <= state.lastUnit + 1,
+      );
+      if (next === undefined || state === null) return;
+      const before = state.lastUnit;
+      this.#take(next.record, next);
+      if (state.lastUnit === before && this.held.some(({ record }) => record === next.record)) return;
+    }
+  }
+
+  /** Central-apply carries out what was decided of held records. */
+  carryOut(): void {
+    this.#release();
+    const given = this.held.find(({ reason }) => reason === 'given up');
+    if (given === undefined) return;
+    this.held = this.held.filter((each) => each !== given);
+    const changes = given.record.units
+      .flatMap((unit) => unit.changes)
+      .filter((change) => !this.#evidence.has(knownAs(change.seq, changeHash(change))));
+    this.letters.push({ changes });
+  }
+
+  /** @returns whether anything was decided */
+  unfence(wanted: string): boolean {
+    const state = this.#state;
+    if (state === null) return false;
+    const others = [...state.others].map(([incarnation, other]) => ({
+      incarnation,
+      state: other,
+      predecessor: this.#predecessors.get(incarnation) ?? null,
+    }));
+    let chosen: string;
+    try {
+      const decided = decideHandOver({ terminalId: TERMINAL, current: state.incarnation, others }, wanted);
+      chosen = decided.kind === 'resume' ? state.incarnation : decided.incarnation;
+    } catch (error) {
+      if (error instanceof PayflowError) return false;
+      throw error;
+    }
+    this.#handOver(state, chosen);
+    for (const kept of this.held) {
+      if (kept.record.incarnation !== chosen) kept.reason = 'given up';
+      else if (['fenced', 'superseded'].includes(kept.reason)) kept.reason = 'released';
+    }
+    this.#tell();
+    return true;
+  }
+
+  #handOver(state: TerminalState, chosen: string): void {
+    const names = [state.incarnation, ...state.others.keys()].filter((name) => name !== chosen);
+    if (chosen === state.incarnation) {
+      state.status = 'enrolled';
+      for (const name of names) state.others.set(name, 'superseded');
+      return;
+    }
+    const { lastUnit, lastSeq, chainHash, hashes } = state;
+    this.#left.set(state.incarnation, { lastUnit, lastSeq, chainHash, hashes });
+    this.#highest.set(state.incarnation, Math.max(lastSeq, this.#highest.get(state.incarnation) ?? 0));
+    const at = this.#left.get(chosen) ?? {};
+    this.#state = {
+      ...firstState({ incarnation: chosen }),
+      ...at,
+      knownSeq: Math.max(state.knownSeq, ...this.#highest.values()),
+      others: new Map(names.map((name) => [name, 'superseded' as const])),
+    };
+  }
+
+  #tell(why?: string): void {
+    const state = this.#state;
+    if (state === null) return;
+    const { incarnation, lastSeq, lastUnit } = state;
+    const chainHash = state.chainHash.toString('hex');
+    const fenced = state.status === 'fenced';
+    const before = this.told.at(-1)?.standing;
+    const standing: Standing = fenced
+      ? { kind: 'fenced', why: why ?? (before?.kind === 'fenced' ? before.why : 'fenced') }
+      : { kind: 'ok' };
+    const place = { catalog: ZERO_POSITION, at: ZERO_POSITION };
+    this.told.push({ incarnation, lastSeq, lastUnit, chainHash, exceptions: [], standing, ...place });
+  }
+}
+
+function firstState({ incarnation }: Pick<UnitRecord, 'incarnation'>): TerminalState {
+  return {
+    terminal: TERMINAL,
+    stores: new Map([[1, 'S1']]),
+    registration: 0,
+    status: 'enrolled',
+    incarnation,
+    lastUnit: 0,
+    lastSeq: 0,
+    chainHash: FIRST_PREVIOUS_HASH,
+    hashes: new Map(),
+    exceptions: '[]',
+    knownSeq: 0,
+    retireOffset: null,
+    others: new Map(),
+  };
+}
+
+function saleOf(change: UnitChange): string {
+  return String(change.columns[0]?.new);
+}
