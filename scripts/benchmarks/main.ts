@@ -1,5 +1,5 @@
 /**
- * `scripts/bench push|pull [--rows N]`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|crowd [--rows N]`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,10 +11,11 @@ import { startKafka } from '../support/kafka.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { Site } from '../support/site.ts';
 import { printFigures } from './figures.ts';
+import { benchCrowd } from './crowd.ts';
 import { benchPull } from './pull.ts';
 import { benchPush } from './push.ts';
 
-const USAGE = 'usage: scripts/bench push|pull [--rows N] [--samples N]';
+const USAGE = 'usage: scripts/bench push|pull|crowd [--rows N] [--samples N]';
 const ROWS_PER_TRANSACTION = 100;
 
 const { values, positionals } = parseArgs({
@@ -22,7 +23,7 @@ const { values, positionals } = parseArgs({
   options: { rows: { type: 'string' }, samples: { type: 'string', default: '300' } },
 });
 const direction = positionals[0];
-if (direction !== 'push' && direction !== 'pull') {
+if (direction !== 'push' && direction !== 'pull' && direction !== 'crowd') {
   console.error(`[USAGE] ${USAGE}`);
   process.exit(2);
 }
@@ -45,16 +46,14 @@ await withReleasers(async (onRelease) => {
     env: { LOG_LEVEL: 'info' },
   });
   onRelease(() => site.stop());
-  const figures =
-    direction === 'push'
-      ? await benchPush({
-          site,
-          brokers: kafka.brokers,
-          rows,
-          rowsPerTransaction: ROWS_PER_TRANSACTION,
-          latencySamples: Number(values.samples),
-          say,
-        })
-      : await benchPull({ site, rows, say });
+  const { brokers } = kafka;
+  const rowsPerTransaction = ROWS_PER_TRANSACTION;
+  const run = {
+    push: () =>
+      benchPush({ site, brokers, rows, rowsPerTransaction, latencySamples: Number(values.samples), say }),
+    pull: () => benchPull({ site, rows, say }),
+    crowd: () => benchCrowd({ site, brokers, tills: 200, samples: Number(values.samples), say }),
+  };
+  const figures = await run[direction]();
   printFigures(direction, figures, { rows, rowsPerTransaction: ROWS_PER_TRANSACTION, schema: 'reference' });
 });

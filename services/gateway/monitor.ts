@@ -26,8 +26,8 @@ export class Monitor {
   readonly #conflicts = new Unshown();
   readonly #deadLetters = new Unshown();
   #timer: NodeJS.Timeout | undefined;
-  /** The first watcher came, and it is not known yet what was there before. */
-  #beginning = false;
+  /** While anybody watches: what was there before the first of them came is known once this is done. */
+  #begun: Promise<unknown> | undefined;
 
   constructor(context: GatewayContext, watchers: Namespace) {
     this.#context = context;
@@ -47,7 +47,7 @@ export class Monitor {
 
   /** Something happened that the status may show. */
   changed(): void {
-    if (this.#watchers.sockets.size === 0 || this.#beginning || this.#timer !== undefined) return;
+    if (this.#watchers.sockets.size === 0 || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       void this.#show();
@@ -55,18 +55,19 @@ export class Monitor {
   }
 
   async #connected(socket: Socket): Promise<void> {
+    socket.on('disconnect', () => {
+      if (this.#watchers.sockets.size === 0) this.#begun = undefined;
+    });
+    // What was decided while nobody watched is in the lists. Several may come at once; none is told before it is read.
+    this.#begun ??= this.#readNews();
+    await this.#begun;
     await socket.join(roleOf((socket.data as { principal: Principal }).principal));
-    if (this.#watchers.sockets.size === 1) {
-      // What was decided while nobody watched is in the lists.
-      this.#beginning = true;
-      await this.#readNews();
-      this.#beginning = false;
-    }
     const status = await this.#status();
     if (status !== undefined) socket.emit('status', status);
   }
 
   async #show(): Promise<void> {
+    await this.#begun;
     const news = await this.#readNews();
     if (news !== undefined) {
       for (const role of ['viewer', 'operator'] as const) await this.#tell(news, role);

@@ -1,27 +1,11 @@
 /**
  * Every error a person may meet has one code, and the same code in the API, on the socket, in the CLI and in
  * the log. The table is the documentation: what the code means, whether waiting helps, and what to do.
- *
- * `retry`: `timed`  the cause goes away by itself (an outage): back off and try again, unready meanwhile
- *          `manual` a person must change something, the process may stay up
- *          `fatal`  the process cannot do its work at all: say so and exit (2 when it is configuration)
  */
-export type Retry = 'timed' | 'manual' | 'fatal';
+import { entry, type CodeEntry } from './error-entry.ts';
+import { TILL_ERROR_CODES } from './till-error-codes.ts';
 
-interface CodeEntry {
-  readonly meaning: string;
-  readonly retry: Retry;
-  readonly remedy: string;
-  /** HTTP status the gateway answers with. */
-  readonly http: number;
-}
-
-const entry = (http: number, retry: Retry, meaning: string, remedy: string): CodeEntry => ({
-  http,
-  retry,
-  meaning,
-  remedy,
-});
+export type { Retry } from './error-entry.ts';
 
 export const ERROR_CODES = {
   CONFIG_INVALID: entry(
@@ -235,86 +219,6 @@ export const ERROR_CODES = {
     'Look who writes to the up topic; enrol the till again if its key changed.',
   ),
 
-  TERMINAL_DB_MISSING: entry(
-    500,
-    'fatal',
-    'The till file does not exist.',
-    'Set TERMINAL_DB to the path of payflow.db.',
-  ),
-  TERMINAL_DB_READ_ONLY: entry(
-    500,
-    'fatal',
-    'The till file, or its folder, cannot be written.',
-    'Give the agent write permission on the file and its folder.',
-  ),
-  TERMINAL_DB_INVALID: entry(
-    500,
-    'fatal',
-    'The till file is not an SQLite database.',
-    'Check TERMINAL_DB; encrypted files cannot be synced.',
-  ),
-  TERMINAL_DB_IN_USE: entry(
-    500,
-    'fatal',
-    'Another agent has this till file open.',
-    'Stop the other agent; one agent per till.',
-  ),
-  TERMINAL_DB_BUSY: entry(
-    503,
-    'timed',
-    'The till file stays locked by another program.',
-    'It is tried again; long transactions of the app delay sync.',
-  ),
-  TERMINAL_DB_IO: entry(
-    503,
-    'timed',
-    'The disk under the till file gave an error.',
-    'Check the disk; the agent tries again by itself.',
-  ),
-  TERMINAL_DISK_FULL: entry(
-    503,
-    'timed',
-    'The till is out of disk space.',
-    'Free some space; capture and push go on then.',
-  ),
-  TERMINAL_UNKNOWN: entry(404, 'manual', 'No such terminal.', 'See `payflow terminals list`.'),
-  TERMINAL_FENCED: entry(
-    409,
-    'manual',
-    'The till file is not the one that the centre knows: an older copy, a clone, or its agent file was lost.',
-    'See `payflow terminals show`, then say with `payflow terminals unfence` which file goes on.',
-  ),
-  TERMINAL_OTHER_CENTRE: entry(
-    409,
-    'fatal',
-    'The till belongs to another centre (another database id).',
-    'Use the till’s own centre, or a payflow.db that no other centre knows; a copy after `payflow triggers remove` is one.',
-  ),
-  TERMINAL_REPLACED: entry(
-    401,
-    'manual',
-    'The till was enrolled again elsewhere, with another key.',
-    'Stop this installation, or give it back its place: `payflow terminals register --replace`, then `payflow enroll`.',
-  ),
-  TERMINAL_OFFLINE: entry(
-    503,
-    'timed',
-    'The till is not connected.',
-    'Start its agent (`payflow run terminal`); a sync that waits runs when it connects.',
-  ),
-  TERMINAL_NOT_ENROLLED: entry(
-    401,
-    'fatal',
-    'This till has no key and token yet.',
-    'Run `payflow enroll --code CODE`.',
-  ),
-  ENROLMENT_REFUSED: entry(
-    403,
-    'fatal',
-    'The enrolment code is wrong, used or expired.',
-    'Make a new one: `payflow terminals register`.',
-  ),
-
   KAFKA_NOT_FOUND: entry(
     500,
     'fatal',
@@ -332,13 +236,6 @@ export const ERROR_CODES = {
     'fatal',
     'A PostgreSQL or Kafka of our own did not start.',
     'See its last words above; free disk, memory and ports are the usual causes.',
-  ),
-
-  TERMINAL_RETIRED: entry(
-    409,
-    'manual',
-    'The terminal was retired.',
-    'Take it back into service with `payflow terminals register --replace`, or register the till under a new id.',
   ),
 
   REFERENCE_UNKNOWN: entry(
@@ -412,6 +309,7 @@ export const ERROR_CODES = {
   ),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
   INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
+  ...TILL_ERROR_CODES,
 } as const satisfies Record<string, CodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -5,6 +5,7 @@ import type { RunningKafka } from '../../scripts/support/kafka.ts';
 import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
 import type { CommitProxy } from './commit-proxy.ts';
+import { harmedBy } from './hostile.ts';
 import { FILE_FAULTS } from './file-faults.ts';
 import type { Load } from './load.ts';
 
@@ -79,6 +80,15 @@ export const FAULTS: readonly Fault[] = [
     async make({ postgres }) {
       await postgres.stopImmediately();
       await postgres.restart();
+    },
+  },
+  {
+    name: 'hostile tills, and kill -9 apply meanwhile',
+    async make({ site, kafka }) {
+      await harmedBy({ site, brokers: kafka.brokers, records: 400 }, async () => {
+        await site.kill('apply');
+        await site.start('apply');
+      });
     },
   },
   ...FILE_FAULTS,

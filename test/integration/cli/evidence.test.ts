@@ -241,7 +241,9 @@ describe('conflicts', () => {
       2,
     );
     const asViewer = (await rest('GET', `/conflicts/${at}`, viewer)).body;
-    expect(asViewer).toMatchObject({ conflictId: at, centralRow: null, terminalRow: null, standing: null });
+    expect(asViewer).toMatchObject({ conflictId: at, columns: ['name'], resolution: null });
+    for (const hidden of ['centralRow', 'terminalRow', 'standing'])
+      expect(asViewer).not.toHaveProperty(hidden);
   });
 });
 

@@ -144,14 +144,15 @@ describe('/monitor', () => {
     await site.agent(gateway, token, agent);
     const monitor = site.socket(gateway, '/monitor', await site.token('viewer'));
     const operator = site.socket(gateway, '/monitor', await site.token('operator'));
+    // Asked for before either is connected: a status that has come is not told again.
+    const begun = [eventOf(operator, 'status'), eventOf(monitor, 'status')];
     const full: object[] = [];
     operator.on('conflict', (told: object) => full.push(told));
-    await eventOf(operator, 'status');
     const conflicts: { seq: number }[] = [];
     const deadLetters: { code: string }[] = [];
     monitor.on('conflict', (told: { seq: number }) => conflicts.push(told));
     monitor.on('dead-letter', (told: { code: string }) => deadLetters.push(told));
-    await eventOf(monitor, 'status');
+    await Promise.all(begun);
     await conflict(2);
     await site.pool.query(
       `INSERT INTO payflow_sync.dead_letter (terminal_id, incarnation, unit, first_seq, last_seq, changes, code, message)

@@ -37,7 +37,7 @@ describe('a gateway with a certificate', () => {
     const token = await site.token('operator');
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['--import', './test/support/typescript-hooks.js', 'services/cli/main.ts', 'status', '--json'],
+      ['services/cli/main.ts', 'status', '--json'],
       {
         cwd: packageRoot(),
         env: {

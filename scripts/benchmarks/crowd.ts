@@ -1,0 +1,203 @@
+/**
+ * Many tills, a few of which send whatever harms: how long the sales of the others take from the log to the centre,
+ * without and with them. The tills are only keys and chains of units; what they load is central-apply, a real process.
+ */
+import pino from 'pino';
+import { KafkaLog } from '../../services/shared/log/kafka-log.ts';
+import { DEFAULT_UP_PARTITIONS, upStream } from '../../services/shared/log/topics.ts';
+import { makeKeyPair, readPrivateKey } from '../../services/shared/records/signature.ts';
+import { FakeTill, insert } from '../../test/support/centre.ts';
+import { HOSTILE_KINDS, HostileTill } from '../../test/support/hostile-till.ts';
+import { enterShop } from '../support/shop.ts';
+import type { Site } from '../support/site.ts';
+import { until } from '../support/until.ts';
+import { percentile, ratioOf, type Figure } from './figures.ts';
+
+export interface CrowdOptions {
+  readonly site: Site;
+  readonly brokers: string;
+  readonly tills: number;
+  /** Sales that are timed, without hostile tills and with them. */
+  readonly samples: number;
+  readonly say: (line: string) => void;
+}
+
+const PREFIX = 'payflow';
+/** Between two sales of the whole crowd, and between two records of one hostile till. */
+const SALE_EVERY_MS = 20;
+const HARM_EVERY_MS = 10;
+
+interface CrowdTill {
+  readonly till: FakeTill;
+  readonly partition: number;
+}
+
+export async function benchCrowd({ site, brokers, tills, samples, say }: CrowdOptions): Promise<Figure[]> {
+  const connect = (clientId: string) =>
+    new KafkaLog({ brokers: brokers.split(','), clientId, log: pino({ level: 'silent' }) });
+  const [eventLog, hostileLog] = [connect('payflow-bench'), connect('payflow-bench-hostile')];
+  try {
+    await enterShop(site.pool, { stores: 2, products: 50, customers: 10 });
+    await site.start('apply');
+    const crowd = await registerCrowd(site, tills);
+    const hostile = crowd.splice(0, Object.keys(HOSTILE_KINDS).length);
+    say(`${samples} sales of ${crowd.length} tills`);
+    const alone = await timeSales({ site, eventLog, crowd, samples });
+    say(`${samples} more, while ${hostile.length} others send what harms`);
+    const stop = new AbortController();
+    const harm = Object.values(HOSTILE_KINDS).map((kinds, index) =>
+      doHarm({ eventLog: hostileLog, from: hostile[index], kinds, signal: stop.signal }),
+    );
+    const beside = await timeSales({ site, eventLog, crowd, samples });
+    stop.abort();
+    const sent = (await Promise.all(harm)).reduce((sum, each) => sum + each, 0);
+    say(`they sent ${sent} records`);
+    return [...figures(alone, beside)];
+  } finally {
+    await eventLog.close();
+    await hostileLog.close();
+  }
+}
+
+function figures(alone: readonly number[], beside: readonly number[]): Figure[] {
+  return [0.5, 0.95].flatMap((share): Figure[] => {
+    const name = `↑ log → centre p${share * 100}`;
+    const before = percentile(alone, share);
+    const with_ = percentile(beside, share);
+    return [
+      { name, value: before, unit: 'ms' },
+      {
+        name: `${name}, beside hostile tills`,
+        value: with_,
+        unit: 'ms',
+        ratio: ratioOf('of it', with_, before, { most: 2 }),
+      },
+    ];
+  });
+}
+
+async function registerCrowd(site: Site, count: number): Promise<CrowdTill[]> {
+  const { rows } = await site.pool.query<{ value: string }>(
+    `SELECT value FROM payflow_sync.meta WHERE name = 'database_id'`,
+  );
+  const crowd: CrowdTill[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const { publicKey, privateKey } = makeKeyPair();
+    const id = `crowd-${index}`;
+    const partition = index % DEFAULT_UP_PARTITIONS;
+    await site.pool.query(
+      `INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition, status, public_key, key_version)
+       VALUES ($1, $2, $3, 'enrolled', $4, 1)`,
+      [id, String(1 + (index % 2)), partition, publicKey],
+    );
+    const till = new FakeTill(id, readPrivateKey(privateKey));
+    till.databaseId = rows[0]?.value ?? '';
+    crowd.push({ till, partition });
+  }
+  return crowd;
+}
+
+/** @returns ms from the append of each sale to its commit at the centre */
+async function timeSales({
+  site,
+  eventLog,
+  crowd,
+  samples,
+}: {
+  site: Site;
+  eventLog: KafkaLog;
+  crowd: readonly CrowdTill[];
+  samples: number;
+}): Promise<number[]> {
+  const taken: number[] = [];
+  const appended: Promise<unknown>[] = [];
+  const waiting = new Map<string, { number: number; sentAt: number }>();
+  const look = async () => {
+    const { rows } = await site.pool.query<{ terminal_id: string; last_unit: string }>(
+      'SELECT terminal_id, last_unit FROM payflow_sync.progress WHERE terminal_id = ANY ($1)',
+      [[...waiting.keys()]],
+    );
+    for (const { terminal_id: terminal, last_unit: last } of rows) {
+      const sale = waiting.get(terminal);
+      if (sale === undefined || Number(last) < sale.number) continue;
+      taken.push(performance.now() - sale.sentAt);
+      waiting.delete(terminal);
+    }
+  };
+  for (let sold = 0; sold < samples; sold += 1) {
+    const { till, partition } = crowd[sold % crowd.length] as CrowdTill;
+    await until(
+      async () => {
+        if (waiting.size > 0) await look();
+        return !waiting.has(till.terminal);
+      },
+      `the last sale of ${till.terminal} is applied`,
+      { everyMs: 5 },
+    );
+    const unit = till.unit(...sale(till.terminal, sold));
+    waiting.set(till.terminal, { number: unit.number, sentAt: performance.now() });
+    const { key, value, headers } = till.stored(0, [unit]);
+    appended.push(eventLog.append(upStream(PREFIX, partition), [{ key, value, headers }]));
+    const next = performance.now() + SALE_EVERY_MS;
+    await until(
+      async () => {
+        await look();
+        return performance.now() >= next;
+      },
+      'the next sale is due',
+      { everyMs: 2 },
+    );
+  }
+  await until(
+    async () => {
+      await look();
+      return waiting.size === 0;
+    },
+    'all sales are applied',
+    { everyMs: 5 },
+  );
+  await Promise.all(appended);
+  return taken;
+}
+
+function sale(terminal: string, n: number) {
+  const order = `${terminal}-o-${n}-${Math.random()}`;
+  return [
+    insert('orders', order, {
+      order_number: order,
+      status: 'completed',
+      subtotal: '10.00',
+      total: '10.00',
+      sold_at: BigInt(Date.now()),
+    }),
+    insert(
+      'payments',
+      `${order}-p`,
+      { method: 'cash', amount_cents: 1000n, paid_at: BigInt(Date.now()) },
+      { order_id: order },
+    ),
+  ];
+}
+
+/** @returns how many records it sent */
+async function doHarm({
+  eventLog,
+  from,
+  kinds,
+  signal,
+}: {
+  eventLog: KafkaLog;
+  from: CrowdTill | undefined;
+  kinds: ConstructorParameters<typeof HostileTill>[1];
+  signal: AbortSignal;
+}): Promise<number> {
+  if (from === undefined) return 0;
+  const hostile = new HostileTill(from.till, kinds);
+  let sent = 0;
+  while (!signal.aborted) {
+    await eventLog.append(upStream(PREFIX, from.partition), [hostile.next()]);
+    sent += 1;
+    await new Promise((resolve) => setTimeout(resolve, HARM_EVERY_MS));
+  }
+  return sent;
+}
