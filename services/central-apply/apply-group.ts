@@ -9,7 +9,7 @@ import { Backoff, sleep } from '../shared/lifecycle.ts';
 import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { Judgement, type Passes } from './evidence-of-cause.ts';
 import { saidBy } from './failure.ts';
-import { applyIn, MappingChanged, warnOfForeign, type Group, type GroupResult, type Mode } from './group.ts';
+import { applyIn, MappingChanged, type Group, type GroupResult, type Mode } from './group.ts';
 import { endHolds, notePasses, readHolds, saveHolds, type NewHold } from './holds.ts';
 import { nextForGroup } from './refusal-ladder.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
