@@ -86,7 +86,8 @@ export class Waiting {
       const level = state === 'trying' ? 'debug' : 'warn';
       this.#options.log[level](
         { code: 'CENTRE_CAUSE', cause: failure.code, table: failure.table, terminal, state },
-        `terminal ${terminal} waits: ${failure.message}`,
+        // PostgreSQL's words may quote what stood in a row; payflow_sync.hold has them.
+        `terminal ${terminal} waits: ${failure.code} at ${failure.table === '' ? 'the centre' : failure.table}`,
       );
     }
   }
