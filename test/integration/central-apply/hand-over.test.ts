@@ -168,6 +168,16 @@ describe('two files that live on', () => {
     const letters = await openLetters(till);
     expect(letters).toMatchObject([{ code: 'TERMINAL_FENCED', incarnation: 'copy' }]);
     expect((JSON.parse(letters[0]?.changes ?? '[]') as unknown[]).length).toBe(4);
+    // All that a retry needs.
+    expect(
+      await centre.one(
+        `SELECT d.indexed, d.trusted, d.store_id = t.store_id AS own, d.received_at_ms IS NOT NULL AS dated,
+                (SELECT count(*) FROM payflow_sync.dead_letter_row r WHERE r.dead_letter_id = d.dead_letter_id) > 0 AS named
+           FROM payflow_sync.dead_letter d JOIN payflow_sync.terminal t USING (terminal_id)
+          WHERE d.terminal_id = $1 AND d.state = 'open'`,
+        [till.terminal],
+      ),
+    ).toMatchObject({ indexed: true, trusted: true, own: true, dated: true, named: true });
 
     expect(await take(till, [{ ...other, number: 2 }], 'copy')).toMatchObject({ units: 0, heldRecords: 1 });
     expect(await standingOf(till)).toMatchObject({ status: 'enrolled', standing: 'ok' });

@@ -6,7 +6,12 @@ import {
   MOST_PARTS,
 } from '../../../../services/shared/records/unit-bounds.ts';
 import { decodeUnitRecord, encodeUnitRecord } from '../../../../services/shared/records/unit-codec.ts';
-import type { Unit, UnitChange, UnitRecord } from '../../../../services/shared/records/unit-record.ts';
+import {
+  announcementUnit,
+  type Unit,
+  type UnitChange,
+  type UnitRecord,
+} from '../../../../services/shared/records/unit-record.ts';
 
 const change = (seq: number, options: Partial<UnitChange> = {}): UnitChange => ({
   seq,
@@ -53,7 +58,17 @@ describe('a unit record', () => {
     ).toBeNull();
   });
 
+  test('are not broken by a file that announces itself, with or without changes to send', () => {
+    for (const range of [
+      { firstSeq: 0, lastSeq: 0 },
+      { firstSeq: 5, lastSeq: 9 },
+    ]) {
+      expect(boundsFault(record({ units: [announcementUnit('before', range)] }))).toBeNull();
+    }
+  });
+
   const long = 'x'.repeat(8_192);
+  const announced = announcementUnit('before', { firstSeq: 5, lastSeq: 9 });
   const outside: readonly [string, Partial<UnitRecord>][] = [
     ['no incarnation', { incarnation: '' }],
     ['a zero character in the incarnation', { incarnation: 'a\0b' }],
@@ -69,6 +84,9 @@ describe('a unit record', () => {
     ['the same unit twice', { units: [unit(1, [change(1)]), unit(1, [change(2)])] }],
     ['units going back', { units: [unit(2, [change(5)]), unit(1, [change(6)])] }],
     ['unit 0', { units: [unit(0, [change(1)])] }],
+    ['an announcement with a unit behind it', { units: [announced, unit(1, [change(10)])] }],
+    ['an announcement in parts', { part: 1, parts: 2, units: [announced] }],
+    ['an announcement that goes back', { units: [{ ...announced, lastSeq: 4 }] }],
     ['a negative unit', { units: [unit(-4, [change(1)])] }],
     ['seqs of two units that overlap', { units: [unit(1, [change(5)]), unit(2, [change(5)])] }],
     ['a seq twice', { units: [unit(1, [change(1), change(1)])] }],
