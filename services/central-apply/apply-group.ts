@@ -9,10 +9,11 @@ import { Backoff, sleep } from '../shared/lifecycle.ts';
 import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { Judgement, type Passes } from './evidence-of-cause.ts';
 import { saidBy } from './failure.ts';
-import { applyIn, MappingChanged, warnOfForeign, type Group, type GroupResult, type Mode } from './group.ts';
+import { applyIn, MappingChanged, type Group, type GroupResult, type Mode } from './group.ts';
 import { endHolds, notePasses, readHolds, saveHolds, type NewHold } from './holds.ts';
 import { nextForGroup } from './refusal-ladder.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
+import type { ForeignChange } from './rows/apply-units.ts';
 import { Session } from './rows/sql.ts';
 
 export interface GroupApplierOptions {
@@ -198,4 +199,19 @@ async function probe(pool: Pool, failed: PayflowError): Promise<void> {
 function withoutValues(error: PayflowError): Record<string, unknown> {
   const facts = postgresFacts(error);
   return facts === null ? { err: error } : { refused: facts };
+}
+
+/** Once per till, table and kind; never what stood in the rows. */
+function warnOfForeign(foreign: readonly ForeignChange[], log: Logger): void {
+  const kinds = new Map<string, ForeignChange & { changes: number }>();
+  for (const change of foreign) {
+    const name = `${change.terminal}\0${change.table}\0${change.refused}`;
+    kinds.set(name, { ...change, changes: (kinds.get(name)?.changes ?? 0) + 1 });
+  }
+  for (const { terminal, table, refused, changes } of kinds.values()) {
+    const what = refused
+      ? `terminal ${terminal} may not change rows of another store: refused, see \`payflow dead-letters list\``
+      : `terminal ${terminal} refers to rows of another store`;
+    log.warn({ ...(refused && { code: 'CHANGE_NOT_ALLOWED' }), terminal, table, changes }, what);
+  }
 }

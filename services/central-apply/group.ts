@@ -74,21 +74,6 @@ export interface GroupOptions {
   readonly mode: Mode;
 }
 
-/** Once per till, table and kind; never what stood in the rows. */
-export function warnOfForeign(foreign: readonly ForeignChange[], log: Logger): void {
-  const kinds = new Map<string, ForeignChange & { changes: number }>();
-  for (const change of foreign) {
-    const name = `${change.terminal}\0${change.table}\0${change.refused}`;
-    kinds.set(name, { ...change, changes: (kinds.get(name)?.changes ?? 0) + 1 });
-  }
-  for (const { terminal, table, refused, changes } of kinds.values()) {
-    const what = refused
-      ? `terminal ${terminal} may not change rows of another store: refused, see \`payflow dead-letters list\``
-      : `terminal ${terminal} refers to rows of another store`;
-    log.warn({ ...(refused && { code: 'CHANGE_NOT_ALLOWED' }), terminal, table, changes }, what);
-  }
-}
-
 const NOTHING: AppliedUnits = { outcomes: new Map(), rejected: new Map(), passed: new Set(), foreign: [] };
 
 /** Everything of a group, inside its transaction. */

@@ -242,7 +242,8 @@ describe('conflicts', () => {
     );
     const asViewer = (await rest('GET', `/conflicts/${at}`, viewer)).body;
     expect(asViewer).toMatchObject({ conflictId: at, columns: ['name'], resolution: null });
-    for (const hidden of ['centralRow', 'terminalRow', 'standing']) expect(asViewer).not.toHaveProperty(hidden);
+    for (const hidden of ['centralRow', 'terminalRow', 'standing'])
+      expect(asViewer).not.toHaveProperty(hidden);
   });
 });
 
