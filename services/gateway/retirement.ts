@@ -1,12 +1,13 @@
 /**
  * `terminals retire ID`, in two steps that may be typed again at any time:
  *
- * | the till is | step                                                              | afterwards |
- * |-------------|-------------------------------------------------------------------|------------|
- * | in service  | the end of its partition is noted, its token is refused, and it is told in its store stream | retiring |
- * | retiring    | central-apply has not read up to there: nothing                   | retiring   |
- * | retiring    | it has                                                            | retired    |
- * | retired     | nothing                                                           | retired    |
+ * | the till is    | step                                                              | afterwards |
+ * |----------------|-------------------------------------------------------------------|------------|
+ * | never enrolled | it can have sent nothing: no more than that                      | retired    |
+ * | in service     | the end of its partition is noted, its token is refused, and it is told in its store stream | retiring |
+ * | retiring       | central-apply has not read up to there: nothing                   | retiring   |
+ * | retiring       | it has                                                            | retired    |
+ * | retired        | nothing                                                           | retired    |
  *
  * What lies in the log before the noted offset is applied as ever, what comes later is held whole (admission.ts), from
  * the first step on: a command that dies between the two has done no harm.
@@ -42,6 +43,8 @@ interface TerminalFacts {
   readonly status: string;
   readonly partition: number;
   readonly retireOffset: number | null;
+  /** Of its key; 0: it was never enrolled, so nothing in the log is its. */
+  readonly keyVersion: number;
 }
 
 /** One step of the two. @throws PayflowError TERMINAL_UNKNOWN */
@@ -69,7 +72,8 @@ export async function retireStep(pool: Pool, options: RetireOptions): Promise<Re
 async function readTerminal(pool: Pool, terminalId: string): Promise<TerminalFacts> {
   const facts = await firstRow<TerminalFacts>(
     pool,
-    `SELECT status, up_partition AS partition, retire_offset::float8 AS "retireOffset"
+    `SELECT status, up_partition AS partition, retire_offset::float8 AS "retireOffset",
+            key_version AS "keyVersion"
        FROM payflow_sync.terminal WHERE terminal_id = $1`,
     [terminalId],
   );
@@ -100,9 +104,9 @@ async function begin(pool: Pool, { terminalId, actor }: RetireOptions, offset: n
 async function aheadOf(
   pool: Pool,
   prefix: string,
-  { partition, retireOffset }: TerminalFacts,
+  { partition, retireOffset, keyVersion }: TerminalFacts,
 ): Promise<number> {
-  if (retireOffset === null) return 0;
+  if (retireOffset === null || keyVersion === 0) return 0;
   const consumed = await firstRow<{ next: number }>(
     pool,
     `SELECT next_offset::float8 AS next FROM payflow_sync.consumed WHERE topic = $1 AND partition = $2`,
