@@ -14,7 +14,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
-import { connect, inTransaction, wrapPostgresError } from '../../shared/database/postgres.ts';
+import { connect, inTransaction, postgresFacts, wrapPostgresError } from '../../shared/database/postgres.ts';
 import { sleep, supervise, type Health, type Service } from '../../shared/lifecycle.ts';
 import { OPERATIONS_CHANNEL, type OperationFailure } from '../../shared/operations.ts';
 import { loadModel } from '../rows/model.ts';
@@ -105,7 +105,10 @@ export class Operations implements Service {
         return true;
       }
       this.#attempts.delete(current);
-      log.warn({ operation: current, code: error.code, err: error }, 'an operation failed');
+      // What PostgreSQL says of a refused row may hold its values.
+      const facts = postgresFacts(error);
+      const why = facts === null ? { err: error } : { refused: facts };
+      log.warn({ operation: current, code: error.code, ...why }, 'an operation failed');
       await this.#fail(current, error);
       return true;
     }
