@@ -9,7 +9,7 @@ import { isEndOfTransaction, isPlaceless, takeTransactions, type Incoming } from
  * A transaction beyond this is applied in parts, however few its rows: two streams may keep back as much, and what
  * becomes of a row on its way into SQLite is about three times its record.
  */
-export const TX_BYTES = 24 << 20;
+export const TX_BYTES = 16 << 20;
 
 export interface PendingOptions {
   /** Records that make a SQLite transaction; a backlog goes in larger ones, which share their fixed cost. */
