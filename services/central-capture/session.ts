@@ -241,10 +241,7 @@ export class CaptureSession {
           if (message.kind === 'commit') await this.#committed(message);
         }
       }
-      if (this.#awaited.isUnstored) {
-        await this.#awaited.store();
-        this.streams.flushAll();
-      }
+      if (this.#awaited.isUnstored) await this.#awaited.store();
       this.streams.flush();
       this.#acknowledge();
       await this.streams.room();

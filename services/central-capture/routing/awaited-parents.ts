@@ -113,7 +113,7 @@ export class AwaitedParents {
       const removed = this.#removed.filter(([table, id]) => !this.#stands(table, id));
       this.#added = [];
       this.#removed = [];
-      this.#isStoring = true;
+      this.#isStoring = added.length > 0;
       await this.#write(added, removed);
       this.#isStoring = false;
     }

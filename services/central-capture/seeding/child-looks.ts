@@ -170,6 +170,8 @@ export class ChildLooks implements Looks {
     }
     for (const [id, version] of versions) if (!waiting.has(id)) awaited.remove(table, id, version);
     await awaited.store();
+    // What was held back meanwhile, with nobody else to send it on.
+    parts.streams.flush();
   }
 
   /** A child that is a parent itself was placed, or is gone. */

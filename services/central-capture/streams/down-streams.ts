@@ -96,13 +96,10 @@ export class DownStreams {
   }
 
   flush(): void {
-    for (const writer of this.#dirty) writer.flush();
+    const dirty = [...this.#dirty];
     this.#dirty.clear();
-  }
-
-  /** Streams whose appends were held back too. */
-  flushAll(): void {
-    for (const writer of this.all()) writer.flush();
+    // One that is held is dirty again.
+    for (const writer of dirty) writer.flush();
   }
 
   /** Resolves when there is room for more; this is what bounds memory whatever the backlog. */
@@ -135,7 +132,10 @@ export class DownStreams {
       tail,
       nextOffset,
       signal,
-      isHeld,
+      isHeld: (writer) => {
+        if (isHeld()) this.#dirty.add(writer);
+        return isHeld();
+      },
       onDurable: (writer, records) => this.#durable(writer, records),
       onFailure,
       onTrouble: (error) => this.#trouble(stream, error),

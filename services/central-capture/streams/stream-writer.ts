@@ -27,7 +27,8 @@ export interface StreamWriterOptions {
   /** Offset that the next append must get. */
   readonly nextOffset: number;
   readonly signal: AbortSignal;
-  readonly isHeld: () => boolean;
+  /** Something has to be durable elsewhere first: it is flushed again then. */
+  readonly isHeld: (writer: StreamWriter) => boolean;
   /** `records` more are durable. */
   readonly onDurable: (writer: StreamWriter, records: number) => void;
   readonly onFailure: (error: unknown) => void;
@@ -139,7 +140,7 @@ export class StreamWriter {
   /** Starts an append of what is ready, unless one is outstanding: then it follows when that is durable. */
   flush(): void {
     if (this.#outstanding || this.#ready.length === 0 || this.#options.signal.aborted) return;
-    if (this.#options.isHeld()) return;
+    if (this.#options.isHeld(this)) return;
     const batch = this.#takeBatch();
     this.#outstanding = true;
     this.#append(batch).then(

@@ -61,7 +61,7 @@ function writer(tail: Tail, isHeld = () => false) {
     if (!stream.wants(place, place.seq)) return;
     stream.add(
       place,
-      keys.map((key) => ({ key: text(key), value: key.endsWith('†') ? null : text('v') })),
+      keys.map((key) => ({ key: text(key.replace('†', '')), value: key.endsWith('†') ? null : text('v') })),
     );
   };
   return { stream, add, appends, answer: () => answer() };
