@@ -240,6 +240,9 @@ ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_terminal_id_incarna
 ALTER TABLE payflow_sync.held ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE UNIQUE INDEX IF NOT EXISTS held_once
   ON payflow_sync.held (terminal_id, incarnation, unit, part, unit_hash);
+-- What may have its turn; as NEVER_RELEASED in central-apply/held.ts.
+CREATE INDEX IF NOT EXISTS held_waiting ON payflow_sync.held (terminal_id, incarnation, unit)
+  WHERE reason <> ALL ('{fenced,superseded,retired,given up}'::text[]);
 CREATE INDEX IF NOT EXISTS held_decided ON payflow_sync.held (terminal_id) WHERE reason IN ('released', 'given up');
 
 -- Tills that wait at the centre, and why; written by central-apply/holds.ts alone. A restart or another process

@@ -16,7 +16,7 @@ import { NOWHERE, placeOf, union, without, type Places } from '../routing/parent
 import { UNKNOWN, type Looks } from '../routing/parents.ts';
 import type { Route } from '../routing/routes.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
-import { chunkRows, keyTexts } from './chunk-reader.ts';
+import { chunkLimit, keyTexts } from './chunk-reader.ts';
 import type { ReadingParts } from './chunk-rows.ts';
 
 /** What a transaction waits for before it is acknowledged. */
@@ -202,13 +202,15 @@ class ChildrenOf {
   async look(pool: Pool): Promise<void> {
     const { parts, route, batch } = this.#these;
     if (route.scope.kind !== 'via') return;
-    const limit = await chunkRows(pool, route);
     const { column } = route.scope;
+    const parentIds = [...batch.keys()];
     for (let key: string[] | null = null, more = true; more;) {
       const changed = new Map<CentralId, Look>();
+      const from = { kind: 'children', column, parentIds, key } as const;
+      const limit: number = await chunkLimit(pool, route, from);
       const read: readonly Tuple[] = await parts.chunks.run({
         route,
-        selection: { kind: 'children', column, parentIds: [...batch.keys()], key, limit },
+        selection: { ...from, limit },
         emit: async (rows, isStale, parents) => {
           parts.rows.parents.adopt(parents);
           for (const row of rows) {

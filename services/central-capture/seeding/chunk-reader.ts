@@ -10,6 +10,7 @@ import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts'
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
+import { chunkRows, type RowsWanted } from './chunk-size.ts';
 import { tupleOf } from '../wal/tuples.ts';
 import type { ParentReading, ScopeCache } from '../routing/scope.ts';
 import { parseSnapshot, type Snapshot } from './watermarks.ts';
@@ -36,42 +37,36 @@ export interface ChunkReading {
   readonly cache: ScopeCache;
 }
 
-/** Which rows: behind a key, or children of some rows, or named ones. */
-export type ChunkSelection =
-  | { readonly kind: 'after'; readonly key: readonly string[] | null; readonly limit: number }
+/** Rows behind a key, in key order; null: from the first one on. */
+export type RowsFrom =
+  | { readonly kind: 'after'; readonly key: readonly string[] | null }
   | {
       readonly kind: 'children';
       readonly column: string;
       readonly parentIds: readonly string[];
       readonly key: readonly string[] | null;
-      readonly limit: number;
-    }
-  | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+    };
+
+/** Which rows: behind a key, or children of some rows, or named ones. */
+export type ChunkSelection =
+  (RowsFrom & { readonly limit: number }) | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
 
 /** A chunk waits no longer than this for a table; it is tried again. */
 const LOCK_TIMEOUT_MS = 2_000;
-const CHUNK_BYTES = 2 << 20;
-const MOST_ROWS = 2_000;
-const FEWEST_ROWS = 20;
 /** undefined_column, undefined_table */
 const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
-/** Rows of this table that make about CHUNK_BYTES. */
-export async function chunkRows(pool: Pool, route: Route): Promise<number> {
-  const { rows } = await pool.query<{ row_bytes: number | null }>(
-    `SELECT (pg_table_size(oid) / nullif(reltuples, 0))::float8 AS row_bytes
-     FROM pg_class WHERE oid = $1 AND reltuples > 0`,
-    [route.table.oid],
-  );
-  const rowBytes = rows[0]?.row_bytes ?? 0;
-  if (rowBytes <= 0) return MOST_ROWS;
-  return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, Math.floor(CHUNK_BYTES / rowBytes)));
+/** How many of the rows from here on one chunk may read. */
+export function chunkLimit(pool: Pool, route: Route, from: RowsFrom): Promise<number> {
+  return unlessAltered(route, () => chunkRows(pool, route, rowsFrom(route, from)));
 }
 
 /** @throws PayflowError DB_TRANSIENT when the table was altered, or is locked for too long */
 export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
   const { route, selection } = reading;
-  if (selection.kind !== 'keys') return read(reading, condition(route, selection));
+  if (selection.kind !== 'keys') {
+    return read(reading, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
+  }
   try {
     return await read(reading, keysCondition(route, selection.ids, 'typed'));
   } catch (error) {
@@ -82,12 +77,16 @@ export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
 }
 
 async function read(reading: ChunkReading, condition: Condition): Promise<ReadChunk> {
+  return unlessAltered(reading.route, () => readRows(reading, condition));
+}
+
+/** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
+async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T> {
   try {
-    return await readRows(reading, condition);
+    return await read();
   } catch (error) {
     if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
-    const message = `${reading.route.name} was altered while it was read`;
-    throw new PayflowError('DB_TRANSIENT', message, { cause: error });
+    throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
   }
 }
 
@@ -103,7 +102,7 @@ async function readRows(reading: ChunkReading, { where, values, limit }: Conditi
     const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
     const { rows } = await client.query<(string | null)[]>({
       text,
-      values,
+      values: [...values],
       rowMode: 'array',
       // Nothing is parsed: what PostgreSQL prints is what travels.
       types: { getTypeParser: () => (value: string) => value },
@@ -137,13 +136,11 @@ export function keyTexts(route: Route, row: Tuple): string[] {
   });
 }
 
-interface Condition {
-  readonly where: string;
-  readonly values: unknown[];
+interface Condition extends RowsWanted {
   readonly limit: string;
 }
 
-function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'keys' }>): Condition {
+function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
   if (selection.kind === 'children') {
@@ -158,7 +155,7 @@ function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'key
     });
     terms.push(`(${names}) > (${params.join(', ')})`);
   }
-  return { where: terms.join(' AND ') || 'true', values, limit: `LIMIT ${selection.limit}` };
+  return { where: terms.join(' AND ') || 'true', values };
 }
 
 function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): Condition {
