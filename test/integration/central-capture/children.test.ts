@@ -16,7 +16,9 @@ async function held(site: CaptureSite): Promise<Record<string, string[]>> {
   const all: Record<string, string[]> = {};
   for (const store of STORES) {
     const rows = [...stateOf((await site.store(store)).changes)].flatMap(([key, row]) =>
-      /^(orders|order_items|item_notes):/.test(key) ? [`${key} ${row?.['note'] ?? row?.['qty'] ?? ''}`] : [],
+      /^(orders|order_items|item_notes):/.test(key)
+        ? [`${key} ${String(row?.['note'] ?? row?.['qty'] ?? '')}`]
+        : [],
     );
     all[store] = rows.sort();
   }

@@ -17,7 +17,7 @@ async function agree(site: CaptureSite): Promise<void> {
   const state = stateOf((await site.catalog()).changes);
   const { rows } = await site.pool.query<{ id: string; sku: string }>('SELECT id, sku FROM products');
   const shown = [...state].flatMap(([key, row]) =>
-    key.startsWith('products:') ? [`${key} ${row?.['sku']}`] : [],
+    key.startsWith('products:') ? [`${key} ${String(row?.['sku'])}`] : [],
   );
   expect(shown.sort()).toEqual(rows.map(({ id, sku }) => `products:${id} ${sku}`).sort());
 }
