@@ -49,7 +49,13 @@ export type RowsFrom =
 
 /** Which rows: behind a key, or children of some rows, or named ones. */
 export type ChunkSelection =
-  (RowsFrom & { readonly limit: number }) | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+  | (RowsFrom & { readonly limit: number })
+  | {
+      readonly kind: 'keys';
+      readonly ids: readonly CentralId[];
+      /** Only what names the row and its store is read; the rest is NULL. */
+      readonly bare?: boolean | undefined;
+    };
 
 /** A chunk waits no longer than this for a table; it is tried again. */
 const LOCK_TIMEOUT_MS = 2_000;
@@ -90,10 +96,18 @@ async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T
   }
 }
 
+function columnsOf({ route, selection }: ChunkReading): string[] {
+  const isBare = selection.kind === 'keys' && selection.bare === true;
+  return route.relation.columns.map(({ name }, index) => {
+    const isNeeded = !isBare || index === route.scopeIndex || route.table.key.includes(name);
+    return isNeeded ? quoteIdent(name) : 'NULL';
+  });
+}
+
 async function readRows(reading: ChunkReading, { where, values, limit }: Condition): Promise<ReadChunk> {
   const { pool, route, cache } = reading;
   const order = route.table.key.map(quoteIdent).join(', ');
-  const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
+  const columns = columnsOf(reading).join(', ');
   const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
   const locked = [quotedTable(route.table), ...cache.ancestorTables(route.name)].join(', ');
   const body = async (client: ClientBase): Promise<ReadChunk> => {

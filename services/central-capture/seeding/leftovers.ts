@@ -67,7 +67,7 @@ export class Leftovers {
     const changed: CentralId[] = [];
     await chunks.run({
       route,
-      selection: { kind: 'keys', ids },
+      selection: { kind: 'keys', ids, bare: true },
       emit: (found, isStale, parents) => {
         rows.parents.adopt(parents);
         const here = found.filter((row) => this.#standsIn(route, row, stream));

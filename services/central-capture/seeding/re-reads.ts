@@ -1,8 +1,12 @@
 /** Writes rows again that a predecessor's late append hid. */
 import { CONTROL_KEY_PREFIX } from '../../shared/log/event-log.ts';
 import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
+import type { Route } from '../routing/routes.ts';
 import { keyTuple } from '../wal/tuples.ts';
 import { emitRows, type ReadingParts } from './chunk-rows.ts';
+
+/** Rows of any size are read at once, and an append seldom holds many of the largest. */
+const ROWS_PER_CHUNK = 16;
 
 /**
  * What the table has is written again, what it no longer has is deleted again.
@@ -14,23 +18,30 @@ export async function repairRows(parts: ReadingParts, keys: readonly string[]): 
     const ids = byTable.get(table) ?? new Set();
     byTable.set(table, ids.add(id));
   }
-  const { rows, chunks, writer } = parts;
-  for (const [table, ids] of byTable) {
-    const route = await rows.routes.forTable(table);
+  for (const [table, all] of byTable) {
+    const route = await parts.rows.routes.forTable(table);
     if (route === undefined) continue;
-    await chunks.run({
-      route,
-      selection: { kind: 'keys', ids: [...ids] },
-      emit: async (found, isStale, parents) => {
-        await emitRows(parts, { route, parents }, found, isStale);
-        const present = new Set<string>(found.map((row) => route.encoder.centralId(row)));
-        for (const id of ids) {
-          writer.nextSeq();
-          if (present.has(id) || isStale(id)) continue;
-          const before = keyTuple(route, id);
-          await rows.route(route, { op: 'd', before, beforeIsKey: true, after: null });
-        }
-      },
-    });
+    const ids = [...all];
+    for (let from = 0; from < ids.length; from += ROWS_PER_CHUNK) {
+      await repairChunk(parts, route, ids.slice(from, from + ROWS_PER_CHUNK));
+    }
   }
+}
+
+async function repairChunk(parts: ReadingParts, route: Route, ids: readonly CentralId[]): Promise<void> {
+  const { rows, chunks, writer } = parts;
+  await chunks.run({
+    route,
+    selection: { kind: 'keys', ids },
+    emit: async (found, isStale, parents) => {
+      await emitRows(parts, { route, parents }, found, isStale);
+      const present = new Set<string>(found.map((row) => route.encoder.centralId(row)));
+      for (const id of ids) {
+        writer.nextSeq();
+        if (present.has(id) || isStale(id)) continue;
+        const before = keyTuple(route, id);
+        await rows.route(route, { op: 'd', before, beforeIsKey: true, after: null });
+      }
+    },
+  });
 }
