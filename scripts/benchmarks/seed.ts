@@ -49,7 +49,7 @@ export async function benchSeed({ site, rows, say }: SeedOptions): Promise<Figur
         name: '↓ seeded stream → new till',
         value: read,
         unit: 'rows/s',
-        ratio: ratioOf('S', read, s, { floor: 0.15 }),
+        ratio: ratioOf('S', read, s, { floor: 0.3 }),
       },
       ...peaks,
     ];
