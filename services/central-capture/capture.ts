@@ -12,13 +12,14 @@ import { runAll, sleep, supervise, withReleasers, type Health, type Service } fr
 import type { EventLog } from '../shared/log/event-log.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
-import { asPayflowError, errorLine } from '../shared/errors.ts';
+import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
+import type { StateOfTable } from './watch/catalog-watch.ts';
 
 export interface CaptureOptions {
   readonly databaseUrl: string;
@@ -29,6 +30,8 @@ export interface CaptureOptions {
   readonly horizonDays: number;
   readonly log: Logger;
   readonly onHealth?: (health: Health) => void;
+  /** Whether some table needs a person. */
+  readonly onTables?: ((health: Health) => void) | undefined;
   /** Told of each session that begins. */
   readonly onSession?: (session: CaptureSession) => void;
   /** Where the metrics are told. */
@@ -47,11 +50,18 @@ export class Capture implements Service {
   readonly #captureId = randomUUID();
   readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
   #measured: Measured | undefined;
+  #states: readonly StateOfTable[] = [];
 
   constructor(options: CaptureOptions) {
     this.#options = options;
     const { registry } = options;
-    if (registry !== undefined) captureMetrics(registry, this.#counts, () => this.#measured);
+    if (registry !== undefined)
+      captureMetrics(
+        registry,
+        this.#counts,
+        () => this.#measured,
+        () => this.#states,
+      );
   }
 
   /**
@@ -108,6 +118,14 @@ export class Capture implements Service {
     }
   }
 
+  #tellStates(states: readonly StateOfTable[]): void {
+    this.#states = states;
+    const [first] = states;
+    const { onTables } = this.#options;
+    if (first === undefined) onTables?.({ state: 'ready' });
+    else onTables?.({ state: 'unready', error: new PayflowError(first.code, first.message) });
+  }
+
   /** First of all: whoever has the slot may write the streams, and a second capture waits for it. */
   async #openSlot(pool: Pool, signal: AbortSignal): Promise<ReplicationStream> {
     const { replicationUrl, prefix, log, onHealth } = this.#options;
@@ -151,6 +169,7 @@ export class Capture implements Service {
       captureId: this.#captureId,
       onTrouble: (error) => onHealth?.({ state: 'unready', error }),
       onRecovered: () => onHealth?.({ state: 'ready' }),
+      onStates: (states) => this.#tellStates(states),
       heartbeatMs,
       counts: this.#counts,
       log,
@@ -165,6 +184,7 @@ export class Capture implements Service {
     await Promise.all(Array.from({ length: STREAMS_OPENED_AT_ONCE }, openNext));
     for (const stream of session.streams.all()) checkTail(stream, state);
     await reseedAfterLoss(pool, session.streams.all(), state, log);
+    await session.watch.start();
     this.#options.onSession?.(session);
     return session;
   }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import { publicationName } from '../shared/database/slot-names.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Lsn } from '../shared/records/position.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
@@ -23,11 +24,11 @@ import type { ReplicationStream } from './wal/replication-stream.ts';
 import { Routes } from './routing/routes.ts';
 import { RowRouter } from './routing/row-router.ts';
 import { Seeding } from './seeding/seeding.ts';
-import { ShapeWatch } from './seeding/shape-watch.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
+import { CatalogWatch, type StateOfTable } from './watch/catalog-watch.ts';
 import { Watermarks } from './seeding/watermarks.ts';
 
 export interface SessionOptions {
@@ -44,6 +45,8 @@ export interface SessionOptions {
   readonly onTrouble: (error: PayflowError) => void;
   /** Appends go through again. */
   readonly onRecovered: () => void;
+  /** All states that tables have now. */
+  readonly onStates: (states: readonly StateOfTable[]) => void;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -52,6 +55,7 @@ export class CaptureSession {
   readonly streams: DownStreams;
   readonly services: readonly Service[];
   readonly rows: RowRouter;
+  readonly watch: CatalogWatch;
   readonly #wal: ReplicationStream;
   readonly #acker = new Acker();
   readonly #decoder = new PgoutputDecoder();
@@ -104,21 +108,25 @@ export class CaptureSession {
       seeding.move({ table, centralId, from, done: this.#obligation() });
     this.rows = new RowRouter({ writer: this.#writer, streams, origins, routes, openStore, onMove, log });
     const { rows } = this;
+    this.watch = new CatalogWatch({
+      ...options,
+      epoch,
+      publication: publicationName(options.prefix),
+      mapping: () => rows.routes.mapping,
+      everyMs: options.heartbeatMs,
+      onSweep: (work) => seeding.truncated(work),
+      onPartition: (work) => seeding.partition(work),
+    });
+    const { watch } = this;
     const seeding = new Seeding({
       pool,
       epoch,
+      watch,
       chunks: this.#chunks,
       rows,
       writer: this.#writer,
       streams,
       keys: new StreamKeys(options),
-      log,
-    });
-    const shapes = new ShapeWatch({
-      pool,
-      epoch,
-      mapping: () => rows.routes.mapping,
-      everyMs: options.heartbeatMs,
       log,
     });
     const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
@@ -133,12 +141,14 @@ export class CaptureSession {
       reload: (source) =>
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
       onSeedingWanted: (xid) => seeding.want(xid),
-      onShape: () => shapes.hurry(),
+      onRelation: (relation) =>
+        watch.described(relation, this.#writer.position.lsn, () => this.#obligation()),
+      onOldRowMissing: (table) => watch.tell(table, this.#writer.position.lsn, () => this.#obligation()),
       onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });
-    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, shapes];
+    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, watch];
   }
 
   /** Up to here PostgreSQL may forget. */

@@ -16,7 +16,13 @@ export interface ReadChunk {
 
 /** Which rows: behind a key, or children of a row, or named ones. */
 export type ChunkSelection =
-  | { readonly kind: 'after'; readonly key: readonly string[] | null; readonly limit: number }
+  | {
+      readonly kind: 'after';
+      readonly key: readonly string[] | null;
+      readonly limit: number;
+      /** A condition in SQL that narrows it. */
+      readonly within?: string | null;
+    }
   | {
       readonly kind: 'children';
       readonly column: string;
@@ -103,6 +109,7 @@ interface Condition {
 function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'keys' }>): Condition {
   const values: unknown[] = [];
   const terms: string[] = [];
+  if (selection.kind === 'after' && selection.within != null) terms.push(`(${selection.within})`);
   if (selection.kind === 'children') {
     values.push(selection.parentId);
     terms.push(`${quoteIdent(selection.column)} = $${values.length}`);

@@ -1,13 +1,16 @@
 /**
- * Reads again what has no WAL of its own: the children of a row that changed its store, and rows that a
- * predecessor's late append hid.
+ * Reads again what has no WAL of its own: the children of a row that changed its store, the rows of a partition that was
+ * attached, and rows that a predecessor's late append hid.
  */
+import type { Pool } from 'pg';
 import { CONTROL_KEY_PREFIX } from '../../shared/log/event-log.ts';
 import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
 import type { StoreId } from '../routing/scope.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { keyTuple } from '../wal/tuples.ts';
-import { keyTexts } from './chunk-reader.ts';
+import { partitionBounds } from '../watch/catalog-facts.ts';
+import type { PartitionFacts } from '../watch/table-shape.ts';
+import { chunkRows, keyTexts } from './chunk-reader.ts';
 import { emitRows, type ReadingParts } from './chunk-rows.ts';
 
 export interface Moved {
@@ -47,6 +50,28 @@ export async function moveChildren(parts: ReadingParts, { table, centralId, from
       if (last !== undefined) key = keyTexts(route, last);
       more = read.length === CHILDREN_PER_CHUNK;
     }
+  }
+}
+
+/** The rows of one partition, read through its root, whose rights and policies are what counts. */
+export async function readPartition(
+  parts: ReadingParts & { readonly pool: Pool },
+  { table, partition }: { readonly table: string; readonly partition: PartitionFacts },
+): Promise<void> {
+  const route = await parts.rows.routes.forTable(table);
+  if (route === undefined || !route.sent) return;
+  const within = await partitionBounds(parts.pool, partition.oid);
+  const limit = await chunkRows(parts.pool, route);
+  let key: string[] | null = null;
+  for (let more = within !== null; more;) {
+    const read: readonly Tuple[] = await parts.chunks.run({
+      route,
+      selection: { kind: 'after', key, limit, within },
+      emit: (rows, isStale) => emitRows(parts, route, rows, isStale),
+    });
+    const last = read.at(-1);
+    if (last !== undefined) key = keyTexts(route, last);
+    more = read.length === limit;
   }
 }
 

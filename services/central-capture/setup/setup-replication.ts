@@ -9,6 +9,7 @@ import {
   quotedTable,
   quoteIdent,
 } from './published-tables.ts';
+import { publicationOptions } from './publication-options.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 
 interface Relation {
@@ -56,18 +57,6 @@ async function refuseVirtualColumns({ client }: SetupContext, oids: readonly num
   });
 }
 
-/** From this version on a full replica identity demands that stored generated columns are published. */
-const GENERATED_COLUMNS_SINCE = 180_000;
-
-async function publicationOptions({ client }: SetupContext): Promise<string> {
-  const { rows } = await client.query<{ version: number }>(
-    `SELECT current_setting('server_version_num')::int AS version`,
-  );
-  const options = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`;
-  const generated = (rows[0]?.version ?? 0) >= GENERATED_COLUMNS_SINCE;
-  return generated ? `${options}, publish_generated_columns = stored` : options;
-}
-
 export async function publicationTodos(context: SetupContext): Promise<Todo[]> {
   const { client, catalog, prefix, mapping } = context;
   const name = publicationName(prefix);
@@ -86,7 +75,7 @@ export async function publicationTodos(context: SetupContext): Promise<Todo[]> {
   );
   const existing = rows[0];
   const list = wanted.join(', ');
-  const options = await publicationOptions(context);
+  const options = await publicationOptions(client);
   if (existing === undefined) {
     const create = `CREATE PUBLICATION ${quoteIdent(name)} FOR TABLE ${list} WITH (${options})`;
     return [{ what: `publication ${name}`, mend: async () => void (await client.query(create)) }];

@@ -19,7 +19,7 @@ it('no work is overlooked, whatever moment it comes at', async () => {
     const run = seeding.run(stop.signal);
     for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
     let isDone = false;
-    seeding.move({ table: 'orders', centralId: '1', from: 'north', done: () => (isDone = true) });
+    seeding.move({ table: 'orders', centralId: '1', from: 'north', done: () => void (isDone = true) });
     await setImmediate();
     stop.abort();
     await run;
