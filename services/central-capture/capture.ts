@@ -8,7 +8,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
-import { runAll, sleep, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
+import {
+  runAll,
+  sleep,
+  supervise,
+  withReleasers,
+  type Health,
+  type Releaser,
+  type Service,
+} from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
@@ -17,6 +25,7 @@ import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
+import { noteLostPublication } from './setup/publication.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
 import type { StateOfTable } from './watch/catalog-watch.ts';
@@ -37,6 +46,12 @@ export interface CaptureOptions {
   /** Where the metrics are told. */
   readonly registry?: Registry;
   readonly heartbeatMs?: number;
+}
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  readonly ready: () => void;
+  readonly onRelease: (undo: Releaser) => void;
 }
 
 const HEARTBEAT_MS = 10_000;
@@ -83,24 +98,36 @@ export class Capture implements Service {
         log,
       });
       onRelease(() => pool.end());
-      const stop = new AbortController();
-      onRelease(() => stop.abort());
-      // Whatever a person must mend is said whoever has the slot.
-      await this.#centreState(pool);
-      const wal = await this.#openSlot(pool, signal);
-      onRelease(() => wal.close());
-      // Until then another capture may have written on.
-      const state = await this.#centreState(pool);
-      const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
-      onRelease(() => (this.#measured = undefined));
-      this.#measured = measured(pool, state, session);
-      log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
-      ready();
-      await runAll(
-        session.services.map((service) => stopsAll(service, stop)),
-        signal,
-      );
+      try {
+        await this.#work(pool, { signal, ready, onRelease });
+      } catch (thrown) {
+        const error = asPayflowError(thrown);
+        // Setup has to know of it also when somebody puts another publication in its place.
+        if (error.code === 'PUBLICATION_LOST') await noteLostPublication(pool, error);
+        throw error;
+      }
     });
+  }
+
+  async #work(pool: Pool, { signal, ready, onRelease }: Attempt): Promise<void> {
+    const { log } = this.#options;
+    const stop = new AbortController();
+    onRelease(() => stop.abort());
+    // Whatever a person must mend is said whoever has the slot.
+    await this.#centreState(pool);
+    const wal = await this.#openSlot(pool, signal);
+    onRelease(() => wal.close());
+    // Until then another capture may have written on.
+    const state = await this.#centreState(pool);
+    const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
+    onRelease(() => (this.#measured = undefined));
+    this.#measured = measured(pool, state, session);
+    log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
+    ready();
+    await runAll(
+      session.services.map((service) => stopsAll(service, stop)),
+      signal,
+    );
   }
 
   /** While PostgreSQL is away, a log that refuses us is said all the same: somebody has to mend that first. */

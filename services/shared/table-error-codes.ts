@@ -48,6 +48,12 @@ export const TABLE_ERROR_CODES = {
     'Other tables inherit from a mapped table: their rows show in it, but never in its WAL.',
     'Make them partitions, or map them by themselves and end the inheritance (ALTER TABLE … NO INHERIT).',
   ),
+  TABLE_KEY_DEFERRABLE: entry(
+    500,
+    'fatal',
+    'The primary key of a partitioned table is deferrable: PostgreSQL would refuse updates of each new partition.',
+    'Make the key NOT DEFERRABLE, or take the table out of the mapping.',
+  ),
   TABLE_NOT_LOGGED: entry(
     503,
     'timed',

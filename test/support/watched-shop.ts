@@ -63,11 +63,15 @@ export class WatchedShop {
       heartbeatMs: 200,
       ...options,
     });
-    const shop = new WatchedShop(site);
+    const shop = WatchedShop.of(site);
     await site.setup();
     await shop.begin();
     await shop.isRight();
     return shop;
+  }
+
+  static of(site: CaptureSite): WatchedShop {
+    return new WatchedShop(site);
   }
 
   async begin(): Promise<void> {
@@ -111,7 +115,9 @@ export class WatchedShop {
 
   /** How often the table was seeded. */
   async seedings(table: string): Promise<number> {
-    const topics = [catalogTopic(this.site.prefix), storeTopic(this.site.prefix, 'north')];
+    const catalog = catalogTopic(this.site.prefix);
+    const { rows } = await this.site.pool.query<{ topic: string }>('SELECT topic FROM payflow_sync.stream');
+    const topics = [catalog, ...rows.map(({ topic }) => topic).filter((topic) => topic !== catalog)];
     const counts = await Promise.all(
       topics.map(async (topic) => {
         const { controls } = await this.site.read(topic);

@@ -143,8 +143,9 @@ SELECT w.name, json_build_object(
   'generated', (
     SELECT coalesce(json_agg(a.attname), '[]') FROM pg_attribute a
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''),
-  'hasVirtual', EXISTS (
-    SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attgenerated = 'v'),
+  'virtual', (
+    SELECT coalesce(json_agg(format('%s.%I', a.attrelid::regclass, a.attname)), '[]') FROM pg_attribute a
+     WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attgenerated = 'v'),
   'hasToastable', EXISTS (
     SELECT FROM pg_attribute a
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> 'p'),

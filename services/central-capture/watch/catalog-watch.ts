@@ -67,6 +67,8 @@ export class CatalogWatch implements Service {
   readonly #options: CatalogWatchOptions;
   readonly #store: WatchStore;
   readonly #backoff: Backoff;
+  /** Its oid at the first look. */
+  #publication: number | undefined;
   #known = new Map<string, Known>();
   #marks: ReadonlyMap<string, string> = new Map();
   readonly #partitioned = new Set<string>();
@@ -186,9 +188,10 @@ export class CatalogWatch implements Service {
     const { pool, publication: name, mapping } = this.#options;
     const walEnd = await readWalEnd(pool);
     const publication = await readPublication(pool, name);
-    if (publication === null) {
-      throw new PayflowError('PUBLICATION_LOST', `the publication ${name} does not exist`);
+    if (publication?.oid !== (this.#publication ?? publication?.oid) || publication === null) {
+      throw new PayflowError('PUBLICATION_LOST', `the publication ${name} was dropped`);
     }
+    this.#publication = publication.oid;
     const tables = watchedTables(mapping());
     const unmapped = [...this.#known.keys()].filter((known) => !tables.has(known));
     if (unmapped.length > 0) await this.#store.forget(unmapped);

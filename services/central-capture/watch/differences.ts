@@ -148,8 +148,8 @@ function unmendableState({ rules, partitions }: Comparison, now: TableFacts): Ta
     return state('TABLE_ROW_SECURITY', `row level security hides rows of ${name} from our login`);
   }
   if (now.key.length === 0) return state('TABLE_NO_KEY', `no primary key: ${name}`);
-  if (now.hasVirtual && rules.needsFull(now)) {
-    return state('TABLE_VIRTUAL_COLUMN', `${name} has a virtual generated column`);
+  if (now.virtual.length > 0 && rules.needsFull(now)) {
+    return state('TABLE_VIRTUAL_COLUMN', `${name} has virtual generated columns`);
   }
   return null;
 }

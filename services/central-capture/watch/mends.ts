@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { PayflowError } from '../../shared/errors.ts';
 import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
-import { publicationOptions } from '../setup/publication-options.ts';
+import { publicationOptions } from '../setup/publication.ts';
 import type { Mend } from './differences.ts';
 import type { PublicationFacts, TableFacts } from './table-shape.ts';
 

@@ -42,7 +42,8 @@ export interface TableFacts {
   /** Without generated ones, in their order. */
   readonly columns: readonly ColumnFacts[];
   readonly generated: readonly string[];
-  readonly hasVirtual: boolean;
+  /** Virtual generated columns, with their table. */
+  readonly virtual: readonly string[];
   readonly hasToastable: boolean;
   /** Labels of all enums in its columns, by the oid of the label. */
   readonly labels: Readonly<Record<string, string>>;
