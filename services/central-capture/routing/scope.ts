@@ -9,7 +9,7 @@ import { LINK_TABLE, PROGRESS_TABLE } from '../../shared/records/change-record.t
 import { PayflowError } from '../../shared/errors.ts';
 import { mappedScope, type MappedScope } from '../../shared/mapping/mapped-scope.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
-import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import { readError } from '../seeding/read-error.ts';
 import { quotedTable, quoteIdent, TERMINAL_TABLE } from '../setup/published-tables.ts';
 
 /** In central names. `every`: goes to each stream there is. */
@@ -104,7 +104,7 @@ export class ScopeCache {
       const { rows } = await this.#pool.query<{ id: string; store: string | null }>(sql, [ids]);
       for (const row of rows) this.set(parent, row.id, checkedStore(row.store));
     } catch (error) {
-      throw wrapPostgresError(error);
+      throw readError(error, parent);
     }
   }
 

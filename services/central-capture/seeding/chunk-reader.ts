@@ -2,10 +2,12 @@
 import type { Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { readError } from './read-error.ts';
 import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
+import { chunkRows, type RowsWanted } from './chunk-size.ts';
 import { tupleOf } from '../wal/tuples.ts';
 import { parseSnapshot, type Snapshot } from './watermarks.ts';
 
@@ -14,44 +16,37 @@ export interface ReadChunk {
   readonly snapshot: Snapshot;
 }
 
-/** Which rows: behind a key, or children of a row, or named ones. */
-export type ChunkSelection =
+/** Rows behind a key, in key order; null: from the first one on. */
+export type RowsFrom =
   | {
       readonly kind: 'after';
       readonly key: readonly string[] | null;
-      readonly limit: number;
       /** A condition in SQL that narrows it. */
-      readonly within?: string | null;
+      readonly within?: string | undefined;
     }
   | {
       readonly kind: 'children';
       readonly column: string;
       readonly parentId: string;
       readonly key: readonly string[] | null;
-      readonly limit: number;
-    }
-  | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+    };
 
-const CHUNK_BYTES = 2 << 20;
-const MOST_ROWS = 2_000;
-const FEWEST_ROWS = 20;
+/** Which rows: behind a key, or children of a row, or named ones. */
+export type ChunkSelection =
+  (RowsFrom & { readonly limit: number }) | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+
 /** undefined_column, undefined_table */
 const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
-/** Rows of this table that make about CHUNK_BYTES. */
-export async function chunkRows(pool: Pool, route: Route): Promise<number> {
-  const { rows } = await pool.query<{ row_bytes: number | null }>(
-    `SELECT (pg_table_size(oid) / nullif(reltuples, 0))::float8 AS row_bytes
-     FROM pg_class WHERE oid = $1 AND reltuples > 0`,
-    [route.table.oid],
-  );
-  const rowBytes = rows[0]?.row_bytes ?? 0;
-  if (rowBytes <= 0) return MOST_ROWS;
-  return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, Math.floor(CHUNK_BYTES / rowBytes)));
+/** How many of the rows from here on one chunk may read. */
+export function chunkLimit(pool: Pool, route: Route, from: RowsFrom): Promise<number> {
+  return unlessAltered(route, () => chunkRows(pool, route, rowsFrom(route, from)));
 }
 
 export async function readChunk(pool: Pool, route: Route, selection: ChunkSelection): Promise<ReadChunk> {
-  if (selection.kind !== 'keys') return read(pool, route, condition(route, selection));
+  if (selection.kind !== 'keys') {
+    return read(pool, route, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
+  }
   try {
     return await read(pool, route, keysCondition(route, selection.ids, 'typed'));
   } catch (error) {
@@ -61,12 +56,16 @@ export async function readChunk(pool: Pool, route: Route, selection: ChunkSelect
   }
 }
 
-/** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
 async function read(pool: Pool, route: Route, condition: Condition): Promise<ReadChunk> {
+  return unlessAltered(route, () => readRows(pool, route, condition));
+}
+
+/** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
+async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T> {
   try {
-    return await readRows(pool, route, condition);
+    return await read();
   } catch (error) {
-    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
+    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw readError(error, route.name);
     throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
   }
 }
@@ -80,7 +79,7 @@ async function readRows(pool: Pool, route: Route, { where, values, limit }: Cond
     const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
     const { rows } = await client.query<(string | null)[]>({
       text,
-      values,
+      values: [...values],
       rowMode: 'array',
       // Nothing is parsed: what PostgreSQL prints is what travels.
       types: { getTypeParser: () => (value: string) => value },
@@ -100,16 +99,14 @@ export function keyTexts(route: Route, row: Tuple): string[] {
   });
 }
 
-interface Condition {
-  readonly where: string;
-  readonly values: unknown[];
+interface Condition extends RowsWanted {
   readonly limit: string;
 }
 
-function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'keys' }>): Condition {
+function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
-  if (selection.kind === 'after' && selection.within != null) terms.push(`(${selection.within})`);
+  if (selection.kind === 'after' && selection.within !== undefined) terms.push(`(${selection.within})`);
   if (selection.kind === 'children') {
     values.push(selection.parentId);
     terms.push(`${quoteIdent(selection.column)} = $${values.length}`);
@@ -122,7 +119,7 @@ function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'key
     });
     terms.push(`(${names}) > (${params.join(', ')})`);
   }
-  return { where: terms.join(' AND ') || 'true', values, limit: `LIMIT ${selection.limit}` };
+  return { where: terms.join(' AND ') || 'true', values };
 }
 
 function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): Condition {

@@ -10,7 +10,7 @@ import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { keyTuple } from '../wal/tuples.ts';
 import { partitionBounds } from '../watch/catalog-facts.ts';
 import type { PartitionFacts } from '../watch/table-shape.ts';
-import { chunkRows, keyTexts } from './chunk-reader.ts';
+import { chunkLimit, keyTexts, type RowsFrom } from './chunk-reader.ts';
 import { emitRows, type ReadingParts } from './chunk-rows.ts';
 
 export interface Moved {
@@ -61,12 +61,13 @@ export async function readPartition(
   const route = await parts.rows.routes.forTable(table);
   if (route === undefined || !route.sent) return;
   const within = await partitionBounds(parts.pool, partition.oid);
-  const limit = await chunkRows(parts.pool, route);
   let key: string[] | null = null;
-  for (let more = within !== null; more;) {
+  for (let more = within !== undefined; more;) {
+    const from: RowsFrom = { kind: 'after', key, within };
+    const limit = await chunkLimit(parts.pool, route, from);
     const read: readonly Tuple[] = await parts.chunks.run({
       route,
-      selection: { kind: 'after', key, limit, within },
+      selection: { ...from, limit },
       emit: (rows, isStale) => emitRows(parts, route, rows, isStale),
     });
     const last = read.at(-1);

@@ -11,7 +11,7 @@ import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
 import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
 import type { StreamKeys } from '../streams/stream-keys.ts';
-import { chunkRows, keyTexts } from './chunk-reader.ts';
+import { chunkLimit, keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
 import { moveChildren, readPartition, repairRows, type Moved } from './re-reads.ts';
@@ -205,8 +205,8 @@ export class Seeding implements Service {
   }
 
   async #seedChunk(route: Route, row: SeedingRow): Promise<Seeded> {
-    const limit = await chunkRows(this.#options.pool, route);
     const key = row.last_key === null ? null : (JSON.parse(row.last_key) as string[]);
+    const limit = await chunkLimit(this.#options.pool, route, { kind: 'after', key });
     if (key === null) await this.#beginSeeding(route);
     const { chunks, writer } = this.#options;
     const fresh = this.#fresh.has(route.name);

@@ -82,14 +82,14 @@ export async function readPartitions(
   return leaves;
 }
 
-/** What the rows of a partition have in common, as SQL; null: it is a partition no more. */
-export async function partitionBounds(client: Queryable, oid: number): Promise<string | null> {
+/** What the rows of a partition have in common, as SQL; undefined: it is a partition no more. */
+export async function partitionBounds(client: Queryable, oid: number): Promise<string | undefined> {
   const { rows } = await client.query<{ bounds: string }>(
     `SELECT coalesce(pg_get_partition_constraintdef(oid), 'true') AS bounds FROM pg_class
      WHERE oid = $1::oid AND relispartition`,
     [oid],
   );
-  return rows[0]?.bounds ?? null;
+  return rows[0]?.bounds;
 }
 
 function nameArrays(names: readonly string[]): string[][] {
