@@ -5,7 +5,6 @@
  * after one that was undone.
  */
 import type { Relation } from '../wal/pgoutput-decoder.ts';
-import type { Lsn } from '../../shared/records/position.ts';
 
 export interface ColumnFacts {
   /** attnum: a column that was dropped and added again has another one. */
@@ -120,9 +119,4 @@ export function isDescribedOtherwise(name: string, shape: TableShape, relation: 
       return seeded?.name !== column || seeded.typeOid !== typeOid;
     })
   );
-}
-
-/** What was committed before is in the rows that were read. */
-export function isBefore(lsn: Lsn, shapeLsn: Lsn): boolean {
-  return lsn < shapeLsn;
 }
