@@ -4,8 +4,8 @@
  * even its key may be nowhere in the WAL. Pure.
  */
 import { NULL_LENGTH, type Tuple } from '../wal/pgoutput-decoder.ts';
-import type { RowChange } from './row-router.ts';
 import type { Route } from './routes.ts';
+import type { RowChange } from './row-sender.ts';
 
 export interface ToldChange {
   /** null: nothing names the row. */

@@ -61,6 +61,9 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   for (const { table, code, message, since } of status.tables) {
     output.line(`attention table ${table}: [${code}] ${message} (since ${since}). ${remedyOf(code)}`);
   }
+  for (const problem of new Set(status.streams.flatMap((stream) => stream.problem ?? []))) {
+    output.line(`attention ${problem}: ${remedyOf(problem)}`);
+  }
   for (const { terminalId, notAllowed } of status.terminals) {
     if (notAllowed === 0) continue;
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
