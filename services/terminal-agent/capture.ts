@@ -71,7 +71,7 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     const last = this.#agentFile.last();
     if (last === undefined || this.#agentFile.waiting !== null) return undefined;
-    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last.registration);
+    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last);
     if (hash.equals(last.hash)) return undefined;
     const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
     this.#standing.set({ kind: 'fenced', why });
@@ -115,7 +115,8 @@ export class TillCapture implements Service {
       previousHash: chain.hash,
       cutAtMs: this.#now(),
       registration,
-      ...digestUnit(entries, registration),
+      coversTime: true,
+      ...digestUnit(entries, { registration, coversTime: true }),
     };
   }
 

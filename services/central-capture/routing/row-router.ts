@@ -7,8 +7,9 @@
  * open yet, `route` returns a promise and does its work after that.
  */
 import type { Logger } from 'pino';
-import { PROGRESS_TABLE, type Origin, type RowOp } from '../../shared/records/change-record.ts';
+import { PROGRESS_TABLE, type RowOp } from '../../shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER } from '../../shared/records/envelope.ts';
+import type { AnswerOrigin } from '../../shared/records/origin-units.ts';
 import { comparePositions, encodePosition } from '../../shared/records/position.ts';
 import type { DownStreams } from '../streams/down-streams.ts';
 import type { TransactionOrigins } from './origins.ts';
@@ -91,7 +92,7 @@ export class RowRouter {
   }
 
   /** The central row as it stands, in answer to a change that made no difference to it. */
-  sendImage(route: Route, row: Tuple, origin: Origin, store: StoreId): void {
+  sendImage(route: Route, row: Tuple, origin: AnswerOrigin, store: StoreId): void {
     const { streams, writer } = this.#options;
     const stream = store === null ? streams.catalog : streams.stores.get(store);
     if (stream === undefined) return;
@@ -105,7 +106,7 @@ export class RowRouter {
   }
 
   /** A till's change of a row that its streams do not have: for this till the row is gone. */
-  answerGone(route: Route, row: Tuple, origin: Origin): void {
+  answerGone(route: Route, row: Tuple, origin: AnswerOrigin): void {
     const store = this.routes.cache.get(TERMINAL_TABLE, origin.terminal) ?? null;
     const stream = store === null ? undefined : this.#options.streams.stores.get(store);
     if (stream === undefined || !route.sent) return;
@@ -205,13 +206,13 @@ export class RowRouter {
   }
 
   /** The till's own changes that this record answers; a till of another store is answered in its own stream. */
-  #originsFor(route: Route, part: RowChange, store: StoreId): readonly Origin[] {
+  #originsFor(route: Route, part: RowChange, store: StoreId): readonly AnswerOrigin[] {
     const { origins } = this.#options;
     const row = part.after ?? part.before;
     if (origins.isEmpty || row === null) return NO_ORIGINS;
     const all = origins.of(route.name, route.encoder.centralId(row));
     if (store === null) return all;
-    const here: Origin[] = [];
+    const here: AnswerOrigin[] = [];
     for (const origin of all) {
       if (this.routes.cache.get(TERMINAL_TABLE, origin.terminal) === store) here.push(origin);
       else this.answerGone(route, row, origin);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DecidedHeld } from '../../../services/central-apply/decided-held.ts';
+import { changeHash, timelessHash } from '../../../services/central-apply/rows/change-hash.ts';
 import { listIncarnations, unfenceTerminal } from '../../../services/gateway/hand-over.ts';
 import {
   announcementUnit,
@@ -133,6 +134,23 @@ describe('a file that lost its agent file', () => {
     expect(await openLetters(till)).toEqual([]);
   });
 
+  test('is known also by evidence of the version before, which left out the time of a change', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const known = till.unit(...deltaOf(id));
+    await take(till, [known], 'old');
+    const [change] = known.changes;
+    if (change === undefined) throw new Error('the unit holds no change');
+    await centre.pool.query(
+      'UPDATE payflow_sync.outcome SET entries = replace(entries, $2, $3) WHERE terminal_id = $1',
+      [till.terminal, changeHash(change), timelessHash(change)],
+    );
+    await take(till, [cutAnew([known])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await stockOf(id)).toBe(97);
+  });
+
   test('a refused change that comes again is refused again, under the dead letter that is there', async () => {
     const till = await centre.newTill();
     const refused = till.unit({
@@ -184,6 +202,37 @@ describe('two files that live on', () => {
     expect(
       await centre.all(`SELECT reason FROM payflow_sync.held WHERE terminal_id = $1`, [till.terminal]),
     ).toEqual([{ reason: 'superseded' }]);
+  });
+
+  test('both take the same off the same stock under the same number: each counts', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const theirs = till.unit(...deltaOf(id));
+    await take(till, [theirs], 'old');
+    const own = cutAnew([
+      { ...theirs, changes: theirs.changes.map((change) => ({ ...change, capturedAtMs: 7 })) },
+    ]);
+    await take(till, [own], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await stockOf(id)).toBe(94);
+  });
+
+  test('the other goes on after all: what it sends again leaves the dead letter that it had become', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const first = till.unit(...sale('A'));
+    await take(till, [first], 'old');
+    await take(till, [announcementUnit('old', { firstSeq: 1, lastSeq: 1 })], 'new');
+    const late = till.unit(...deltaOf(id));
+    await take(till, [late], 'old');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await openLetters(till)).toHaveLength(1);
+    await unfence(till, 'old');
+    await take(till, [late], 'old');
+    expect(await stockOf(id)).toBe(97);
+    expect(await openLetters(till)).toEqual([]);
   });
 
   test('a dead letter of the other is left by what the file that goes on sends itself', async () => {
