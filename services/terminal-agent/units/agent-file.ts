@@ -9,6 +9,7 @@ import { makeDataDir } from '../../shared/data-dir.ts';
 import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import type { RegistrationEnd } from './registrations.ts';
 import type { Waiting } from '../standing.ts';
 
 const SCHEMA = `
@@ -89,7 +90,6 @@ export class AgentFile {
   readonly #db: SqliteDatabase;
   #incarnation: string;
   #chain: UnitChain;
-  #registration: number | undefined;
   #settledBefore: readonly SeqSpan[];
   /** Of which `hashHolding` was asked last. */
   #asked: CutUnit | undefined;
@@ -99,9 +99,6 @@ export class AgentFile {
     this.#incarnation = incarnation;
     const lastSeq = Number(this.getMeta('begins_after') ?? 0);
     this.#chain = this.last() ?? { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
-    const stored = this.getMeta('registration');
-    if (stored !== undefined) this.#registration = Number(stored);
-    else if (this.#chain.number > 0) this.#registration = FIRST_REGISTRATION;
     this.#settledBefore = db
       .prepare<[], SeqSpan>(
         'SELECT first_seq AS firstSeq, last_seq AS lastSeq FROM settled_before ORDER BY first_seq',
@@ -142,14 +139,19 @@ export class AgentFile {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
   }
 
-  /** Under which new units are cut; undefined in a file that is new. */
-  get registration(): number | undefined {
-    return this.#registration;
+  /** As a version before noted it here; undefined in a file that is new. */
+  get registrationBefore(): number | undefined {
+    const stored = this.getMeta('registration');
+    return stored === undefined ? undefined : Number(stored);
   }
 
-  beginRegistration(registration: number): void {
-    this.setMeta('registration', String(registration));
-    this.#registration = registration;
+  /** How far its units went under each registration. */
+  registrationEnds(): RegistrationEnd[] {
+    return this.#db
+      .prepare<[number], RegistrationEnd>(
+        'SELECT coalesce(registration, ?) AS registration, max(last_seq) AS lastSeq FROM unit GROUP BY 1 ORDER BY 1',
+      )
+      .all(FIRST_REGISTRATION);
   }
 
   /**
