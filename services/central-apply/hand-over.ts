@@ -129,7 +129,8 @@ export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
 /**
  * Letters of what was held of the other files lose what comes now. What was refused becomes a letter of the file that
- * goes on, so that the retry of it is told to that file.
+ * goes on, so that the retry of it is told to that file; where only a part of it is that file's, its other numbers are
+ * those of other changes here, and it stays the letter of the file that sent all of it.
  */
 async function takeOverLetters(
   session: Session,
@@ -152,9 +153,8 @@ async function takeOverLetters(
     const stored = changesFromJson(text ?? '[]');
     const left = stored.filter((change) => !come.has(knownAs(change.seq, changeHash(change))));
     if (left.length === stored.length) continue;
-    await session.rows(
-      ...(code === SUPERSEDED_CODE ? reduced(id ?? '', left) : movedTo(incarnation, id ?? '')),
-    );
+    if (code === SUPERSEDED_CODE) await session.rows(...reduced(id ?? '', left));
+    else if (left.length === 0) await session.rows(...movedTo(incarnation, id ?? ''));
   }
 }
 

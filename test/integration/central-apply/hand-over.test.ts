@@ -10,9 +10,12 @@ import {
   type Unit,
 } from '../../../services/shared/records/unit-record.ts';
 import { sale, useCentre } from '../../support/apply-site.ts';
+import { Asking } from '../../support/asking.ts';
 import { silentLog, type FakeTill } from '../../support/centre.ts';
 
 const centre = useCentre();
+
+const asking = new Asking(centre);
 
 const carryOut = () =>
   new DecidedHeld({
@@ -170,6 +173,49 @@ describe('a file that lost its agent file', () => {
   });
 });
 
+describe('a refused part', () => {
+  const mend = { set: [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }] };
+  const letterOf = (till: FakeTill) =>
+    centre.one<{ id: string; incarnation: string }>(
+      'SELECT dead_letter_id::text AS id, incarnation FROM payflow_sync.dead_letter WHERE terminal_id = $1',
+      [till.terminal],
+    );
+
+  test('becomes the letter of the file that goes on, and that file is told what comes of its retry', async () => {
+    const till = await centre.newTill();
+    const refused = till.unit(...sale('A', 0n));
+    await take(till, [refused], 'old');
+    await take(till, [cutAnew([refused])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    const { id, incarnation } = await letterOf(till);
+    expect(incarnation).toBe('new');
+    expect(await centre.progressOf(till)).toMatchObject({ exceptions: '[[1,4,"rejected"]]' });
+    expect(await asking.retryOne(id, mend)).toMatchObject({ state: 'applied' });
+    expect(await centre.progressOf(till)).toMatchObject({ incarnation: 'new', exceptions: '[]' });
+    expect(await centre.ordersOf(till)).toMatchObject([{ number: 'A', items: '2' }]);
+    expect(
+      await centre.one(
+        'SELECT incarnation FROM payflow_sync.outcome WHERE terminal_id = $1 AND unit = $2::bigint',
+        [till.terminal, `-${id}`],
+      ),
+    ).toEqual({ incarnation: 'new' });
+  });
+
+  test('of which the file that goes on has but the beginning stays with the file that sent all of it', async () => {
+    const till = await centre.newTill();
+    const refused = till.unit(...sale('A', 0n));
+    await take(till, [refused], 'old');
+    const [shared, ...theirs] = refused.changes;
+    if (shared === undefined) throw new Error('the sale holds no change');
+    const own = theirs.map((change) => ({ ...change, table: 'products', capturedAtMs: 7 }));
+    await take(till, [cutAnew([{ ...refused, changes: [shared, ...own] }])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await letterOf(till)).toMatchObject({ incarnation: 'old' });
+  });
+});
+
 describe('two files that live on', () => {
   test('the one goes on; what the other sent is a dead letter, whole, and what it sends later is held', async () => {
     const till = await centre.newTill();
@@ -294,20 +340,4 @@ describe('unfence', () => {
       { kind: 'unfence', requested_by: 'ada', why: 'the disk was replaced', state: 'done' },
     ]);
   });
-});
-
-test('of a till that is being retired, what lies before the noted offset is applied and the rest is held whole', async () => {
-  const till = await centre.newTill();
-  const [one, two] = [till.unit(...sale('A')), till.unit(...sale('B'))];
-  const [before, after] = [centre.nextOffset(), centre.nextOffset()];
-  await centre.pool.query('UPDATE payflow_sync.terminal SET retire_offset = $2 WHERE terminal_id = $1', [
-    till.terminal,
-    after,
-  ]);
-  const records = [till.stored(before, [one]), till.stored(after, [two])];
-  expect(await centre.apply.applyRecords(0, records)).toMatchObject({ units: 1, heldRecords: 1 });
-  expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A']);
-  expect(
-    await centre.all('SELECT reason FROM payflow_sync.held WHERE terminal_id = $1', [till.terminal]),
-  ).toEqual([{ reason: 'retired' }]);
 });
