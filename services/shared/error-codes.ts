@@ -46,6 +46,12 @@ export const ERROR_CODES = {
     'The login may not replicate.',
     'ALTER ROLE … REPLICATION, and allow it in pg_hba.conf.',
   ),
+  DB_SYNC_STANDBY: entry(
+    500,
+    'manual',
+    'synchronous_standby_names takes capture in: every commit of the centre waits for it.',
+    'Name the standbys that are meant in synchronous_standby_names (payflow-capture is none), and reload.',
+  ),
   DB_NOT_SET_UP: entry(
     503,
     'fatal',
@@ -76,6 +82,12 @@ export const ERROR_CODES = {
     'fatal',
     'The replication slot is invalid or was removed.',
     'Run `payflow setup`; tables are seeded again under a new epoch.',
+  ),
+  SLOT_MOVED: entry(
+    500,
+    'timed',
+    'The replication slot was made anew or moved forward by somebody else: changes were left out.',
+    'Nothing: all tables are seeded again by themselves. Find out who moves the slot.',
   ),
   SLOT_BUSY: entry(
     503,
@@ -139,6 +151,12 @@ export const ERROR_CODES = {
     'A stream ends before records that were durable in it.',
     'Seed its tables again.',
   ),
+  LOG_NEWER_VERSION: entry(
+    500,
+    'fatal',
+    'A stream was written by a later version of payflow-sync, which numbers changes otherwise.',
+    'Run that version again; an older one would leave out what it takes for written.',
+  ),
   LOG_FOREIGN_APPEND: entry(
     503,
     'timed',
@@ -194,17 +212,17 @@ export const ERROR_CODES = {
     'A record names another key than the registered one.',
     'Enrol the till again: `payflow terminals register --replace`, then `payflow enroll`.',
   ),
-  UNIT_DIGEST_WRONG: entry(
-    422,
-    'manual',
-    'The digest of a unit does not fit its contents.',
-    'Look at the till; `payflow refused show` holds the bytes.',
-  ),
   HELD_TOO_MUCH: entry(
     503,
     'manual',
     'More records of a till wait for their turn than the centre keeps for one till.',
     'See `payflow held list --terminal ID`; records beyond are sent again by the till once that is mended.',
+  ),
+  REFUSED_TOO_MUCH: entry(
+    503,
+    'manual',
+    'So many changes of a till are refused and undecided that the centre takes no more of it.',
+    'See `payflow dead-letters list --terminal ID`, then retry or discard them; what waits goes on by itself.',
   ),
   CENTRE_CAUSE: entry(
     503,

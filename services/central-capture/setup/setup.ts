@@ -9,7 +9,6 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { sleep } from '../../shared/lifecycle.ts';
 import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
@@ -21,6 +20,8 @@ import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-repli
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
+import { topicExists } from './topic-exists.ts';
+import { waitingTodos } from './waiting-children.ts';
 
 export interface SetupResult {
   readonly databaseId: string;
@@ -40,6 +41,7 @@ const STAGES: readonly Stage[] = [
   historyTodos,
   slotTodos,
   mappingTodos,
+  waitingTodos,
   topicTodos,
 ];
 /** Any constant of ours: two setups at once would both mint a database id. */
@@ -160,26 +162,6 @@ async function topicTodos(context: SetupContext): Promise<Todo[]> {
       what: `topic ${spec.topic}`,
       mend: async () => void (await eventLog.createTopic(spec)),
     }));
-}
-
-/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
-const MISSING_DEADLINE_MS = 10_000;
-const MISSING_RETRY_MS = 250;
-
-async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
-  const deadline = Date.now() + MISSING_DEADLINE_MS;
-  for (;;) {
-    try {
-      await eventLog.offsets({ topic, partition: 0 });
-      return true;
-    } catch (error) {
-      if (!(error instanceof PayflowError)) throw error;
-      if (error.code === 'LOG_TOPIC_MISSING') return false;
-      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
-      if (!maybeMissing || Date.now() > deadline) throw error;
-      await sleep(MISSING_RETRY_MS);
-    }
-  }
 }
 
 async function readFacts(

@@ -1,10 +1,13 @@
 import type { Command } from 'commander';
 import type { SystemStatus, TerminalStatus } from '../../gateway/status.ts';
+import type { AgentStatus } from '../../shared/agent-protocol.ts';
+import { ERROR_CODES, type ErrorCode } from '../../shared/error-codes.ts';
 import { asPayflowError, errorLine } from '../../shared/errors.ts';
 import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway, type GatewayClient } from '../gateway-client.ts';
+import { waitLine } from '../till-waits.ts';
 import { bytesText, durationText, type Output } from '../terminal-output.ts';
 
 const WATCH_MS = 2_000;
@@ -55,11 +58,22 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
+  for (const problem of new Set(status.streams.flatMap((stream) => stream.problem ?? []))) {
+    output.line(
+      `attention ${problem}: ${problem in ERROR_CODES ? ERROR_CODES[problem as ErrorCode].remedy : ''}`,
+    );
+  }
   for (const { terminalId, notAllowed } of status.terminals) {
     if (notAllowed === 0) continue;
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
     output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
   }
+  for (const { terminalId, agent } of status.terminals) {
+    const text = inPartsText(agent?.inParts);
+    if (text !== null) output.line(`in parts  ${terminalId}: ${text}`);
+  }
+  for (const { terminalId, waits } of status.terminals)
+    for (const wait of waits) output.line(`attention ${waitLine(terminalId, wait)}`);
   output.line();
   output.table(
     [
@@ -80,6 +94,12 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   );
   showStreams(output, status);
   for (const terminal of status.terminals) showCheckpoints(output, terminal);
+}
+
+function inPartsText(inParts: AgentStatus['inParts']): string | null {
+  if (inParts === undefined || inParts === null || inParts.transactions === 0) return null;
+  const applied = `${inParts.transactions} transactions of the centre were too large to be applied in one piece`;
+  return inParts.underWay ? `${applied}; one is not there whole yet` : applied;
 }
 
 function terminalRow(terminal: TerminalStatus) {

@@ -12,7 +12,8 @@ import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-l
 import { wrapSqliteError } from '../../shared/database/sqlite.ts';
 import type { TillApply } from '../apply.ts';
 import type { Valve } from '../pulse.ts';
-import { doubtOf, recordAt } from './stream-doubt.ts';
+import { bytesOf } from './incoming.ts';
+import { doubtOf, type Answered } from './stream-doubt.ts';
 import type { TillHost } from '../till/till-host.ts';
 
 export interface StreamReaderOptions {
@@ -40,6 +41,8 @@ const BACKLOG_GATHERED = 4000;
 const BACKLOG_WAIT_MS = 10;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
+/** However few the records. */
+const GATHERED_BYTES = 8 * MB;
 
 export class StreamReader implements Service {
   readonly name: string;
@@ -79,7 +82,7 @@ export class StreamReader implements Service {
       : doubtOf(state, {
           end,
           streamId: await eventLog.streamId(stream),
-          lastRead: await recordAt(eventLog, stream, { offset: stored - 1, signal }),
+          lastRead: await this.#recordAt(stored - 1, signal),
           nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays * DAY_MS,
         });
@@ -100,10 +103,18 @@ export class StreamReader implements Service {
    * it was away.
    */
   async #nowMs({ stored, end }: { stored: number; end: number }, signal: AbortSignal): Promise<number> {
-    const { eventLog, stream, now = Date.now } = this.#options;
+    const { now = Date.now } = this.#options;
     if (end <= stored) return now();
-    const newest = await recordAt(eventLog, stream, { offset: end - 1, signal });
-    return Math.max(now(), newest?.timestampMs ?? 0);
+    const newest = await this.#recordAt(end - 1, signal);
+    return newest.kind === 'there' ? Math.max(now(), newest.record.timestampMs) : now();
+  }
+
+  /** @throws PayflowError LOG_UNREACHABLE when nobody says: it is asked again with the next attempt */
+  async #recordAt(offset: number, signal: AbortSignal): Promise<Answered> {
+    const { eventLog, stream } = this.#options;
+    const looked = await eventLog.recordAt(stream, { offset, signal });
+    if (looked.kind === 'unknown') throw looked.error;
+    return looked;
   }
 
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {
@@ -148,16 +159,21 @@ export class StreamReader implements Service {
     const first = await source.next();
     if (first === null) return null;
     const gathered = [...first];
+    let bytes = sizeOf(first);
+    const more = async (withinMs: number): Promise<boolean> => {
+      if (bytes >= GATHERED_BYTES) return false;
+      const batch = await source.nextWithin(withinMs, signal);
+      if (batch === null || signal.aborted) return false;
+      for (const record of batch) gathered.push(record);
+      bytes += sizeOf(batch);
+      return true;
+    };
     while (gathered.length >= BACKLOG_RECORDS && gathered.length < BACKLOG_GATHERED) {
-      const more = await source.nextWithin(BACKLOG_WAIT_MS, signal);
-      if (more === null || signal.aborted) break;
-      for (const record of more) gathered.push(record);
+      if (!(await more(BACKLOG_WAIT_MS))) break;
     }
     if (gathered.length > BACKLOG_GATHERED) source.unread(gathered.splice(BACKLOG_GATHERED));
     for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
-      const more = await source.nextWithin(waitMs, signal);
-      if (more === null || signal.aborted) break;
-      for (const record of more) gathered.push(record);
+      if (!(await more(waitMs))) break;
     }
     return gathered;
   }
@@ -178,6 +194,10 @@ export class StreamReader implements Service {
 }
 
 type Batch = readonly StoredRecord[];
+
+function sizeOf(batch: Batch): number {
+  return batch.reduce((sum, record) => sum + bytesOf(record), 0);
+}
 
 /** The stream's batches, of which the next one can be waited for with a limit and is not lost then. */
 class Source {

@@ -90,6 +90,7 @@ async function central<T>(sql: string): Promise<T[]> {
 }
 
 interface Status {
+  readonly openJobs: number;
   readonly terminals: readonly { readonly agent?: { readonly outbox: { readonly depth: number } } }[];
 }
 
