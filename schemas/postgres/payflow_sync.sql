@@ -313,6 +313,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.stream (
   position    text NOT NULL,
   updated_at  timestamptz NOT NULL DEFAULT now()
 );
+-- Why the stream tells of another history than the database; until a new epoch begins.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS other_history text;
+-- Code of what is wrong with capture as a whole; on the catalog's stream.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS problem text;
+-- pg_snapshot of a heartbeat: all that it sees has come out of the WAL. On the catalog's stream.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS seen text;
 
 -- Seeding of a table into the streams, resumable. last_key: JSON array of key texts of the last chunk written.
 CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
@@ -324,6 +330,18 @@ CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
   columns    text NOT NULL DEFAULT '',
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (table_name, epoch)
+);
+
+-- What capture watches of each table. shape: JSON, the table as it was when its seeding began; partitions: JSON array of
+-- [oid, marks of its attachments, file]. code, message, since: its state while it needs a person.
+CREATE TABLE IF NOT EXISTS payflow_sync.watched_table (
+  table_name text PRIMARY KEY,
+  shape      text,
+  partitions text,
+  code       text,
+  message    text,
+  since      timestamptz,
+  updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- What operators ask central-apply to do, since it is the only writer on behalf of tills: kept with who asked, when
@@ -349,4 +367,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.job (
   terminals  text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz
+);
+
+-- Parent rows that children were found without, so that they are not in any store's stream; written by capture. When
+-- the parent comes, its children are read again. parent_id '*': more than are kept one by one.
+CREATE TABLE IF NOT EXISTS payflow_sync.awaited_parent (
+  parent_table text NOT NULL,              -- central table name as in the mapping
+  parent_id    text NOT NULL,
+  PRIMARY KEY (parent_table, parent_id)
 );

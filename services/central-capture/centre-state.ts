@@ -6,10 +6,11 @@ import { PayflowError } from '../shared/errors.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
-import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
+import { formatLsn, formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
-import { storeIdOfTopic } from '../shared/log/topics.ts';
+import { catalogTopic, storeIdOfTopic } from '../shared/log/topics.ts';
 import { requireSameServer } from './setup/history.ts';
+import { requireSamePublication } from './setup/publication.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
@@ -19,26 +20,43 @@ export interface CentreState {
   readonly mapping: Mapping;
   /** End of the server's WAL: nothing can stand later in a stream of this epoch. */
   readonly walEnd: Lsn;
+  /** Up to here the slot was told that all is durable. */
+  readonly confirmed: Lsn;
   /** Stores of registered tills, and those that have a stream already. */
   readonly stores: readonly string[];
   /** How far each stream was durable, by topic. */
   readonly remembered: ReadonlyMap<string, { readonly streamId: string; readonly lastOffset: number }>;
+  /** A snapshot of which all has come out of the WAL; empty when nobody noted one. */
+  readonly seen: string;
   /** Transactions that are in the WAL and wait for a synchronous standby before anybody sees them. */
   readonly committing: readonly number[];
+}
+
+interface CentreRow {
+  readonly epoch: number;
+  readonly version: number;
+  readonly source: string;
+  readonly wal_end: string;
+  readonly confirmed: string | null;
+  readonly seen: string | null;
 }
 
 /**
  * Also finds whatever a person must mend at the centre. It asks nothing of the event log, so that this is said
  * at once also while the log is away.
- * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, MAPPING_INVALID, TABLE_NO_KEY
+ * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, PUBLICATION_LOST, MAPPING_INVALID, TABLE_NO_KEY
  */
 export async function readCentreState(pool: Pool, prefix: string): Promise<CentreState> {
   try {
     await requireLogicalWal(pool);
     await checkSetUp(pool, prefix);
-    const { rows } = await pool.query<{ epoch: number; version: number; source: string; wal_end: string }>(
+    const { rows } = await pool.query<CentreRow>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
-              version, source, pg_current_wal_insert_lsn()::text AS wal_end FROM payflow_sync.mapping`,
+              version, source, pg_current_wal_insert_lsn()::text AS wal_end,
+              (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1) AS confirmed,
+              (SELECT max(seen) FROM payflow_sync.stream WHERE topic = $2) AS seen
+       FROM payflow_sync.mapping`,
+      [slotName(prefix), catalogTopic(prefix)],
     );
     const facts = rows[0];
     if (facts === undefined) throw new PayflowError('DB_NOT_SET_UP', 'no mapping is published');
@@ -51,6 +69,8 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
       epoch: facts.epoch,
       mapping,
       walEnd: parseLsn(facts.wal_end),
+      confirmed: parseLsn(facts.confirmed ?? '0/0'),
+      seen: facts.seen ?? '',
       stores: await readStores(pool, prefix),
       remembered: await readRemembered(pool),
       committing: await readCommitting(pool),
@@ -60,20 +80,6 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
   }
 }
 
-/**
- * A stream that is ahead of the database belongs to another history: the database was restored. Going on
- * would take new changes for resent ones and write none of them.
- * @throws PayflowError SLOT_LOST
- */
-export function checkTail(stream: StreamWriter, state: CentreState): void {
-  const { epoch, lsn } = stream.newest;
-  if (epoch < state.epoch || (epoch === state.epoch && lsn <= state.walEnd)) return;
-  throw new PayflowError(
-    'SLOT_LOST',
-    `${stream.stream.topic} is at ${formatPosition(stream.newest)}, ahead of the database (epoch ${state.epoch})`,
-  );
-}
-
 /** Whether the stream is another one than was written before, or ends before what was durable in it. */
 export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: CentreState): boolean {
   const known = state.remembered.get(stream.topic);
@@ -81,51 +87,101 @@ export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: C
 }
 
 /**
- * A stream that was made anew, or ends before what was durable in it, has lost rows: every table is seeded
- * again. (Tills see the new stream id, their offset past the end, or another record than they read before it, and
- * read from the beginning.)
+ * A stream that was made anew, or ends before what was durable in it, has lost rows, and so has one that was left
+ * out by a slot which somebody moved: every table is seeded again. (Tills see the new stream id, their offset past
+ * the end, or another record than they read before it, and read from the beginning.)
  */
 export async function reseedAfterLoss(
   pool: Pool,
   streams: readonly StreamWriter[],
-  state: CentreState,
-  log: Logger,
+  { state, log, isMoved }: { state: CentreState; log: Logger; isMoved: boolean },
 ): Promise<void> {
   const lost = streams.filter((stream) => hasLost(stream, state));
-  if (lost.length === 0) return;
-  const error = new PayflowError(
-    'LOG_LOST_DATA',
-    `records are missing from ${lost.map((stream) => stream.stream.topic).join(', ')}`,
-  );
+  if (lost.length === 0 && !isMoved) return;
+  const error =
+    lost.length > 0
+      ? new PayflowError(
+          'LOG_LOST_DATA',
+          `records are missing from ${lost.map((stream) => stream.stream.topic).join(', ')}`,
+        )
+      : new PayflowError(
+          'SLOT_MOVED',
+          `the slot has confirmed ${formatLsn(state.confirmed)}, beyond what stands in the streams`,
+        );
   log.error({ code: error.code, err: error }, `${error.message}; all tables are seeded again`);
+  await query(
+    pool,
+    `UPDATE payflow_sync.seeding
+     SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp() WHERE epoch = $1`,
+    [state.epoch],
+  );
+}
+
+/** How far each of them is durable. */
+export async function rememberStreams(pool: Pool, streams: readonly StreamWriter[]): Promise<void> {
+  await query(
+    pool,
+    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+     ON CONFLICT (topic) DO UPDATE
+       SET stream_id = EXCLUDED.stream_id, last_offset = EXCLUDED.last_offset,
+           position = EXCLUDED.position, updated_at = now()`,
+    [
+      streams.map(({ stream }) => stream.topic),
+      streams.map(({ streamId }) => streamId),
+      streams.map(({ lastOffset }) => lastOffset),
+      streams.map(({ durable }) => formatPosition(durable)),
+    ],
+  );
+}
+
+/** The streams tell of another history than the database: nothing is sent before setup has begun a new epoch. */
+export async function noteOtherHistory(pool: Pool, { message, details }: PayflowError): Promise<void> {
+  await query(
+    pool,
+    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, other_history)
+     VALUES ($1, '', -1, '0:0/0:0', $2)
+     ON CONFLICT (topic) DO UPDATE SET other_history = EXCLUDED.other_history, updated_at = now()`,
+    [details['topic'], message],
+  );
+}
+
+async function query(pool: Pool, text: string, values: unknown[]): Promise<void> {
   try {
-    await pool.query(
-      `UPDATE payflow_sync.seeding
-       SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp() WHERE epoch = $1`,
-      [state.epoch],
-    );
-  } catch (failure) {
-    throw wrapPostgresError(failure);
+    await pool.query(text, values);
+  } catch (error) {
+    throw wrapPostgresError(error);
   }
 }
 
+interface SetUpFacts {
+  readonly schema: boolean;
+  readonly publication: string | null;
+  readonly slot: string | null;
+}
+
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
-  const publication = publicationName(prefix);
-  const { rows } = await pool.query<{ schema: boolean; publication: boolean; slot: string | null }>(
-    `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL AS schema,
-            EXISTS (SELECT FROM pg_publication WHERE pubname = $2) AS publication,
+  const { rows } = await pool.query<SetUpFacts>(
+    `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL
+              AND to_regclass('payflow_sync.watched_table') IS NOT NULL AS schema,
+            (SELECT oid::text FROM pg_publication WHERE pubname = $2) AS publication,
             (SELECT coalesce(wal_status, 'reserved') FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
-    [slotName(prefix), publication],
+    [slotName(prefix), publicationName(prefix)],
   );
-  if (rows[0]?.schema !== true) throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing');
-  if (!rows[0].publication) {
-    throw new PayflowError('DB_NOT_SET_UP', `the publication ${publication} does not exist`);
+  const [facts] = rows;
+  if (facts?.schema !== true) {
+    throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing, or of an older version');
   }
+  if (facts.slot === null && facts.publication === null) {
+    throw new PayflowError('DB_NOT_SET_UP', 'neither publication nor replication slot exist');
+  }
+  // First: setup, which ends it, leaves no slot for a while.
+  await requireSamePublication(pool, publicationName(prefix));
   const name = slotName(prefix);
-  if (rows[0].slot === null) {
+  if (facts.slot === null) {
     throw new PayflowError('SLOT_LOST', `the replication slot ${name} does not exist`);
   }
-  if (rows[0].slot === 'lost') {
+  if (facts.slot === 'lost') {
     throw new PayflowError('SLOT_LOST', `the WAL that the replication slot ${name} needs was removed`);
   }
   await requireSameServer(pool);

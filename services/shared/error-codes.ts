@@ -3,6 +3,7 @@
  * the log. The table is the documentation: what the code means, whether waiting helps, and what to do.
  */
 import { entry, type CodeEntry } from './error-entry.ts';
+import { TABLE_ERROR_CODES } from './table-error-codes.ts';
 import { TILL_ERROR_CODES } from './till-error-codes.ts';
 
 export type { Retry } from './error-entry.ts';
@@ -46,6 +47,12 @@ export const ERROR_CODES = {
     'The login may not replicate.',
     'ALTER ROLE … REPLICATION, and allow it in pg_hba.conf.',
   ),
+  DB_SYNC_STANDBY: entry(
+    500,
+    'manual',
+    'synchronous_standby_names takes capture in: every commit of the centre waits for it.',
+    'Name the standbys that are meant in synchronous_standby_names (payflow-capture is none), and reload.',
+  ),
   DB_NOT_SET_UP: entry(
     503,
     'fatal',
@@ -77,6 +84,12 @@ export const ERROR_CODES = {
     'The replication slot is invalid or was removed.',
     'Run `payflow setup`; tables are seeded again under a new epoch.',
   ),
+  SLOT_MOVED: entry(
+    500,
+    'timed',
+    'The replication slot was made anew or moved forward by somebody else: changes were left out.',
+    'Nothing: all tables are seeded again by themselves. Find out who moves the slot.',
+  ),
   SLOT_BUSY: entry(
     503,
     'timed',
@@ -88,18 +101,6 @@ export const ERROR_CODES = {
     'timed',
     'The replication stream said something unexpected or went silent.',
     'It is reopened from the last acknowledged position.',
-  ),
-  TABLE_NO_KEY: entry(
-    500,
-    'fatal',
-    'A mapped table has no primary key.',
-    'Give it a primary key, or take it out of the mapping.',
-  ),
-  TABLE_VIRTUAL_COLUMN: entry(
-    500,
-    'fatal',
-    'A mapped table has a virtual generated column, with which PostgreSQL cannot log whole old rows.',
-    'Make the column STORED, or take the table out of the mapping.',
   ),
 
   LOG_UNREACHABLE: entry(
@@ -138,6 +139,12 @@ export const ERROR_CODES = {
     'fatal',
     'A stream ends before records that were durable in it.',
     'Seed its tables again.',
+  ),
+  LOG_NEWER_VERSION: entry(
+    500,
+    'fatal',
+    'A stream was written by a later version of payflow-sync, which numbers changes otherwise.',
+    'Run that version again; an older one would leave out what it takes for written.',
   ),
   LOG_FOREIGN_APPEND: entry(
     503,
@@ -309,6 +316,7 @@ export const ERROR_CODES = {
   ),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
   INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
+  ...TABLE_ERROR_CODES,
   ...TILL_ERROR_CODES,
 } as const satisfies Record<string, CodeEntry>;
 

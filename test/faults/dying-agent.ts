@@ -21,6 +21,7 @@ const dying: EventLog = {
   createTopic: (spec) => eventLog.createTopic(spec),
   read: (stream, options) => eventLog.read(stream, options),
   offsets: (stream) => eventLog.offsets(stream),
+  recordAt: (stream, options) => eventLog.recordAt(stream, options),
   streamId: (stream) => eventLog.streamId(stream),
   close: () => eventLog.close(),
   async append(stream, records, options) {

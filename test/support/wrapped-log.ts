@@ -8,6 +8,7 @@ export function wrappedLog(log: EventLog, changed: Partial<EventLog>): EventLog 
     append: (stream, records, options) => log.append(stream, records, options),
     read: (stream, options) => log.read(stream, options),
     offsets: (stream) => log.offsets(stream),
+    recordAt: (stream, options) => log.recordAt(stream, options),
     streamId: (stream) => log.streamId(stream),
     close: () => log.close(),
     ...changed,

@@ -1,34 +1,64 @@
-/** The SQL of chunks: rows of a table in key order, in one snapshot whose transactions are known. */
-import type { Pool } from 'pg';
+/**
+ * The SQL of chunks: rows of a table in key order, and their parents, in one snapshot whose transactions are known.
+ * The tables are locked before the snapshot is taken: behind an ALTER that rewrites a table, an older snapshot finds
+ * it empty.
+ */
+import type { ClientBase, Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { readError } from './read-error.ts';
 import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
 import { chunkRows, type RowsWanted } from './chunk-size.ts';
 import { tupleOf } from '../wal/tuples.ts';
+import type { ParentReading, ScopeCache } from '../routing/scope.ts';
 import { parseSnapshot, type Snapshot } from './watermarks.ts';
 
 export interface ReadChunk {
   readonly rows: readonly Tuple[];
   readonly snapshot: Snapshot;
+  /** Of rows that find their store through a parent. */
+  readonly parents: ParentReading;
+}
+
+/** What a chunk says of parents where no row has one. */
+export const NO_PARENTS: ParentReading = {
+  parent: '',
+  ids: [],
+  found: new Map(),
+  snapshot: { xmin: 0, xmax: 0, inProgress: new Set() },
+};
+
+export interface ChunkReading {
+  readonly pool: Pool;
+  readonly route: Route;
+  readonly selection: ChunkSelection;
+  readonly cache: ScopeCache;
 }
 
 /** Rows behind a key, in key order; null: from the first one on. */
 export type RowsFrom =
-  | { readonly kind: 'after'; readonly key: readonly string[] | null }
+  | {
+      readonly kind: 'after';
+      readonly key: readonly string[] | null;
+      /** A condition in SQL that narrows it. */
+      readonly within?: string | undefined;
+    }
   | {
       readonly kind: 'children';
       readonly column: string;
-      readonly parentId: string;
+      readonly parentIds: readonly string[];
       readonly key: readonly string[] | null;
     };
 
-/** Which rows: behind a key, or children of a row, or named ones. */
+/** Which rows: behind a key, or children of some rows, or named ones. */
 export type ChunkSelection =
   (RowsFrom & { readonly limit: number }) | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
 
+/** A chunk waits no longer than this for a table; it is tried again. */
+const LOCK_TIMEOUT_MS = 2_000;
 /** undefined_column, undefined_table */
 const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
@@ -37,21 +67,23 @@ export function chunkLimit(pool: Pool, route: Route, from: RowsFrom): Promise<nu
   return unlessAltered(route, () => chunkRows(pool, route, rowsFrom(route, from)));
 }
 
-export async function readChunk(pool: Pool, route: Route, selection: ChunkSelection): Promise<ReadChunk> {
+/** @throws PayflowError DB_TRANSIENT when the table was altered, or is locked for too long */
+export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
+  const { route, selection } = reading;
   if (selection.kind !== 'keys') {
-    return read(pool, route, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
+    return read(reading, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
   }
   try {
-    return await read(pool, route, keysCondition(route, selection.ids, 'typed'));
+    return await read(reading, keysCondition(route, selection.ids, 'typed'));
   } catch (error) {
     if (!(error instanceof PayflowError) || error.code !== 'DB_REFUSED') throw error;
     // Keys from a time when the key was of another type are no values of the present one.
-    return read(pool, route, keysCondition(route, selection.ids, 'as text'));
+    return read(reading, keysCondition(route, selection.ids, 'as text'));
   }
 }
 
-async function read(pool: Pool, route: Route, condition: Condition): Promise<ReadChunk> {
-  return unlessAltered(route, () => readRows(pool, route, condition));
+async function read(reading: ChunkReading, condition: Condition): Promise<ReadChunk> {
+  return unlessAltered(reading.route, () => readRows(reading, condition));
 }
 
 /** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
@@ -59,17 +91,20 @@ async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T
   try {
     return await read();
   } catch (error) {
-    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
+    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw readError(error, route.name);
     throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
   }
 }
 
-async function readRows(pool: Pool, route: Route, { where, values, limit }: Condition): Promise<ReadChunk> {
+async function readRows(reading: ChunkReading, { where, values, limit }: Condition): Promise<ReadChunk> {
+  const { pool, route, cache } = reading;
   const order = route.table.key.map(quoteIdent).join(', ');
   const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
   const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
-  return inTransaction(pool, async (client) => {
+  const locked = [quotedTable(route.table), ...cache.ancestorTables(route.name)].join(', ');
+  const body = async (client: ClientBase): Promise<ReadChunk> => {
     await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await client.query(`LOCK TABLE ${locked} IN ACCESS SHARE MODE`);
     const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
     const { rows } = await client.query<(string | null)[]>({
       text,
@@ -78,11 +113,25 @@ async function readRows(pool: Pool, route: Route, { where, values, limit }: Cond
       // Nothing is parsed: what PostgreSQL prints is what travels.
       types: { getTypeParser: () => (value: string) => value },
     });
+    const tuples = rows.map((row) => tupleOf(row));
     return {
-      rows: rows.map((row) => tupleOf(row)),
+      rows: tuples,
       snapshot: parseSnapshot(snapshot.rows[0]?.text ?? '0:0:'),
+      parents: await readParents(client, reading, tuples),
     };
-  });
+  };
+  return inTransaction(pool, body, { lockTimeoutMs: LOCK_TIMEOUT_MS });
+}
+
+/** All at once: one by one they would cost a query a row. */
+async function readParents(
+  client: ClientBase,
+  { route, cache }: ChunkReading,
+  rows: readonly Tuple[],
+): Promise<ParentReading> {
+  if (route.scope.kind !== 'via') return NO_PARENTS;
+  const ids = new Set(rows.flatMap((row) => row.text(route.scopeIndex) ?? []));
+  return cache.read(route.scope.parent, [...ids], client);
 }
 
 /** The key's texts, as `after` wants them. */
@@ -100,9 +149,10 @@ interface Condition extends RowsWanted {
 function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
+  if (selection.kind === 'after' && selection.within !== undefined) terms.push(`(${selection.within})`);
   if (selection.kind === 'children') {
-    values.push(selection.parentId);
-    terms.push(`${quoteIdent(selection.column)} = $${values.length}`);
+    values.push(selection.parentIds);
+    terms.push(`${quoteIdent(selection.column)} = ANY ($${values.length})`);
   }
   if (selection.key !== null) {
     const names = route.table.key.map(quoteIdent).join(', ');

@@ -56,6 +56,8 @@ const KEY_OVERHEAD_BYTES = 64;
 /** So many decoded transactions are remembered; a snapshot that still waits for an older one is not believable. */
 const XIDS_KEPT = 200_000;
 
+const NONE: ReadonlySet<number> = new Set();
+
 export class Watermarks {
   readonly #open = new Map<string, OpenChunk>();
   readonly #decoded = new Set<number>();
@@ -115,6 +117,11 @@ export class Watermarks {
     if (unseen || window.spoiled) return 'again';
     await chunk.emit(chunk.rows, (centralId) => window.keys.has(centralId));
     return 'written';
+  }
+
+  /** Whether a reader with this snapshot sees all that was decoded, and the transaction that is being decoded. */
+  sees(snapshot: Snapshot, xid: number): boolean {
+    return !this.#decodedUnseen(snapshot, NONE) && !isInvisible(snapshot, xid);
   }
 
   get isEmpty(): boolean {

@@ -9,7 +9,6 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { sleep } from '../../shared/lifecycle.ts';
 import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
@@ -17,10 +16,14 @@ import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from 
 import { historyTodos } from './history.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
-import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
+import { publicationTodos } from './publication.ts';
+import { identityTodos } from './replica-identity.ts';
+import { slotTodos } from './slot.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
+import { topicExists } from './topic-exists.ts';
+import { waitingTodos } from './waiting-children.ts';
 
 export interface SetupResult {
   readonly databaseId: string;
@@ -35,11 +38,12 @@ type Stage = (context: SetupContext) => Promise<Todo[]>;
 const STAGES: readonly Stage[] = [
   schemaTodos,
   factTodos,
-  replicaIdentityTodos,
+  identityTodos,
   publicationTodos,
   historyTodos,
   slotTodos,
   mappingTodos,
+  waitingTodos,
   topicTodos,
 ];
 /** Any constant of ours: two setups at once would both mint a database id. */
@@ -55,12 +59,14 @@ export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
       await checkServer(client);
       const pid = await processOf(client);
       const changes: string[] = [];
+      const mended = new Set<string>();
       for (const stage of STAGES) {
         // Read afresh: each stage builds on what the one before has made.
-        for (const todo of await stage(await readContext(options, client))) {
+        for (const todo of await stage(await readContext(options, client, mended))) {
           const say = (text: string) => options.onWait?.(`${todo.what} ${text}`);
           await tellingWhatItWaitsFor(todo.mend(), { pool: options.pool, pid, say });
           changes.push(todo.what);
+          for (const table of todo.tables ?? []) mended.add(table);
         }
       }
       return { ...(await readFacts(client)), changes };
@@ -74,9 +80,15 @@ export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
 export async function checkCentre(options: SetupOptions): Promise<string[]> {
   return withClient(options.pool, async (client) => {
     await checkServer(client);
-    const context = await readContext(options, client);
+    const mended = new Set<string>();
+    const context = await readContext(options, client, mended);
     const missing: string[] = [];
-    for (const stage of STAGES) missing.push(...(await stage(context)).map((todo) => todo.what));
+    for (const stage of STAGES) {
+      for (const { what, tables = [] } of await stage(context)) {
+        missing.push(what);
+        for (const table of tables) mended.add(table);
+      }
+    }
     return missing;
   });
 }
@@ -114,12 +126,17 @@ async function checkServer(client: PoolClient): Promise<void> {
   await requireReplicationRight(client);
 }
 
-async function readContext(options: SetupOptions, client: PoolClient): Promise<SetupContext> {
+async function readContext(
+  options: SetupOptions,
+  client: PoolClient,
+  mended: ReadonlySet<string>,
+): Promise<SetupContext> {
   const mapped = mappedTableNames(options.mapping);
   const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
   requireKeys(mapped, catalog);
   requireScopes(options.mapping, catalog);
-  return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
+  const hasSchema = INTERNAL_TABLES.every((name) => catalog.has(name));
+  return { ...options, client, catalog, mended, hasSchema };
 }
 
 async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
@@ -160,26 +177,6 @@ async function topicTodos(context: SetupContext): Promise<Todo[]> {
       what: `topic ${spec.topic}`,
       mend: async () => void (await eventLog.createTopic(spec)),
     }));
-}
-
-/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
-const MISSING_DEADLINE_MS = 10_000;
-const MISSING_RETRY_MS = 250;
-
-async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
-  const deadline = Date.now() + MISSING_DEADLINE_MS;
-  for (;;) {
-    try {
-      await eventLog.offsets({ topic, partition: 0 });
-      return true;
-    } catch (error) {
-      if (!(error instanceof PayflowError)) throw error;
-      if (error.code === 'LOG_TOPIC_MISSING') return false;
-      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
-      if (!maybeMissing || Date.now() > deadline) throw error;
-      await sleep(MISSING_RETRY_MS);
-    }
-  }
 }
 
 async function readFacts(

@@ -14,8 +14,9 @@ import {
   type Position,
 } from '../../shared/records/position.ts';
 import { streamName, storeIdOfTopic, topicSpecCatalog, topicSpecStore } from '../../shared/log/topics.ts';
-import { newestPosition, readRange } from './stream-range.ts';
+import { readRange } from './stream-range.ts';
 import { StreamWriter } from './stream-writer.ts';
+import { readTail, type Tail } from './tail.ts';
 
 export interface DownStreamsOptions {
   readonly eventLog: EventLog;
@@ -28,6 +29,8 @@ export interface DownStreamsOptions {
   readonly onFailure: (error: unknown) => void;
   readonly onTrouble: (error: PayflowError) => void;
   readonly onRecovered: () => void;
+  /** Something has to be durable elsewhere before any stream goes on. */
+  readonly isHeld: () => boolean;
   /** Rows whose older copies somebody else wrote behind ours: they must be written again. */
   readonly onForeign: (keys: readonly string[]) => void;
 }
@@ -93,8 +96,10 @@ export class DownStreams {
   }
 
   flush(): void {
-    for (const writer of this.#dirty) writer.flush();
+    const dirty = [...this.#dirty];
     this.#dirty.clear();
+    // One that is held is dirty again.
+    for (const writer of dirty) writer.flush();
   }
 
   /** Resolves when there is room for more; this is what bounds memory whatever the backlog. */
@@ -111,7 +116,7 @@ export class DownStreams {
   }
 
   async #open(spec: TopicSpec): Promise<StreamWriter> {
-    const { eventLog, signal, log, onFailure } = this.#options;
+    const { eventLog, signal, log, onFailure, isHeld } = this.#options;
     const stream: StreamRef = { topic: spec.topic, partition: 0 };
     await eventLog.createTopic(spec);
     const streamId = await eventLog.streamId(stream);
@@ -119,7 +124,7 @@ export class DownStreams {
       throw new PayflowError('LOG_LOST_DATA', `${streamName(stream)} has no stream id`);
     }
     const { tail, nextOffset } = await this.#takeOver(stream);
-    log.info({ topic: spec.topic, tail: formatPosition(tail), nextOffset }, 'took the stream over');
+    log.info({ topic: spec.topic, tail: formatPosition(tail.position), nextOffset }, 'took the stream over');
     return new StreamWriter({
       eventLog,
       stream,
@@ -127,6 +132,10 @@ export class DownStreams {
       tail,
       nextOffset,
       signal,
+      isHeld: (writer) => {
+        if (isHeld()) this.#dirty.add(writer);
+        return isHeld();
+      },
       onDurable: (writer, records) => this.#durable(writer, records),
       onFailure,
       onTrouble: (error) => this.#trouble(stream, error),
@@ -154,14 +163,14 @@ export class DownStreams {
    * First a record of our own, then the look at what stands before it: an append that a predecessor still has
    * under way lands behind ours and is noticed by its offset.
    */
-  async #takeOver(stream: StreamRef): Promise<{ tail: Position; nextOffset: number }> {
+  async #takeOver(stream: StreamRef): Promise<{ tail: Tail; nextOffset: number }> {
     const { eventLog, captureId, signal } = this.#options;
     const control = encodeControl({ kind: 'takeover', capture: captureId }, ZERO_POSITION);
     const { baseOffset } = await eventLog.append(stream, [control], {
       signal,
       onTrouble: (error) => this.#trouble(stream, error),
     });
-    const tail = await newestPosition(eventLog, stream, baseOffset);
+    const tail = await readTail(eventLog, stream, baseOffset);
     return { tail, nextOffset: baseOffset + 1 };
   }
 
@@ -173,7 +182,7 @@ export class DownStreams {
     const records = await readRange(this.#options.eventLog, writer.stream, { from, to: to - 1 });
     const foreign = records.filter((record) => {
       const header = record.headers[POSITION_HEADER];
-      return header === undefined || comparePositions(decodePosition(header.subarray(0, 16)), first) < 0;
+      return header === undefined || comparePositions(decodePosition(header), first) < 0;
     });
     if (foreign.length === 0) return;
     const error = new PayflowError(

@@ -7,9 +7,14 @@ import {
   rowKey,
   type CentralId,
   type ControlRecord,
-  type Origin,
   type RowOp,
 } from '../../shared/records/change-record.ts';
+import {
+  encodeOriginUnits,
+  ORIGIN_UNIT_BYTES,
+  ORIGIN_UNITS_HEADER,
+  type AnswerOrigin,
+} from '../../shared/records/origin-units.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
 import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
@@ -26,12 +31,12 @@ export interface OutgoingChange {
   readonly before: Tuple | null;
   readonly beforeIsKey: boolean;
   readonly after: Tuple | null;
-  readonly origins: readonly Origin[];
+  readonly origins: readonly AnswerOrigin[];
   readonly headers?: Readonly<Record<string, Buffer>>;
   readonly omitted?: readonly string[];
 }
 
-export const NO_ORIGINS: readonly Origin[] = [];
+export const NO_ORIGINS: readonly AnswerOrigin[] = [];
 const DELETED: OutgoingChange = {
   op: 'd',
   before: null,
@@ -43,6 +48,16 @@ const NOTHING_OMITTED: readonly string[] = [];
 /** Room for key, headers and the log's own framing. */
 const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
 
+/** A row that ten thousand changes of tills have made has as many origins. */
+function largestValue({ origins }: Pick<ChangeInput, 'origins'>): number {
+  return LARGEST_VALUE - origins.length * ORIGIN_UNIT_BYTES;
+}
+
+function headersOf({ headers, origins }: OutgoingChange): OutgoingChange['headers'] {
+  if (origins.length === 0) return headers;
+  return { ...headers, [ORIGIN_UNITS_HEADER]: encodeOriginUnits(origins) };
+}
+
 export class TransactionWriter {
   readonly #epoch: number;
   readonly #acker: Acker;
@@ -52,6 +67,10 @@ export class TransactionWriter {
   readonly #touched = new Set<StreamWriter>();
   #source: TransactionSource;
   #seq = 0;
+  /** How many of the changes counted two, this one too where it does. */
+  #pairs = 0;
+  /** A delete that the present change leads to has the place before it. */
+  #isPair = false;
 
   constructor(options: { epoch: number; acker: Acker; streams: DownStreams; log: Logger }) {
     this.#epoch = options.epoch;
@@ -65,6 +84,10 @@ export class TransactionWriter {
     return this.#source.xid;
   }
 
+  get commitTimeUs(): bigint {
+    return this.#source.commitTimeUs;
+  }
+
   /** Of the newest transaction; 0 before the first. */
   get commitTimeMs(): number {
     return Number(this.#source.commitTimeUs / 1000n);
@@ -74,16 +97,33 @@ export class TransactionWriter {
     const { commitLsn, xid, commitTimeUs } = begin;
     this.#source = { epoch: this.#epoch, lsn: commitLsn, xid, commitTimeUs };
     this.#seq = 0;
-    this.#acker.begin();
+    this.#pairs = 0;
+    this.#isPair = false;
   }
 
   /** Counts a WAL change (or an image, or a row of a chunk), sent or not: a resend numbers alike. */
   nextSeq(): void {
     this.#seq += 1;
+    this.#isPair = false;
+  }
+
+  /** Counts a change that may take a row away and put it elsewhere: an update, a row whose parent moved. */
+  nextPair(): void {
+    this.#seq += 2;
+    this.#pairs += 1;
+    this.#isPair = true;
   }
 
   get position(): Position {
-    return { epoch: this.#epoch, lsn: this.#source.lsn, seq: this.#seq };
+    return this.#at(this.#seq);
+  }
+
+  #at(seq: number): Position {
+    return { epoch: this.#epoch, lsn: this.#source.lsn, seq };
+  }
+
+  #wants(writer: StreamWriter, position: Position): boolean {
+    return writer.wants(position, this.#seq - this.#pairs);
   }
 
   /** What `write` writes comes before all changes of the transaction. */
@@ -95,8 +135,9 @@ export class TransactionWriter {
   }
 
   commit(endLsn: Lsn): void {
+    const end = { endLsn, commitTimeUs: this.#source.commitTimeUs };
     for (const writer of this.#touched) {
-      this.#acker.written(writer.stream.topic, writer.endTransaction());
+      this.#acker.written(writer.stream.topic, writer.endTransaction(end));
       // A flush may have come between the last change and here: what was held back then goes out with the next.
       this.#streams.touched(writer);
     }
@@ -106,12 +147,13 @@ export class TransactionWriter {
 
   /** A change of a row; a delete is followed by its tombstone. */
   change(writer: StreamWriter, route: Route, change: OutgoingChange): void {
-    const { position } = this;
+    const position = this.#isPair && change.op === 'd' ? this.#at(this.#seq - 1) : this.position;
     const row = change.after ?? change.before;
-    if (row === null || !writer.wants(position)) return;
+    if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
-    const value = this.#encode(route, change);
-    const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
+    const value = this.#encode(route, change, position.seq);
+    const headers = headersOf(change);
+    const record = headers === undefined ? { key, value } : { key, value, headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
   }
@@ -119,10 +161,10 @@ export class TransactionWriter {
   /** The end of a row of which nothing is known but its key, which need not even fit the table's present one. */
   deletion(writer: StreamWriter, route: Route, id: CentralId): void {
     const { position } = this;
-    if (!writer.wants(position)) return;
+    if (!this.#wants(writer, position)) return;
     const key = Buffer.from(rowKey(route.name, id));
     writer.add(position, [
-      { key, value: this.#encode(route, DELETED) },
+      { key, value: this.#encode(route, DELETED, position.seq) },
       { key, value: null },
     ]);
     this.#touch(writer);
@@ -131,7 +173,7 @@ export class TransactionWriter {
   /** A record of our own, at this place of the transaction. */
   control(writer: StreamWriter, control: ControlRecord): void {
     const { position } = this;
-    if (!writer.wants(position)) return;
+    if (!this.#wants(writer, position)) return;
     const { key, value } = encodeControl(control, position);
     if (key === null) return;
     writer.add(position, [{ key, value }]);
@@ -143,10 +185,10 @@ export class TransactionWriter {
     this.#streams.touched(writer);
   }
 
-  #encode(route: Route, change: OutgoingChange): Buffer {
+  #encode(route: Route, change: OutgoingChange, seq: number): Buffer {
     const input: ChangeInput = {
       op: change.op,
-      seq: this.#seq,
+      seq,
       before: change.before,
       beforeIsKey: change.beforeIsKey,
       after: change.after,
@@ -154,7 +196,7 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    return value.length <= LARGEST_VALUE ? value : this.#encodeSmaller(route, input);
+    return value.length <= largestValue(input) ? value : this.#encodeSmaller(route, input);
   }
 
   /** A row that no record can hold travels without its largest columns, and never blocks the others. */
@@ -164,7 +206,7 @@ export class TransactionWriter {
     const smaller = { ...input, beforeIsKey: true };
     let value = route.encoder.encode(this.#arena, this.#source, smaller);
     for (const column of largest) {
-      if (value.length <= LARGEST_VALUE) break;
+      if (value.length <= largestValue(input)) break;
       omitted.push(column.name);
       value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
     }

@@ -20,6 +20,8 @@ const SESSION_SETTINGS: readonly (readonly [name: string, value: string])[] = [
   ['bytea_output', 'hex'],
   ['client_encoding', 'UTF8'],
   ['standard_conforming_strings', 'on'],
+  // The server then refuses what a policy would hide from us; rows that are hidden look deleted.
+  ['row_security', 'off'],
 ];
 
 const settings = (scope: 'SESSION' | 'LOCAL'): string =>
@@ -208,6 +210,13 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
+
+const SHUTDOWN: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
+
+/** The server ended the session because it stops, or does not take one yet. */
+export function isShutdown(error: unknown): boolean {
+  return SHUTDOWN.has(postgresFacts(error)?.sqlState ?? '');
+}
 
 /** What a SQLSTATE stands for. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function classifySqlState(sqlState: string): ErrorCode {

@@ -11,6 +11,7 @@ function losingReplies(log: EventLog, lost: { topic: string | null }): EventLog 
     createTopic: (spec) => log.createTopic(spec),
     read: (stream, options) => log.read(stream, options),
     offsets: (stream) => log.offsets(stream),
+    recordAt: (stream, options) => log.recordAt(stream, options),
     streamId: (stream) => log.streamId(stream),
     close: () => log.close(),
     append: async (stream, records, options) => {

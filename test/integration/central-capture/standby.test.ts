@@ -22,6 +22,7 @@ function noted(log: EventLog, writes: string[]): EventLog {
     },
     read: (stream, options) => log.read(stream, options),
     offsets: (stream) => log.offsets(stream),
+    recordAt: (stream, options) => log.recordAt(stream, options),
     streamId: (stream) => log.streamId(stream),
     close: () => log.close(),
   };
