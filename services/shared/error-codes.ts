@@ -121,6 +121,12 @@ export const ERROR_CODES = {
     'A record is larger than the topic takes.',
     'Raise max.message.bytes of the topic, or shorten the row.',
   ),
+  LOG_TOPIC_SETTINGS: entry(
+    503,
+    'manual',
+    'A topic is kept otherwise than sync needs it (deleted by age, too small a limit …), and may not be put back.',
+    'Set what is named (kafka-configs.sh --alter), or allow the Kafka user of capture AlterConfigs on the topic: it looks again by itself.',
+  ),
   LOG_RECORD_INVALID: entry(
     500,
     'manual',
