@@ -23,7 +23,6 @@ import {
   type Unit,
   type UnitRecord,
 } from '../shared/records/unit-record.ts';
-import { joined } from './exceptions.ts';
 
 export type TerminalStatus = 'registered' | 'enrolled' | 'fenced' | 'retired';
 
@@ -37,6 +36,8 @@ export interface TerminalState {
   status: TerminalStatus;
   /** It waits for a cause at the centre to end (holds.ts): what comes meanwhile goes behind what is held. */
   readonly waits?: boolean | undefined;
+  /** So much of it is refused and undecided that no more is taken (exceptions.ts). */
+  readonly refusedTooMuch?: boolean | undefined;
   readonly incarnation: string;
   lastUnit: number;
   lastSeq: number;
@@ -128,7 +129,7 @@ function admitCurrent(state: TerminalState, record: UnitRecord): Admission {
       return fenced(state, apply, duplicates, `unit ${unit.number} does not follow unit ${state.lastUnit}`);
     }
     if (record.parts > 1) return { apply, duplicates, hold: 'part', fence: null };
-    if (state.waits) return { apply, duplicates, hold: 'centre', fence: null };
+    if (state.waits || state.refusedTooMuch) return { apply, duplicates, hold: 'centre', fence: null };
     const { registration = FIRST_REGISTRATION } = unit;
     const storeId = state.stores.get(registration);
     if (registration < state.registration) {
@@ -189,24 +190,4 @@ function fenced(
 ): Admission {
   state.status = 'fenced';
   return { apply, duplicates, hold: 'fenced', fence: why };
-}
-
-export type ExceptionKind = 'held' | 'rejected' | 'discarded';
-/** reason: in words, where an operator gave one. */
-export type ExceptionRange = readonly [
-  firstSeq: number,
-  lastSeq: number,
-  kind: ExceptionKind,
-  reason?: string,
-];
-
-/** Adds rejected seqs to the exceptions of a progress row: ascending, disjoint, neighbours joined. */
-export function addRejected(exceptions: string, seqs: readonly number[]): string {
-  if (seqs.length === 0) return exceptions;
-  return JSON.stringify(
-    joined([
-      ...(JSON.parse(exceptions) as ExceptionRange[]),
-      ...seqs.map((seq): ExceptionRange => [seq, seq, 'rejected']),
-    ]),
-  );
 }

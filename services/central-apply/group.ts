@@ -7,12 +7,12 @@ import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { isAnnouncement, type UnitRecord } from '../shared/records/unit-record.ts';
-import { addRejected, admit, predecessorOf, rewind, type TerminalState } from './admission.ts';
+import { admit, predecessorOf, rewind, type TerminalState } from './admission.ts';
 import type { Judgement } from './evidence-of-cause.ts';
-import { hasRejected } from './exceptions.ts';
+import { addRejected, hasRejected, type RefusedSeq } from './exceptions.ts';
 import { highest, lowest, recogniseKnown } from './hand-over.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
-import { endHolds, saveHolds, type NewHold } from './holds.ts';
+import { endHolds, REFUSED_TOO_MUCH, saveHolds, type NewHold } from './holds.ts';
 import {
   fenceTerminals,
   lockProgress,
@@ -91,9 +91,9 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
         };
   const done = holdFrom(admitted, stopped);
   const again = done.map(({ terminal, known = [] }) => [terminal, refusedBefore(known)] as const);
-  for (const [terminal, seqs] of [...applied.rejected, ...again]) {
+  for (const [terminal, refused] of [...applied.rejected, ...again]) {
     const state = admitted.states.get(terminal);
-    if (state !== undefined) state.exceptions = addRejected(state.exceptions, seqs);
+    if (state !== undefined) state.exceptions = addRejected(state.exceptions, refused);
   }
   const overflow = await settleHeld(session, group, admitted.held);
   await noteOthers(session, admitted.others);
@@ -105,9 +105,9 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     session,
     [...admitted.states.values()].filter(({ terminal }) => moved.has(terminal)),
   );
-  const waiting = [...stopped.values()];
+  const waiting = [...stopped.values(), ...refusedTooMuch(admitted)];
   await saveHolds(session, waiting);
-  if (group.heldIds.length > 0) await endHolds(session, released(group, stopped));
+  if (group.heldIds.length > 0) await endHolds(session, released(group, waiting));
   if (group.consumed !== null) await saveConsumed(session, group.consumed);
   return {
     units: done.length,
@@ -124,8 +124,16 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
   };
 }
 
-function refusedBefore(known: readonly KnownChange[]): number[] {
-  return known.filter(({ outcome }) => outcome === 'rejected').map(({ seq }) => seq);
+function refusedBefore(known: readonly KnownChange[]): RefusedSeq[] {
+  return known.filter(({ outcome }) => outcome === 'rejected').map(({ seq }) => ({ seq, reason: null }));
+}
+
+/** Tills of which something new came although nobody has decided on what was refused. */
+function refusedTooMuch({ states, held }: Admitted): NewHold[] {
+  const behind = new Set(held.map(({ accepted, reason }) => reason === 'centre' && accepted.record.terminal));
+  return [...states.values()]
+    .filter((state) => state.refusedTooMuch && behind.has(state.terminal))
+    .map(({ terminal }) => ({ terminal, state: 'centre', failure: REFUSED_TOO_MUCH }));
 }
 
 /** Takes back what was admitted of the tills that wait, and holds their records. @returns the units that were applied */
@@ -152,9 +160,9 @@ function holdFrom({ units, states, held }: Admitted, stopped: UnitByUnit['stoppe
 }
 
 /** Of the tills whose held records were tried, those that do not wait any longer. */
-function released({ records }: Group, stopped: UnitByUnit['stopped']): string[] {
-  const tried = new Set(records.map(({ record }) => record.terminal));
-  return [...tried].filter((terminal) => !stopped.has(terminal));
+function released({ records }: Group, waiting: readonly NewHold[]): string[] {
+  const stopped = new Set(waiting.map(({ terminal }) => terminal));
+  return [...new Set(records.map(({ record }) => record.terminal))].filter((till) => !stopped.has(till));
 }
 
 /**

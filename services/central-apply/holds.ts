@@ -4,6 +4,7 @@
  */
 import type { Pool } from 'pg';
 import { connect } from '../shared/database/postgres.ts';
+import type { ErrorCode } from '../shared/error-codes.ts';
 import { causeOf, writeOf, type Failure, type HoldState } from './refusal-ladder.ts';
 import { Session, textArray, unnest } from './rows/sql.ts';
 
@@ -83,6 +84,23 @@ export interface NewHold {
   readonly failure: Failure;
   /** Dead letters that others were left with for the same cause: tried again when it ends. */
   readonly letters?: readonly string[] | undefined;
+}
+
+/** Of a till of which more is refused than is kept (exceptions.ts): what ends it is an operator's decision. */
+export const REFUSED_TOO_MUCH: Failure = {
+  table: '',
+  kind: '',
+  code: 'REFUSED_TOO_MUCH',
+  constraint: '',
+  message: 'too many of its changes are refused, and nobody has decided on them',
+  schema: null,
+  column: null,
+  isCentres: true,
+};
+
+/** The code by which people look it up. */
+export function holdCode({ code }: Pick<Failure, 'code'>): ErrorCode {
+  return code === REFUSED_TOO_MUCH.code ? 'REFUSED_TOO_MUCH' : 'CENTRE_CAUSE';
 }
 
 /**

@@ -1,6 +1,7 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
 import { FIRST_PREVIOUS_HASH, type UnitRecord } from '../shared/records/unit-record.ts';
 import type { OtherState, TerminalState, TerminalStatus } from './admission.ts';
+import { isRefusedTooMuch } from './exceptions.ts';
 import { NEVER_RELEASED } from './held.ts';
 import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
 
@@ -74,6 +75,7 @@ function stateOf(row: TextRow): TerminalState {
     registration: Number(registration),
     status: status as TerminalStatus,
     waits: waits === 't',
+    refusedTooMuch: isRefusedTooMuch(exceptions ?? '[]'),
     incarnation: incarnation ?? '',
     lastUnit: Number(lastUnit),
     lastSeq: Number(lastSeq),

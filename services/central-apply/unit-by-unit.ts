@@ -8,6 +8,7 @@
 import type { Outcome } from '../shared/records/change-record.ts';
 import type { UnitChange } from '../shared/records/unit-record.ts';
 import { asPayflowError } from '../shared/errors.ts';
+import type { RefusedSeq } from './exceptions.ts';
 import type { Judgement } from './evidence-of-cause.ts';
 import type { NewHold } from './holds.ts';
 import type { Failure } from './refusal-ladder.ts';
@@ -45,7 +46,7 @@ export async function applyUnitByUnit(
   options: UnitByUnitOptions,
 ): Promise<UnitByUnit> {
   const outcomes = new Map<Outcome, number>();
-  const rejected = new Map<string, number[]>();
+  const rejected = new Map<string, RefusedSeq[]>();
   const foreign: ForeignChange[] = [];
   const passed = new Set<string>();
   const stopped = new Map<string, NewHold & { from: IncomingUnit }>();
@@ -66,7 +67,8 @@ export async function applyUnitByUnit(
     }
     for (const [outcome, count] of result.outcomes)
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
-    for (const [till, seqs] of result.rejected) rejected.set(till, [...(rejected.get(till) ?? []), ...seqs]);
+    for (const [till, refused] of result.rejected)
+      rejected.set(till, [...(rejected.get(till) ?? []), ...refused]);
     for (const write of result.passed) passed.add(write);
     foreign.push(...result.foreign);
   }

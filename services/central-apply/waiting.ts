@@ -8,7 +8,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { sleep } from '../shared/lifecycle.ts';
 import type { Group, GroupResult } from './group.ts';
-import { readHolds, type Hold, type Holds } from './holds.ts';
+import { holdCode, readHolds, type Hold, type Holds } from './holds.ts';
 import { retryAfterMs } from './refusal-ladder.ts';
 
 export interface WaitingOptions {
@@ -85,7 +85,7 @@ export class Waiting {
       this.#lookedAtMs = -Infinity;
       const level = state === 'trying' ? 'debug' : 'warn';
       this.#options.log[level](
-        { code: 'CENTRE_CAUSE', cause: failure.code, table: failure.table, terminal, state },
+        { code: holdCode(failure), cause: failure.code, table: failure.table, terminal, state },
         // PostgreSQL's words may quote what stood in a row; payflow_sync.hold has them.
         `terminal ${terminal} waits: ${failure.code} at ${failure.table === '' ? 'the centre' : failure.table}`,
       );

@@ -10,12 +10,8 @@ import {
   type UnfenceResult,
 } from '../gateway/hand-over.ts';
 import { retireStep, type Retirement } from '../gateway/retirement.ts';
-import {
-  listTerminals,
-  registerTerminal,
-  type Registration,
-  type TerminalRow,
-} from '../gateway/terminals.ts';
+import { listTerminals, type TerminalRow } from '../gateway/terminal-list.ts';
+import { registerTerminal, type Registration } from '../gateway/terminals.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';

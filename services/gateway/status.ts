@@ -5,7 +5,7 @@ import { PayflowError } from '../shared/errors.ts';
 import { slotName } from '../shared/database/slot-names.ts';
 import type { Agents } from './agents.ts';
 import { firstRow, iso, rows } from './database.ts';
-import { listTerminals, type TerminalFilter, type TerminalRow } from './terminals.ts';
+import { listTerminals, type TerminalFilter, type TerminalRow } from './terminal-list.ts';
 
 export interface SlotStatus {
   readonly name: string;

@@ -16,6 +16,7 @@ import {
 import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { requirePublicKey } from './public-key.ts';
+import type { TerminalRow } from './terminal-list.ts';
 
 export interface Registration {
   readonly terminalId: string;
@@ -272,61 +273,6 @@ async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'm
     throw new PayflowError('DB_NOT_SET_UP', 'the centre has no database id or mapping yet');
   }
   return { databaseId: row.database_id, mapping: { version: row.version, source: row.source } };
-}
-
-/** A till as status, API and `terminals list` show it. */
-export interface TerminalRow {
-  readonly terminalId: string;
-  readonly storeId: string;
-  /** retiring: what is in the log is still being applied. */
-  readonly status: 'registered' | 'enrolled' | 'fenced' | 'retiring' | 'retired';
-  /** Why it is fenced or retired, and since when. */
-  readonly why: string | null;
-  readonly since: string | null;
-  readonly partition: number;
-  readonly keyVersion: number;
-  readonly registeredAt: string;
-  readonly enrolledAt: string | null;
-  readonly lastSeenAt: string | null;
-  /** What central-apply has of it; null before its first unit. */
-  readonly lastUnit: number | null;
-  readonly lastSeq: number | null;
-  readonly held: number;
-  readonly deadLetters: number;
-  /** Of these: changes that the till may not make, as of another store's rows. */
-  readonly notAllowed: number;
-}
-
-export interface TerminalFilter {
-  readonly terminalId?: string | undefined;
-  readonly storeId?: string | undefined;
-  /** Only ids after this one. */
-  readonly after?: string | undefined;
-  readonly limit?: number | undefined;
-}
-
-/** In the order of their ids. */
-export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Promise<TerminalRow[]> {
-  return rows<TerminalRow>(
-    pool,
-    `SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId",
-            CASE WHEN t.status <> 'retired' AND t.retire_offset IS NOT NULL THEN 'retiring' ELSE t.status END AS status,
-            CASE WHEN p.standing = 'ok' THEN NULL ELSE p.standing_why END AS why,
-            CASE WHEN p.standing = 'ok' THEN NULL ELSE ${iso('p.standing_since')} END AS since, t.up_partition AS partition,
-            t.key_version AS "keyVersion", ${iso('t.registered_at')} AS "registeredAt",
-            ${iso('t.enrolled_at')} AS "enrolledAt", ${iso('t.last_seen_at')} AS "lastSeenAt",
-            p.last_unit::float8 AS "lastUnit", p.last_seq::float8 AS "lastSeq",
-            (SELECT count(*) FROM payflow_sync.held h WHERE h.terminal_id = t.terminal_id)::int AS held,
-            (SELECT count(*) FROM payflow_sync.dead_letter d
-              WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters",
-            (SELECT count(*) FROM payflow_sync.dead_letter d WHERE d.terminal_id = t.terminal_id
-                AND d.state = 'open' AND d.code = 'CHANGE_NOT_ALLOWED')::int AS "notAllowed"
-     FROM payflow_sync.terminal t LEFT JOIN payflow_sync.progress p USING (terminal_id)
-     WHERE ($1::text IS NULL OR t.terminal_id = $1) AND ($2::text IS NULL OR t.store_id = $2)
-       AND ($3::text IS NULL OR t.terminal_id > $3)
-     ORDER BY t.terminal_id LIMIT $4`,
-    [filter.terminalId ?? null, filter.storeId ?? null, filter.after ?? null, filter.limit ?? null],
-  );
 }
 
 /**

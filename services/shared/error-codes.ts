@@ -200,17 +200,17 @@ export const ERROR_CODES = {
     'A record names another key than the registered one.',
     'Enrol the till again: `payflow terminals register --replace`, then `payflow enroll`.',
   ),
-  UNIT_DIGEST_WRONG: entry(
-    422,
-    'manual',
-    'The digest of a unit does not fit its contents.',
-    'Look at the till; `payflow refused show` holds the bytes.',
-  ),
   HELD_TOO_MUCH: entry(
     503,
     'manual',
     'More records of a till wait for their turn than the centre keeps for one till.',
     'See `payflow held list --terminal ID`; records beyond are sent again by the till once that is mended.',
+  ),
+  REFUSED_TOO_MUCH: entry(
+    503,
+    'manual',
+    'So many changes of a till are refused and undecided that the centre takes no more of it.',
+    'See `payflow dead-letters list --terminal ID`, then retry or discard them; what waits goes on by itself.',
   ),
   CENTRE_CAUSE: entry(
     503,

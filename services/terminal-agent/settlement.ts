@@ -133,7 +133,9 @@ export function newerProgress(stored: Progress | null, arrived: Progress): Progr
 }
 
 /** What a progress record says of one change: its outcome, or that it is still open (or was not reached). */
-export function fateByProgress(progress: Progress, seq: number): Outcome | 'held' | 'open' {
+export type Fate = Outcome | 'held' | 'open';
+
+export function fateByProgress(progress: Progress, seq: number): Fate {
   if (seq > progress.lastSeq) return 'open';
   const kind = exceptionOf(progress.exceptions, seq);
   return kind ?? 'applied';

@@ -105,7 +105,6 @@ export class Operations implements Service {
         return true;
       }
       this.#attempts.delete(current);
-      // What PostgreSQL says of a refused row may hold its values.
       const facts = postgresFacts(error);
       const why = facts === null ? { err: error } : { refused: facts };
       log.warn({ operation: current, code: error.code, ...why }, 'an operation failed');
@@ -142,8 +141,9 @@ export class Operations implements Service {
     return { id, step };
   }
 
-  async #fail(id: string, { code, message, details }: PayflowError): Promise<void> {
-    const failure: OperationFailure = { code, message, details };
+  async #fail(id: string, error: PayflowError): Promise<void> {
+    const { code, details } = error;
+    const failure: OperationFailure = { code, message: withoutValues(error), details };
     await inTransaction(this.#options.pool, (client) =>
       new Session(client).rows(
         `UPDATE payflow_sync.operation SET state = 'failed', result = $2, finished_at = clock_timestamp()
@@ -152,6 +152,16 @@ export class Operations implements Service {
       ),
     );
   }
+}
+
+/** What PostgreSQL says of a refused row may hold its values, and some are shown to nobody. */
+function withoutValues(error: PayflowError): string {
+  const facts = postgresFacts(error);
+  if (facts === null) return error.message;
+  const { sqlState, table, column, constraint } = facts;
+  const place = [table, column].filter((name) => name !== null).join('.');
+  const by = constraint === null ? '' : ` by ${constraint}`;
+  return `PostgreSQL refused it: ${sqlState}${place === '' ? '' : ` at ${place}`}${by}`;
 }
 
 function parsed(text: Text | undefined): unknown {

@@ -6,6 +6,7 @@
  */
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { refusalReason, type RefusedSeq } from '../exceptions.ts';
 import { writeOf } from '../refusal-ladder.ts';
 import { shownAfterwards } from './authority.ts';
 import {
@@ -51,8 +52,8 @@ export interface ApplyOptions {
 
 export interface AppliedUnits {
   readonly outcomes: ReadonlyMap<Outcome, number>;
-  /** Seqs that are not in the central tables, per terminal. */
-  readonly rejected: ReadonlyMap<string, readonly number[]>;
+  /** Changes that are not in the central tables, per terminal. */
+  readonly rejected: ReadonlyMap<string, readonly RefusedSeq[]>;
   /** Which kinds of write went through, by `writeOf` (refusal-ladder.ts). */
   readonly passed: ReadonlySet<string>;
   readonly foreign: readonly ForeignChange[];
@@ -94,7 +95,12 @@ export async function applyUnits(
     await noteOvertaken(session, all, new Set(letters.map(({ from }) => from.terminal)));
     await writeConflicts(session, folded.conflicts);
   }
-  return { ...summary(all), letters, passed: writesOf(folded), foreign: foreignChanges(work) };
+  return {
+    ...summary(all, work.rejections),
+    letters,
+    passed: writesOf(folded),
+    foreign: foreignChanges(work),
+  };
 }
 
 /** Changes of one unit that stand or fall together. */
@@ -303,15 +309,20 @@ function foreignChanges({ rejections, folded }: Work): ForeignChange[] {
   ];
 }
 
-function summary(entries: readonly Entry[]): Pick<AppliedUnits, 'outcomes' | 'rejected'> {
+function summary(
+  entries: readonly Entry[],
+  rejections: Rejections,
+): Pick<AppliedUnits, 'outcomes' | 'rejected'> {
   const outcomes = new Map<Outcome, number>();
-  const rejected = new Map<string, number[]>();
+  const rejected = new Map<string, RefusedSeq[]>();
   for (const { incoming, outcome } of entries) {
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     if (outcome !== 'rejected') continue;
-    const seqs = rejected.get(incoming.from.terminal) ?? [];
-    seqs.push(incoming.change.seq);
-    rejected.set(incoming.from.terminal, seqs);
+    const refused = rejected.get(incoming.from.terminal) ?? [];
+    const why = rejections.get(incoming);
+    const reason = why === undefined ? null : refusalReason(why.code, why.constraint);
+    refused.push({ seq: incoming.change.seq, reason });
+    rejected.set(incoming.from.terminal, refused);
   }
   return { outcomes, rejected };
 }

@@ -5,6 +5,7 @@ import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway, type GatewayClient } from '../gateway-client.ts';
+import { waitLine } from '../till-waits.ts';
 import { bytesText, durationText, type Output } from '../terminal-output.ts';
 
 const WATCH_MS = 2_000;
@@ -60,6 +61,8 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
     output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
   }
+  for (const { terminalId, waits } of status.terminals)
+    for (const wait of waits) output.line(`attention ${waitLine(terminalId, wait)}`);
   output.line();
   output.table(
     [

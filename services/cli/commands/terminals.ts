@@ -9,6 +9,7 @@ import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { kafkaAccess, type KafkaAccess } from '../kafka-access.ts';
 import { EXIT } from '../exit-code.ts';
 import { tillRegistry, type TerminalDetails, type WantedTerminal } from '../till-registry.ts';
+import { waitLine } from '../till-waits.ts';
 import { kafkaRemovals } from '../till/kafka-removals.ts';
 
 export function terminalsCommand(cli: Cli): Command {
@@ -190,6 +191,7 @@ function showTill({ output }: Cli, till: TerminalDetails): void {
   output.line(`${terminalId} of store ${storeId}: ${status}`);
   if (why !== null) output.line(`${status} since ${since ?? 'an unknown time'}: ${why}`);
   output.line(`held records ${till.held}, open dead letters ${till.deadLetters}`);
+  for (const wait of till.waits) output.line(waitLine(terminalId, wait));
   output.line();
   output.table(
     [

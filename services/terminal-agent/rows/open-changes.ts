@@ -21,18 +21,20 @@ export interface OpenEntry {
   readonly centralId: string | null;
   /** A refused insert: settled, but its row has no link. */
   readonly rejected: boolean;
+  /** The app can read why (sync_given_up), as far as this process knows. */
+  readonly explained: boolean;
 }
 
 const TEMP_SCHEMA = `
 CREATE TEMP TABLE IF NOT EXISTS sync_open (
   seq INTEGER PRIMARY KEY, table_name TEXT NOT NULL, op TEXT NOT NULL, row_key, identity TEXT, central_id TEXT,
-  rejected INTEGER NOT NULL DEFAULT 0);
+  rejected INTEGER NOT NULL DEFAULT 0, explained INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS temp.sync_open_row ON sync_open (table_name, central_id);
 CREATE INDEX IF NOT EXISTS temp.sync_open_key ON sync_open (table_name, row_key);
 CREATE INDEX IF NOT EXISTS temp.sync_open_identity ON sync_open (table_name, identity);`;
 
-const ENTRY = 'seq, table_name, op, row_key, identity, central_id, rejected';
-type EntryRow = [bigint, string, UnitOp, SqliteValue, string | null, string | null, bigint];
+const ENTRY = 'seq, table_name, op, row_key, identity, central_id, rejected, explained';
+type EntryRow = [bigint, string, UnitOp, SqliteValue, string | null, string | null, bigint, bigint];
 type TableStatement = (table: string) => Statement;
 
 export class OpenChanges {
@@ -185,6 +187,10 @@ export class OpenChanges {
     }
   }
 
+  explain(entry: OpenEntry): void {
+    this.#prepare('UPDATE temp.sync_open SET explained = 1 WHERE seq = ?').run(entry.seq);
+  }
+
   /** What a change did to each column, as the triggers kept it. */
   change(entry: OpenEntry): OpenChange {
     const statement = this.#prepare(`SELECT * FROM ${quoteName(`sync_change_${entry.table}`)} WHERE seq = ?`);
@@ -223,8 +229,9 @@ export function isInsert(entry: OpenEntry): boolean {
   return entry.op === 'c' || entry.op === 'r';
 }
 
-function toEntry([seq, table, op, rowKey, identity, centralId, rejected]: EntryRow): OpenEntry {
-  return { seq: Number(seq), table, op, rowKey, identity, centralId, rejected: rejected !== 0n };
+function toEntry([seq, table, op, rowKey, identity, centralId, rejected, explained]: EntryRow): OpenEntry {
+  const flags = { rejected: rejected !== 0n, explained: explained !== 0n };
+  return { seq: Number(seq), table, op, rowKey, identity, centralId, ...flags };
 }
 
 /** @returns a local table with unsettled rows that point to this parent, which must stay for their sake */

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { CentralId, Origin, Outcome } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { fateByProgress, rangeOf, type Progress } from '../settlement.ts';
+import { fateByProgress, rangeOf, type Fate, type Progress } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { keyNow } from './moved-key.ts';
@@ -77,6 +77,7 @@ export class Settler {
     for (const entry of open.upTo(progress.lastSeq)) {
       const fate = fateByProgress(progress, entry.seq);
       if (fate === 'open' || fate === 'held') continue;
+      this.#noteReason(entry, fate, progress);
       if (entry.rejected && fate === 'rejected') continue;
       const table = tables.byLocal(entry.table);
       if (table === undefined) {
@@ -90,8 +91,6 @@ export class Settler {
         );
       }
       this.#settle(table, entry, fate);
-      const why = fate === 'discarded' ? rangeOf(progress.exceptions, entry.seq)?.reason : undefined;
-      if (why !== undefined && isInsert(entry)) this.#noteGivenUp(entry, why);
       if (entry.centralId === null) continue;
       const key = entry.op === 'd' ? entry.rowKey : null;
       rows.set(`${entry.table}:${entry.centralId}`, { table, centralId: entry.centralId, key });
@@ -121,11 +120,16 @@ export class Settler {
       .run(table.name, rowKey);
   }
 
-  #noteGivenUp({ table, rowKey }: OpenEntry, why: string): void {
+  /** For the app: why a row of its own is not at the centre. Asked with every progress record, so noted once. */
+  #noteReason(entry: OpenEntry, fate: Fate, { exceptions }: Progress): void {
+    const isRefused = fate === 'discarded' || (fate === 'rejected' && !entry.explained);
+    const why = isRefused && isInsert(entry) ? rangeOf(exceptions, entry.seq)?.reason : undefined;
+    if (why === undefined) return;
     this.#givenUp = true;
     this.#parts.till.db
       .prepare('INSERT OR REPLACE INTO sync_given_up (table_name, row_key, reason) VALUES (?, ?, ?)')
-      .run(table, rowKey, why);
+      .run(entry.table, entry.rowKey, why);
+    if (fate === 'rejected') this.#parts.open.explain(entry);
   }
 
   /**

@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS sync_retired (
   PRIMARY KEY (table_name, identity)
 );
 
--- For the app: why the centre gave up a row whose sync_status is 'rejected', as the operator put it.
+-- For the app: why a row whose sync_status is 'rejected' is not at the centre. The code and constraint while it is
+-- refused; once it was given up, what the operator said.
 CREATE TABLE IF NOT EXISTS sync_given_up (
   table_name TEXT NOT NULL,
   row_key,

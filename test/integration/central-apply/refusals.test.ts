@@ -151,3 +151,36 @@ test('a till that sends refused rows in a loop makes nobody wait but itself', as
   expect(await numbers(other)).toHaveLength(10);
   expect(await letters(till)).toEqual(Array.from({ length: 11 }, () => 'MY001'));
 });
+
+describe('a till of which too much is refused and undecided', () => {
+  const refusedSeqs = (till: FakeTill, seqs: string) =>
+    centre.pool.query(`UPDATE payflow_sync.progress SET exceptions = $2 WHERE terminal_id = $1`, [
+      till.terminal,
+      seqs,
+    ]);
+  const waitsFor = (till: FakeTill) =>
+    centre.all('SELECT code, state FROM payflow_sync.hold WHERE terminal_id = $1', [till.terminal]);
+
+  test('waits with all that is new, alone, and goes on once somebody has decided', async () => {
+    const [till, other] = [await centre.newTill(), await centre.newTill()];
+    await centre.send(till, sale('before'));
+    await refusedSeqs(till, '[[1,20001,"rejected","23514 good"]]');
+    await centre.apply.applyRecords(0, [
+      till.stored(centre.nextOffset(), [till.unit(...sale('A'))]),
+      other.stored(centre.nextOffset(), [other.unit(...sale('B'))]),
+    ]);
+    expect(await numbers(till)).toEqual(['before']);
+    expect(await numbers(other)).toEqual(['B']);
+    expect(await waitsFor(till)).toEqual([{ code: 'REFUSED_TOO_MUCH', state: 'centre' }]);
+    await centre.apply.tryWaiting(till.terminal);
+    expect(await numbers(till)).toEqual(['before']);
+    expect(await waitsFor(till)).toHaveLength(1);
+    await refusedSeqs(till, '[[1,20001,"discarded","all of them tests"]]');
+    await until(async () => {
+      await centre.apply.tryWaiting(till.terminal);
+      return !(await isHeld(till));
+    }, 'what waited is applied');
+    expect(await numbers(till)).toEqual(['A', 'before']);
+    expect(await waitsFor(till)).toEqual([]);
+  });
+});

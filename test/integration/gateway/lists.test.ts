@@ -112,3 +112,32 @@ describe('lists', () => {
     });
   });
 });
+
+describe('a till that waits at the centre', () => {
+  it('is shown with the cause and since when, without the words of PostgreSQL', async () => {
+    await rest.pool.query(`
+      INSERT INTO payflow_sync.terminal (terminal_id, store_id, up_partition) VALUES ('waits', 's', 0), ('tries', 's', 0);
+      INSERT INTO payflow_sync.hold
+        (terminal_id, reason, state, cause_table, write_kind, code, constraint_name, message, since, tries)
+      VALUES
+        ('waits', 'centre', 'centre', 'orders', 'insert', '23502', '', 'null in row (4711)', '2026-11-01T08:00:00Z', 7),
+        ('waits', 'bounds', 'centre', '', '', 'HELD_TOO_MUCH', '', 'more', '2026-11-02T08:00:00Z', 1),
+        ('tries', 'centre', 'trying', 'orders', 'insert', '23505', 'k', 'once more', now(), 1)`);
+    const shown = async (id: string) => (await rest.call('GET', `/api/v1/terminals/${id}`, rest.viewer)).body;
+    expect(await shown('waits')).toMatchObject({
+      waits: [
+        {
+          code: 'CENTRE_CAUSE',
+          sqlState: '23502',
+          table: 'orders',
+          constraint: null,
+          since: '2026-11-01T08:00:00.000Z',
+          tries: 7,
+        },
+        { code: 'HELD_TOO_MUCH', sqlState: null, table: null },
+      ],
+    });
+    expect(JSON.stringify(await shown('waits'))).not.toContain('4711');
+    expect(await shown('tries')).toMatchObject({ waits: [] });
+  });
+});

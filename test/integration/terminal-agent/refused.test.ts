@@ -150,6 +150,25 @@ describe('a refused sale', () => {
     expect(await ticketsAtCentre('n1')).toEqual([{ name: 'mended', lines: 1 }]);
   });
 
+  it('says why it was refused, and no longer once it was taken', async () => {
+    const a = till(0);
+    const reasons = () =>
+      a.app.prepare('SELECT table_name, reason FROM sync_given_up ORDER BY 1').raw().all();
+    sell(a, 'n1', 'bad-1');
+    await world.settle();
+    expect(reasons()).toEqual([
+      ['lines', expect.stringMatching(/^23514 \w+: the centre does not allow this value$/)],
+      ['tickets', expect.stringMatching(/^23514 \w+: the centre does not allow this value$/)],
+    ]);
+    expect(JSON.stringify(reasons())).not.toContain('bad-1');
+    await ask<LettersResult>('dead-letter-retry', {
+      ids: await openLetters(),
+      set: [{ table: 'tickets', column: 'name', value: 'good-1' }],
+    });
+    await world.settle();
+    expect(reasons()).toEqual([]);
+  });
+
   it('that is discarded stays on its till, flagged, and nowhere else', async () => {
     const a = till(0);
     sell(a, 'n1', 'bad-1');

@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  addRejected,
-  admit,
-  type AdmittedUnit,
-  type TerminalState,
-} from '../../../services/central-apply/admission.ts';
+import { admit, type AdmittedUnit, type TerminalState } from '../../../services/central-apply/admission.ts';
 import {
   FIRST_PREVIOUS_HASH,
   type Unit,
@@ -162,10 +157,14 @@ test('a gap and a part are held, and nothing moves', () => {
   expect(admit(at, record([1], { part: 2, parts: 2 }))).toMatchObject({ duplicates: 1, hold: null });
 });
 
-test('exceptions stay ascending and disjoint, neighbours of a kind joined', () => {
-  expect(addRejected('[]', [])).toBe('[]');
-  expect(addRejected('[]', [7, 5, 6])).toBe('[[5,7,"rejected"]]');
-  expect(addRejected('[[1,2,"held"],[8,9,"rejected"]]', [3, 7])).toBe(
-    '[[1,2,"held"],[3,3,"rejected"],[7,9,"rejected"]]',
-  );
+test('a till of which too much is refused is held, what it sends again is known, and it goes on once that is decided', () => {
+  const at = { ...state(), refusedTooMuch: true };
+  expect(admit(at, record([1]))).toMatchObject({ apply: [], hold: 'centre', fence: null });
+  expect(at.lastUnit).toBe(0);
+  const decided = { ...at, refusedTooMuch: false };
+  expect(admit(decided, record([1]))).toMatchObject({ hold: null });
+  expect(admit({ ...decided, refusedTooMuch: true }, record([1]))).toMatchObject({
+    duplicates: 1,
+    hold: null,
+  });
 });

@@ -34,6 +34,25 @@ describe('an operation', () => {
     expect(await asking.answer(strange)).toMatchObject({ state: 'failed', result: { code: 'USAGE' } });
   });
 
+  test('that PostgreSQL refuses fails with its code and place, without its words, which may quote a row', async () => {
+    await centre.send(till, sale('A', 0n));
+    await centre.pool.query(`
+      CREATE FUNCTION speak() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'pin 4711 is taken' USING ERRCODE = '23505', TABLE = 'staff', CONSTRAINT = 'one_pin'; END $$;
+      CREATE TRIGGER speak BEFORE UPDATE ON payflow_sync.operation
+        FOR EACH ROW WHEN (NEW.state = 'done') EXECUTE FUNCTION speak()`);
+    const id = await asking.put('dead-letter-retry', { ids: [await letterId()], ...mend });
+    while (await asking.operations().runNext());
+    await centre.pool.query('DROP TRIGGER speak ON payflow_sync.operation; DROP FUNCTION speak()');
+    const answer = await asking.answer(id);
+    expect(answer).toMatchObject({
+      state: 'failed',
+      result: { message: 'PostgreSQL refused it: 23505 at staff by one_pin' },
+    });
+    expect(JSON.stringify(answer)).not.toContain('4711');
+    expect(await centre.ordersOf(till)).toEqual([]);
+  });
+
   test('whose process died before its commit is done by the next one, once', async () => {
     await centre.send(till, sale('A', 0n));
     const id = await asking.put('dead-letter-retry', { ids: [await letterId()], ...mend });

@@ -1,0 +1,32 @@
+/** What `status` and `terminals show` say of a till that waits at the centre. */
+import { expect, it } from 'vitest';
+import { waitLine } from '../../../services/cli/till-waits.ts';
+
+const since = '2026-11-01T08:00:00.000Z';
+
+it('names the code, since when, what PostgreSQL refuses and where, and what to do', () => {
+  expect(
+    waitLine('till-7', {
+      code: 'CENTRE_CAUSE',
+      sqlState: '23514',
+      table: 'orders',
+      constraint: 'orders_total_check',
+      since,
+      tries: 3,
+    }),
+  ).toBe(
+    `[CENTRE_CAUSE] till-7 waits since ${since}: 23514 at orders (orders_total_check). Mend what the message names; held tills are tried again and go on by themselves.`,
+  );
+});
+
+it('names the bound that was reached, where it is not PostgreSQL that refuses', () => {
+  const line = waitLine('till-7', {
+    code: 'REFUSED_TOO_MUCH',
+    sqlState: null,
+    table: null,
+    constraint: null,
+    since,
+    tries: 1,
+  });
+  expect(line).toContain(`[REFUSED_TOO_MUCH] till-7 waits since ${since}. See \`payflow dead-letters list`);
+});
