@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { runAll, sleep, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
 import { asPayflowError, errorLine } from '../shared/errors.ts';
@@ -19,6 +20,7 @@ import { captureMetrics, type CaptureCounts, type Measured } from './capture-met
 import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
+import { StreamLimits } from './streams/stream-limits.ts';
 
 export interface CaptureOptions {
   readonly databaseUrl: string;
@@ -26,9 +28,12 @@ export interface CaptureOptions {
   readonly replicationUrl: string;
   readonly eventLog: EventLog;
   readonly prefix: string;
-  readonly horizonDays: number;
+  /** Where it is set, it is the centre's from now on; else as it was last set. */
+  readonly horizonDays?: number | undefined;
   readonly log: Logger;
   readonly onHealth?: (health: Health) => void;
+  /** How the topics stand. */
+  readonly onTopics?: ((health: Health) => void) | undefined;
   /** Told of each session that begins. */
   readonly onSession?: (session: CaptureSession) => void;
   /** Where the metrics are told. */
@@ -45,11 +50,13 @@ export class Capture implements Service {
   readonly name = 'capture';
   readonly #options: CaptureOptions;
   readonly #captureId = randomUUID();
+  readonly #limits: StreamLimits;
   readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
   #measured: Measured | undefined;
 
   constructor(options: CaptureOptions) {
     this.#options = options;
+    this.#limits = new StreamLimits(options.eventLog);
     const { registry } = options;
     if (registry !== undefined) captureMetrics(registry, this.#counts, () => this.#measured);
   }
@@ -60,7 +67,8 @@ export class Capture implements Service {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth && { onHealth }) }, (ready) => this.#attempt(signal, ready));
+    const options = { log, endures: isMendedAtTheLog, ...(onHealth && { onHealth }) };
+    await supervise(signal, options, (ready) => this.#attempt(signal, ready));
   }
 
   async #attempt(signal: AbortSignal, ready: () => void): Promise<void> {
@@ -95,9 +103,9 @@ export class Capture implements Service {
 
   /** While PostgreSQL is away, a log that refuses us is said all the same: somebody has to mend that first. */
   async #centreState(pool: Pool): Promise<CentreState> {
-    const { prefix, eventLog } = this.#options;
+    const { prefix, eventLog, horizonDays } = this.#options;
     try {
-      return await readCentreState(pool, prefix);
+      return await readCentreState(pool, { prefix, horizonDays });
     } catch (error) {
       if (asPayflowError(error).retry !== 'timed') throw error;
       const refusal = await eventLog.offsets({ topic: catalogTopic(prefix), partition: 0 }).then(
@@ -140,12 +148,12 @@ export class Capture implements Service {
     wal: ReplicationStream,
     signal: AbortSignal,
   ): Promise<CaptureSession> {
-    const { eventLog, prefix, horizonDays, log, onHealth, heartbeatMs = HEARTBEAT_MS } = this.#options;
+    const { eventLog, prefix, log, onHealth, heartbeatMs = HEARTBEAT_MS } = this.#options;
     const session = await CaptureSession.create({
       pool,
       eventLog,
       prefix,
-      horizonDays,
+      horizonDays: state.horizonDays,
       state,
       wal,
       captureId: this.#captureId,
@@ -153,6 +161,8 @@ export class Capture implements Service {
       onRecovered: () => onHealth?.({ state: 'ready' }),
       heartbeatMs,
       counts: this.#counts,
+      limits: this.#limits,
+      onTopics: this.#options.onTopics,
       log,
       signal,
     });
@@ -164,7 +174,7 @@ export class Capture implements Service {
     };
     await Promise.all(Array.from({ length: STREAMS_OPENED_AT_ONCE }, openNext));
     for (const stream of session.streams.all()) checkTail(stream, state);
-    await reseedAfterLoss(pool, session.streams.all(), state, log);
+    await reseedAfterLoss({ pool, prefix, log }, session.streams.all(), state);
     this.#options.onSession?.(session);
     return session;
   }

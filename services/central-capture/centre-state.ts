@@ -6,23 +6,34 @@ import { PayflowError } from '../shared/errors.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { MAPPING_TABLE } from '../shared/records/change-record.ts';
 import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { storeIdOfTopic } from '../shared/log/topics.ts';
 import { requireSameServer } from './setup/history.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
+import { tableScopes } from './routing/scope.ts';
+import { tablesIn, wantSeeding } from './seeding/wanted.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
+
+export interface Remembered {
+  readonly streamId: string;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+}
 
 export interface CentreState {
   readonly epoch: number;
   readonly mapping: Mapping;
+  /** How long tills may be away. */
+  readonly horizonDays: number;
   /** End of the server's WAL: nothing can stand later in a stream of this epoch. */
   readonly walEnd: Lsn;
   /** Stores of registered tills, and those that have a stream already. */
   readonly stores: readonly string[];
   /** How far each stream was durable, by topic. */
-  readonly remembered: ReadonlyMap<string, { readonly streamId: string; readonly lastOffset: number }>;
+  readonly remembered: ReadonlyMap<string, Remembered>;
   /** Transactions that are in the WAL and wait for a synchronous standby before anybody sees them. */
   readonly committing: readonly number[];
 }
@@ -32,13 +43,17 @@ export interface CentreState {
  * at once also while the log is away.
  * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, MAPPING_INVALID, TABLE_NO_KEY
  */
-export async function readCentreState(pool: Pool, prefix: string): Promise<CentreState> {
+export async function readCentreState(
+  pool: Pool,
+  { prefix, horizonDays }: { readonly prefix: string; readonly horizonDays: number | undefined },
+): Promise<CentreState> {
   try {
     await requireLogicalWal(pool);
     await checkSetUp(pool, prefix);
-    const { rows } = await pool.query<{ epoch: number; version: number; source: string; wal_end: string }>(
+    await setHorizon(pool, horizonDays);
+    const { rows } = await pool.query<Facts>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
-              version, source, pg_current_wal_insert_lsn()::text AS wal_end FROM payflow_sync.mapping`,
+              version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end FROM payflow_sync.mapping`,
     );
     const facts = rows[0];
     if (facts === undefined) throw new PayflowError('DB_NOT_SET_UP', 'no mapping is published');
@@ -50,6 +65,7 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
     return {
       epoch: facts.epoch,
       mapping,
+      horizonDays: facts.horizonDays,
       walEnd: parseLsn(facts.wal_end),
       stores: await readStores(pool, prefix),
       remembered: await readRemembered(pool),
@@ -74,39 +90,54 @@ export function checkTail(stream: StreamWriter, state: CentreState): void {
   );
 }
 
-/** Whether the stream is another one than was written before, or ends before what was durable in it. */
-export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: CentreState): boolean {
+/**
+ * Whether the stream is another one than was written before, ends before what was durable in it, or begins later than
+ * it did (compaction never moves its first offset).
+ */
+export function hasLost(writer: StreamWriter, state: CentreState): boolean {
+  const { stream, streamId, firstOffset, lastOffset } = writer;
   const known = state.remembered.get(stream.topic);
-  return known !== undefined && (known.streamId !== streamId || lastOffset <= known.lastOffset);
+  if (known === undefined) return firstOffset > 0;
+  return known.streamId !== streamId || lastOffset <= known.lastOffset || firstOffset > known.firstOffset;
 }
 
 /**
- * A stream that was made anew, or ends before what was durable in it, has lost rows: every table is seeded
- * again. (Tills see the new stream id, their offset past the end, or another record than they read before it, and
+ * A stream that was made anew, or has lost its end or its beginning, has lost rows: the tables that travel in it are
+ * seeded again. (Tills see the new stream id, their offset past the end, or another record than they read before it, and
  * read from the beginning.)
  */
 export async function reseedAfterLoss(
-  pool: Pool,
+  { pool, prefix, log }: { readonly pool: Pool; readonly prefix: string; readonly log: Logger },
   streams: readonly StreamWriter[],
   state: CentreState,
-  log: Logger,
 ): Promise<void> {
   const lost = streams.filter((stream) => hasLost(stream, state));
   if (lost.length === 0) return;
-  const error = new PayflowError(
-    'LOG_LOST_DATA',
-    `records are missing from ${lost.map((stream) => stream.stream.topic).join(', ')}`,
-  );
-  log.error({ code: error.code, err: error }, `${error.message}; all tables are seeded again`);
+  const scopes = tableScopes(state.mapping, MAPPING_TABLE);
+  const topics = lost.map(({ stream }) => stream.topic);
+  const tables = tablesIn(topics, { prefix, scopes });
+  const error = new PayflowError('LOG_LOST_DATA', `records are missing from ${topics.join(', ')}`);
+  log.error({ code: error.code, tables, err: error }, `${error.message}; the tables are seeded again`);
   try {
-    await pool.query(
-      `UPDATE payflow_sync.seeding
-       SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp() WHERE epoch = $1`,
-      [state.epoch],
-    );
+    await wantSeeding(pool, state.epoch, tables);
   } catch (failure) {
     throw wrapPostgresError(failure);
   }
+}
+
+interface Facts {
+  readonly epoch: number;
+  readonly version: number;
+  readonly source: string;
+  readonly horizonDays: number;
+  readonly wal_end: string;
+}
+
+/** The mapping's row travels down every stream, and the horizon with it. */
+async function setHorizon(pool: Pool, days: number | undefined): Promise<void> {
+  if (days === undefined) return;
+  const { rowCount } = await pool.query('SELECT FROM payflow_sync.mapping WHERE horizon_days <> $1', [days]);
+  if (rowCount !== 0) await pool.query('UPDATE payflow_sync.mapping SET horizon_days = $1', [days]);
 }
 
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
@@ -141,12 +172,11 @@ async function readStores(pool: Pool, prefix: string): Promise<string[]> {
 }
 
 async function readRemembered(pool: Pool): Promise<CentreState['remembered']> {
-  const { rows } = await pool.query<{ topic: string; stream_id: string; last_offset: string }>(
-    'SELECT topic, stream_id, last_offset FROM payflow_sync.stream',
+  const { rows } = await pool.query<Remembered & { readonly topic: string }>(
+    `SELECT topic, stream_id AS "streamId", first_offset::float8 AS "firstOffset",
+            last_offset::float8 AS "lastOffset" FROM payflow_sync.stream`,
   );
-  return new Map(
-    rows.map((row) => [row.topic, { streamId: row.stream_id, lastOffset: Number(row.last_offset) }]),
-  );
+  return new Map(rows.map(({ topic, ...remembered }) => [topic, remembered]));
 }
 
 async function readCommitting(pool: Pool): Promise<number[]> {

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
-import type { Service } from '../shared/lifecycle.ts';
+import type { Health, Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Lsn } from '../shared/records/position.ts';
@@ -25,7 +25,10 @@ import { RowRouter } from './routing/row-router.ts';
 import { Seeding } from './seeding/seeding.ts';
 import { ShapeWatch } from './seeding/shape-watch.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
+import type { StreamLimits } from './streams/stream-limits.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
+import { TopicNotes } from './streams/topic-notes.ts';
+import { TopicWatch } from './streams/topic-watch.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
 import { Watermarks } from './seeding/watermarks.ts';
@@ -40,6 +43,8 @@ export interface SessionOptions {
   readonly captureId: string;
   readonly heartbeatMs: number;
   readonly counts: CaptureCounts;
+  readonly limits: StreamLimits;
+  readonly onTopics?: ((health: Health) => void) | undefined;
   /** An append has to wait for the log. */
   readonly onTrouble: (error: PayflowError) => void;
   /** Appends go through again. */
@@ -75,8 +80,9 @@ export class CaptureSession {
   }
 
   private constructor(options: SessionOptions, routes: Routes, schemas: SchemaRegistry) {
-    const { pool, state, log, signal } = options;
+    const { pool, state, limits, log, signal } = options;
     const { epoch } = state;
+    const notes = new TopicNotes({ pool, epoch });
     this.#wal = options.wal;
     this.#counts = options.counts;
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
@@ -87,8 +93,10 @@ export class CaptureSession {
     this.#chunks = new ChunkRunner({ pool, watermarks, log, signal });
     this.streams = new DownStreams({
       ...options,
+      notes,
+      knownId: (topic) => state.remembered.get(topic)?.streamId,
       onDurable: (writer, records) => this.#durable(writer, records),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.#fail(limits.learn(error)),
       onForeign: (keys) => seeding.repair(keys),
     });
     const { streams } = this;
@@ -121,6 +129,16 @@ export class CaptureSession {
       everyMs: options.heartbeatMs,
       log,
     });
+    const topics = new TopicWatch({
+      ...options,
+      streams,
+      schemas,
+      notes,
+      routes: () => rows.routes,
+      takeOmitted: () => this.#writer.takeOmitted(),
+      everyMs: options.heartbeatMs,
+      onHealth: options.onTopics,
+    });
     const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
     this.#router = new TransactionRouter({
       writer: this.#writer,
@@ -138,7 +156,13 @@ export class CaptureSession {
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });
-    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, shapes];
+    this.services = [
+      { name: 'wal', run: (stop) => this.#readWal(stop) },
+      heartbeats,
+      seeding,
+      shapes,
+      topics,
+    ];
   }
 
   /** Up to here PostgreSQL may forget. */

@@ -26,6 +26,14 @@ export interface StreamStatus {
   readonly updatedAt: string;
 }
 
+/** A topic that is kept otherwise than it has to be. */
+export interface TopicTrouble {
+  readonly topic: string;
+  readonly code: string;
+  readonly message: string;
+  readonly since: string;
+}
+
 export interface TerminalStatus extends TerminalRow {
   readonly online: boolean;
   readonly mode: SyncMode | null;
@@ -43,6 +51,7 @@ export interface SystemStatus {
   readonly mappingVersion: number | null;
   readonly slot: SlotStatus;
   readonly streams: readonly StreamStatus[];
+  readonly topics: readonly TopicTrouble[];
   readonly deadLetters: number;
   readonly held: number;
   readonly conflicts: number;
@@ -60,13 +69,14 @@ export interface StatusSources {
 
 export async function systemStatus(sources: StatusSources): Promise<SystemStatus> {
   const { pool, prefix } = sources;
-  const [facts, slot, streams, terminals] = await Promise.all([
+  const [facts, slot, streams, topics, terminals] = await Promise.all([
     readFacts(pool),
     readSlot(pool, prefix),
     readStreams(pool),
+    readTopics(pool),
     terminalStatuses(sources),
   ]);
-  return { ...facts, slot, streams, terminals };
+  return { ...facts, slot, streams, topics, terminals };
 }
 
 type Facts = Pick<
@@ -120,6 +130,14 @@ async function readStreams(pool: Pool): Promise<StreamStatus[]> {
   );
 }
 
+async function readTopics(pool: Pool): Promise<TopicTrouble[]> {
+  return rows(
+    pool,
+    `SELECT topic, code, message, ${iso('since')} AS since
+     FROM payflow_sync.topic WHERE code IS NOT NULL ORDER BY topic`,
+  );
+}
+
 export async function terminalStatuses(
   sources: StatusSources,
   filter: TerminalFilter = {},
@@ -170,12 +188,19 @@ const STALE_MS = 3 * 60_000;
 export async function readiness(sources: StatusSources): Promise<Readiness> {
   const parts: { name: string; ready: boolean; problem?: string }[] = [];
   try {
-    const [slot, streams] = await Promise.all([
+    const [slot, streams, topics] = await Promise.all([
       readSlot(sources.pool, sources.prefix),
       readStreams(sources.pool),
+      readTopics(sources.pool),
     ]);
     parts.push({ name: 'database', ready: true });
     parts.push(captureReadiness(slot, streams, sources.now()));
+    const [first] = topics;
+    parts.push(
+      first === undefined
+        ? { name: 'topics', ready: true }
+        : { name: 'topics', ready: false, problem: first.code },
+    );
   } catch (error) {
     const code = error instanceof PayflowError ? error.code : 'INTERNAL';
     parts.push({ name: 'database', ready: false, problem: code });

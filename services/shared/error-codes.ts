@@ -121,6 +121,12 @@ export const ERROR_CODES = {
     'A record is larger than the topic takes.',
     'Raise max.message.bytes of the topic, or shorten the row.',
   ),
+  LOG_LIMIT_LOWERED: entry(
+    503,
+    'timed',
+    'A topic takes smaller records than before.',
+    'Raise max.message.bytes of the topic; meanwhile rows that are larger travel without their largest columns.',
+  ),
   LOG_TOPIC_SETTINGS: entry(
     503,
     'manual',

@@ -233,11 +233,8 @@ export const SETTINGS = {
   }),
   horizonDays: setting(
     'HORIZON_DAYS',
-    wholeNumber(1, 3650),
-    'How long a till may be away without re-reading.',
-    {
-      default: '14',
-    },
+    wholeNumber(1, 3650).optional(),
+    'How long a till may be away without re-reading: set at the centre, it reaches topics and tills. Unset: as last set, at first 14.',
   ),
   freeMb: setting('FREE_MB', wholeNumber(0), 'Free disk below which a till pauses push.', { default: '500' }),
 

@@ -19,12 +19,13 @@ import {
   type Incoming,
   streamStateAfter,
 } from './streams/incoming.ts';
+import { Horizon } from './streams/horizon.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
-import { UnseenRows, type StreamExtent } from './rows/unseen.ts';
+import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import { TillStanding } from './standing.ts';
@@ -39,6 +40,9 @@ export class TillApply {
   readonly checkpoints: Checkpoints;
   readonly open: OpenChanges;
   readonly parked: ParkedRows;
+  /** What is stored of a stream is in doubt, and it is read from its beginning. */
+  readonly reread: Reread;
+  readonly horizon: Horizon;
   /** Mapped tables that were named in a record but are not on this till. */
   readonly skipped = new Set<string>();
   /** Rows applied since the start, by local table. */
@@ -55,7 +59,6 @@ export class TillApply {
   readonly #till: TillHost;
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
-  readonly #reread: Reread;
   readonly #pending = new Map<string, Incoming[]>();
   readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
@@ -75,7 +78,8 @@ export class TillApply {
     this.parked = new ParkedRows(this.#till.db);
     this.#unlinked = new UnlinkedRows(this.#till.db);
     this.#unseen = new UnseenRows(this.#till.db);
-    this.#reread = new Reread({
+    this.horizon = new Horizon({ ...options, unseen: this.#unseen });
+    this.reread = new Reread({
       till: this.#till,
       unseen: this.#unseen,
       gate: (signal) => this.#gate(signal),
@@ -106,7 +110,7 @@ export class TillApply {
         this.#applyOne(topic, items, waited);
         pending.splice(0, items.length);
       }
-      await this.#reread.sweep(topic, signal);
+      await this.reread.sweep(topic, signal);
       return true;
     } catch (error) {
       this.#pending.delete(topic);
@@ -155,11 +159,6 @@ export class TillApply {
     this.#pending.delete(topic);
     this.#seenRewinds.set(topic, this.#rewinds);
     return this.checkpoints.stream(topic).nextOffset;
-  }
-
-  /** What is stored of a stream is in doubt, and it is about to be read from its beginning: see streams/reread.ts. */
-  async rereads(topic: string, stream: StreamExtent, signal?: AbortSignal): Promise<void> {
-    await this.#reread.begin(topic, stream, signal);
   }
 
   /** Nothing is settled while the till may not be the one that made the changes. */
@@ -311,7 +310,9 @@ export class TillApply {
 
   #takeMapping(item: Incoming): void {
     const found = mappingIn(item, this.#options.log);
-    if (found === null || found.version <= this.#till.mappingVersion) return;
+    if (found === null) return;
+    if (this.horizon.hear(found, item.position)) this.#rewinds += 1;
+    if (found.version <= this.#till.mappingVersion) return;
     this.#till.adoptMapping(found.version, found.source);
     this.#options.log.info({ version: found.version }, 'took a newer mapping');
   }

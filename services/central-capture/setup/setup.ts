@@ -9,16 +9,16 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { sleep } from '../../shared/lifecycle.ts';
-import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
+import type { EventLog } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
-import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
+import { DEFAULT_HORIZON_DAYS, topicSpecStore } from '../../shared/log/topics.ts';
 import { historyTodos } from './history.ts';
-import { factTodos, mappingTodos } from './setup-facts.ts';
+import { factTodos, mappingTodos, storedHorizon } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
 import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
+import { topicTodos } from './setup-topics.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
 
@@ -86,7 +86,7 @@ export async function ensureStoreStream(
   eventLog: EventLog,
   prefix: string,
   storeId: string,
-  horizonDays: number,
+  horizonDays: number = DEFAULT_HORIZON_DAYS,
 ): Promise<'created' | 'exists'> {
   return eventLog.createTopic(topicSpecStore(prefix, storeId, horizonDays));
 }
@@ -119,7 +119,9 @@ async function readContext(options: SetupOptions, client: PoolClient): Promise<S
   const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
   requireKeys(mapped, catalog);
   requireScopes(options.mapping, catalog);
-  return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
+  const hasSchema = INTERNAL_TABLES.every((name) => catalog.has(name));
+  const horizonDays = options.horizonDays ?? (hasSchema ? await storedHorizon(client) : undefined);
+  return { ...options, client, catalog, hasSchema, horizonDays: horizonDays ?? DEFAULT_HORIZON_DAYS };
 }
 
 async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
@@ -140,46 +142,6 @@ async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]>
   const missing = [...tables, ...columns].map(({ name }) => name);
   if (hasSchema && missing.length === 0) return [];
   return [{ what: `tables ${missing.join(', ')}`, mend: async () => void (await client.query(sql)) }];
-}
-
-async function topicTodos(context: SetupContext): Promise<Todo[]> {
-  const { client, prefix, horizonDays, upPartitions, hasSchema, eventLog } = context;
-  const stores = hasSchema
-    ? (await client.query<{ store_id: string }>('SELECT DISTINCT store_id FROM payflow_sync.terminal')).rows
-    : [];
-  const specs: TopicSpec[] = [
-    topicSpecCatalog(prefix, horizonDays),
-    topicSpecUp(prefix, upPartitions),
-    topicSpecSchemas(prefix),
-    ...stores.map((row) => topicSpecStore(prefix, row.store_id, horizonDays)),
-  ];
-  const found = await Promise.all(specs.map((spec) => topicExists(eventLog, spec.topic)));
-  return specs
-    .filter((_, index) => found[index] !== true)
-    .map((spec) => ({
-      what: `topic ${spec.topic}`,
-      mend: async () => void (await eventLog.createTopic(spec)),
-    }));
-}
-
-/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
-const MISSING_DEADLINE_MS = 10_000;
-const MISSING_RETRY_MS = 250;
-
-async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
-  const deadline = Date.now() + MISSING_DEADLINE_MS;
-  for (;;) {
-    try {
-      await eventLog.offsets({ topic, partition: 0 });
-      return true;
-    } catch (error) {
-      if (!(error instanceof PayflowError)) throw error;
-      if (error.code === 'LOG_TOPIC_MISSING') return false;
-      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
-      if (!maybeMissing || Date.now() > deadline) throw error;
-      await sleep(MISSING_RETRY_MS);
-    }
-  }
 }
 
 async function readFacts(

@@ -76,16 +76,17 @@ export class Heartbeats implements Service {
     if (changed.length === 0) return;
     const rows = changed.map((stream) => ({ stream, offset: stream.lastOffset }));
     await this.#options.pool.query(
-      `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+      `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, first_offset)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
        ON CONFLICT (topic) DO UPDATE
          SET stream_id = EXCLUDED.stream_id, last_offset = EXCLUDED.last_offset,
-             position = EXCLUDED.position, updated_at = now()`,
+             position = EXCLUDED.position, first_offset = EXCLUDED.first_offset, updated_at = now()`,
       [
         rows.map((row) => row.stream.stream.topic),
         rows.map((row) => row.stream.streamId),
         rows.map((row) => row.offset),
         rows.map((row) => formatPosition(row.stream.durable)),
+        rows.map((row) => row.stream.firstOffset),
       ],
     );
     for (const { stream, offset } of rows) this.#storedOffset.set(stream, offset);

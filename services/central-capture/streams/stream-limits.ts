@@ -15,7 +15,7 @@ interface Learned {
 }
 
 /** A limit below what the topic says, or that nobody may ask for, is tried again then. */
-const LEARNED_FOR_MS = 60 * 60_000;
+const LEARNED_FOR_MS = 10 * 60_000;
 /** Room for key, headers and the log's own framing; of a small limit a sixteenth, but for the key 4 KB. */
 const USUAL_ROOM_BYTES = 64 * 1024;
 const LEAST_ROOM_BYTES = 4 * 1024;
@@ -46,12 +46,13 @@ export class StreamLimits {
   /** @returns the error as that of a session that may begin again, where it is a record that was refused */
   learn(thrown: unknown): PayflowError {
     const error = asPayflowError(thrown);
-    const { topic, limit } = error.details;
+    const { topic, limit, isTold } = error.details;
     if (error.code !== 'LOG_RECORD_TOO_LARGE' || typeof topic !== 'string' || typeof limit !== 'number') {
       return error;
     }
     const untilMs = this.#now() + LEARNED_FOR_MS;
-    this.#learned.set(topic, { bytes: Math.max(1, limit), untilMs });
+    // What the topic tells, it tells the next session too.
+    if (isTold === false) this.#learned.set(topic, { bytes: Math.max(1, limit), untilMs });
     return new PayflowError('LOG_LIMIT_LOWERED', error.message, { cause: error, details: error.details });
   }
 }

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import { inTransaction, wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { PayflowError } from '../../shared/errors.ts';
+import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
 import { wantSeeding } from '../seeding/wanted.ts';
 
 export interface TopicNotesOptions {
@@ -16,6 +17,18 @@ export class TopicNotes {
 
   constructor(options: TopicNotesOptions) {
     this.#options = options;
+  }
+
+  /** Read each time: setup may change it while we run. */
+  async horizonDays(): Promise<number> {
+    try {
+      const { rows } = await this.#options.pool.query<{ days: number }>(
+        'SELECT horizon_days AS days FROM payflow_sync.mapping',
+      );
+      return rows[0]?.days ?? DEFAULT_HORIZON_DAYS;
+    } catch (error) {
+      throw wrapPostgresError(error);
+    }
   }
 
   /** Topics whose rows may have travelled without columns, from whatever session. */

@@ -41,7 +41,6 @@ import type { TopicNotes } from './topic-notes.ts';
 export interface TopicWatchOptions {
   readonly eventLog: EventLog;
   readonly prefix: string;
-  readonly horizonDays: number;
   readonly streams: DownStreams;
   readonly schemas: SchemaRegistry;
   readonly limits: StreamLimits;
@@ -83,8 +82,9 @@ export class TopicWatch implements Service {
   async look(): Promise<void> {
     const { eventLog, streams, notes, log } = this.#options;
     this.#inherited ??= new Set(await notes.limited());
+    const horizonDays = await notes.horizonDays();
     const writers = this.#inTurn(streams.all());
-    const specs = [...this.#others(), ...writers.map((writer) => this.#specOf(writer))];
+    const specs = [...this.#others(), ...writers.map((writer) => this.#specOf(writer, horizonDays))];
     try {
       const found = await eventLog.describeTopics(specs.map(({ topic }) => topic));
       for (const spec of specs) await this.#settings(spec, found.get(spec.topic));
@@ -112,8 +112,8 @@ export class TopicWatch implements Service {
     return [topicSpecUp(prefix), topicSpecSchemas(prefix)];
   }
 
-  #specOf({ storeId }: StreamWriter): TopicSpec {
-    const { prefix, horizonDays } = this.#options;
+  #specOf({ storeId }: StreamWriter, horizonDays: number): TopicSpec {
+    const { prefix } = this.#options;
     return storeId === null
       ? topicSpecCatalog(prefix, horizonDays)
       : topicSpecStore(prefix, storeId, horizonDays);
@@ -138,10 +138,7 @@ export class TopicWatch implements Service {
   }
 
   /** @returns what has to be said, where it is refused and does harm */
-  async #putBack(
-    topic: string,
-    others: ReturnType<typeof differences>,
-  ): Promise<PayflowError | undefined> {
+  async #putBack(topic: string, others: ReturnType<typeof differences>): Promise<PayflowError | undefined> {
     const { eventLog, log } = this.#options;
     const text = others.map((one) => differenceText(one)).join('; ');
     try {
@@ -173,7 +170,10 @@ export class TopicWatch implements Service {
     if (error.code === 'LOG_UNREACHABLE') throw error;
     if (this.#unseen.has(topic)) return;
     this.#unseen.add(topic);
-    log.warn({ code: error.code, topic }, `whether ${topic} is kept as it has to be can't be seen: ${error.message}`);
+    log.warn(
+      { code: error.code, topic },
+      `whether ${topic} is kept as it has to be can't be seen: ${error.message}`,
+    );
   }
 
   async #limit(writer: StreamWriter, found: TopicDescription | PayflowError | undefined): Promise<void> {
@@ -209,7 +209,10 @@ export class TopicWatch implements Service {
     if (lost.size === 0) return;
     const tables = this.#tablesIn([...lost.keys()]);
     const topics = [...lost].map(([topic, first]) => `${topic} before ${first}`).join(', ');
-    log.error({ code: 'LOG_LOST_DATA', topics, tables }, `records were deleted: ${topics}; the tables are seeded again`);
+    log.error(
+      { code: 'LOG_LOST_DATA', topics, tables },
+      `records were deleted: ${topics}; the tables are seeded again`,
+    );
     await notes.lost(lost, tables);
   }
 
@@ -226,7 +229,10 @@ export class TopicWatch implements Service {
     this.#firstOfSchemas = first;
     if (!isLost) return;
     const count = await schemas.publishAgain();
-    log.error({ code: 'LOG_LOST_DATA', topic, schemas: count }, 'the schemas topic lost records; they are written again');
+    log.error(
+      { code: 'LOG_LOST_DATA', topic, schemas: count },
+      'the schemas topic lost records; they are written again',
+    );
   }
 
   #tablesIn(topics: readonly string[]): string[] {

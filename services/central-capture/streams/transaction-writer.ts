@@ -12,13 +12,13 @@ import {
 } from '../../shared/records/change-record.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
-import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
 import type { Acker } from '../wal/acker.ts';
 import { AvroWriter } from './avro-writer.ts';
 import type { ChangeInput, TransactionSource } from './change-encoder.ts';
 import type { DownStreams } from './down-streams.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import type { Route } from '../routing/routes.ts';
+import { largestValue } from './stream-limits.ts';
 import type { StreamWriter } from './stream-writer.ts';
 
 export interface OutgoingChange {
@@ -40,8 +40,6 @@ const DELETED: OutgoingChange = {
   origins: NO_ORIGINS,
 };
 const NOTHING_OMITTED: readonly string[] = [];
-/** Room for key, headers and the log's own framing. */
-const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
 
 export class TransactionWriter {
   readonly #epoch: number;
@@ -50,6 +48,7 @@ export class TransactionWriter {
   readonly #log: Logger;
   readonly #arena = new AvroWriter();
   readonly #touched = new Set<StreamWriter>();
+  readonly #omitted = new Set<string>();
   #source: TransactionSource;
   #seq = 0;
 
@@ -68,6 +67,13 @@ export class TransactionWriter {
   /** Of the newest transaction; 0 before the first. */
   get commitTimeMs(): number {
     return Number(this.#source.commitTimeUs / 1000n);
+  }
+
+  /** Tables of which rows travelled without columns since this was asked last. */
+  takeOmitted(): string[] {
+    const tables = [...this.#omitted];
+    this.#omitted.clear();
+    return tables;
   }
 
   begin(begin: { commitLsn: Lsn; xid: number; commitTimeUs: bigint }): void {
@@ -110,7 +116,7 @@ export class TransactionWriter {
     const row = change.after ?? change.before;
     if (row === null || !writer.wants(position)) return;
     const key = route.encoder.key(this.#arena, row);
-    const value = this.#encode(route, change);
+    const value = this.#encode(writer, route, change);
     const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
@@ -122,7 +128,7 @@ export class TransactionWriter {
     if (!writer.wants(position)) return;
     const key = Buffer.from(rowKey(route.name, id));
     writer.add(position, [
-      { key, value: this.#encode(route, DELETED) },
+      { key, value: this.#encode(writer, route, DELETED) },
       { key, value: null },
     ]);
     this.#touch(writer);
@@ -143,7 +149,7 @@ export class TransactionWriter {
     this.#streams.touched(writer);
   }
 
-  #encode(route: Route, change: OutgoingChange): Buffer {
+  #encode(writer: StreamWriter, route: Route, change: OutgoingChange): Buffer {
     const input: ChangeInput = {
       op: change.op,
       seq: this.#seq,
@@ -154,21 +160,23 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    return value.length <= LARGEST_VALUE ? value : this.#encodeSmaller(route, input);
+    const limit = largestValue(writer.limitBytes);
+    return value.length <= limit ? value : this.#encodeSmaller(route, input, limit);
   }
 
   /** A row that no record can hold travels without its largest columns, and never blocks the others. */
-  #encodeSmaller(route: Route, input: ChangeInput): Buffer {
+  #encodeSmaller(route: Route, input: ChangeInput, limit: number): Buffer {
     const omitted = [...input.omitted];
     const largest = input.after === null ? [] : route.encoder.largestColumns(input.after);
     const smaller = { ...input, beforeIsKey: true };
     let value = route.encoder.encode(this.#arena, this.#source, smaller);
     for (const column of largest) {
-      if (value.length <= LARGEST_VALUE) break;
+      if (value.length <= limit) break;
       omitted.push(column.name);
       value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
     }
     if (omitted.length > input.omitted.length) {
+      this.#omitted.add(route.name);
       const id = input.after === null ? null : route.encoder.centralId(input.after);
       this.#log.error(
         { code: 'LOG_RECORD_TOO_LARGE', table: route.name, id, omitted },

@@ -56,6 +56,7 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
+  for (const { message } of status.topics) output.line(`attention ${message}`);
   for (const { terminalId, notAllowed } of status.terminals) {
     if (notAllowed === 0) continue;
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;

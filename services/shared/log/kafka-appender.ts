@@ -143,9 +143,9 @@ export class KafkaAppender {
     if (!(error instanceof PayflowError) || error.code !== 'LOG_RECORD_TOO_LARGE') throw error;
     const sizes = batch.map(sizeInBatch);
     const refused = total(sizes) + BATCH_OVERHEAD_BYTES;
-    const limit =
-      (await this.#untilAnswered(job, () => limits.refused(stream.topic, refused))) - BATCH_OVERHEAD_BYTES;
-    if (batch.length === 1) throw tooLarge(stream, total(sizes), limit, error);
+    const { bytes, isTold } = await this.#untilAnswered(job, () => limits.refused(stream.topic, refused));
+    const limit = bytes - BATCH_OVERHEAD_BYTES;
+    if (batch.length === 1) throw tooLarge(stream, total(sizes), limit, { cause: error, isTold });
     return splitBySize(batch, sizes, Math.min(limit, total(sizes) - 1));
   }
 

@@ -43,17 +43,17 @@ export class TopicLimits {
     return asked ?? USUAL_BYTES;
   }
 
-  /** A batch of this size was refused. @returns what the topic takes, or may take */
-  async refused(topic: string, bytes: number): Promise<number> {
+  /** A batch of this size was refused. @returns what the topic takes; or, not told, may take */
+  async refused(topic: string, bytes: number): Promise<{ bytes: number; isTold: boolean }> {
     const asked = await this.#options.ask(topic);
     if (asked !== undefined && asked < bytes) {
       this.set(topic, asked);
-      return asked;
+      return { bytes: asked, isTold: true };
     }
     // It takes less than it says, or nobody says anything: less and less is tried.
     const half = Math.max(1, Math.floor(bytes / 2));
     this.#limits.set(topic, { bytes: half, untilMs: this.#options.now() + LEARNED_FOR_MS });
-    return half;
+    return { bytes: half, isTold: false };
   }
 
   /** The topic says so. */

@@ -18,7 +18,7 @@ it('a topic is asked once, and again when it refuses', async () => {
   expect(await known.of('a')).toBe(5000);
   expect(asked).toEqual(['a']);
   answer.bytes = 1000;
-  expect(await known.refused('a', 4000)).toBe(1000);
+  expect(await known.refused('a', 4000)).toEqual({ bytes: 1000, isTold: true });
   expect(await known.of('a')).toBe(1000);
   expect(asked).toEqual(['a', 'a']);
 });
@@ -26,8 +26,8 @@ it('a topic is asked once, and again when it refuses', async () => {
 it('who may not ask goes by refusals, and forgets them', async () => {
   const { known, clock } = limits({ bytes: undefined });
   expect(await known.of('a')).toBe(16 * 1024 * 1024 + 1024);
-  expect(await known.refused('a', 4000)).toBe(2000);
-  expect(await known.refused('a', 2000)).toBe(1000);
+  expect(await known.refused('a', 4000)).toEqual({ bytes: 2000, isTold: false });
+  expect(await known.refused('a', 2000)).toMatchObject({ bytes: 1000 });
   expect(await known.of('a')).toBe(1000);
   expect(await known.of('b')).toBe(16 * 1024 * 1024 + 1024);
   clock.ms = 30_000;
@@ -36,6 +36,6 @@ it('who may not ask goes by refusals, and forgets them', async () => {
 
 it('a topic that takes less than it says is tried with less and less', async () => {
   const { known } = limits({ bytes: 100_000 });
-  expect(await known.refused('a', 4000)).toBe(2000);
-  expect(await known.refused('a', 1)).toBe(1);
+  expect(await known.refused('a', 4000)).toEqual({ bytes: 2000, isTold: false });
+  expect(await known.refused('a', 1)).toMatchObject({ bytes: 1 });
 });
