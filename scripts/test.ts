@@ -8,6 +8,7 @@ import { withReleasers } from '../services/shared/lifecycle.ts';
 import { packageRoot } from '../services/shared/paths.ts';
 import { startKafka } from './support/kafka.ts';
 import { startPostgres } from './support/postgres.ts';
+import { SERIES_VARIABLE } from './support/postgres-series.ts';
 import { say } from './support/say.ts';
 import {
   addTotals,
@@ -70,11 +71,21 @@ async function startServers(
     env['PAYFLOW_TEST_NO_KAFKA'] = '1';
     env['TEST_KAFKA_BROKERS'] = '';
   }
-  const postgres = await startPostgres();
+  Object.assign(env, seriesOf(plan));
+  const postgres = await startPostgres({ env: { ...process.env, ...env } });
   onRelease(() => postgres.stop());
   env['TEST_DATABASE_URL'] = postgres.adminUrl;
   say(`PostgreSQL is up on ${new URL(postgres.adminUrl).host}`);
   return env;
+}
+
+/** Files that start a server of their own start one of that series, too. */
+function seriesOf({ postgres }: Tests): NodeJS.ProcessEnv {
+  if (postgres === undefined) return {};
+  if ((process.env['TEST_DATABASE_URL'] ?? '') !== '') {
+    throw new PayflowError('USAGE', 'TEST_DATABASE_URL names a server: --postgres cannot choose another one');
+  }
+  return { [SERIES_VARIABLE]: postgres };
 }
 
 async function runAllParts(plan: Tests, around: Surroundings): Promise<Totals> {

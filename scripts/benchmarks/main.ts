@@ -1,5 +1,5 @@
 /**
- * `scripts/bench push|pull|crowd [--rows N]`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|crowd|large [--rows N]`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,18 +12,23 @@ import { startPostgres } from '../support/postgres.ts';
 import { Site } from '../support/site.ts';
 import { printFigures } from './figures.ts';
 import { benchCrowd } from './crowd.ts';
+import { benchLarge } from './large.ts';
 import { benchPull } from './pull.ts';
 import { benchPush } from './push.ts';
 
-const USAGE = 'usage: scripts/bench push|pull|crowd [--rows N] [--samples N]';
+const USAGE = 'usage: scripts/bench push|pull|crowd|large [--rows N] [--samples N]';
 const ROWS_PER_TRANSACTION = 100;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rows: { type: 'string' }, samples: { type: 'string', default: '300' } },
+  options: {
+    rows: { type: 'string' },
+    samples: { type: 'string', default: '300' },
+    only: { type: 'string', default: '' },
+  },
 });
 const direction = positionals[0];
-if (direction !== 'push' && direction !== 'pull' && direction !== 'crowd') {
+if (direction !== 'push' && direction !== 'pull' && direction !== 'crowd' && direction !== 'large') {
   console.error(`[USAGE] ${USAGE}`);
   process.exit(2);
 }
@@ -52,6 +57,7 @@ await withReleasers(async (onRelease) => {
     push: () =>
       benchPush({ site, brokers, rows, rowsPerTransaction, latencySamples: Number(values.samples), say }),
     pull: () => benchPull({ site, rows, say }),
+    large: () => benchLarge({ site, only: values.only, say }),
     crowd: () => benchCrowd({ site, brokers, tills: 200, samples: Number(values.samples), say }),
   };
   const figures = await run[direction]();

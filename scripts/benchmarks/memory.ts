@@ -4,39 +4,42 @@ import type { Figure } from './figures.ts';
 /** What a service may hold, whatever the backlog. */
 const MOST_MB = 250;
 
-/** Samples the resident memory of processes while something runs; Linux only (reads /proc). */
+/** The most memory that processes held since they began, as the kernel counts it; Linux only (reads /proc). */
 export class MemoryWatch {
   readonly #pids: () => ReadonlyMap<string, number | undefined>;
   readonly #peaks = new Map<string, number>();
+  readonly #mostMb: number;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(pids: () => ReadonlyMap<string, number | undefined>) {
+  constructor(pids: () => ReadonlyMap<string, number | undefined>, mostMb = MOST_MB) {
     this.#pids = pids;
+    this.#mostMb = mostMb;
     this.#timer = setInterval(() => this.#sample(), 250);
   }
 
   /** @returns the peak of each */
   stop(): Figure[] {
     clearInterval(this.#timer);
+    this.#sample();
     return [...this.#peaks].map(([name, value]) => ({
       name: `${name}, peak memory`,
       value,
       unit: 'MB',
-      most: MOST_MB,
+      most: this.#mostMb,
     }));
   }
 
   #sample(): void {
     for (const [name, pid] of this.#pids()) {
-      const megabytes = pid === undefined ? 0 : residentMegabytes(pid);
+      const megabytes = pid === undefined ? 0 : peakMegabytes(pid);
       this.#peaks.set(name, Math.max(this.#peaks.get(name) ?? 0, megabytes));
     }
   }
 }
 
-function residentMegabytes(pid: number): number {
+function peakMegabytes(pid: number): number {
   try {
-    const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return match === null ? 0 : Number(match[1]) / 1024;
   } catch (error) {
     // The process ended between two samples.

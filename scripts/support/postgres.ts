@@ -8,6 +8,7 @@ import { EmbeddedPostgres, SYNC_SETTINGS } from '../../services/shared/database/
 import { PayflowError } from '../../services/shared/errors.ts';
 import { freePort } from '../../services/shared/database/free-port.ts';
 import { findDocker, postgresPlan, type DockerEngine } from './docker.ts';
+import { fetchedPostgres, postgresSeries, SERIES_VARIABLE, type PostgresSeries } from './postgres-series.ts';
 import { say } from './say.ts';
 import { postgresWays, type PostgresWay } from './server-choice.ts';
 import { until } from './until.ts';
@@ -64,7 +65,11 @@ async function start(
   options: StartPostgresOptions,
 ): Promise<RunningPostgres> {
   const flags = [...TEST_SETTINGS.flatMap((setting) => ['-c', setting]), ...(options.flags ?? [])];
-  const server = way.kind === 'docker' && docker !== undefined ? inDocker(docker, flags) : embedded(flags);
+  const series = postgresSeries((options.env ?? process.env)[SERIES_VARIABLE]);
+  const server =
+    way.kind === 'docker' && docker !== undefined
+      ? inDocker(docker, { flags, series })
+      : embedded({ flags, series });
   const { adminUrl, ...handles } = await server;
   try {
     return { url: await createDatabase(adminUrl), adminUrl, ...handles };
@@ -74,8 +79,15 @@ async function start(
   }
 }
 
-async function embedded(flags: readonly string[]): Promise<Omit<RunningPostgres, 'url'>> {
-  const server = await EmbeddedPostgres.start({ flags });
+interface ServerWanted {
+  readonly flags: readonly string[];
+  /** undefined: the one that is at hand. */
+  readonly series: PostgresSeries | undefined;
+}
+
+async function embedded({ flags, series }: ServerWanted): Promise<Omit<RunningPostgres, 'url'>> {
+  const packageFolder = series === undefined ? undefined : await fetchedPostgres(series);
+  const server = await EmbeddedPostgres.start({ flags, packageFolder });
   return {
     adminUrl: server.url('postgres'),
     stop: () => server.stop(),
@@ -86,11 +98,11 @@ async function embedded(flags: readonly string[]): Promise<Omit<RunningPostgres,
 
 async function inDocker(
   docker: DockerEngine,
-  flags: readonly string[],
+  { flags, series }: ServerWanted,
 ): Promise<Omit<RunningPostgres, 'url'>> {
   const password = randomBytes(12).toString('hex');
   const hostPort = await freePort();
-  const image = process.env['TEST_POSTGRES_IMAGE'] ?? IMAGE;
+  const image = process.env['TEST_POSTGRES_IMAGE'] ?? (series === undefined ? IMAGE : `postgres:${series}`);
   const adminUrl = `postgres://postgres:${password}@${docker.host}:${hostPort}/postgres`;
   const server = await docker.run(postgresPlan({ image, hostPort, password, flags }), () =>
     answers(adminUrl),

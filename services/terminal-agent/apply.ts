@@ -15,11 +15,11 @@ import {
   isMapping,
   mappingIn,
   tablesOfMany,
-  takeTransactions,
   type Incoming,
   streamStateAfter,
 } from './streams/incoming.ts';
 import { Horizon } from './streams/horizon.ts';
+import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
@@ -49,8 +49,6 @@ export class TillApply {
   readonly applied = new Map<string, number>();
   /** Local edits of push-only tables that were put back since the start. */
   readonly putBack = new Map<string, number>();
-  /** Central transactions that were too large for one SQLite transaction. */
-  partial = 0;
   readonly standing: TillStanding;
   /** What was found wrong with the file. */
   doubt: string | null = null;
@@ -59,7 +57,7 @@ export class TillApply {
   readonly #till: TillHost;
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
-  readonly #pending = new Map<string, Incoming[]>();
+  readonly #pending: PendingRecords;
   readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
   #tables: TillTables;
@@ -73,6 +71,10 @@ export class TillApply {
     this.#options = options;
     this.#till = options.till;
     this.standing = options.standing ?? new TillStanding();
+    this.#pending = new PendingRecords({
+      batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
+      txRows: this.#txRows,
+    });
     this.checkpoints = new Checkpoints(this.#till.db);
     this.open = new OpenChanges(this.#till.db);
     this.parked = new ParkedRows(this.#till.db);
@@ -99,21 +101,21 @@ export class TillApply {
    */
   async applyBatch(topic: string, records: readonly StoredRecord[], signal?: AbortSignal): Promise<boolean> {
     const { schemas, log } = this.#options;
-    const pending = this.#pendingOf(topic, records);
+    const pending = this.#pending.of(topic, records);
     try {
       for (const item of await decodeIncoming(records, schemas, log)) pending.push(item);
-      for (let take = this.#take(pending); take > 0; take = this.#take(pending)) {
-        const waited = await this.#gate(signal);
+      while (this.#pending.take(pending, { appIsWriting: false }) > 0) {
+        const appIsWriting = await this.#gate(signal);
         if (signal?.aborted === true) return true;
-        const items = pending.slice(0, waited ? this.#take(pending, this.#txRows) : take);
+        const items = pending.slice(0, this.#pending.take(pending, { appIsWriting }));
         if (!this.#mayApply(topic, items)) return false;
-        this.#applyOne(topic, items, waited);
-        pending.splice(0, items.length);
+        this.#applyOne(topic, items, appIsWriting);
+        this.#pending.applied(topic, items);
       }
       await this.reread.sweep(topic, signal);
       return true;
     } catch (error) {
-      this.#pending.delete(topic);
+      this.#pending.forget(topic);
       throw error;
     }
   }
@@ -156,9 +158,13 @@ export class TillApply {
    */
   resume(topic: string): number {
     this.#rebindIfNeeded();
-    this.#pending.delete(topic);
+    this.#pending.forget(topic);
     this.#seenRewinds.set(topic, this.#rewinds);
     return this.checkpoints.stream(topic).nextOffset;
+  }
+
+  get inParts(): InParts {
+    return this.#pending.inParts;
   }
 
   /** Nothing is settled while the till may not be the one that made the changes. */
@@ -193,24 +199,8 @@ export class TillApply {
     return this.parked.all();
   }
 
-  /** What was kept back of a stream does not fit records that begin before it: the caller reads again. */
-  #pendingOf(topic: string, records: readonly StoredRecord[]): Incoming[] {
-    const pending = this.#pending.get(topic) ?? [];
-    const last = pending.at(-1)?.record.offset ?? -1;
-    if ((records[0]?.offset ?? Infinity) <= last) pending.length = 0;
-    this.#pending.set(topic, pending);
-    return pending;
-  }
-
   get #txRows(): number {
     return this.#options.txRows ?? DEFAULT_TX_ROWS;
-  }
-
-  /** A backlog goes in larger transactions: their fixed cost is then shared by more rows. */
-  #take(pending: readonly Incoming[], wanted?: number): number {
-    const { batchSize = DEFAULT_BATCH_SIZE } = this.#options;
-    const usual = pending.length > batchSize ? this.#txRows : batchSize;
-    return takeTransactions(pending, Math.min(wanted ?? usual, this.#txRows), this.#txRows);
   }
 
   /** @returns whether it had to wait for the app: then the commit should carry more */
@@ -241,7 +231,6 @@ export class TillApply {
       },
       { bulk: appIsWriting ? NONE : this.#localNames(tablesOfMany(items, BULK_ROWS)) },
     );
-    if (items.at(-1)?.last === false) this.partial += 1;
     const { now = Date.now } = this.#options;
     if (done.newestCommitMs !== null)
       this.#newestCommitMs.set(topic, Math.max(0, now() - done.newestCommitMs));

@@ -14,6 +14,7 @@ import type { TillApply } from './apply.ts';
 import type { OfferOutcomes, TableOffer } from './bootstrap.ts';
 import type { TillCapture } from './capture.ts';
 import type { Publisher } from './publisher.ts';
+import { bytesOf } from './streams/incoming.ts';
 import type { Pulse, Valve } from './pulse.ts';
 import { isHeld, tallyFlush, type FlushCounts, type FlushEntry, type FlushReport } from './settlement.ts';
 
@@ -29,6 +30,8 @@ export interface TillRequestsOptions {
 }
 
 const LOOK_MS = 250;
+/** So much of a replay is held at a time. */
+const REPLAYED_BYTES = 8 << 20;
 
 export class TillRequests {
   readonly #options: TillRequestsOptions;
@@ -110,9 +113,15 @@ export class TillRequests {
     const { topics, apply, eventLog } = this.#options;
     if (!topics.includes(topic))
       throw new PayflowError('NOT_FOUND', `this till does not read a stream ${topic}`);
-    const { read, newest } = await newestOfRange(eventLog, { topic, partition: 0 }, fromOffset, toOffset);
-    const { applied, skipped } = await apply.replay(topic, newest, { dryRun });
-    return { read, applied, skipped, dryRun };
+    const counts = { read: 0, applied: 0, skipped: 0 };
+    const stream: StreamRef = { topic, partition: 0 };
+    for await (const { read, newest } of newestOfRange(eventLog, stream, fromOffset, toOffset)) {
+      const { applied, skipped } = await apply.replay(topic, newest, { dryRun });
+      counts.read += read;
+      counts.applied += applied;
+      counts.skipped += skipped;
+    }
+    return { ...counts, dryRun };
   }
 
   /** Nothing of a fenced or retired till would ever be settled: better said at once. */
@@ -143,31 +152,50 @@ function lowest(positions: readonly Position[]): Position {
   return positions.reduce((low, each) => (each.lsn < low.lsn ? each : low));
 }
 
-/** The newest record of each key between two offsets (both included), in offset order. */
-async function newestOfRange(
+interface Replayed {
+  readonly read: number;
+  readonly newest: readonly StoredRecord[];
+}
+
+/**
+ * The newest record of each key between two offsets (both included), in offset order; of a long range piece by piece,
+ * so that a key may come again, newer.
+ */
+async function* newestOfRange(
   eventLog: EventLog,
   stream: StreamRef,
   from: number,
   to: number,
-): Promise<{ read: number; newest: StoredRecord[] }> {
+): AsyncGenerator<Replayed> {
   const { first, end } = await eventLog.offsets(stream);
   const last = Math.min(to, end - 1);
-  const newest = new Map<string, StoredRecord>();
-  let read = 0;
-  if (Math.max(first, from) > last) return { read, newest: [] };
+  if (Math.max(first, from) > last) return;
   const stop = new AbortController();
-  for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
-    for (const record of batch) {
-      if (record.offset > last) break;
-      read += 1;
-      // A delete comes as an event and a tombstone; the event says more.
-      const key = record.key?.toString('base64') ?? '';
-      newest.delete(key);
-      newest.set(key, record);
+  let newest = new Map<string, StoredRecord>();
+  let read = 0;
+  let bytes = 0;
+  try {
+    for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
+      for (const record of batch) {
+        if (record.offset > last) break;
+        read += 1;
+        // A delete comes as an event and a tombstone; the event says more.
+        const key = record.key?.toString('base64') ?? '';
+        newest.delete(key);
+        newest.set(key, record);
+        bytes += bytesOf(record);
+      }
+      if ((batch.at(-1)?.offset ?? end) >= last) break;
+      if (bytes < REPLAYED_BYTES) continue;
+      yield { read, newest: [...newest.values()] };
+      newest = new Map();
+      read = 0;
+      bytes = 0;
     }
-    if ((batch.at(-1)?.offset ?? end) >= last) stop.abort();
+  } finally {
+    stop.abort();
   }
-  return { read, newest: [...newest.values()] };
+  yield { read, newest: [...newest.values()] };
 }
 
 /** As the gateway shows it: a repeated change was applied before; one whose row is gone from here had no effect. */

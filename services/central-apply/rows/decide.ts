@@ -17,7 +17,7 @@ import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
 import type { TableModel } from './model.ts';
-import { sameValue } from './same-value.ts';
+import { isWrittenAlready, sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
 
 /** Writer of a row that head office changed last. */
@@ -238,7 +238,8 @@ export class FoldedRow {
     }
     const policy = this.#policy(column);
     if (policy === 'delta') return this.#add(column, value, before.get(column) ?? null);
-    if (same(current, value)) return SAME;
+    const model = this.table.central.get(column);
+    if (model === undefined ? current === value : isWrittenAlready(model, current, value)) return SAME;
     const givenUp: Decision = { written: false, conflict: { winner: 'central', rule: policy } };
     switch (policy) {
       case 'last-writer-wins':

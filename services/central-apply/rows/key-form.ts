@@ -1,6 +1,7 @@
 /** Whether a text can be a key of a table at all: a malformed one would make a whole group's statement fail. Pure. */
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { withoutPadding } from '../../shared/values/padding.ts';
 import type { TableModel } from './model.ts';
 
 const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
@@ -32,9 +33,7 @@ export function canonicalKeyText(column: CentralColumn, text: string): string {
   if (column.kind === 'boolean') return text === 'true' ? 't' : text === 'false' ? 'f' : text;
   const blanks = /^character\((\d+)\)$/.exec(column.type);
   if (blanks !== null) {
-    let end = text.length;
-    while (end > 0 && text.charAt(end - 1) === ' ') end -= 1;
-    const letters = text.slice(0, end);
+    const letters = withoutPadding(text);
     return letters + ' '.repeat(Math.max(0, Number(blanks[1]) - [...letters].length));
   }
   return text;

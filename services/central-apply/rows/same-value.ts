@@ -4,6 +4,7 @@
  * When in doubt the answer is no: then a statement writes what is there already, which harms nobody.
  */
 import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { withoutPadding } from '../../shared/values/padding.ts';
 import type { Text } from './sql.ts';
 
 export function sameValue(column: CentralColumn, a: Text, b: Text): boolean {
@@ -25,11 +26,21 @@ export function sameValue(column: CentralColumn, a: Text, b: Text): boolean {
   }
 }
 
+/** Whether writing `value` over `standing` would change nothing: 0 and −0 are equal, and yet two values. */
+export function isWrittenAlready(column: CentralColumn, standing: Text, value: Text): boolean {
+  if (!sameValue(column, standing, value)) return false;
+  return column.kind !== 'double' || column.isArray || isNegative(standing) === isNegative(value);
+}
+
+function isNegative(text: Text): boolean {
+  return text?.startsWith('-') === true;
+}
+
 function sameText(type: string, a: string, b: string): boolean {
   if (type.startsWith('numeric')) return canonicalDecimal(a) === canonicalDecimal(b);
   if (type === 'uuid') return a.toLowerCase() === b.toLowerCase();
   if (type.startsWith('timestamp')) return canonicalTimestamp(a) === canonicalTimestamp(b);
-  if (type.startsWith('character(')) return a.trimEnd() === b.trimEnd();
+  if (type.startsWith('character(')) return withoutPadding(a) === withoutPadding(b);
   if (type === 'jsonb') return sameJson(a, b);
   return false;
 }

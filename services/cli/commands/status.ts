@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { SystemStatus, TerminalStatus } from '../../gateway/status.ts';
+import type { AgentStatus } from '../../shared/agent-protocol.ts';
 import { asPayflowError, errorLine } from '../../shared/errors.ts';
 import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -62,6 +63,10 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
     output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
   }
+  for (const { terminalId, agent } of status.terminals) {
+    const text = inPartsText(agent?.inParts);
+    if (text !== null) output.line(`in parts  ${terminalId}: ${text}`);
+  }
   for (const { terminalId, waits } of status.terminals)
     for (const wait of waits) output.line(`attention ${waitLine(terminalId, wait)}`);
   output.line();
@@ -84,6 +89,12 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   );
   showStreams(output, status);
   for (const terminal of status.terminals) showCheckpoints(output, terminal);
+}
+
+function inPartsText(inParts: AgentStatus['inParts']): string | null {
+  if (inParts === undefined || inParts === null || inParts.transactions === 0) return null;
+  const applied = `${inParts.transactions} transactions of the centre were too large to be applied in one piece`;
+  return inParts.underWay ? `${applied}; one is not there whole yet` : applied;
 }
 
 function terminalRow(terminal: TerminalStatus) {

@@ -41,10 +41,11 @@ export function storedInteger(value: bigint, affinity: Affinity): SqliteValue {
 
 /** A double, not NaN. */
 export function storedDouble(value: number, affinity: Affinity): SqliteValue {
-  if (affinity === 'TEXT') return numberText(value);
-  // SQLite has no negative zero.
+  if (affinity === 'TEXT') return Object.is(value, -0) ? '-0' : numberText(value);
+  if (affinity === 'BLOB') return value;
+  // SQLite's number columns have no negative zero.
   const number = value === 0 ? 0 : value;
-  return affinity === 'REAL' || affinity === 'BLOB' ? number : integerIfWhole(number);
+  return affinity === 'REAL' ? number : integerIfWhole(number);
 }
 
 /** @returns whether the number comes back unchanged from a column of INTEGER, NUMERIC or REAL affinity. */

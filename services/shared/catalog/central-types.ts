@@ -28,6 +28,8 @@ export interface TypeShape {
   readonly bytes: number;
   /** Of the elements of an array. */
   readonly element: TypeFamily | null;
+  /** money, or an array of it: its text depends on the server's settings. */
+  readonly isMoney: boolean;
 }
 
 const FAMILIES: ReadonlyMap<string, TypeFamily> = new Map([
@@ -85,5 +87,6 @@ export function typeShape(type: string): TypeShape {
     length: name.startsWith('char') || name === 'varchar' || name === 'bpchar' ? size : null,
     bytes: NUMBER_BYTES.get(name) ?? 8,
     element: isArray ? family : null,
+    isMoney: name === 'money',
   };
 }

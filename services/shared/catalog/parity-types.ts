@@ -42,7 +42,7 @@ export function typeFinding(
     format: options.format,
     minorUnits: options.minorUnits,
   };
-  return optionFinding(pair) ?? familyFinding(pair);
+  return optionFinding(pair) ?? generatedFinding(pair) ?? formFinding(pair) ?? familyFinding(pair);
 }
 
 /** An option that this central type can't have. */
@@ -61,6 +61,44 @@ function optionFinding({ centre, shape, format, minorUnits }: Pair): TypeFinding
       code: 'minor_units_without_number',
       message: `${centre} is no number, but has minor_units`,
       remedy: 'take minor_units out',
+    };
+  return null;
+}
+
+/** A generated column takes no value, and one at the centre is not sent either. */
+function generatedFinding({ central, local, till, centre }: Pair): TypeFinding | null {
+  if (!central.generated && !local.generated) return null;
+  if (central.generated && local.generated)
+    return {
+      kind: 'warning',
+      code: 'generated_twice',
+      message: `${till} and ${centre} are both generated: each side computes its own`,
+      remedy: 'make sure that both compute the same, or exclude it',
+    };
+  const [generated, plain] = central.generated ? [centre, till] : [till, centre];
+  return {
+    kind: 'mismatch',
+    code: 'generated_column',
+    message: `${generated} is generated and takes no values, so ${plain} neither sends nor gets any`,
+    remedy: 'exclude it, or make both sides plain columns',
+  };
+}
+
+/** Values whose form itself does not fit, whatever the value is. */
+function formFinding({ shape, local, till, centre }: Pair): TypeFinding | null {
+  if (shape.isMoney)
+    return {
+      kind: 'mismatch',
+      code: 'money_type',
+      message: `how ${centre} is written depends on the server's lc_monetary`,
+      remedy: 'make it numeric(12,2) at the centre',
+    };
+  if (shape.family === 'uuid' && /blob/i.test(local.declaredType))
+    return {
+      kind: 'mismatch',
+      code: 'uuid_in_blob',
+      message: `${till} holds bytes, ${centre} travels as text`,
+      remedy: 'declare it TEXT on the till, or make it bytea at the centre',
     };
   return null;
 }
@@ -101,6 +139,13 @@ function numericFinding(pair: Pair): TypeFinding | null {
     };
   }
   if (local.affinity === 'TEXT' || local.affinity === 'BLOB') return null;
+  if (local.affinity === 'INTEGER' && (shape.scale === null || shape.scale > 0))
+    return {
+      kind: 'mismatch',
+      code: 'decimals_in_integer',
+      message: `${till} is a whole number, ${centre} has digits after the point`,
+      remedy: 'say minor_units where it counts cents, or declare it NUMERIC on the till',
+    };
   if (shape.precision !== null && shape.precision > DOUBLE_DIGITS)
     return {
       kind: 'mismatch',

@@ -75,9 +75,10 @@ function localColumnFindings(
   local: LocalTable,
   column: LocalColumn,
 ): ParityFinding[] {
-  if (column.generated || !isCarried(table, column.name) || isOwnNumber(table, local, column.name)) return [];
+  if (!isCarried(table, column.name) || isOwnNumber(table, local, column.name)) return [];
   const target = central.columns.find(({ name }) => name === centralColumn(table, column.name));
-  if (target !== undefined) return target.generated ? [] : pairFindings(table, target, column);
+  if (target !== undefined) return pairFindings(table, target, column);
+  if (column.generated) return [];
   const found: ParityFinding[] = [];
   if (!isMentioned(table, column.name))
     found.push({
@@ -103,11 +104,13 @@ function localColumnFindings(
 
 function pairFindings(table: TableMapping, central: CentralColumn, local: LocalColumn): ParityFinding[] {
   const found: ParityFinding[] = [];
+  const generated = local.generated || central.generated;
   // A reference is translated: its own type never meets the other side's.
-  if (!table.references.has(local.name)) {
+  if (generated || !table.references.has(local.name)) {
     const type = typeFinding(table, central, local);
     if (type !== null) found.push({ ...type, table: table.local, column: local.name });
   }
+  if (generated) return found;
   if (pushes(table) && local.notNull && !central.notNull)
     found.push({
       kind: 'mismatch',

@@ -15,12 +15,15 @@ import pg from 'pg';
 import { PayflowError } from '../errors.ts';
 import { narrowFile } from '../private-files.ts';
 import { freePort } from './free-port.ts';
-import { usableBinaries } from './postgres-binaries.ts';
+import { usableBinaries, type Binaries } from './postgres-binaries.ts';
 import { own, reachableFolder, serverAccount, type Account } from './server-account.ts';
 import { ServerProcess } from './server-process.ts';
 
 const START_DEADLINE_MS = 60_000;
 const USER = 'postgres';
+/** Knows all letters, whatever the machine's libraries are. */
+const BUILTIN_LOCALE = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+const BUILTIN_LOCALES_SINCE = 17;
 
 /** What a server needs for capture, with room for many tests at once. */
 export const SYNC_SETTINGS: readonly string[] = [
@@ -35,6 +38,8 @@ export interface EmbeddedPostgresOptions {
   readonly folder?: string;
   /** More server flags, after ours: `['-c', 'fsync=on']`. */
   readonly flags?: readonly string[];
+  /** Another PostgreSQL than the installed package's: the folder of the package that holds it. */
+  readonly packageFolder?: string | undefined;
 }
 
 export class EmbeddedPostgres {
@@ -51,7 +56,7 @@ export class EmbeddedPostgres {
   /** Makes the cluster when there is none yet, and starts it on a free port. */
   static async start(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
     const account = serverAccount();
-    const binaries = usableBinaries(account);
+    const binaries = usableBinaries(account, options.packageFolder);
     const folder =
       options.folder === undefined
         ? await mkdtemp(join(tmpdir(), 'payflow-postgres-'))
@@ -62,7 +67,7 @@ export class EmbeddedPostgres {
     const port = await freePort();
     const server = new ServerProcess({
       name: 'PostgreSQL',
-      command: join(binaries, 'bin', 'postgres'),
+      command: join(binaries.folder, 'bin', 'postgres'),
       args: ['-D', data, ...serverFlags(port), ...(options.flags ?? [])],
       logFile: join(folder, 'postgres.log'),
       env: { ...process.env, LC_ALL: 'C' },
@@ -133,7 +138,12 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function initdb(binaries: string, data: string, passwordFile: string, account: Account): Promise<void> {
+async function initdb(
+  binaries: Binaries,
+  data: string,
+  passwordFile: string,
+  account: Account,
+): Promise<void> {
   await writeFile(passwordFile, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 });
   own(passwordFile, account);
   const args = [
@@ -143,12 +153,11 @@ async function initdb(binaries: string, data: string, passwordFile: string, acco
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
+    ...(Number.parseInt(binaries.version) < BUILTIN_LOCALES_SINCE ? [] : BUILTIN_LOCALE),
     '--no-sync',
   ];
   try {
-    await promisify(execFile)(join(binaries, 'bin', 'initdb'), args, {
+    await promisify(execFile)(join(binaries.folder, 'bin', 'initdb'), args, {
       ...account,
       cwd: dirname(data),
       env: { ...process.env, LC_ALL: 'C' },

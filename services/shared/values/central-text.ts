@@ -16,6 +16,7 @@ import {
 } from './decimal.ts';
 import { floatText } from './float-text.ts';
 import type { ColumnOptions } from '../mapping/mapping.ts';
+import { withoutPadding } from './padding.ts';
 import {
   formatPostgres,
   formatPostgresDate,
@@ -77,6 +78,7 @@ function nonNullConverter(shape: TypeShape, options: ColumnOptions): (value: Sto
     case 'uuid':
       return (value) => textOf(value).trim().toLowerCase();
     case 'char':
+      return (value) => withoutPadding(textOf(value));
     case 'json':
     case 'text':
       return textOf;
@@ -117,7 +119,13 @@ function doubleText(value: Stored, shape: TypeShape, options: ColumnOptions): st
   if (Number.isNaN(number) && specialText(text) !== 'NaN') return text;
   // Rounded to infinity: PostgreSQL tells that it is out of range.
   if (decimal !== null && !Number.isFinite(number)) return text;
+  // A decimal has no sign of its own when it is zero; a float does.
+  if (number === 0 && isNegativeZero(value)) return '-0';
   return floatText(number, shape.bytes === SINGLE_BYTES);
+}
+
+function isNegativeZero(value: Stored): boolean {
+  return typeof value === 'string' ? value.trimStart().startsWith('-') : Object.is(value, -0);
 }
 
 function scaled(value: Stored, { minorUnits }: ColumnOptions) {

@@ -29,6 +29,7 @@ import {
   US_PER_SECOND,
   wholeUnits,
 } from './timestamps.ts';
+import { withoutPadding } from './padding.ts';
 import type { SqliteValue } from '../records/unit-record.ts';
 
 export { toCentralText, centralConverter } from './central-text.ts';
@@ -98,7 +99,7 @@ function nonNullConverter(
       return (value) =>
         typeof value === 'string' ? bytesOf(value) : Buffer.isBuffer(value) ? value : textOf(value);
     case 'char':
-      return (value) => storedText(textOf(value).trimEnd(), affinity);
+      return (value) => storedText(withoutPadding(textOf(value)), affinity);
     case 'json':
     case 'uuid':
     case 'text':

@@ -167,7 +167,7 @@ export function imageValue(image: Image, local: string): SqliteValue | undefined
 export function encodeValue(value: SqliteValue): string | null {
   if (value === null) return null;
   if (typeof value === 'bigint') return `i${value}`;
-  if (typeof value === 'number') return `r${value}`;
+  if (typeof value === 'number') return Object.is(value, -0) ? 'r-0' : `r${value}`;
   if (typeof value === 'string') return `t${value}`;
   return `b${value.toString('hex')}`;
 }

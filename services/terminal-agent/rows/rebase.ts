@@ -74,11 +74,16 @@ function applyEdits(
   policyOf: (column: string) => Policy,
 ): void {
   for (const [column, edit] of edits) {
-    if (sameValue(edit.old, edit.new)) continue;
+    if (sameValue(edit.old, edit.new) && !isOtherZero(edit)) continue;
     const base = shown.get(column) ?? null;
     const summed = policyOf(column) === 'delta' ? addDelta(base, edit) : undefined;
     shown.set(column, summed === undefined ? edit.new : summed);
   }
+}
+
+/** An untyped column tells −0 and 0 apart, which are equal otherwise. */
+function isOtherZero(edit: ColumnEdit): boolean {
+  return edit.new === 0 && !Object.is(edit.old, edit.new);
 }
 
 /** base + (new − old), NULL counting as 0 at the base; undefined where the edit is no difference of numbers. */

@@ -154,29 +154,49 @@ function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Unreada
   return { kind: 'unreadable', table, id, error };
 }
 
+export interface TransactionBounds {
+  /** Records that are enough, at the end of a transaction. */
+  readonly wanted: number;
+  /** Beyond either a transaction is cut. */
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** What a record costs beside its key and its value: objects, headers. */
+const RECORD_OVERHEAD_BYTES = 500;
+
+export function bytesOf({ key, value }: StoredRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+}
+
 /**
  * How many records from the front make one SQLite transaction: whole central transactions, until there are
- * `wanted` records, or a part of one that is larger than `limit`. A transaction ends where its last record is
+ * `wanted` records, or a part of one that is larger than the bounds. A transaction ends where its last record is
  * flagged, or where another one begins (beyond the horizon compaction may have removed the flagged one). A
  * mapping record stands alone, so that what follows it is read under the new mapping.
  * @returns 0 while the only transaction is not here whole
  */
-export function takeTransactions(pending: readonly Incoming[], wanted: number, limit: number): number {
+export function takeTransactions(pending: readonly Incoming[], bounds: TransactionBounds): number {
   let whole = 0;
   let torn = false;
-  for (let i = 0; i < pending.length && i < limit; i += 1) {
+  let bytes = 0;
+  for (let i = 0; i < pending.length; i += 1) {
+    if (i >= bounds.rows || bytes >= bounds.bytes) return whole === 0 ? i : whole;
     const item = pending[i] as Incoming;
     if (isMapping(item)) return i === 0 ? 1 : i;
-    if (isPlaceless(item)) {
-      if (torn) continue;
-    } else {
-      torn = !endsTransaction(item, nextPlaced(pending, i));
-      if (torn) continue;
-    }
+    bytes += bytesOf(item.record);
+    torn = isPlaceless(item) ? torn : !endsTransaction(item, nextPlaced(pending, i));
+    if (torn) continue;
     whole = i + 1;
-    if (whole >= wanted) return whole;
+    if (whole >= bounds.wanted) return whole;
   }
-  return whole === 0 && pending.length >= limit ? limit : whole;
+  const full = pending.length >= bounds.rows || bytes >= bounds.bytes;
+  return whole === 0 && full ? pending.length : whole;
+}
+
+/** @param rest what follows the item, as far as it is known */
+export function isEndOfTransaction(item: Incoming, rest: readonly Incoming[]): boolean {
+  return endsTransaction(item, nextPlaced(rest, -1));
 }
 
 function endsTransaction(item: Incoming, next: Incoming | undefined): boolean {
@@ -187,7 +207,7 @@ function endsTransaction(item: Incoming, next: Incoming | undefined): boolean {
  * A record of no transaction: the stream's id, or capture's note that it took the stream over, which after a
  * crash stands in the midst of the transaction that it goes on with.
  */
-function isPlaceless({ position }: Incoming): boolean {
+export function isPlaceless({ position }: Incoming): boolean {
   return position === null || position.lsn === ZERO_POSITION.lsn;
 }
 

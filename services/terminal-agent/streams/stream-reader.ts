@@ -13,6 +13,7 @@ import { isMendedAtTheLog } from '../../shared/log/mended-outside.ts';
 import { wrapSqliteError } from '../../shared/database/sqlite.ts';
 import type { TillApply } from '../apply.ts';
 import type { Valve } from '../pulse.ts';
+import { bytesOf } from './incoming.ts';
 import { doubtOf, recordAt, type Doubt } from './stream-doubt.ts';
 import type { TillHost } from '../till/till-host.ts';
 
@@ -41,6 +42,8 @@ const BACKLOG_GATHERED = 4000;
 const BACKLOG_WAIT_MS = 10;
 /** Gathered while the write gate is closed. */
 const MAX_GATHERED = 20_000;
+/** However few the records. */
+const GATHERED_BYTES = 8 * MB;
 
 export class StreamReader implements Service {
   readonly name: string;
@@ -151,16 +154,21 @@ export class StreamReader implements Service {
     const first = await source.next();
     if (first === null) return null;
     const gathered = [...first];
+    let bytes = sizeOf(first);
+    const more = async (withinMs: number): Promise<boolean> => {
+      if (bytes >= GATHERED_BYTES) return false;
+      const batch = await source.nextWithin(withinMs, signal);
+      if (batch === null || signal.aborted) return false;
+      for (const record of batch) gathered.push(record);
+      bytes += sizeOf(batch);
+      return true;
+    };
     while (gathered.length >= BACKLOG_RECORDS && gathered.length < BACKLOG_GATHERED) {
-      const more = await source.nextWithin(BACKLOG_WAIT_MS, signal);
-      if (more === null || signal.aborted) break;
-      for (const record of more) gathered.push(record);
+      if (!(await more(BACKLOG_WAIT_MS))) break;
     }
     if (gathered.length > BACKLOG_GATHERED) source.unread(gathered.splice(BACKLOG_GATHERED));
     for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
-      const more = await source.nextWithin(waitMs, signal);
-      if (more === null || signal.aborted) break;
-      for (const record of more) gathered.push(record);
+      if (!(await more(waitMs))) break;
     }
     return gathered;
   }
@@ -186,6 +194,10 @@ function ofNew(first: number): Doubt | null {
 }
 
 type Batch = readonly StoredRecord[];
+
+function sizeOf(batch: Batch): number {
+  return batch.reduce((sum, record) => sum + bytesOf(record), 0);
+}
 
 /** The stream's batches, of which the next one can be waited for with a limit and is not lost then. */
 class Source {

@@ -193,6 +193,7 @@ function boundPlan(bound: BoundTable, { columns: { oldIndex, newIndex } }: Outbo
   }));
 }
 
+/** −0 and 0 are two values: an untyped column tells them apart. */
 function sameValue(a: SqliteValue, b: SqliteValue): boolean {
-  return Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : a === b;
+  return Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : Object.is(a, b);
 }

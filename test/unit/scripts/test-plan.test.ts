@@ -14,12 +14,16 @@ describe('what scripts/test is asked to do', () => {
       parts: ['unit', 'integration', 'end-to-end'],
       checks: true,
       kafka: true,
+      postgres: undefined,
     });
   });
 
-  it.each(['unit', 'integration', 'end-to-end', 'journey'])('is one part without the checks: %s', (part) => {
-    expect(parseTestArgs([part])).toEqual({ kind: 'tests', parts: [part], checks: false, kafka: true });
-  });
+  it.each(['unit', 'integration', 'end-to-end', 'capture', 'journey'])(
+    'is one part without the checks: %s',
+    (part) => {
+      expect(parseTestArgs([part])).toMatchObject({ parts: [part], checks: false, kafka: true });
+    },
+  );
 
   it('goes on without Kafka when told, before or after the part', () => {
     for (const args of [
@@ -36,8 +40,21 @@ describe('what scripts/test is asked to do', () => {
       parts: ['unit', 'journey'],
       checks: false,
       kafka: true,
+      postgres: undefined,
     });
     expect(parseTestArgs(['--node=22', 'integration'])).toMatchObject({ parts: ['integration'] });
+  });
+
+  it('is on another PostgreSQL what may differ there, or the part that is named', () => {
+    expect(parseTestArgs(['--postgres', '14'])).toMatchObject({
+      parts: ['capture', 'journey'],
+      checks: false,
+      postgres: '14',
+    });
+    expect(parseTestArgs(['integration', '--postgres=16'])).toMatchObject({
+      parts: ['integration'],
+      postgres: '16',
+    });
   });
 
   it('hands the fault runs their own arguments', () => {
@@ -47,9 +64,12 @@ describe('what scripts/test is asked to do', () => {
     });
   });
 
-  it.each([[['units']], [['unit', 'integration']], [['--kafka']]])('is refused: %j', (args) => {
-    expect(() => parseTestArgs(args)).toThrow(expect.objectContaining({ code: 'USAGE' }));
-  });
+  it.each([[['units']], [['unit', 'integration']], [['--kafka']], [['--postgres', '13']]])(
+    'is refused: %j',
+    (args) => {
+      expect(() => parseTestArgs(args)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    },
+  );
 });
 
 describe('the totals', () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../../../services/shared/log/event-log.ts';
 import { encodeControl } from '../../../services/shared/records/envelope.ts';
 import { ZERO_POSITION } from '../../../services/shared/records/position.ts';
+import { TX_BYTES } from '../../../services/terminal-agent/streams/pending.ts';
 import { positionAt } from '../../support/down-stream.ts';
 import { CATALOG, openShopTill, product, type ShopTill, STORE } from '../../support/shop-till.ts';
 
@@ -148,7 +149,27 @@ describe('transactions', () => {
       ),
     );
     expect(shop.rows('SELECT * FROM products')).toHaveLength(25);
-    expect(shop.apply.partial).toBe(2);
+    expect(shop.apply.inParts).toEqual({ transactions: 1, underWay: false });
+  });
+
+  it('of few rows and many bytes are applied in parts too, and go on after a crash in their midst', async () => {
+    const { catalog } = shop;
+    const name = 'x'.repeat(TX_BYTES / 10);
+    const records = catalog.commit(
+      100,
+      ...Array.from({ length: 25 }, (_, i) => catalog.row('products', i, product(`S${i}`, { name }))),
+    );
+    const first = records.slice(0, 12);
+    await shop.toCatalog(first);
+    const applied = shop.rows('SELECT * FROM products').length;
+    expect(applied).toBeGreaterThan(0);
+    expect(applied).toBeLessThan(first.length);
+    expect(shop.apply.inParts).toEqual({ transactions: 1, underWay: true });
+    const next = shop.apply.resume(CATALOG);
+    expect(next).toBe(records[applied]?.offset);
+    await shop.toCatalog(records.slice(applied));
+    expect(shop.rows('SELECT * FROM products')).toHaveLength(25);
+    expect(shop.apply.inParts).toEqual({ transactions: 1, underWay: false });
   });
 
   it('leave nothing behind when one fails: rows, offset and triggers are as before', async () => {

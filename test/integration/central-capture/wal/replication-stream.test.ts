@@ -147,7 +147,8 @@ describe('a replication session', () => {
     await until(() => Date.now() - since > 2 * timeoutMs, 'the server had time to hang up');
     expect((await slotRow()).active).toBe(true);
     expect(stream.bufferedBytes).toBeLessThan(1024 * 1024);
-    const { ids } = await read(stream, (_, message) => message.kind === 'commit');
+    // PostgreSQL 14 also sends transactions of which nothing is published.
+    const { ids } = await read(stream, (found, message) => message.kind === 'commit' && found.length > 0);
     expect(ids).toEqual(Array.from({ length: 20_000 }, (_, index) => index + 1));
     await pool.query(`DO $$ BEGIN EXECUTE format(
       'ALTER DATABASE %I RESET wal_sender_timeout', current_database()); END $$`);

@@ -10,7 +10,7 @@ import { parseMapping } from '../../../../services/shared/mapping/mapping-parser
 import { parity } from '../../../../services/shared/catalog/parity.ts';
 import { bindCentral, bindLocal } from '../../../../services/shared/catalog/table-binding.ts';
 
-/** `name type` with `!` for NOT NULL and `=` for a default. */
+/** `name type` with `!` for NOT NULL, `=` for a default and `~` for generated. */
 type ColumnText = string;
 
 const KINDS: Record<string, CentralKind> = {
@@ -29,7 +29,7 @@ function centralTable(name: string, columns: readonly ColumnText[], key = ['id']
     oid: 1,
     partitioned: false,
     columns: columns.map((text): CentralColumn => {
-      const [columnName = '', ...type] = text.replace(/[!=]/g, '').split(' ');
+      const [columnName = '', ...type] = text.replace(/[!=~]/g, '').split(' ');
       return {
         name: columnName,
         kind: KINDS[type.join(' ')] ?? 'text',
@@ -39,7 +39,7 @@ function centralTable(name: string, columns: readonly ColumnText[], key = ['id']
         notNull: text.includes('!'),
         defaultSql: text.includes('=') ? '0' : null,
         identity: null,
-        generated: false,
+        generated: text.includes('~'),
         toastable: false,
       };
     }),
@@ -54,7 +54,7 @@ function localTable(name: string, columns: readonly ColumnText[], key = ['id']):
   return {
     name,
     columns: columns.map((text) => {
-      const [columnName = '', ...type] = text.replace(/[!=]/g, '').split(' ');
+      const [columnName = '', ...type] = text.replace(/[!=~]/g, '').split(' ');
       const declaredType = type.join(' ');
       return {
         name: columnName,
@@ -62,7 +62,7 @@ function localTable(name: string, columns: readonly ColumnText[], key = ['id']):
         affinity: affinityOf(declaredType),
         notNull: text.includes('!'),
         hasDefault: text.includes('='),
-        generated: false,
+        generated: text.includes('~'),
       };
     }),
     key,
@@ -109,6 +109,14 @@ describe('what keeps rows from arriving is a mismatch', () => {
     ['digits that REAL can\'t hold', { central: ['n numeric(20,2)'], local: ['n REAL'] }, 'mismatch precision_lost n'],
     ['an int8 in a REAL', { central: ['n bigint'], local: ['n REAL'] }, 'mismatch precision_lost n'],
     ['too few minor units', { options: ', columns: {n: {minor_units: 2}}', central: ['n numeric(12,4)'], local: ['n INTEGER'] }, 'mismatch minor_units_too_few n'],
+    ['decimals in an INTEGER', { central: ['n numeric(12,2)'], local: ['n INTEGER'] }, 'mismatch decimals_in_integer n'],
+    ['any number in an INTEGER', { central: ['n numeric'], local: ['n INTEGER'] }, 'mismatch decimals_in_integer n'],
+    ['a column generated at the centre', { central: ['n integer~'], local: ['n INTEGER'] }, 'mismatch generated_column n'],
+    ['a column generated on the till', { central: ['n integer'], local: ['n INTEGER~'] }, 'mismatch generated_column n'],
+    ['a reference generated on the till', { options: ', references: {n: products}', central: ['n bigint'], local: ['n INTEGER~'] }, 'mismatch generated_column n'],
+    ['money', { central: ['n money'], local: ['n TEXT'] }, 'mismatch money_type n'],
+    ['an array of money', { central: ['n money[]'], local: ['n TEXT'] }, 'mismatch money_type n'],
+    ['a uuid in a BLOB', { central: ['n uuid'], local: ['n BLOB'] }, 'mismatch uuid_in_blob n'],
     ['an epoch taken for text', { central: ['at timestamp with time zone'], local: ['at INTEGER'] }, 'mismatch time_in_integer at'],
     ['a time format on a number', { options: ', columns: {n: {format: epoch_ms}}', central: ['n bigint'], local: ['n INTEGER'] }, 'mismatch format_without_time n'],
     ['NOT NULL at the centre and nothing to fill it', { central: ['n integer!'] }, 'mismatch not_null_without_default n'],
@@ -130,6 +138,7 @@ describe('what is worth knowing is a warning', () => {
     ['local time', { options: ', columns: {at: {format: local, zone: Europe/Berlin}}', central: ['at timestamp with time zone'], local: ['at TEXT'] }, 'warning local_time at'],
     ['a time cut to seconds', { options: ', columns: {at: {format: epoch_s}}', central: ['at timestamp with time zone'], local: ['at INTEGER'] }, 'warning time_precision at'],
     ['codes in a number column', { central: ['ean text'], local: ['ean NUMERIC'] }, 'warning text_in_number ean'],
+    ['columns generated on both sides', { central: ['n integer~'], local: ['n INTEGER~'] }, 'warning generated_twice n'],
     ['uuids in an INTEGER server_id', { options: ', exclude: [id]', central: ['key uuid!='], centralKey: ['key'] }, 'warning link_type server_id'],
   ]; // prettier-ignore
   test.each(cases)('%s', (_name, sides, finding) => {
