@@ -56,7 +56,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'PostgreSQL asked for a retry (deadlock, serialization, shutdown, out of connections).',
-    'Nothing: it is retried.',
+    'Services try again by themselves; run a command that was refused once more.',
   ),
   DB_REFUSED: entry(
     409,

@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { urlProblem } from './database/connection-url.ts';
 import { isTerminalId } from './identifiers.ts';
 
 export type SecretKind =
@@ -71,8 +72,9 @@ const duration = z
 const postgresUrl = z
   .string()
   .trim()
-  .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
-    error: 'must be a URL like postgresql://user:password@host:5432/database',
+  .superRefine((value, context) => {
+    const problem = urlProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   })
   .optional();
 

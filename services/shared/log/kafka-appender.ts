@@ -12,7 +12,7 @@ import { REQUEST_TIMEOUT_MS } from './kafka-connection.ts';
 import { asLogError, isProducerLost } from './kafka-errors.ts';
 import type { KafkaNodes } from './kafka-nodes.ts';
 import type { TopicLimits } from './kafka-limits.ts';
-import { encodeRecordBatch } from './kafka-record-batch.ts';
+import { packRecordBatch } from './kafka-record-batch.ts';
 import { produceRequest } from './kafka-wire.ts';
 import { cancelled, recordBytes, requireRecords, tooLarge } from './records.ts';
 import { BATCH_OVERHEAD_BYTES } from './topic-settings.ts';
@@ -189,7 +189,7 @@ export class KafkaAppender {
   async #send(records: readonly LogRecord[], producer: Producer): Promise<number> {
     const { stream, nodes, now } = this.#options;
     const connection = nodes.connectionTo(await nodes.leaderOf(stream));
-    const batch = encodeRecordBatch(
+    const batch = await packRecordBatch(
       records,
       { producerId: producer.producerId, epoch: producer.epoch, baseSequence: producer.sequence },
       now(),
