@@ -243,6 +243,9 @@ ALTER TABLE payflow_sync.held DROP CONSTRAINT IF EXISTS held_terminal_id_incarna
 ALTER TABLE payflow_sync.held ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE UNIQUE INDEX IF NOT EXISTS held_once
   ON payflow_sync.held (terminal_id, incarnation, unit, part, unit_hash);
+-- What may have its turn; as NEVER_RELEASED in central-apply/held.ts.
+CREATE INDEX IF NOT EXISTS held_waiting ON payflow_sync.held (terminal_id, incarnation, unit)
+  WHERE reason <> ALL ('{fenced,superseded,retired,given up}'::text[]);
 CREATE INDEX IF NOT EXISTS held_decided ON payflow_sync.held (terminal_id) WHERE reason IN ('released', 'given up');
 
 -- Tills that wait at the centre, and why; written by central-apply/holds.ts alone. A restart or another process
@@ -313,6 +316,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.stream (
   position    text NOT NULL,
   updated_at  timestamptz NOT NULL DEFAULT now()
 );
+-- Why the stream tells of another history than the database; until a new epoch begins.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS other_history text;
+-- Code of what is wrong with capture as a whole; on the catalog's stream.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS problem text;
+-- pg_snapshot of a heartbeat: all that it sees has come out of the WAL. On the catalog's stream.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS seen text;
 
 -- What the stream began with. Compaction never moves it: a stream that begins later has lost records.
 ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS first_offset bigint NOT NULL DEFAULT 0;
@@ -362,4 +371,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.job (
   terminals  text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz
+);
+
+-- Parent rows that children were found without, so that they are not in any store's stream; written by capture. When
+-- the parent comes, its children are read again. parent_id '*': more than are kept one by one.
+CREATE TABLE IF NOT EXISTS payflow_sync.awaited_parent (
+  parent_table text NOT NULL,              -- central table name as in the mapping
+  parent_id    text NOT NULL,
+  PRIMARY KEY (parent_table, parent_id)
 );

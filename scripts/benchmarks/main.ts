@@ -1,5 +1,5 @@
 /**
- * `scripts/bench push|pull|crowd|large [--rows N]`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|crowd|seed|tills|large`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,8 +15,19 @@ import { benchCrowd } from './crowd.ts';
 import { benchLarge } from './large.ts';
 import { benchPull } from './pull.ts';
 import { benchPush } from './push.ts';
+import { benchSeed, fillCentre } from './seed.ts';
+import { benchTills, MANY_TILLS } from './tills.ts';
 
-const USAGE = 'usage: scripts/bench push|pull|crowd|large [--rows N] [--samples N]';
+/** By name: how many rows where the command line does not say. */
+const BENCHES = {
+  push: 400_000,
+  pull: 50_000,
+  crowd: 50_000,
+  seed: 200_000,
+  tills: 200_000,
+  large: 0,
+} as const;
+const USAGE = `usage: scripts/bench ${Object.keys(BENCHES).join('|')} [--rows N] [--samples N] [--only TEXT]`;
 const ROWS_PER_TRANSACTION = 100;
 
 const { values, positionals } = parseArgs({
@@ -27,12 +38,12 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const direction = positionals[0];
-if (direction !== 'push' && direction !== 'pull' && direction !== 'crowd' && direction !== 'large') {
+const bench = (Object.keys(BENCHES) as (keyof typeof BENCHES)[]).find((name) => name === positionals[0]);
+if (bench === undefined) {
   console.error(`[USAGE] ${USAGE}`);
   process.exit(2);
 }
-const rows = Number(values.rows ?? (direction === 'push' ? 400_000 : 50_000));
+const rows = Number(values.rows ?? BENCHES[bench]);
 const say = (line: string) => console.error(`bench: ${line}`);
 
 await withReleasers(async (onRelease) => {
@@ -47,7 +58,9 @@ await withReleasers(async (onRelease) => {
     databaseUrl: postgres.url,
     brokers: kafka.brokers,
     folder,
-    tills: [{ id: 'T1', store: '1' }],
+    tills: bench === 'tills' ? MANY_TILLS : [{ id: 'T1', store: '1' }],
+    tillsStandBack: bench === 'tills',
+    beforeSetup: bench === 'seed' ? (pool) => fillCentre(pool, rows) : undefined,
     env: { LOG_LEVEL: 'info' },
   });
   onRelease(() => site.stop());
@@ -57,9 +70,11 @@ await withReleasers(async (onRelease) => {
     push: () =>
       benchPush({ site, brokers, rows, rowsPerTransaction, latencySamples: Number(values.samples), say }),
     pull: () => benchPull({ site, rows, say }),
+    seed: () => benchSeed({ site, rows, say }),
+    tills: () => benchTills({ site, rows, say }),
     large: () => benchLarge({ site, only: values.only, say }),
     crowd: () => benchCrowd({ site, brokers, tills: 200, samples: Number(values.samples), say }),
   };
-  const figures = await run[direction]();
-  printFigures(direction, figures, { rows, rowsPerTransaction: ROWS_PER_TRANSACTION, schema: 'reference' });
+  const figures = await run[bench]();
+  printFigures(bench, figures, { rows, rowsPerTransaction: ROWS_PER_TRANSACTION, schema: 'reference' });
 });

@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
@@ -31,6 +31,10 @@ export interface SiteOptions {
   /** More environment for every process, and by name for one of them. */
   readonly env?: Readonly<Record<string, string>>;
   readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Makes the rows that are there before sync comes to the centre. */
+  readonly beforeSetup?: ((pool: pg.Pool) => Promise<void>) | undefined;
+  /** Tills get the processor time that nothing else wants; Linux and macOS. */
+  readonly tillsStandBack?: boolean;
 }
 
 export interface CommandResult {
@@ -46,6 +50,8 @@ interface Running {
 }
 
 const READY_DEADLINE_MS = 90_000;
+const STARTED_AT_ONCE = 4;
+const STAND_BACK = ['nice', '-n', '19'];
 
 export class Site {
   readonly options: SiteOptions;
@@ -70,6 +76,7 @@ export class Site {
     await site.pool.query(
       options.centralSchema ?? readFileSync(schemaFile('postgres', 'reference.sql'), 'utf8'),
     );
+    await options.beforeSetup?.(site.pool);
     await site.must('setup');
     for (const till of options.tills) {
       const db = new Database(site.tillFile(till.id));
@@ -112,6 +119,37 @@ export class Site {
     const running = this.#spawn(id, code === undefined ? {} : { ENROLMENT_CODE: code });
     this.#running.set(id, running);
     await running.ready;
+  }
+
+  /** Registers and starts tills that are new here, a few at a time; those that are enrolled only start. */
+  async startTills(ids: readonly string[]): Promise<void> {
+    const codes = await this.#register(
+      ids.filter((id) => !existsSync(join(this.#dataDir(id), 'terminal.key'))),
+    );
+    for (let first = 0; first < ids.length; first += STARTED_AT_ONCE) {
+      const some = ids.slice(first, first + STARTED_AT_ONCE);
+      await Promise.all(
+        some.map(async (id) => {
+          const code = codes.get(id);
+          const running = this.#spawn(id, code === undefined ? {} : { ENROLMENT_CODE: code });
+          this.#running.set(id, running);
+          await running.ready;
+        }),
+      );
+    }
+  }
+
+  /** @returns the enrolment codes, by till */
+  async #register(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    const file = join(this.options.folder, 'tills.csv');
+    const lines = this.options.tills
+      .filter(({ id }) => ids.includes(id))
+      .map(({ id, store }) => `${id},${store}`);
+    writeFileSync(file, ['terminal,store', ...lines, ''].join('\n'));
+    const printed = await this.must('terminals', 'register', '--from', file, '--json');
+    const registered = JSON.parse(printed) as { terminalId: string; enrolmentCode: string }[];
+    return new Map(registered.map(({ terminalId, enrolmentCode }) => [terminalId, enrolmentCode]));
   }
 
   /**
@@ -234,7 +272,13 @@ export class Site {
 
   #spawn(name: string, extra: Readonly<Record<string, string>> = {}, program?: readonly string[]): Running {
     const till = this.options.tills.some((candidate) => candidate.id === name);
-    const child = spawn(process.execPath, [...(program ?? [cliProgram(), 'run', till ? 'terminal' : name])], {
+    const back = till && this.options.tillsStandBack === true ? STAND_BACK : [];
+    const [command = '', ...args] = [
+      ...back,
+      process.execPath,
+      ...(program ?? [cliProgram(), 'run', till ? 'terminal' : name]),
+    ];
+    const child = spawn(command, args, {
       env: this.#env(name, extra),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -8,6 +8,8 @@ import { sleep } from '../../services/shared/lifecycle.ts';
 import type {
   AppendOptions,
   EventLog,
+  Looked,
+  LookOptions,
   LogRecord,
   ReadOptions,
   StoredRecord,
@@ -95,6 +97,11 @@ export class CuttableLog implements EventLog {
   async offsets(stream: StreamRef): Promise<{ first: number; end: number }> {
     this.#requireConnection();
     return this.#inner.offsets(stream);
+  }
+
+  async recordAt(stream: StreamRef, options: LookOptions): Promise<Looked> {
+    if (this.#connected === null) return { kind: 'unknown', error: unreachable() };
+    return this.#inner.recordAt(stream, options);
   }
 
   async streamId(stream: StreamRef): Promise<string | undefined> {

@@ -10,6 +10,7 @@ import { inTransaction, postgresFacts } from '../shared/database/postgres.ts';
 import { Judgement, type Passes } from './evidence-of-cause.ts';
 import { saidBy } from './failure.ts';
 import { applyIn, MappingChanged, type Group, type GroupResult, type Mode } from './group.ts';
+import { HeldSizes } from './held-bounds.ts';
 import { endHolds, notePasses, readHolds, saveHolds, type NewHold } from './holds.ts';
 import { nextForGroup } from './refusal-ladder.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
@@ -37,6 +38,7 @@ export class GroupApplier {
   readonly #options: GroupApplierOptions;
   #model: CentralModel | null = null;
   #loadedAtMs = -Infinity;
+  readonly #sizes = new HeldSizes();
 
   constructor(options: GroupApplierOptions) {
     this.#options = options;
@@ -110,7 +112,7 @@ export class GroupApplier {
       try {
         return await inTransaction(
           pool,
-          (client) => applyIn(new Session(client), group, { model, log, mode }),
+          (client) => applyIn(new Session(client), group, { model, log, mode, sizes: this.#sizes }),
           {
             lockTimeoutMs,
           },

@@ -18,7 +18,7 @@ import { GroupApplier } from './apply-group.ts';
 import { splitIntoGroups } from './batches.ts';
 import { Passes } from './evidence-of-cause.ts';
 import type { Group, GroupResult } from './group.ts';
-import { readReleasable, terminalsWithHeld } from './held.ts';
+import { readReleasable, terminalsWithHeld } from './releasable.ts';
 import { Intake, type Taken } from './intake.ts';
 import { readConsumed } from './progress.ts';
 import { convertAhead } from './rows/convert.ts';

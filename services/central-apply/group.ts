@@ -11,6 +11,7 @@ import { admit, predecessorOf, rewind, type TerminalState } from './admission.ts
 import type { Judgement } from './evidence-of-cause.ts';
 import { addRejected, hasRejected, type RefusedSeq } from './exceptions.ts';
 import { highest, lowest, recogniseKnown } from './hand-over.ts';
+import type { HeldSizes } from './held-bounds.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import { endHolds, REFUSED_TOO_MUCH, saveHolds, type NewHold } from './holds.ts';
 import {
@@ -72,6 +73,7 @@ export interface GroupOptions {
   readonly model: CentralModel;
   readonly log: Logger;
   readonly mode: Mode;
+  readonly sizes: HeldSizes;
 }
 
 const NOTHING: AppliedUnits = { outcomes: new Map(), rejected: new Map(), passed: new Set(), foreign: [] };
@@ -95,7 +97,7 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     const state = admitted.states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, refused);
   }
-  const overflow = await settleHeld(session, group, admitted.held);
+  const overflow = await settleHeld(session, group, admitted.held, options.sizes);
   await noteOthers(session, admitted.others);
   await fenceTerminals(session, admitted.fenced);
   const refused = [...group.refused, ...overflow];
@@ -173,8 +175,9 @@ async function settleHeld(
   session: Session,
   { consumed, heldIds }: Group,
   held: readonly Held[],
+  sizes: HeldSizes,
 ): Promise<RefusedRecord[]> {
-  if (consumed !== null) return saveHeld(session, held);
+  if (consumed !== null) return saveHeld(session, held, sizes);
   const still = new Set(held.flatMap(({ accepted }) => accepted.heldIds ?? []));
   await removeHeld(
     session,

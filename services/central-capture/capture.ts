@@ -14,13 +14,14 @@ import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
 import { asPayflowError, errorLine } from '../shared/errors.ts';
-import { createPool, wrapPostgresError } from '../shared/database/postgres.ts';
+import { createPool, isShutdown, wrapPostgresError } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
-import { checkTail, readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
+import { readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
 import { StreamLimits } from './streams/stream-limits.ts';
+import { judgeTails } from './streams/tail-check.ts';
 
 export interface CaptureOptions {
   readonly databaseUrl: string;
@@ -90,6 +91,10 @@ export class Capture implements Service {
       // Until then another capture may have written on.
       const state = await this.#centreState(pool);
       const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
+      // A server that shuts down waits for the replication session; whoever hears of it first ends it.
+      pool.on('error', (error) => {
+        if (isShutdown(error)) session.end(wrapPostgresError(error));
+      });
       onRelease(() => (this.#measured = undefined));
       this.#measured = measured(pool, state, session);
       log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
@@ -173,8 +178,14 @@ export class Capture implements Service {
       }
     };
     await Promise.all(Array.from({ length: STREAMS_OPENED_AT_ONCE }, openNext));
-    for (const stream of session.streams.all()) checkTail(stream, state);
-    await reseedAfterLoss({ pool, prefix, log }, session.streams.all(), state);
+    const streams = session.streams.all();
+    const verdict = judgeTails(
+      streams.map(({ stream, tail }) => ({ topic: stream.topic, tail })),
+      state,
+    );
+    if (verdict.state === 'adopted') log.info('the streams are taken over from an earlier version');
+    await reseedAfterLoss({ pool, prefix, log }, streams, { state, isMoved: verdict.state === 'lost' });
+    session.expect(verdict.expected);
     this.#options.onSession?.(session);
     return session;
   }

@@ -7,9 +7,9 @@ import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
 import { MAPPING_TABLE } from '../shared/records/change-record.ts';
-import { formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
+import { formatLsn, formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
-import { storeIdOfTopic } from '../shared/log/topics.ts';
+import { catalogTopic, storeIdOfTopic } from '../shared/log/topics.ts';
 import { requireSameServer } from './setup/history.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
@@ -30,12 +30,26 @@ export interface CentreState {
   readonly horizonDays: number;
   /** End of the server's WAL: nothing can stand later in a stream of this epoch. */
   readonly walEnd: Lsn;
+  /** Up to here the slot was told that all is durable. */
+  readonly confirmed: Lsn;
   /** Stores of registered tills, and those that have a stream already. */
   readonly stores: readonly string[];
   /** How far each stream was durable, by topic. */
   readonly remembered: ReadonlyMap<string, Remembered>;
+  /** A snapshot of which all has come out of the WAL; empty when nobody noted one. */
+  readonly seen: string;
   /** Transactions that are in the WAL and wait for a synchronous standby before anybody sees them. */
   readonly committing: readonly number[];
+}
+
+interface CentreRow {
+  readonly horizonDays: number;
+  readonly epoch: number;
+  readonly version: number;
+  readonly source: string;
+  readonly wal_end: string;
+  readonly confirmed: string | null;
+  readonly seen: string | null;
 }
 
 /**
@@ -51,9 +65,13 @@ export async function readCentreState(
     await requireLogicalWal(pool);
     await checkSetUp(pool, prefix);
     await setHorizon(pool, horizonDays);
-    const { rows } = await pool.query<Facts>(
+    const { rows } = await pool.query<CentreRow>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
-              version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end FROM payflow_sync.mapping`,
+              version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end,
+              (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1) AS confirmed,
+              (SELECT max(seen) FROM payflow_sync.stream WHERE topic = $2) AS seen
+       FROM payflow_sync.mapping`,
+      [slotName(prefix), catalogTopic(prefix)],
     );
     const facts = rows[0];
     if (facts === undefined) throw new PayflowError('DB_NOT_SET_UP', 'no mapping is published');
@@ -67,6 +85,8 @@ export async function readCentreState(
       mapping,
       horizonDays: facts.horizonDays,
       walEnd: parseLsn(facts.wal_end),
+      confirmed: parseLsn(facts.confirmed ?? '0/0'),
+      seen: facts.seen ?? '',
       stores: await readStores(pool, prefix),
       remembered: await readRemembered(pool),
       committing: await readCommitting(pool),
@@ -74,20 +94,6 @@ export async function readCentreState(
   } catch (error) {
     throw error instanceof PayflowError ? error : wrapPostgresError(error);
   }
-}
-
-/**
- * A stream that is ahead of the database belongs to another history: the database was restored. Going on
- * would take new changes for resent ones and write none of them.
- * @throws PayflowError SLOT_LOST
- */
-export function checkTail(stream: StreamWriter, state: CentreState): void {
-  const { epoch, lsn } = stream.newest;
-  if (epoch < state.epoch || (epoch === state.epoch && lsn <= state.walEnd)) return;
-  throw new PayflowError(
-    'SLOT_LOST',
-    `${stream.stream.topic} is at ${formatPosition(stream.newest)}, ahead of the database (epoch ${state.epoch})`,
-  );
 }
 
 /**
@@ -102,21 +108,29 @@ export function hasLost(writer: StreamWriter, state: CentreState): boolean {
 }
 
 /**
- * A stream that was made anew, or has lost its end or its beginning, has lost rows: the tables that travel in it are
- * seeded again. (Tills see the new stream id, their offset past the end, or another record than they read before it, and
- * read from the beginning.)
+ * A stream that was made anew, or has lost its end or its beginning, has lost rows, and so has one that was left out
+ * by a slot which somebody moved: the tables that travel in it are seeded again. (Tills see the new stream id, their
+ * offset past the end or before the beginning, or another record than they read before it, and read from the beginning.)
  */
 export async function reseedAfterLoss(
   { pool, prefix, log }: { readonly pool: Pool; readonly prefix: string; readonly log: Logger },
   streams: readonly StreamWriter[],
-  state: CentreState,
+  { state, isMoved }: { readonly state: CentreState; readonly isMoved: boolean },
 ): Promise<void> {
   const lost = streams.filter((stream) => hasLost(stream, state));
-  if (lost.length === 0) return;
-  const scopes = tableScopes(state.mapping, MAPPING_TABLE);
-  const topics = lost.map(({ stream }) => stream.topic);
-  const tables = tablesIn(topics, { prefix, scopes });
-  const error = new PayflowError('LOG_LOST_DATA', `records are missing from ${topics.join(', ')}`);
+  if (lost.length === 0 && !isMoved) return;
+  const error =
+    lost.length > 0
+      ? new PayflowError(
+          'LOG_LOST_DATA',
+          `records are missing from ${lost.map((stream) => stream.stream.topic).join(', ')}`,
+        )
+      : new PayflowError(
+          'SLOT_MOVED',
+          `the slot has confirmed ${formatLsn(state.confirmed)}, beyond what stands in the streams`,
+        );
+  const topics = (isMoved ? streams : lost).map(({ stream }) => stream.topic);
+  const tables = tablesIn(topics, { prefix, scopes: tableScopes(state.mapping, MAPPING_TABLE) });
   log.error({ code: error.code, tables, err: error }, `${error.message}; the tables are seeded again`);
   try {
     await wantSeeding(pool, state.epoch, tables);
@@ -125,12 +139,42 @@ export async function reseedAfterLoss(
   }
 }
 
-interface Facts {
-  readonly epoch: number;
-  readonly version: number;
-  readonly source: string;
-  readonly horizonDays: number;
-  readonly wal_end: string;
+/** How far each of them is durable. */
+export async function rememberStreams(pool: Pool, streams: readonly StreamWriter[]): Promise<void> {
+  await query(
+    pool,
+    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, first_offset)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
+     ON CONFLICT (topic) DO UPDATE
+       SET stream_id = EXCLUDED.stream_id, last_offset = EXCLUDED.last_offset,
+           position = EXCLUDED.position, first_offset = EXCLUDED.first_offset, updated_at = now()`,
+    [
+      streams.map(({ stream }) => stream.topic),
+      streams.map(({ streamId }) => streamId),
+      streams.map(({ lastOffset }) => lastOffset),
+      streams.map(({ durable }) => formatPosition(durable)),
+      streams.map(({ firstOffset }) => firstOffset),
+    ],
+  );
+}
+
+/** The streams tell of another history than the database: nothing is sent before setup has begun a new epoch. */
+export async function noteOtherHistory(pool: Pool, { message, details }: PayflowError): Promise<void> {
+  await query(
+    pool,
+    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, other_history)
+     VALUES ($1, '', -1, '0:0/0:0', $2)
+     ON CONFLICT (topic) DO UPDATE SET other_history = EXCLUDED.other_history, updated_at = now()`,
+    [details['topic'], message],
+  );
+}
+
+async function query(pool: Pool, text: string, values: unknown[]): Promise<void> {
+  try {
+    await pool.query(text, values);
+  } catch (error) {
+    throw wrapPostgresError(error);
+  }
 }
 
 /** The mapping's row travels down every stream, and the horizon with it. */

@@ -7,21 +7,24 @@ import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
 import type { Health, Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import { slotName } from '../shared/database/slot-names.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Lsn } from '../shared/records/position.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { Acker } from './wal/acker.ts';
 import type { CaptureCounts } from './capture-metrics.ts';
-import { hasLost, type CentreState } from './centre-state.ts';
+import { hasLost, noteOtherHistory, rememberStreams, type CentreState } from './centre-state.ts';
 import { ChunkRunner } from './seeding/chunks.ts';
 import { DownStreams } from './streams/down-streams.ts';
 import { Heartbeats } from './streams/heartbeat.ts';
 import { Introductions } from './streams/introductions.ts';
+import { AwaitedParents } from './routing/awaited-parents.ts';
 import { TransactionOrigins } from './routing/origins.ts';
 import { PgoutputDecoder } from './wal/pgoutput-decoder.ts';
 import type { ReplicationStream } from './wal/replication-stream.ts';
 import { Routes } from './routing/routes.ts';
-import { RowRouter } from './routing/row-router.ts';
+import type { RowRouter } from './routing/row-router.ts';
+import { routingParts } from './session-routing.ts';
 import { Seeding } from './seeding/seeding.ts';
 import { ShapeWatch } from './seeding/shape-watch.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
@@ -29,6 +32,7 @@ import type { StreamLimits } from './streams/stream-limits.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 import { TopicNotes } from './streams/topic-notes.ts';
 import { TopicWatch } from './streams/topic-watch.ts';
+import { ResendWatch, type StreamTail } from './streams/tail-check.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
 import { Watermarks } from './seeding/watermarks.ts';
@@ -63,6 +67,13 @@ export class CaptureSession {
   readonly #router: TransactionRouter;
   readonly #chunks: ChunkRunner;
   readonly #introductions: Introductions;
+  readonly #awaited: AwaitedParents;
+  readonly #resend = new ResendWatch();
+  readonly #pool: Pool;
+  readonly #state: CentreState;
+  /** Streams that the centre has been told of in this session. */
+  readonly #known = new Set<string>();
+  #isRunning = false;
   readonly #writer: TransactionWriter;
   readonly #counts: CaptureCounts;
   readonly #failed: Promise<never>;
@@ -73,8 +84,11 @@ export class CaptureSession {
     const schemas = new SchemaRegistry(options);
     const { pool, state } = options;
     const routes = await Routes.read({ pool, schemas, mapping: state.mapping });
+    routes.cache.decodedUpTo(state.seen);
     const session = new CaptureSession(options, routes, schemas);
+    await session.#awaited.load();
     await session.streams.openCatalog();
+    await session.#know(session.streams.catalog);
     await session.#introductions.prepare(session.streams.catalog, routes);
     return session;
   }
@@ -84,19 +98,23 @@ export class CaptureSession {
     const { epoch } = state;
     const notes = new TopicNotes({ pool, epoch });
     this.#wal = options.wal;
+    this.#pool = pool;
+    this.#state = state;
     this.#counts = options.counts;
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
     // Somebody may fail before the loop looks.
     this.#failed.catch(() => undefined);
     const watermarks = new Watermarks(state.committing);
     const origins = new TransactionOrigins();
-    this.#chunks = new ChunkRunner({ pool, watermarks, log, signal });
+    this.#awaited = new AwaitedParents(pool);
+    this.#chunks = new ChunkRunner({ pool, watermarks, log, signal, cache: () => this.rows.routes.cache });
     this.streams = new DownStreams({
       ...options,
       notes,
       knownId: (topic) => state.remembered.get(topic)?.streamId,
       onDurable: (writer, records) => this.#durable(writer, records),
       onFailure: (error) => this.#fail(limits.learn(error)),
+      isHeld: () => this.#awaited.isUnstored,
       onForeign: (keys) => seeding.repair(keys),
     });
     const { streams } = this;
@@ -108,10 +126,19 @@ export class CaptureSession {
       hasLost: (stream) => hasLost(stream, state),
     });
     const openStore = (storeId: string) => this.openStore(storeId);
-    const onMove = (table: string, centralId: string, from: string | null) =>
-      seeding.move({ table, centralId, from, done: this.#obligation() });
-    this.rows = new RowRouter({ writer: this.#writer, streams, origins, routes, openStore, onMove, log });
-    const { rows } = this;
+    const { looks, sender, rows } = routingParts({
+      ...options,
+      routes,
+      origins,
+      watermarks,
+      streams,
+      openStore,
+      awaited: this.#awaited,
+      writer: this.#writer,
+      oblige: () => this.#obligation(),
+      onWork: () => seeding.hurry(),
+    });
+    this.rows = rows;
     const seeding = new Seeding({
       pool,
       epoch,
@@ -120,6 +147,7 @@ export class CaptureSession {
       writer: this.#writer,
       streams,
       keys: new StreamKeys(options),
+      looks,
       log,
     });
     const shapes = new ShapeWatch({
@@ -139,10 +167,18 @@ export class CaptureSession {
       everyMs: options.heartbeatMs,
       onHealth: options.onTopics,
     });
-    const heartbeats = new Heartbeats({ pool, streams, everyMs: options.heartbeatMs, log });
+    const heartbeats = new Heartbeats({
+      pool,
+      streams,
+      slot: slotName(options.prefix),
+      everyMs: options.heartbeatMs,
+      acknowledged: () => this.acknowledged,
+      log,
+    });
     this.#router = new TransactionRouter({
       writer: this.#writer,
       rows,
+      sender,
       origins,
       watermarks,
       heartbeats,
@@ -152,6 +188,7 @@ export class CaptureSession {
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
       onSeedingWanted: (xid) => seeding.want(xid),
       onShape: () => shapes.hurry(),
+      onParentEmptied: (table) => looks.wantAll(table),
       onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
@@ -165,6 +202,11 @@ export class CaptureSession {
     ];
   }
 
+  /** It ends with this error, whatever it waits for. */
+  end(error: PayflowError): void {
+    this.#fail(error);
+  }
+
   /** Up to here PostgreSQL may forget. */
   get acknowledged(): Lsn {
     return this.#acker.ackLsn;
@@ -176,9 +218,26 @@ export class CaptureSession {
 
   async openStore(storeId: string): Promise<StreamWriter> {
     const stream = await this.streams.openStore(storeId);
+    await this.#know(stream);
     await this.#introductions.prepare(stream, this.rows.routes);
     if (this.#inTransaction) this.#introductions.write();
     return stream;
+  }
+
+  /** The tails that have to come again. */
+  expect(tails: readonly StreamTail[]): void {
+    this.#resend.expect(tails);
+    this.#isRunning = true;
+  }
+
+  /** The centre knows of a stream before anything is written to it. */
+  async #know(stream: StreamWriter): Promise<void> {
+    const { topic } = stream.stream;
+    if (this.#state.remembered.has(topic) || this.#known.has(topic)) return;
+    this.#known.add(topic);
+    const other = this.#isRunning ? this.#resend.late({ topic, tail: stream.tail }, this.#state) : undefined;
+    if (other !== undefined) await this.#endHistory(other);
+    await rememberStreams(this.#pool, [stream]);
   }
 
   /** resume point → read → route → flush → acknowledge */
@@ -203,18 +262,28 @@ export class CaptureSession {
           if (message.kind === 'begin') this.#inTransaction = true;
           const wait = this.#router.handle(message);
           if (wait !== undefined) await wait;
-          if (message.kind === 'commit') {
-            this.#inTransaction = false;
-            this.#counts.transactions += 1;
-          }
-        } else {
-          this.#acker.keepalive(item.walEnd);
+          if (message.kind === 'commit') await this.#committed(message);
         }
       }
+      if (this.#awaited.isUnstored) await this.#awaited.store();
       this.streams.flush();
       this.#acknowledge();
       await this.streams.room();
     }
+  }
+
+  async #committed({ commitLsn, endLsn }: { commitLsn: Lsn; endLsn: Lsn }): Promise<void> {
+    this.#inTransaction = false;
+    this.#counts.transactions += 1;
+    const { commitTimeUs } = this.#writer;
+    const other = this.#resend.committed(commitLsn, { endLsn, commitTimeUs });
+    if (other !== undefined) await this.#endHistory(other);
+  }
+
+  /** It stays so, for setup too, until a new epoch begins. */
+  async #endHistory(error: PayflowError): Promise<never> {
+    await noteOtherHistory(this.#pool, error);
+    throw error;
   }
 
   #durable(writer: StreamWriter, records: number): void {

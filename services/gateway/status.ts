@@ -24,6 +24,8 @@ export interface StreamStatus {
   readonly lastOffset: number;
   readonly position: string;
   readonly updatedAt: string;
+  /** Code of what is wrong with capture, noted with its stream. */
+  readonly problem?: string | null | undefined;
 }
 
 /** A topic that is kept otherwise than it has to be. */
@@ -125,7 +127,8 @@ async function readSlot(pool: Pool, prefix: string): Promise<SlotStatus> {
 async function readStreams(pool: Pool): Promise<StreamStatus[]> {
   return rows(
     pool,
-    `SELECT topic, last_offset::float8 AS "lastOffset", position, ${iso('updated_at')} AS "updatedAt"
+    `SELECT topic, last_offset::float8 AS "lastOffset", position, ${iso('updated_at')} AS "updatedAt",
+            coalesce(problem, CASE WHEN other_history IS NOT NULL THEN 'SLOT_LOST' END) AS problem
      FROM payflow_sync.stream ORDER BY topic`,
   );
 }

@@ -46,6 +46,12 @@ export const ERROR_CODES = {
     'The login may not replicate.',
     'ALTER ROLE … REPLICATION, and allow it in pg_hba.conf.',
   ),
+  DB_SYNC_STANDBY: entry(
+    500,
+    'manual',
+    'synchronous_standby_names takes capture in: every commit of the centre waits for it.',
+    'Name the standbys that are meant in synchronous_standby_names (payflow-capture is none), and reload.',
+  ),
   DB_NOT_SET_UP: entry(
     503,
     'fatal',
@@ -76,6 +82,12 @@ export const ERROR_CODES = {
     'fatal',
     'The replication slot is invalid or was removed.',
     'Run `payflow setup`; tables are seeded again under a new epoch.',
+  ),
+  SLOT_MOVED: entry(
+    500,
+    'timed',
+    'The replication slot was made anew or moved forward by somebody else: changes were left out.',
+    'Nothing: all tables are seeded again by themselves. Find out who moves the slot.',
   ),
   SLOT_BUSY: entry(
     503,
@@ -150,6 +162,12 @@ export const ERROR_CODES = {
     'fatal',
     'A stream ends before records that were durable in it.',
     'Seed its tables again.',
+  ),
+  LOG_NEWER_VERSION: entry(
+    500,
+    'fatal',
+    'A stream was written by a later version of payflow-sync, which numbers changes otherwise.',
+    'Run that version again; an older one would leave out what it takes for written.',
   ),
   LOG_FOREIGN_APPEND: entry(
     503,

@@ -9,6 +9,7 @@ import type {
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
+import { streamName } from '../shared/log/topics.ts';
 import { formatPosition, parseLsn, type Position } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
 import type { OfferOutcomes, TableOffer } from './bootstrap.ts';
@@ -174,6 +175,7 @@ async function* newestOfRange(
   let newest = new Map<string, StoredRecord>();
   let read = 0;
   let bytes = 0;
+  let isWhole = false;
   try {
     for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
       for (const record of batch) {
@@ -185,7 +187,8 @@ async function* newestOfRange(
         newest.set(key, record);
         bytes += bytesOf(record);
       }
-      if ((batch.at(-1)?.offset ?? end) >= last) break;
+      isWhole = (batch.at(-1)?.offset ?? end) >= last;
+      if (isWhole) break;
       if (bytes < REPLAYED_BYTES) continue;
       yield { read, newest: [...newest.values()] };
       newest = new Map();
@@ -195,6 +198,8 @@ async function* newestOfRange(
   } finally {
     stop.abort();
   }
+  // Half a range is no answer.
+  if (!isWhole) throw new PayflowError('LOG_UNREACHABLE', `reading ${streamName(stream)} was cut short`);
   yield { read, newest: [...newest.values()] };
 }
 

@@ -202,9 +202,14 @@ export class CaptureSite {
     }, 'all tables are seeded');
   }
 
-  /** Waits until the slot has confirmed everything that is in the WAL now. */
+  /**
+   * Waits until the slot has confirmed everything that is in the WAL now. That takes a record behind it: what led to
+   * none is confirmed with the next.
+   */
   async acknowledged(): Promise<void> {
     const { rows } = await this.pool.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
+    const marker = JSON.stringify({ streams: [catalogTopic(this.prefix)] });
+    await this.pool.query(`SELECT pg_logical_emit_message(true, 'payflow.marker', $1)`, [marker]);
     await until(
       async () => {
         const confirmed = await this.pool.query(

@@ -10,6 +10,7 @@ export function wrappedLog(log: EventLog, changed: Partial<EventLog>): EventLog 
     describeTopics: (topics) => log.describeTopics(topics),
     changeTopic: (topic, settings) => log.changeTopic(topic, settings),
     offsets: (stream) => log.offsets(stream),
+    recordAt: (stream, options) => log.recordAt(stream, options),
     streamId: (stream) => log.streamId(stream),
     close: () => log.close(),
     ...changed,

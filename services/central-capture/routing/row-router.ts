@@ -1,42 +1,39 @@
 /**
  * Where a row change goes. A row belongs to everyone or to one store; a row that changes its store is deleted
  * in the old stream and inserted in the new one, a row that changes its key likewise; a row without a store is
- * counted and goes nowhere, never to everyone.
+ * counted and goes nowhere, never to everyone. A row whose parent is not there waits for it (`parents.ts`).
  *
- * The usual change is handled without waiting. When a parent's store is not in the cache, or a stream is not
- * open yet, `route` returns a promise and does its work after that.
+ * The usual change is handled without waiting. When a parent has to be read, or a stream is not open yet, `route`
+ * returns a promise and does its work after that.
  */
 import type { Logger } from 'pino';
-import { PROGRESS_TABLE, type Origin, type RowOp } from '../../shared/records/change-record.ts';
-import { CATALOG_POSITION_HEADER } from '../../shared/records/envelope.ts';
-import { comparePositions, encodePosition } from '../../shared/records/position.ts';
+import type { CentralId } from '../../shared/records/change-record.ts';
 import type { DownStreams } from '../streams/down-streams.ts';
-import type { TransactionOrigins } from './origins.ts';
 import { NULL_LENGTH, type Tuple } from '../wal/pgoutput-decoder.ts';
-import { TERMINAL_TABLE } from '../setup/published-tables.ts';
+import { NOWHERE, placeOf, union, without, type Places } from './parent-rule.ts';
+import { UNKNOWN, type Parents, type ParentStore } from './parents.ts';
 import type { Route, Routes } from './routes.ts';
-import { checkedStore, type StoreId } from './scope.ts';
+import type { RowChange, RowSender } from './row-sender.ts';
+import { checkedStore } from './scope.ts';
 import type { StreamWriter } from '../streams/stream-writer.ts';
-import { NO_ORIGINS, type OutgoingChange, type TransactionWriter } from '../streams/transaction-writer.ts';
-
-export interface RowChange {
-  readonly op: RowOp;
-  readonly before: Tuple | null;
-  readonly beforeIsKey: boolean;
-  readonly after: Tuple | null;
-  /** Columns whose value is nowhere in the WAL. */
-  readonly omitted?: readonly string[];
-}
+import type { TransactionWriter } from '../streams/transaction-writer.ts';
 
 export interface RowRouterOptions {
   readonly writer: TransactionWriter;
+  readonly sender: RowSender;
   readonly streams: DownStreams;
-  readonly origins: TransactionOrigins;
   readonly openStore: (storeId: string) => Promise<StreamWriter>;
-  /** The row of a parent table changed its store: its children, which have no WAL of their own, must follow. */
-  readonly onMove: (table: string, centralId: string, from: StoreId) => void;
+  readonly parents: Parents;
   readonly log: Logger;
 }
+
+/** Where a row goes, and where it may have been. */
+interface Ways {
+  readonly to: ParentStore;
+  readonly from: Places;
+}
+/** What a parent gives that has to be read first is undefined. */
+type Partially<T> = { readonly [Key in keyof T]: T[Key] | undefined };
 
 /** Rows that went nowhere because their store is unknown, by table. */
 export type UnscopedCounts = ReadonlyMap<string, number>;
@@ -60,89 +57,99 @@ export class RowRouter {
     switch (route.scope.kind) {
       case 'global':
         if (route.sent) {
-          this.#split(route, change, (part) => this.#send(this.#options.streams.catalog, route, part, null));
+          this.#split(route, change, (part) =>
+            this.#options.sender.send(this.#options.streams.catalog, route, part, null),
+          );
         }
         return undefined;
       case 'every':
-        for (const stream of this.#options.streams.all()) this.#send(stream, route, change, null);
+        for (const stream of this.#options.streams.all())
+          this.#options.sender.send(stream, route, change, null);
         return undefined;
       case 'column':
-      case 'via': {
-        const missing = this.#missing(route, change);
-        if (missing !== undefined) return missing.then(() => this.route(route, change));
-        this.#scoped(route, change);
-        return undefined;
-      }
+      case 'via':
+        return this.#routeScoped(route, change);
     }
+  }
+
+  get parents(): Parents {
+    return this.#options.parents;
   }
 
   /**
-   * A row whose parent moved: it leaves the old store's stream and stands in the new one. Its own children are
-   * the caller's to move.
+   * A row as it stands, where its parent has it, taken from where it may have been. Its own children are the
+   * caller's to place.
    */
-  async moveChild(route: Route, row: Tuple, from: StoreId): Promise<void> {
-    const change: RowChange = { op: 'r', before: null, beforeIsKey: false, after: row };
-    const part: RowChange = { op: 'd', before: row, beforeIsKey: true, after: null };
-    if (from !== null) {
-      await this.#options.openStore(from);
-      if (route.sent) this.#deleteFrom(route, part, from);
+  async place(route: Route, row: Tuple, from: Places): Promise<void> {
+    const to = this.storeOf(route, row) ?? null;
+    const left = from === 'everywhere' || typeof to === 'symbol' ? from : without(from, to);
+    await this.#open([
+      ...(left === 'everywhere' ? [] : left),
+      ...(to === null || to === UNKNOWN ? [] : [to]),
+    ]);
+    if (route.sent) {
+      this.#deleteFrom(route, { op: 'd', before: row, beforeIsKey: true, after: null }, left, to);
     }
-    await this.route(route, change);
+    this.#sendTo(route, { op: 'r', before: null, beforeIsKey: false, after: row }, to);
   }
 
-  /** The central row as it stands, in answer to a change that made no difference to it. */
-  sendImage(route: Route, row: Tuple, origin: Origin, store: StoreId): void {
-    const { streams, writer } = this.#options;
-    const stream = store === null ? streams.catalog : streams.stores.get(store);
-    if (stream === undefined) return;
-    writer.change(stream, route, {
-      op: 'r',
-      before: null,
-      beforeIsKey: false,
-      after: row,
-      origins: [origin],
-    });
+  /** All that is known of a row that is gone is its key. */
+  async takeAway(route: Route, id: CentralId, from: Places): Promise<void> {
+    if (!route.sent) return;
+    if (from !== 'everywhere') await this.#open(from);
+    const { stores } = this.#options.streams;
+    const streams = from === 'everywhere' ? [...stores.values()] : from.map((store) => stores.get(store));
+    for (const stream of streams) if (stream !== undefined) this.#options.writer.deletion(stream, route, id);
   }
 
-  /** A till's change of a row that its streams do not have: for this till the row is gone. */
-  answerGone(route: Route, row: Tuple, origin: Origin): void {
-    const store = this.routes.cache.get(TERMINAL_TABLE, origin.terminal) ?? null;
-    const stream = store === null ? undefined : this.#options.streams.stores.get(store);
-    if (stream === undefined || !route.sent) return;
-    this.#options.writer.change(stream, route, {
-      op: 'd',
-      before: row,
-      beforeIsKey: true,
-      after: null,
-      // That it was refused is kept: the till says so of its change.
-      origins: [{ ...origin, outcome: origin.outcome === 'rejected' ? 'rejected' : 'gone' }],
-    });
+  /** The table is read from its first row on: whoever still waits is found again. */
+  forgetWaiting(table: string): void {
+    const scope = this.routes.scopes.get(table);
+    if (scope?.kind !== 'via' || this.routes.childrenOf(scope.parent).length > 1) return;
+    this.parents.noneWaits(scope.parent, true);
   }
 
-  /** Where the row is; undefined: its parent has to be loaded first. */
-  storeOf(route: Route, row: Tuple): StoreId | undefined {
+  /** No row of the table waits for its parent any more. */
+  childrenEmptied(table: string): void {
+    const scope = this.routes.scopes.get(table);
+    if (scope?.kind !== 'via') return;
+    this.parents.noneWaits(scope.parent, this.routes.childrenOf(scope.parent).length === 1);
+  }
+
+  /** Where the row is; undefined: its parent has to be read first. */
+  storeOf(route: Route, row: Tuple): ParentStore | undefined {
     const text = row.text(route.scopeIndex);
     if (route.scope.kind === 'column') return checkedStore(text);
     if (route.scope.kind !== 'via' || text === null) return null;
-    return this.routes.cache.get(route.scope.parent, text);
+    return this.parents.storeOf(route.scope.parent, text);
   }
 
-  #scoped(route: Route, change: RowChange): void {
-    const { after } = change;
-    const to = after === null ? null : (this.storeOf(route, after) ?? null);
-    const from = this.#oldStore(route, change, to);
-    if (route.isParent && after !== null) {
-      const id = route.encoder.centralId(after);
-      this.routes.cache.set(route.name, id, to);
-      if (change.op === 'u' && from !== undefined && from !== to) this.#options.onMove(route.name, id, from);
+  #routeScoped(route: Route, change: RowChange): Promise<void> | undefined {
+    const ways = this.#waysOf(route, change);
+    if (ways.to === undefined || ways.from === undefined || !this.#areOpen(route, ways)) {
+      return this.#whenReady(route, change, ways);
     }
+    this.#scoped(route, change, { from: ways.from, to: ways.to });
+    return undefined;
+  }
+
+  #waysOf(route: Route, change: RowChange): Partially<Ways> {
+    const to = change.after === null ? null : this.storeOf(route, change.after);
+    return { to, from: this.#oldPlaces(route, change, to ?? null) };
+  }
+
+  #scoped(route: Route, change: RowChange, { from, to }: Ways): void {
+    if (route.scope.kind === 'via') this.#noteWaiting(route, route.scope.parent, change, to);
+    if (route.isParent) this.#asParent(route, change, { from, to });
     if (!route.sent) return;
     this.#split(route, change, (part) => {
-      const moves = part.op === 'u' && from !== undefined && from !== to;
+      const left = part.op === 'd' || typeof to === 'symbol' ? from : without(from, to);
+      const moves = part.op === 'u' && left.length > 0;
       if (part.op === 'd') {
-        this.#deleteFrom(route, part, from);
+        this.#deleteFrom(route, part, left, null);
       } else if (moves) {
-        this.#deleteFrom(route, { ...part, op: 'd', before: part.before ?? part.after, after: null }, from);
+        const gone = { ...part, op: 'd', before: part.before ?? part.after, after: null } as const;
+        this.#deleteFrom(route, gone, left, to);
         this.#sendTo(route, { op: 'c', before: null, beforeIsKey: false, after: part.after }, to);
       } else {
         this.#sendTo(route, part, to);
@@ -150,40 +157,68 @@ export class RowRouter {
     });
   }
 
-  /** undefined: nobody knows. */
-  #oldStore(route: Route, change: RowChange, to: StoreId): StoreId | undefined {
-    const { before, beforeIsKey, after } = change;
-    if (before !== null && knowsColumn(before, beforeIsKey, route.scopeIndex)) {
-      const store = this.storeOf(route, before);
-      // The parent may be gone from the database before its children's deletes come out of the WAL.
-      const orphan = store === null && after === null && route.scope.kind === 'via';
-      return orphan && before.text(route.scopeIndex) !== null ? undefined : store;
+  /** Where the row may have been; undefined: its old parent has to be read first. */
+  #oldPlaces(route: Route, { before, beforeIsKey, after }: RowChange, to: ParentStore): Places | undefined {
+    if (before === null) return after === null ? 'everywhere' : NOWHERE;
+    const now = to === UNKNOWN ? NOWHERE : placeOf(to);
+    if (!knowsColumn(before, beforeIsKey, route.scopeIndex)) {
+      const known = route.isParent
+        ? this.routes.cache.get(route.name, route.encoder.centralId(before))
+        : undefined;
+      if (known !== undefined) return placeOf(known.store);
+      return after === null ? 'everywhere' : now;
     }
-    const row = before ?? after;
-    if (row !== null && route.isParent)
-      return this.routes.cache.get(route.name, route.encoder.centralId(row));
-    return after === null ? undefined : to;
+    const text = before.text(route.scopeIndex);
+    if (route.scope.kind !== 'via') return placeOf(checkedStore(text));
+    if (text === null) return NOWHERE;
+    const places = this.parents.placesOf(route.scope.parent, text);
+    if (after === null || after.text(route.scopeIndex) !== text) return places;
+    // Under the same parent: where that was read ahead of the WAL, its coming change brings its children along.
+    return places === 'everywhere' || places === undefined
+      ? now
+      : union(now, to === UNKNOWN ? NOWHERE : places);
   }
 
-  /** Without a store to delete from, every store's stream is told the key, and nothing but the key. */
-  #deleteFrom(route: Route, part: RowChange, from: StoreId | undefined): void {
-    if (from === null) return;
-    const stream = from === undefined ? undefined : this.#options.streams.stores.get(from);
-    if (stream !== undefined && from !== undefined) {
-      this.#send(stream, route, part, from);
+  #noteWaiting(route: Route, parent: string, { before, after }: RowChange, to: ParentStore): void {
+    const now = after?.text(route.scopeIndex) ?? null;
+    const then = before?.text(route.scopeIndex) ?? null;
+    if (to === UNKNOWN && now !== null) this.parents.wait(parent, now);
+    if (then !== null && then !== now) this.parents.waitsNoMore(parent, then);
+  }
+
+  /** The row gives others their store. A changed key is one that goes and one that comes. */
+  #asParent(route: Route, { before, after }: RowChange, { from, to: store }: Ways): void {
+    const to = store === UNKNOWN ? null : store;
+    const [then, now] = [before, after].map((row) => (row === null ? null : route.encoder.centralId(row)));
+    const stays = then !== null && then === now;
+    if (!stays && typeof then === 'string') {
+      this.parents.happened(route.name, then, { kind: 'deleted', before: from, now: null });
+    }
+    if (typeof now !== 'string') return;
+    if (stays) this.parents.happened(route.name, now, { kind: 'changed', before: from, now: to });
+    else this.parents.happened(route.name, now, { kind: 'inserted', now: to });
+  }
+
+  /** Where the row may have been, every store's stream is told its key; one alone is told what the WAL had. */
+  #deleteFrom(route: Route, part: RowChange, from: Places, to: ParentStore): void {
+    const { stores } = this.#options.streams;
+    if (from !== 'everywhere') {
+      for (const store of from) {
+        const stream = stores.get(store);
+        if (stream !== undefined) this.#options.sender.send(stream, route, part, store);
+      }
       return;
     }
     const keyOnly = { ...part, beforeIsKey: true };
-    for (const each of this.#options.streams.stores.values()) this.#send(each, route, keyOnly, null);
+    for (const [store, stream] of stores)
+      if (store !== to) this.#options.sender.send(stream, route, keyOnly, null);
   }
 
-  #sendTo(route: Route, part: RowChange, store: StoreId): void {
-    const stream = store === null ? undefined : this.#options.streams.stores.get(store);
-    if (stream === undefined) {
-      this.#countUnscoped(route);
-      return;
-    }
-    this.#send(stream, route, part, store);
+  #sendTo(route: Route, part: RowChange, store: ParentStore): void {
+    if (!route.sent) return;
+    const stream = store === null || store === UNKNOWN ? undefined : this.#options.streams.stores.get(store);
+    if (stream === undefined || store === UNKNOWN) this.#countUnscoped(route);
+    else this.#options.sender.send(stream, route, part, store);
   }
 
   /** A changed key is a delete of the old one and an insert of the new. */
@@ -197,57 +232,34 @@ export class RowRouter {
     send({ op: 'c', before: null, beforeIsKey: false, after });
   }
 
-  /** @param store of the stream, null for one that every till reads */
-  #send(stream: StreamWriter, route: Route, part: RowChange, store: StoreId): void {
-    const change: OutgoingChange = { ...part, origins: this.#originsFor(route, part, store) };
-    if (route.name !== PROGRESS_TABLE) this.#options.writer.change(stream, route, change);
-    else this.#options.writer.change(stream, route, { ...change, headers: this.#catalogPosition() });
+  /** Whether the streams that the change is written to are open. */
+  #areOpen(route: Route, { from, to }: Partially<Ways>): boolean {
+    const { stores } = this.#options.streams;
+    if (!route.sent) return true;
+    if (typeof to === 'string' && !stores.has(to)) return false;
+    return from === 'everywhere' || from === undefined || from.every((store) => stores.has(store));
   }
 
-  /** The till's own changes that this record answers; a till of another store is answered in its own stream. */
-  #originsFor(route: Route, part: RowChange, store: StoreId): readonly Origin[] {
-    const { origins } = this.#options;
-    const row = part.after ?? part.before;
-    if (origins.isEmpty || row === null) return NO_ORIGINS;
-    const all = origins.of(route.name, route.encoder.centralId(row));
-    if (store === null) return all;
-    const here: Origin[] = [];
-    for (const origin of all) {
-      if (this.routes.cache.get(TERMINAL_TABLE, origin.terminal) === store) here.push(origin);
-      else this.answerGone(route, row, origin);
+  async #whenReady(route: Route, change: RowChange, ways: Partially<Ways>): Promise<void> {
+    const { after, before } = change;
+    const ids = [ways.to === undefined ? after : null, ways.from === undefined ? before : null].flatMap(
+      (row) => row?.text(route.scopeIndex) ?? [],
+    );
+    try {
+      if (route.scope.kind === 'via' && ids.length > 0) await this.parents.learn(route.scope.parent, ids);
+      const { to = null, from = 'everywhere' } = this.#waysOf(route, change);
+      if (route.sent && from !== 'everywhere') await this.#open(from);
+      if (route.sent && typeof to === 'string') await this.#open([to]);
+      this.#scoped(route, change, { from, to });
+    } finally {
+      this.parents.forget();
     }
-    return here;
   }
 
-  /**
-   * The newest catalog record up to and including this transaction. When the catalog was found ahead (this
-   * transaction is a resend), this very place serves: a catalog record at or behind it exists.
-   */
-  #catalogPosition(): Readonly<Record<string, Buffer>> {
-    const { newest } = this.#options.streams.catalog;
-    const here = this.#options.writer.position;
-    const position = comparePositions(newest, here) > 0 ? here : newest;
-    return { [CATALOG_POSITION_HEADER]: encodePosition(position) };
-  }
-
-  /** What must be read or opened before the change can be handled; undefined: nothing. */
-  #missing(route: Route, { before, beforeIsKey, after }: RowChange): Promise<unknown> | undefined {
-    const rows = [
-      after,
-      before !== null && knowsColumn(before, beforeIsKey, route.scopeIndex) ? before : null,
-    ];
-    for (const row of rows) {
-      if (row === null) continue;
-      const store = this.storeOf(route, row);
-      if (store === undefined) {
-        const parent = route.scope.kind === 'via' ? route.scope.parent : '';
-        return this.routes.cache.load(parent, [row.text(route.scopeIndex) ?? '']);
-      }
-      if (store !== null && route.sent && !this.#options.streams.stores.has(store)) {
-        return this.#options.openStore(store);
-      }
+  async #open(stores: Iterable<string>): Promise<void> {
+    for (const store of stores) {
+      if (!this.#options.streams.stores.has(store)) await this.#options.openStore(store);
     }
-    return undefined;
   }
 
   #countUnscoped(route: Route): void {

@@ -12,8 +12,10 @@ import type { Introductions } from '../streams/introductions.ts';
 import { readOutcome, type OutcomeEntry, type TransactionOrigins } from './origins.ts';
 import { UNCHANGED_LENGTH, type Relation, type Tuple, type WalMessage } from '../wal/pgoutput-decoder.ts';
 import { OUTCOME_TABLE, SEEDING_TABLE, TERMINAL_TABLE } from '../setup/published-tables.ts';
+import { UNKNOWN } from './parents.ts';
 import type { Route, Routes } from './routes.ts';
-import type { RowChange, RowRouter } from './row-router.ts';
+import type { RowRouter } from './row-router.ts';
+import type { RowChange, RowSender } from './row-sender.ts';
 import type { TransactionWriter } from '../streams/transaction-writer.ts';
 import { keyTuple, tupleOfColumns } from '../wal/tuples.ts';
 import { CHUNK_PREFIX, type ChunkVerdict, type Watermarks } from '../seeding/watermarks.ts';
@@ -21,6 +23,7 @@ import { CHUNK_PREFIX, type ChunkVerdict, type Watermarks } from '../seeding/wat
 export interface TransactionRouterOptions {
   readonly writer: TransactionWriter;
   readonly rows: RowRouter;
+  readonly sender: RowSender;
   readonly origins: TransactionOrigins;
   readonly watermarks: Watermarks;
   readonly heartbeats: Heartbeats;
@@ -32,6 +35,8 @@ export interface TransactionRouterOptions {
   readonly onSeedingWanted: (xid: number) => void;
   /** The WAL describes a table otherwise than the catalog did. */
   readonly onShape: () => void;
+  /** A table was emptied, and its children were not. */
+  readonly onParentEmptied: (table: string) => void;
   /** A table that is sent was emptied, in the open transaction. */
   readonly onTruncate: (table: string, at: Position) => void;
   /** A chunk reached its high watermark, in the transaction whose commit ends at `endLsn`. */
@@ -96,7 +101,8 @@ export class TransactionRouter {
 
   #row(relation: Relation, change: RowChange): Promise<void> | undefined {
     const { writer, rows, watermarks } = this.#options;
-    writer.nextSeq();
+    if (change.op === 'u') writer.nextPair();
+    else writer.nextSeq();
     const route = this.#relations.get(relation.oid)?.route;
     if (route === undefined) return undefined;
     if (!watermarks.isEmpty) this.#noteChange(route, change);
@@ -161,12 +167,12 @@ export class TransactionRouter {
       const row = known === null ? keyTuple(route, centralId) : tupleOfColumns(route, known);
       const rowStore = known === null ? null : await this.#storeOf(route, row);
       if (rowStore !== undefined && (rowStore === null || rowStore !== store)) {
-        rows.answerGone(route, row, origin);
+        this.#options.sender.answerGone(route, row, origin);
       } else if (image === null) {
         // The till has been moved to that very store since: the row is in its stream.
         origins.add(table, centralId, origin);
       } else {
-        rows.sendImage(route, row, origin, rowStore ?? null);
+        this.#options.sender.sendImage(route, row, origin, rowStore ?? null);
       }
     }
   }
@@ -175,18 +181,18 @@ export class TransactionRouter {
   async #storeOf(route: Route, row: Tuple): Promise<string | null | undefined> {
     const { rows } = this.#options;
     if (route.scope.kind === 'global') return undefined;
-    const known = rows.storeOf(route, row);
-    if (known !== undefined || route.scope.kind !== 'via') return known ?? null;
-    await rows.routes.cache.load(route.scope.parent, [row.text(route.scopeIndex) ?? '']);
-    return rows.storeOf(route, row) ?? null;
+    if (route.scope.kind === 'via' && rows.storeOf(route, row) === undefined) {
+      await rows.parents.learn(route.scope.parent, [row.text(route.scopeIndex) ?? '']);
+    }
+    const store = rows.storeOf(route, row) ?? null;
+    rows.parents.forget();
+    return store === UNKNOWN ? null : store;
   }
 
   /** A till's store is in the cache afterwards, and the store's stream open. */
   async #knowTerminal(terminal: string): Promise<string | null> {
     const { rows } = this.#options;
-    const { cache } = rows.routes;
-    if (cache.get(TERMINAL_TABLE, terminal) === undefined) await cache.load(TERMINAL_TABLE, [terminal]);
-    const store = cache.get(TERMINAL_TABLE, terminal) ?? null;
+    const store = await rows.routes.cache.storeOfTerminal(terminal);
     if (store !== null) await this.#options.openStore(store);
     return store;
   }
@@ -204,7 +210,9 @@ export class TransactionRouter {
   async #reload(source: string | null, isReshaped = false): Promise<void> {
     const { rows } = this.#options;
     if (!isReshaped && source !== null && source === rows.routes.mapping.source) return;
+    const { seen } = rows.routes.cache;
     rows.routes = await this.#options.reload(source);
+    rows.routes.cache.decodedUpTo(seen);
     for (const { relation } of [...this.#relations.values()]) {
       this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
     }
@@ -218,11 +226,14 @@ export class TransactionRouter {
 
   /** The WAL names the tables only: which rows went, the streams have to be asked. */
   #truncate(relations: readonly Relation[]): void {
-    const { writer, rows, watermarks, onTruncate, log } = this.#options;
+    const { writer, rows, watermarks, onTruncate, onParentEmptied, log } = this.#options;
+    const emptied = new Set(relations.map(({ name }) => name));
     writer.nextSeq();
     for (const { oid, name } of relations) {
       watermarks.truncated(name);
       rows.routes.cache.clear(name);
+      rows.childrenEmptied(name);
+      if (rows.routes.childrenOf(name).some((child) => !emptied.has(child))) onParentEmptied(name);
       if (this.#relations.get(oid)?.route?.sent !== true) continue;
       log.warn({ table: name }, 'TRUNCATE: the rows that the streams hold are deleted one by one');
       onTruncate(name, writer.position);
@@ -234,7 +245,8 @@ export class TransactionRouter {
     this.#options.writer.nextSeq();
     switch (prefix) {
       case HEARTBEAT_PREFIX:
-        this.#options.heartbeats.beat(this.#options.writer);
+        this.#options.rows.routes.cache.decodedUpTo(content.toString('latin1'));
+        this.#options.heartbeats.beat(this.#options.writer, content.toString('latin1'));
         return undefined;
       case MARKER_PREFIX:
         this.#options.heartbeats.answer(this.#options.writer, content);

@@ -1,89 +1,131 @@
-/** The SQL of chunks: rows of a table in key order, in one snapshot whose transactions are known. */
-import type { Pool } from 'pg';
+/**
+ * The SQL of chunks: rows of a table in key order, and their parents, in one snapshot whose transactions are known.
+ * The tables are locked before the snapshot is taken: behind an ALTER that rewrites a table, an older snapshot finds
+ * it empty.
+ */
+import type { ClientBase, Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
+import { chunkRows, type RowsWanted } from './chunk-size.ts';
 import { tupleOf } from '../wal/tuples.ts';
+import type { ParentReading, ScopeCache } from '../routing/scope.ts';
 import { parseSnapshot, type Snapshot } from './watermarks.ts';
 
 export interface ReadChunk {
   readonly rows: readonly Tuple[];
   readonly snapshot: Snapshot;
+  /** Of rows that find their store through a parent. */
+  readonly parents: ParentReading;
 }
 
-/** Which rows: behind a key, or children of a row, or named ones. */
-export type ChunkSelection =
-  | { readonly kind: 'after'; readonly key: readonly string[] | null; readonly limit: number }
+/** What a chunk says of parents where no row has one. */
+export const NO_PARENTS: ParentReading = {
+  parent: '',
+  ids: [],
+  found: new Map(),
+  snapshot: { xmin: 0, xmax: 0, inProgress: new Set() },
+};
+
+export interface ChunkReading {
+  readonly pool: Pool;
+  readonly route: Route;
+  readonly selection: ChunkSelection;
+  readonly cache: ScopeCache;
+}
+
+/** Rows behind a key, in key order; null: from the first one on. */
+export type RowsFrom =
+  | { readonly kind: 'after'; readonly key: readonly string[] | null }
   | {
       readonly kind: 'children';
       readonly column: string;
-      readonly parentId: string;
+      readonly parentIds: readonly string[];
       readonly key: readonly string[] | null;
-      readonly limit: number;
-    }
-  | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+    };
 
-const CHUNK_BYTES = 2 << 20;
-const MOST_ROWS = 2_000;
-const FEWEST_ROWS = 20;
+/** Which rows: behind a key, or children of some rows, or named ones. */
+export type ChunkSelection =
+  (RowsFrom & { readonly limit: number }) | { readonly kind: 'keys'; readonly ids: readonly CentralId[] };
+
+/** A chunk waits no longer than this for a table; it is tried again. */
+const LOCK_TIMEOUT_MS = 2_000;
 /** undefined_column, undefined_table */
 const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
-/** Rows of this table that make about CHUNK_BYTES. */
-export async function chunkRows(pool: Pool, route: Route): Promise<number> {
-  const { rows } = await pool.query<{ row_bytes: number | null }>(
-    `SELECT (pg_table_size(oid) / nullif(reltuples, 0))::float8 AS row_bytes
-     FROM pg_class WHERE oid = $1 AND reltuples > 0`,
-    [route.table.oid],
-  );
-  const rowBytes = rows[0]?.row_bytes ?? 0;
-  if (rowBytes <= 0) return MOST_ROWS;
-  return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, Math.floor(CHUNK_BYTES / rowBytes)));
+/** How many of the rows from here on one chunk may read. */
+export function chunkLimit(pool: Pool, route: Route, from: RowsFrom): Promise<number> {
+  return unlessAltered(route, () => chunkRows(pool, route, rowsFrom(route, from)));
 }
 
-export async function readChunk(pool: Pool, route: Route, selection: ChunkSelection): Promise<ReadChunk> {
-  if (selection.kind !== 'keys') return read(pool, route, condition(route, selection));
+/** @throws PayflowError DB_TRANSIENT when the table was altered, or is locked for too long */
+export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
+  const { route, selection } = reading;
+  if (selection.kind !== 'keys') {
+    return read(reading, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
+  }
   try {
-    return await read(pool, route, keysCondition(route, selection.ids, 'typed'));
+    return await read(reading, keysCondition(route, selection.ids, 'typed'));
   } catch (error) {
     if (!(error instanceof PayflowError) || error.code !== 'DB_REFUSED') throw error;
     // Keys from a time when the key was of another type are no values of the present one.
-    return read(pool, route, keysCondition(route, selection.ids, 'as text'));
+    return read(reading, keysCondition(route, selection.ids, 'as text'));
   }
 }
 
+async function read(reading: ChunkReading, condition: Condition): Promise<ReadChunk> {
+  return unlessAltered(reading.route, () => readRows(reading, condition));
+}
+
 /** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
-async function read(pool: Pool, route: Route, condition: Condition): Promise<ReadChunk> {
+async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T> {
   try {
-    return await readRows(pool, route, condition);
+    return await read();
   } catch (error) {
     if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
     throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
   }
 }
 
-async function readRows(pool: Pool, route: Route, { where, values, limit }: Condition): Promise<ReadChunk> {
+async function readRows(reading: ChunkReading, { where, values, limit }: Condition): Promise<ReadChunk> {
+  const { pool, route, cache } = reading;
   const order = route.table.key.map(quoteIdent).join(', ');
   const columns = route.relation.columns.map((column) => quoteIdent(column.name)).join(', ');
   const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
-  return inTransaction(pool, async (client) => {
+  const locked = [quotedTable(route.table), ...cache.ancestorTables(route.name)].join(', ');
+  const body = async (client: ClientBase): Promise<ReadChunk> => {
     await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await client.query(`LOCK TABLE ${locked} IN ACCESS SHARE MODE`);
     const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
     const { rows } = await client.query<(string | null)[]>({
       text,
-      values,
+      values: [...values],
       rowMode: 'array',
       // Nothing is parsed: what PostgreSQL prints is what travels.
       types: { getTypeParser: () => (value: string) => value },
     });
+    const tuples = rows.map((row) => tupleOf(row));
     return {
-      rows: rows.map((row) => tupleOf(row)),
+      rows: tuples,
       snapshot: parseSnapshot(snapshot.rows[0]?.text ?? '0:0:'),
+      parents: await readParents(client, reading, tuples),
     };
-  });
+  };
+  return inTransaction(pool, body, { lockTimeoutMs: LOCK_TIMEOUT_MS });
+}
+
+/** All at once: one by one they would cost a query a row. */
+async function readParents(
+  client: ClientBase,
+  { route, cache }: ChunkReading,
+  rows: readonly Tuple[],
+): Promise<ParentReading> {
+  if (route.scope.kind !== 'via') return NO_PARENTS;
+  const ids = new Set(rows.flatMap((row) => row.text(route.scopeIndex) ?? []));
+  return cache.read(route.scope.parent, [...ids], client);
 }
 
 /** The key's texts, as `after` wants them. */
@@ -94,18 +136,16 @@ export function keyTexts(route: Route, row: Tuple): string[] {
   });
 }
 
-interface Condition {
-  readonly where: string;
-  readonly values: unknown[];
+interface Condition extends RowsWanted {
   readonly limit: string;
 }
 
-function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'keys' }>): Condition {
+function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
   if (selection.kind === 'children') {
-    values.push(selection.parentId);
-    terms.push(`${quoteIdent(selection.column)} = $${values.length}`);
+    values.push(selection.parentIds);
+    terms.push(`${quoteIdent(selection.column)} = ANY ($${values.length})`);
   }
   if (selection.key !== null) {
     const names = route.table.key.map(quoteIdent).join(', ');
@@ -115,7 +155,7 @@ function condition(route: Route, selection: Exclude<ChunkSelection, { kind: 'key
     });
     terms.push(`(${names}) > (${params.join(', ')})`);
   }
-  return { where: terms.join(' AND ') || 'true', values, limit: `LIMIT ${selection.limit}` };
+  return { where: terms.join(' AND ') || 'true', values };
 }
 
 function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): Condition {

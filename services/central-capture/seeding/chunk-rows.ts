@@ -2,6 +2,7 @@
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import type { Route } from '../routing/routes.ts';
 import type { RowRouter } from '../routing/row-router.ts';
+import type { ParentReading } from '../routing/scope.ts';
 import type { DownStreams } from '../streams/down-streams.ts';
 import type { StreamWriter } from '../streams/stream-writer.ts';
 import type { TransactionWriter } from '../streams/transaction-writer.ts';
@@ -21,27 +22,24 @@ export function concernedStreams(streams: DownStreams, route: Route): StreamWrit
   return route.scope.kind === 'every' ? streams.all() : [...streams.stores.values()];
 }
 
-/** All parents at once: one by one they would cost a query a row. */
-export async function loadParents(rows: RowRouter, route: Route, read: readonly Tuple[]): Promise<void> {
-  if (route.scope.kind !== 'via') return;
-  const { cache } = rows.routes;
-  const { parent } = route.scope;
-  const ids = new Set(read.map((row) => row.text(route.scopeIndex)).filter((id) => id !== null));
-  const unknown = [...ids].filter((id) => cache.get(parent, id) === undefined);
-  if (unknown.length > 0) await cache.load(parent, unknown);
+/** Rows of a chunk, with what its snapshot says of their parents. */
+export interface ReadOf {
+  readonly route: Route;
+  readonly parents: ParentReading;
 }
 
 /** Each row takes a number, sent or not. Stale ones went out by themselves, newer. */
 export async function emitRows(
   { rows, writer }: Pick<ReadingParts, 'rows' | 'writer'>,
-  route: Route,
+  { route, parents }: ReadOf,
   read: readonly Tuple[],
   isStale: (centralId: string) => boolean,
 ): Promise<void> {
-  await loadParents(rows, route, read);
+  rows.parents.adopt(parents);
   for (const row of read) {
     writer.nextSeq();
     if (isStale(route.encoder.centralId(row))) continue;
     await rows.route(route, { op: 'r', before: null, beforeIsKey: false, after: row });
   }
+  rows.parents.dropChunk();
 }

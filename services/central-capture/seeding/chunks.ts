@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
-import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import { sleep } from '../../shared/lifecycle.ts';
+import { postgresFacts, wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { Lsn } from '../../shared/records/position.ts';
-import { readChunk, type ChunkSelection } from './chunk-reader.ts';
+import { NO_PARENTS, readChunk, type ChunkSelection, type ReadChunk } from './chunk-reader.ts';
+import type { ParentReading, ScopeCache } from '../routing/scope.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import type { Route } from '../routing/routes.ts';
 import { CHUNK_PREFIX, type Chunk, type ChunkVerdict, type Watermarks } from './watermarks.ts';
@@ -17,7 +19,11 @@ export interface ChunkRequest {
   readonly route: Route;
   readonly selection: ChunkSelection;
   /** See `Chunk.emit`; runs inside the transaction of the high watermark. */
-  emit(rows: readonly Tuple[], isStale: (centralId: string) => boolean): Promise<void>;
+  emit(
+    rows: readonly Tuple[],
+    isStale: (centralId: string) => boolean,
+    parents: ParentReading,
+  ): Promise<void>;
 }
 
 interface Waiting {
@@ -27,33 +33,49 @@ interface Waiting {
   endLsn?: Lsn;
 }
 
+export interface ChunkRunnerOptions {
+  readonly pool: Pool;
+  readonly watermarks: Watermarks;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly cache: () => ScopeCache;
+}
+
+/** Somebody alters the table: its rows are read when that is over. */
+const LOCK_NOT_AVAILABLE = '55P03';
+const LOCKED_WAIT_MS = 250;
+
 export class ChunkRunner {
-  readonly #options: { pool: Pool; watermarks: Watermarks; log: Logger; signal: AbortSignal };
+  readonly #options: ChunkRunnerOptions;
   readonly #waiting = new Map<string, Waiting>();
 
-  constructor(options: { pool: Pool; watermarks: Watermarks; log: Logger; signal: AbortSignal }) {
+  constructor(options: ChunkRunnerOptions) {
     this.#options = options;
     options.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
   /** @returns the rows that the chunk was read with, when all of them are durable */
   async run(request: ChunkRequest): Promise<readonly Tuple[]> {
-    const { pool, watermarks, log } = this.#options;
+    const { watermarks, log } = this.#options;
     for (;;) {
+      let parents = NO_PARENTS;
       const chunk: Chunk = {
         id: randomUUID(),
         table: request.route.name,
         rows: [],
         snapshot: null,
-        emit: (rows, isStale) => request.emit(rows, isStale),
+        emit: (rows, isStale) => request.emit(rows, isStale, parents),
       };
       watermarks.expect(chunk);
       try {
         const written = this.#wait(chunk.id);
         await this.#mark('low', chunk.id);
-        const { rows, snapshot } = await readChunk(pool, request.route, request.selection);
+        const read = await this.#read(request);
+        if (read === 'locked') continue;
+        const { rows } = read;
         chunk.rows = rows;
-        chunk.snapshot = snapshot;
+        chunk.snapshot = read.snapshot;
+        parents = read.parents;
         await this.#mark('high', chunk.id);
         if ((await written) === 'written') return rows;
         log.info({ table: request.route.name }, 'a chunk is read again: a commit was not visible to it yet');
@@ -61,6 +83,19 @@ export class ChunkRunner {
         watermarks.forget(chunk.id);
         this.#waiting.delete(chunk.id);
       }
+    }
+  }
+
+  async #read({ route, selection }: ChunkRequest): Promise<ReadChunk | 'locked'> {
+    const { pool, cache, log, signal } = this.#options;
+    try {
+      return await readChunk({ pool, route, selection, cache: cache() });
+    } catch (error) {
+      if (postgresFacts(error)?.sqlState !== LOCK_NOT_AVAILABLE) throw error;
+      log.warn({ table: route.name }, 'the table is locked (is it being altered?); reading it waits');
+      await sleep(LOCKED_WAIT_MS, signal);
+      if (signal.aborted) throw error;
+      return 'locked';
     }
   }
 

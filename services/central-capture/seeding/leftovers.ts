@@ -10,7 +10,7 @@ import type { Route } from '../routing/routes.ts';
 import type { StreamKeys } from '../streams/stream-keys.ts';
 import type { StreamWriter } from '../streams/stream-writer.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
-import { concernedStreams, loadParents, type ReadingParts } from './chunk-rows.ts';
+import { concernedStreams, type ReadingParts } from './chunk-rows.ts';
 
 const KEYS_PER_CHUNK = 2_000;
 
@@ -68,8 +68,8 @@ export class Leftovers {
     await chunks.run({
       route,
       selection: { kind: 'keys', ids },
-      emit: async (found, isStale) => {
-        await loadParents(rows, route, found);
+      emit: (found, isStale, parents) => {
+        rows.parents.adopt(parents);
         const here = found.filter((row) => this.#standsIn(route, row, stream));
         const present = new Set(here.map((row) => route.encoder.centralId(row)));
         for (const id of ids) {
@@ -77,6 +77,8 @@ export class Leftovers {
           if (isStale(id)) changed.push(id);
           else if (!present.has(id)) writer.deletion(stream, route, id);
         }
+        rows.parents.dropChunk();
+        return Promise.resolve();
       },
     });
     return changed;
@@ -87,6 +89,6 @@ export class Leftovers {
     const { rows, streams } = this.#parts;
     if (route.scope.kind === 'global' || route.scope.kind === 'every') return true;
     const store = rows.storeOf(route, row) ?? null;
-    return store !== null && streams.stores.get(store) === stream;
+    return typeof store === 'string' && streams.stores.get(store) === stream;
   }
 }

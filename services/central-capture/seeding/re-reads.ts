@@ -1,54 +1,8 @@
-/**
- * Reads again what has no WAL of its own: the children of a row that changed its store, and rows that a
- * predecessor's late append hid.
- */
+/** Writes rows again that a predecessor's late append hid. */
 import { CONTROL_KEY_PREFIX } from '../../shared/log/event-log.ts';
 import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
-import type { StoreId } from '../routing/scope.ts';
-import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { keyTuple } from '../wal/tuples.ts';
-import { keyTexts } from './chunk-reader.ts';
 import { emitRows, type ReadingParts } from './chunk-rows.ts';
-
-export interface Moved {
-  readonly table: string;
-  readonly centralId: string;
-  readonly from: StoreId;
-}
-
-const CHILDREN_PER_CHUNK = 1_000;
-
-/** To any depth: the transaction that led to it may be acknowledged after the last grandchild only. */
-export async function moveChildren(parts: ReadingParts, { table, centralId, from }: Moved): Promise<void> {
-  const { rows, chunks, writer } = parts;
-  for (const child of rows.routes.childrenOf(table)) {
-    const route = await rows.routes.forTable(child);
-    if (route === undefined || route.scope.kind !== 'via') continue;
-    let key: string[] | null = null;
-    for (let more = true; more;) {
-      const { column } = route.scope;
-      const read: readonly Tuple[] = await chunks.run({
-        route,
-        selection: { kind: 'children', column, parentId: centralId, key, limit: CHILDREN_PER_CHUNK },
-        emit: async (children) => {
-          // Stale ones too: their own change went only to the new store's stream.
-          for (const row of children) {
-            writer.nextSeq();
-            await rows.moveChild(route, row, from);
-          }
-        },
-      });
-      if (route.isParent) {
-        for (const row of read) {
-          await moveChildren(parts, { table: child, centralId: route.encoder.centralId(row), from });
-        }
-      }
-      const last = read.at(-1);
-      if (last !== undefined) key = keyTexts(route, last);
-      more = read.length === CHILDREN_PER_CHUNK;
-    }
-  }
-}
 
 /**
  * What the table has is written again, what it no longer has is deleted again.
@@ -67,8 +21,8 @@ export async function repairRows(parts: ReadingParts, keys: readonly string[]): 
     await chunks.run({
       route,
       selection: { kind: 'keys', ids: [...ids] },
-      emit: async (found, isStale) => {
-        await emitRows(parts, route, found, isStale);
+      emit: async (found, isStale, parents) => {
+        await emitRows(parts, { route, parents }, found, isStale);
         const present = new Set<string>(found.map((row) => route.encoder.centralId(row)));
         for (const id of ids) {
           writer.nextSeq();

@@ -1,7 +1,7 @@
 /**
  * Fills the streams with the rows that tables hold already, chunk by chunk, while changes flow on. Resumable:
  * the last key of each durable chunk is kept in payflow_sync.seeding. Also carries out what a change leads to
- * beyond its own record: moved children, truncated tables, rows that have to be written again.
+ * beyond its own record: children of other parents, truncated tables, rows that have to be written again.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -11,16 +11,18 @@ import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
 import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
 import type { StreamKeys } from '../streams/stream-keys.ts';
-import { chunkRows, keyTexts } from './chunk-reader.ts';
+import { chunkLimit, keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
-import { moveChildren, repairRows, type Moved } from './re-reads.ts';
+import type { ChildLooks } from './child-looks.ts';
+import { repairRows } from './re-reads.ts';
 import { isInvisible, parseSnapshot } from './watermarks.ts';
 
 export interface SeedingOptions extends ReadingParts {
   readonly pool: Pool;
   readonly epoch: number;
   readonly keys: StreamKeys;
+  readonly looks: ChildLooks;
   readonly log: Logger;
 }
 
@@ -29,7 +31,6 @@ interface Obligation {
   /** It is durable: the transaction may be acknowledged. */
   readonly done: () => void;
 }
-type Move = Moved & Obligation;
 
 interface Truncated extends Obligation {
   readonly table: string;
@@ -44,7 +45,7 @@ interface SeedingRow {
 }
 
 interface Seeded {
-  readonly state: 'running' | 'done';
+  readonly state: 'wanted' | 'running' | 'done';
   readonly lastKey: string | null;
   readonly rows: number;
 }
@@ -56,12 +57,13 @@ export class Seeding implements Service {
   readonly name = 'seeding';
   readonly #options: SeedingOptions;
   readonly #leftovers: Leftovers;
-  readonly #moves: Move[] = [];
   readonly #truncated: Truncated[] = [];
   readonly #damaged: string[] = [];
   /** Tables of which no stream held a row when their seeding began. */
   readonly #fresh = new Set<string>();
   readonly #wishes = new Set<number>();
+  /** As the tables were when the first of their chunks was read. */
+  readonly #shapes = new Map<string, string>();
   #wanted = true;
   #wake: (() => void) | null = null;
 
@@ -80,8 +82,8 @@ export class Seeding implements Service {
     this.#wake?.();
   }
 
-  move(move: Move): void {
-    this.#moves.push(move);
+  /** Children are to be looked at. */
+  hurry(): void {
     this.#wake?.();
   }
 
@@ -116,17 +118,16 @@ export class Seeding implements Service {
   #woken(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      const work = this.#moves.length + this.#truncated.length + this.#damaged.length;
-      if (work > 0 || this.#wanted || signal.aborted) resolve();
+      const work = this.#truncated.length + this.#damaged.length;
+      if (work > 0 || this.#options.looks.hasWork || this.#wanted || signal.aborted) resolve();
     });
   }
 
   /** @returns false when there is nothing to do */
   async #step(): Promise<boolean> {
-    const move = this.#moves.shift();
-    if (move !== undefined) {
-      await moveChildren(this.#options, move);
-      move.done();
+    const { looks } = this.#options;
+    if (looks.hasWork) {
+      await looks.step(this.#options);
       return true;
     }
     const truncated = this.#truncated.shift();
@@ -150,7 +151,7 @@ export class Seeding implements Service {
     return true;
   }
 
-  /** One chunk of the first table that wants it, so that moves need not wait for a whole table. */
+  /** One chunk of the first table that wants it, so that children need not wait for a whole table. */
   async #seedNext(): Promise<boolean> {
     const { pool, epoch, rows, log } = this.#options;
     const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
@@ -180,15 +181,17 @@ export class Seeding implements Service {
   }
 
   async #seedChunk(route: Route, row: SeedingRow): Promise<Seeded> {
-    const limit = await chunkRows(this.#options.pool, route);
     const key = row.last_key === null ? null : (JSON.parse(row.last_key) as string[]);
+    const limit = await chunkLimit(this.#options.pool, route, { kind: 'after', key });
     if (key === null) await this.#beginSeeding(route);
     const { chunks, writer } = this.#options;
-    const fresh = this.#fresh.has(route.name);
+    if (key === null || !this.#shapes.has(route.name)) {
+      this.#shapes.set(route.name, await this.#shapeOf(route));
+    }
     const read = await chunks.run({
       route,
       selection: { kind: 'after', key, limit },
-      emit: async (rows, isStale) => {
+      emit: async (rows, isStale, parents) => {
         const { streams } = this.#options;
         writer.nextSeq();
         if (key === null) {
@@ -196,46 +199,63 @@ export class Seeding implements Service {
             writer.control(stream, { kind: 'seed-begin', table: route.name });
           }
         }
-        await emitRows(this.#options, route, rows, isStale);
-        if (rows.length < limit && fresh) this.#completeSeeding(route);
+        await emitRows(this.#options, { route, parents }, rows, isStale);
       },
     });
-    if (read.length < limit && !fresh) await this.#removeLeftovers(route);
+    const isLast = read.length < limit;
+    if (isLast && (await this.#shapeOf(route)) !== this.#shapes.get(route.name)) {
+      this.#options.log.warn(
+        { table: route.name },
+        'the table was altered while it was read; it is read again',
+      );
+      return { state: 'wanted', lastKey: null, rows: 0 };
+    }
+    if (isLast) await this.#complete(route);
     const last = read.at(-1);
     return {
-      state: read.length < limit ? 'done' : 'running',
+      state: isLast ? 'done' : 'running',
       lastKey: last === undefined ? row.last_key : JSON.stringify(keyTexts(route, last)),
       rows: read.length,
     };
   }
 
   async #beginSeeding(route: Route): Promise<void> {
+    this.#options.rows.forgetWaiting(route.name);
     if (await this.#leftovers.possible(route)) this.#fresh.delete(route.name);
     else this.#fresh.add(route.name);
   }
 
   /** Tills may rely on it that what they do not find between the two marks is gone. */
-  async #removeLeftovers(route: Route): Promise<void> {
-    await this.#leftovers.afterSeeding(route);
-    await this.#options.chunks.run({
+  async #complete(route: Route): Promise<void> {
+    const { chunks, writer, streams } = this.#options;
+    if (!this.#fresh.has(route.name)) await this.#leftovers.afterSeeding(route);
+    await chunks.run({
       route,
       selection: { kind: 'keys', ids: [] },
-      emit: (): Promise<void> => Promise.resolve(this.#completeSeeding(route)),
+      emit: (): Promise<void> => {
+        writer.nextSeq();
+        for (const stream of concernedStreams(streams, route)) {
+          writer.control(stream, { kind: 'seed-complete', table: route.name });
+        }
+        return Promise.resolve();
+      },
     });
   }
 
-  #completeSeeding(route: Route): void {
-    const { writer, streams } = this.#options;
-    writer.nextSeq();
-    for (const stream of concernedStreams(streams, route)) {
-      writer.control(stream, { kind: 'seed-complete', table: route.name });
-    }
+  /** Whatever is done to a column makes its row in the catalog anew, a rewrite with the type unchanged too. */
+  async #shapeOf({ table }: Route): Promise<string> {
+    const { rows } = await this.#options.pool.query<{ shape: string | null }>(
+      `SELECT string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, xmin), ', ' ORDER BY attnum) AS shape
+       FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped`,
+      [table.oid],
+    );
+    return rows[0]?.shape ?? '';
   }
 
   async #store(row: SeedingRow, seeded: Seeded): Promise<void> {
     await this.#options.pool.query(
       `UPDATE payflow_sync.seeding
-       SET state = $3, last_key = $4, rows = rows + $5, updated_at = clock_timestamp()
+       SET state = $3, last_key = $4, rows = CASE $3 WHEN 'wanted' THEN 0 ELSE rows + $5 END, updated_at = clock_timestamp()
        WHERE table_name = $1 AND epoch = $2 AND updated_at::text = $6`,
       [row.table_name, this.#options.epoch, seeded.state, seeded.lastKey, seeded.rows, row.version],
     );

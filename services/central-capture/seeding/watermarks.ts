@@ -34,14 +34,29 @@ export interface Chunk {
   emit(rows: readonly Tuple[], isStale: (centralId: string) => boolean): Promise<void>;
 }
 
+/** What was decoded between the two watermarks. */
+interface Window {
+  readonly keys: Set<string>;
+  readonly xids: Set<number>;
+  bytes: number;
+  /** Too much of the table changed to say what: the chunk is read again. */
+  spoiled: boolean;
+}
+
 interface OpenChunk {
   readonly chunk: Chunk;
   /** undefined until the low watermark has come. */
-  window?: { readonly keys: Set<string>; readonly xids: Set<number>; spoiled: boolean };
+  window?: Window;
 }
+
+/** Of the keys of changed rows that are remembered; one transaction may change millions. */
+export const MOST_KEY_BYTES = 16 << 20;
+const KEY_OVERHEAD_BYTES = 64;
 
 /** So many decoded transactions are remembered; a snapshot that still waits for an older one is not believable. */
 const XIDS_KEPT = 200_000;
+
+const NONE: ReadonlySet<number> = new Set();
 
 export class Watermarks {
   readonly #open = new Map<string, OpenChunk>();
@@ -62,20 +77,24 @@ export class Watermarks {
 
   low(id: string): void {
     const open = this.#open.get(id);
-    if (open !== undefined) open.window = { keys: new Set(), xids: new Set(), spoiled: false };
+    if (open !== undefined) open.window = { keys: new Set(), xids: new Set(), bytes: 0, spoiled: false };
   }
 
   /** A row of the table was changed in the WAL. */
   changed(table: string, centralId: () => string): void {
     for (const { chunk, window } of this.#open.values()) {
-      if (chunk.table === table) window?.keys.add(centralId());
+      if (chunk.table !== table || window === undefined || window.spoiled) continue;
+      const id = centralId();
+      window.keys.add(id);
+      window.bytes += id.length + KEY_OVERHEAD_BYTES;
+      if (window.bytes > MOST_KEY_BYTES) spoil(window);
     }
   }
 
   /** All rows of the table went at once. */
   truncated(table: string): void {
     for (const { chunk, window } of this.#open.values()) {
-      if (chunk.table === table && window !== undefined) window.spoiled = true;
+      if (chunk.table === table && window !== undefined) spoil(window);
     }
   }
 
@@ -100,6 +119,11 @@ export class Watermarks {
     return 'written';
   }
 
+  /** Whether a reader with this snapshot sees all that was decoded, and the transaction that is being decoded. */
+  sees(snapshot: Snapshot, xid: number): boolean {
+    return !this.#decodedUnseen(snapshot, NONE) && !isInvisible(snapshot, xid);
+  }
+
   get isEmpty(): boolean {
     return this.#open.size === 0;
   }
@@ -112,6 +136,11 @@ export class Watermarks {
     }
     return unseen;
   }
+}
+
+function spoil(window: Window): void {
+  window.spoiled = true;
+  window.keys.clear();
 }
 
 /** @param text as pg_snapshot prints it, `xmin:xmax:xid,xid` */

@@ -1,10 +1,10 @@
 /** Topics that are missing, or kept otherwise than they have to be (shared/log/topic-settings.ts). */
 import { asPayflowError, PayflowError } from '../../shared/errors.ts';
-import { sleep } from '../../shared/lifecycle.ts';
 import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
 import { differences, differenceText, type TopicDifference } from '../../shared/log/topic-settings.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
+import { topicExists } from './topic-exists.ts';
 
 export async function topicTodos(context: SetupContext): Promise<Todo[]> {
   const { client, prefix, horizonDays, upPartitions, hasSchema, eventLog } = context;
@@ -56,25 +56,5 @@ async function change(eventLog: EventLog, topic: string, others: readonly TopicD
     if (cause.code === 'LOG_UNREACHABLE') throw cause;
     if (others.every(({ harm }) => harm === null)) return;
     throw new PayflowError('LOG_TOPIC_SETTINGS', cause.message, { cause, details: { topic } });
-  }
-}
-
-/** A missing topic may be a broker that is starting, so the log first calls it unreachable for some seconds. */
-const MISSING_DEADLINE_MS = 10_000;
-const MISSING_RETRY_MS = 250;
-
-async function topicExists(eventLog: EventLog, topic: string): Promise<boolean> {
-  const deadline = Date.now() + MISSING_DEADLINE_MS;
-  for (;;) {
-    try {
-      await eventLog.offsets({ topic, partition: 0 });
-      return true;
-    } catch (error) {
-      if (!(error instanceof PayflowError)) throw error;
-      if (error.code === 'LOG_TOPIC_MISSING') return false;
-      const maybeMissing = error.code === 'LOG_UNREACHABLE' && error.details['topic'] === topic;
-      if (!maybeMissing || Date.now() > deadline) throw error;
-      await sleep(MISSING_RETRY_MS);
-    }
   }
 }

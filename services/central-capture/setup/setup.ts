@@ -21,6 +21,7 @@ import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { topicTodos } from './setup-topics.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
+import { waitingTodos } from './waiting-children.ts';
 
 export interface SetupResult {
   readonly databaseId: string;
@@ -40,6 +41,7 @@ const STAGES: readonly Stage[] = [
   historyTodos,
   slotTodos,
   mappingTodos,
+  waitingTodos,
   topicTodos,
 ];
 /** Any constant of ours: two setups at once would both mint a database id. */

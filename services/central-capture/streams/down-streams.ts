@@ -22,8 +22,9 @@ import {
   topicSpecStore,
 } from '../../shared/log/topics.ts';
 import type { StreamLimits } from './stream-limits.ts';
-import { newestPosition, readRange } from './stream-range.ts';
+import { readRange } from './stream-range.ts';
 import { StreamWriter } from './stream-writer.ts';
+import { readTail, type Tail } from './tail.ts';
 import type { TopicNotes } from './topic-notes.ts';
 
 export interface DownStreamsOptions {
@@ -41,6 +42,8 @@ export interface DownStreamsOptions {
   readonly onFailure: (error: unknown) => void;
   readonly onTrouble: (error: PayflowError) => void;
   readonly onRecovered: () => void;
+  /** Something has to be durable elsewhere before any stream goes on. */
+  readonly isHeld: () => boolean;
   /** Rows whose older copies somebody else wrote behind ours: they must be written again. */
   readonly onForeign: (keys: readonly string[]) => void;
 }
@@ -107,8 +110,10 @@ export class DownStreams {
   }
 
   flush(): void {
-    for (const writer of this.#dirty) writer.flush();
+    const dirty = [...this.#dirty];
     this.#dirty.clear();
+    // One that is held is dirty again.
+    for (const writer of dirty) writer.flush();
   }
 
   /** Resolves when there is room for more; this is what bounds memory whatever the backlog. */
@@ -125,7 +130,7 @@ export class DownStreams {
   }
 
   async #open(spec: TopicSpec, storeId: string | null): Promise<StreamWriter> {
-    const { eventLog, signal, log, onFailure, knownId } = this.#options;
+    const { eventLog, signal, log, onFailure, knownId, isHeld } = this.#options;
     const stream: StreamRef = { topic: spec.topic, partition: 0 };
     await eventLog.createTopic(spec);
     // A stream whose beginning was deleted has lost its id with it. Heartbeats carry it on.
@@ -133,7 +138,7 @@ export class DownStreams {
     const limitBytes = await this.#limitOf(spec.topic);
     const { tail, nextOffset } = await this.#takeOver(stream);
     const { first: firstOffset } = await eventLog.offsets(stream);
-    log.info({ topic: spec.topic, tail: formatPosition(tail), nextOffset }, 'took the stream over');
+    log.info({ topic: spec.topic, tail: formatPosition(tail.position), nextOffset }, 'took the stream over');
     return new StreamWriter({
       eventLog,
       stream,
@@ -144,6 +149,10 @@ export class DownStreams {
       tail,
       nextOffset,
       signal,
+      isHeld: (writer) => {
+        if (isHeld()) this.#dirty.add(writer);
+        return isHeld();
+      },
       onDurable: (writer, records) => this.#durable(writer, records),
       onFailure,
       onTrouble: (error) => this.#trouble(stream, error),
@@ -178,14 +187,14 @@ export class DownStreams {
    * First a record of our own, then the look at what stands before it: an append that a predecessor still has
    * under way lands behind ours and is noticed by its offset.
    */
-  async #takeOver(stream: StreamRef): Promise<{ tail: Position; nextOffset: number }> {
+  async #takeOver(stream: StreamRef): Promise<{ tail: Tail; nextOffset: number }> {
     const { eventLog, captureId, signal } = this.#options;
     const control = encodeControl({ kind: 'takeover', capture: captureId }, ZERO_POSITION);
     const { baseOffset } = await eventLog.append(stream, [control], {
       signal,
       onTrouble: (error) => this.#trouble(stream, error),
     });
-    const tail = await newestPosition(eventLog, stream, baseOffset);
+    const tail = await readTail(eventLog, stream, baseOffset);
     return { tail, nextOffset: baseOffset + 1 };
   }
 
@@ -197,7 +206,7 @@ export class DownStreams {
     const records = await readRange(this.#options.eventLog, writer.stream, { from, to: to - 1 });
     const foreign = records.filter((record) => {
       const header = record.headers[POSITION_HEADER];
-      return header === undefined || comparePositions(decodePosition(header.subarray(0, 16)), first) < 0;
+      return header === undefined || comparePositions(decodePosition(header), first) < 0;
     });
     if (foreign.length === 0) return;
     const error = new PayflowError(

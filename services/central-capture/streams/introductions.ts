@@ -44,7 +44,12 @@ export class Introductions {
     if (stream.newest.lsn !== ZERO_POSITION.lsn) return;
     const route = await routes.forTable(MAPPING_TABLE);
     if (route === undefined) return;
-    const { rows } = await readChunk(this.#options.pool, route, { kind: 'after', key: null, limit: 1 });
+    const { rows } = await readChunk({
+      pool: this.#options.pool,
+      route,
+      cache: routes.cache,
+      selection: { kind: 'after', key: null, limit: 1 },
+    });
     const complete = this.#options.hasLost(stream) ? [] : await this.#completeTables(routes);
     this.#pending.push({ stream, route, mapping: rows, complete });
   }

@@ -2,14 +2,6 @@
 import { PayflowError } from '../../shared/errors.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
 import { streamName } from '../../shared/log/topics.ts';
-import {
-  comparePositions,
-  decodePosition,
-  POSITION_BYTES,
-  POSITION_HEADER,
-  ZERO_POSITION,
-  type Position,
-} from '../../shared/records/position.ts';
 
 export interface StreamRange {
   /** First offset wanted. */
@@ -52,24 +44,4 @@ export async function readRange(
   const records: StoredRecord[] = [];
   for await (const batch of recordBatches(eventLog, stream, range)) records.push(...batch);
   return records;
-}
-
-const FIRST_LOOK_BACK = 4;
-const LOOK_BACK_FACTOR = 16;
-
-/** The newest position before the offset `end`. Compaction leaves gaps, so it looks back until one is found. */
-export async function newestPosition(eventLog: EventLog, stream: StreamRef, end: number): Promise<Position> {
-  const { first } = await eventLog.offsets(stream);
-  let newest = ZERO_POSITION;
-  for (let back = FIRST_LOOK_BACK; newest.lsn === ZERO_POSITION.lsn; back *= LOOK_BACK_FACTOR) {
-    const from = Math.max(first, end - back);
-    for (const record of await readRange(eventLog, stream, { from, to: end - 1 })) {
-      const header = record.headers[POSITION_HEADER];
-      const position =
-        header === undefined ? ZERO_POSITION : decodePosition(header.subarray(0, POSITION_BYTES));
-      if (comparePositions(position, newest) > 0) newest = position;
-    }
-    if (from === first) break;
-  }
-  return newest;
 }

@@ -2,20 +2,22 @@
  * One down stream as capture writes it. Records gather while an append is outstanding and go out together in
  * the next one: batches grow with the load by themselves, and an idle stream adds no wait.
  *
- * The newest record of an open transaction is held back until either another follows or the transaction
- * ends, because the last one carries the flag that ends the transaction in this stream. What must not be
- * torn apart (a delete and its tombstone) is one group.
+ * The newest records of an open transaction are held back until others follow or the transaction ends, because
+ * the last one carries what ends the transaction in this stream. Records of one place (a delete and its
+ * tombstone, say) are held, and go out, together.
  */
 import type { PayflowError } from '../../shared/errors.ts';
 import type { EventLog, LogRecord, StreamRef } from '../../shared/log/event-log.ts';
 import {
-  comparePositions,
   decodePosition,
   encodePositionHeader,
-  markLastOfTransaction,
+  endedHeader,
+  POSITION_BYTES,
   POSITION_HEADER,
+  type CommitEnd,
   type Position,
 } from '../../shared/records/position.ts';
+import { compareToTail, standsAt, type Tail } from './tail.ts';
 
 export interface StreamWriterOptions {
   readonly eventLog: EventLog;
@@ -27,11 +29,12 @@ export interface StreamWriterOptions {
   readonly firstOffset: number;
   /** The largest record that it takes. */
   readonly limitBytes: number;
-  /** Position of the newest record that stands in the stream; what is not later is not written again. */
-  readonly tail: Position;
+  readonly tail: Tail;
   /** Offset that the next append must get. */
   readonly nextOffset: number;
   readonly signal: AbortSignal;
+  /** Something has to be durable elsewhere first: it is flushed again then. */
+  readonly isHeld: (writer: StreamWriter) => boolean;
   /** `records` more are durable. */
   readonly onDurable: (writer: StreamWriter, records: number) => void;
   readonly onFailure: (error: unknown) => void;
@@ -63,8 +66,9 @@ export class StreamWriter {
   readonly streamId: string;
   readonly storeId: string | null;
   readonly #options: StreamWriterOptions;
-  readonly #tail: Position;
+  readonly tail: Tail;
   #pastTail = false;
+  #atTail = false;
   #nextOffset: number;
   #ready: LogRecord[] = [];
   #held: LogRecord[] = [];
@@ -89,9 +93,9 @@ export class StreamWriter {
     this.storeId = options.storeId;
     this.firstOffset = options.firstOffset;
     this.limitBytes = options.limitBytes;
-    this.#tail = options.tail;
-    this.newest = options.tail;
-    this.durable = options.tail;
+    this.tail = options.tail;
+    this.newest = options.tail.position;
+    this.durable = options.tail.position;
     this.#nextOffset = options.nextOffset;
     this.lastOffset = options.nextOffset - 1;
   }
@@ -101,21 +105,30 @@ export class StreamWriter {
     return this.#bytes;
   }
 
-  /** Whether a record of this position still has to be written: after a crash the slot sends it again. */
-  wants(position: Position): boolean {
-    this.#pastTail ||= comparePositions(position, this.#tail) > 0;
-    return this.#pastTail;
+  /**
+   * Whether records of this position may still have to be written: after a crash the slot sends them again.
+   * @param oneEach see `compareToTail`
+   */
+  wants(position: Position, oneEach: number): boolean {
+    if (this.#pastTail) return true;
+    const order = compareToTail(this.tail, position, oneEach);
+    this.#pastTail = order > 0;
+    this.#atTail = order === 0;
+    return order >= 0;
   }
 
-  /** Hands over records that belong together (all of one position). Call `wants` first. */
+  /** Hands over records of one position, but for those that stand in the stream. Call `wants` first. */
   add(position: Position, records: readonly NewRecord[]): void {
-    this.#release();
-    for (const { key, value, headers } of records) {
+    const wanted =
+      this.#pastTail || !this.#atTail ? records : records.filter((one) => !standsAt(this.tail, one));
+    if (wanted.length === 0) return;
+    if (position.seq !== this.newest.seq || position.lsn !== this.newest.lsn) this.#release();
+    for (const { key, value, headers } of wanted) {
       const place = encodePositionHeader(position, false);
       this.#held.push({ key, value, headers: { ...headers, [POSITION_HEADER]: place } });
       this.#bytes += key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
     }
-    this.#addedInTransaction += records.length;
+    this.#addedInTransaction += wanted.length;
     this.newest = position;
     this.busy = true;
   }
@@ -124,9 +137,12 @@ export class StreamWriter {
    * The transaction ends here for this stream.
    * @returns how many records it led to
    */
-  endTransaction(): number {
-    const last = this.#held.at(-1)?.headers?.[POSITION_HEADER];
-    if (last !== undefined) markLastOfTransaction(last);
+  endTransaction(end: CommitEnd): number {
+    const last = this.#held.pop();
+    const header = last?.headers?.[POSITION_HEADER];
+    if (last !== undefined && header !== undefined) {
+      this.#held.push({ ...last, headers: { ...last.headers, [POSITION_HEADER]: endedHeader(header, end) } });
+    }
     this.#release();
     const added = this.#addedInTransaction;
     this.#addedInTransaction = 0;
@@ -136,6 +152,7 @@ export class StreamWriter {
   /** Starts an append of what is ready, unless one is outstanding: then it follows when that is durable. */
   flush(): void {
     if (this.#outstanding || this.#ready.length === 0 || this.#options.signal.aborted) return;
+    if (this.#options.isHeld(this)) return;
     const batch = this.#takeBatch();
     this.#outstanding = true;
     this.#append(batch).then(
@@ -166,15 +183,14 @@ export class StreamWriter {
       bytes += recordBytes(this.#ready[count]);
       count += 1;
     }
-    // A delete stays together with its tombstone: after a crash, what has the tail's position counts as written.
-    while (count < this.#ready.length && this.#ready[count]?.value === null) {
+    while (count < this.#ready.length && isOnePlace(this.#ready[count - 1], this.#ready[count])) {
       bytes += recordBytes(this.#ready[count]);
       count += 1;
     }
     const records = this.#ready.slice(0, count);
     this.#ready = this.#ready.slice(count);
-    const first = positionOf(records[0]) ?? this.#tail;
-    const last = positionOf(records.at(-1)) ?? this.#tail;
+    const first = positionOf(records[0]) ?? this.newest;
+    const last = positionOf(records.at(-1)) ?? this.newest;
     return { records, bytes, first, last };
   }
 
@@ -186,6 +202,11 @@ export class StreamWriter {
 
 function recordBytes(record: LogRecord | undefined): number {
   return (record?.key?.length ?? 0) + (record?.value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+}
+
+function isOnePlace(one: LogRecord | undefined, next: LogRecord | undefined): boolean {
+  const [a, b] = [one?.headers?.[POSITION_HEADER], next?.headers?.[POSITION_HEADER]];
+  return a !== undefined && b !== undefined && a.compare(b, 0, POSITION_BYTES, 0, POSITION_BYTES) === 0;
 }
 
 function positionOf(record: LogRecord | undefined): Position | undefined {

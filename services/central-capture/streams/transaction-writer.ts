@@ -51,6 +51,10 @@ export class TransactionWriter {
   readonly #omitted = new Set<string>();
   #source: TransactionSource;
   #seq = 0;
+  /** How many of the changes counted two, this one too where it does. */
+  #pairs = 0;
+  /** A delete that the present change leads to has the place before it. */
+  #isPair = false;
 
   constructor(options: { epoch: number; acker: Acker; streams: DownStreams; log: Logger }) {
     this.#epoch = options.epoch;
@@ -62,6 +66,10 @@ export class TransactionWriter {
 
   get xid(): number {
     return this.#source.xid;
+  }
+
+  get commitTimeUs(): bigint {
+    return this.#source.commitTimeUs;
   }
 
   /** Of the newest transaction; 0 before the first. */
@@ -80,16 +88,33 @@ export class TransactionWriter {
     const { commitLsn, xid, commitTimeUs } = begin;
     this.#source = { epoch: this.#epoch, lsn: commitLsn, xid, commitTimeUs };
     this.#seq = 0;
-    this.#acker.begin();
+    this.#pairs = 0;
+    this.#isPair = false;
   }
 
   /** Counts a WAL change (or an image, or a row of a chunk), sent or not: a resend numbers alike. */
   nextSeq(): void {
     this.#seq += 1;
+    this.#isPair = false;
+  }
+
+  /** Counts a change that may take a row away and put it elsewhere: an update, a row whose parent moved. */
+  nextPair(): void {
+    this.#seq += 2;
+    this.#pairs += 1;
+    this.#isPair = true;
   }
 
   get position(): Position {
-    return { epoch: this.#epoch, lsn: this.#source.lsn, seq: this.#seq };
+    return this.#at(this.#seq);
+  }
+
+  #at(seq: number): Position {
+    return { epoch: this.#epoch, lsn: this.#source.lsn, seq };
+  }
+
+  #wants(writer: StreamWriter, position: Position): boolean {
+    return writer.wants(position, this.#seq - this.#pairs);
   }
 
   /** What `write` writes comes before all changes of the transaction. */
@@ -101,8 +126,9 @@ export class TransactionWriter {
   }
 
   commit(endLsn: Lsn): void {
+    const end = { endLsn, commitTimeUs: this.#source.commitTimeUs };
     for (const writer of this.#touched) {
-      this.#acker.written(writer.stream.topic, writer.endTransaction());
+      this.#acker.written(writer.stream.topic, writer.endTransaction(end));
       // A flush may have come between the last change and here: what was held back then goes out with the next.
       this.#streams.touched(writer);
     }
@@ -112,11 +138,11 @@ export class TransactionWriter {
 
   /** A change of a row; a delete is followed by its tombstone. */
   change(writer: StreamWriter, route: Route, change: OutgoingChange): void {
-    const { position } = this;
+    const position = this.#isPair && change.op === 'd' ? this.#at(this.#seq - 1) : this.position;
     const row = change.after ?? change.before;
-    if (row === null || !writer.wants(position)) return;
+    if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
-    const value = this.#encode(writer, route, change);
+    const value = this.#encode(writer, route, change, position.seq);
     const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
@@ -125,10 +151,10 @@ export class TransactionWriter {
   /** The end of a row of which nothing is known but its key, which need not even fit the table's present one. */
   deletion(writer: StreamWriter, route: Route, id: CentralId): void {
     const { position } = this;
-    if (!writer.wants(position)) return;
+    if (!this.#wants(writer, position)) return;
     const key = Buffer.from(rowKey(route.name, id));
     writer.add(position, [
-      { key, value: this.#encode(writer, route, DELETED) },
+      { key, value: this.#encode(writer, route, DELETED, position.seq) },
       { key, value: null },
     ]);
     this.#touch(writer);
@@ -137,7 +163,7 @@ export class TransactionWriter {
   /** A record of our own, at this place of the transaction. */
   control(writer: StreamWriter, control: ControlRecord): void {
     const { position } = this;
-    if (!writer.wants(position)) return;
+    if (!this.#wants(writer, position)) return;
     const { key, value } = encodeControl(control, position);
     if (key === null) return;
     writer.add(position, [{ key, value }]);
@@ -149,10 +175,10 @@ export class TransactionWriter {
     this.#streams.touched(writer);
   }
 
-  #encode(writer: StreamWriter, route: Route, change: OutgoingChange): Buffer {
+  #encode(writer: StreamWriter, route: Route, change: OutgoingChange, seq: number): Buffer {
     const input: ChangeInput = {
       op: change.op,
-      seq: this.#seq,
+      seq,
       before: change.before,
       beforeIsKey: change.beforeIsKey,
       after: change.after,

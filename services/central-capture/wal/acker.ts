@@ -3,7 +3,9 @@
  * led to is durable in every stream, and every transaction before it too. Pure.
  *
  * What may be said is the *end* of a commit record. One byte more would skip a transaction whose commit record
- * begins there; the commit's own LSN would make the server send it again.
+ * begins there; the commit's own LSN would make the server send it again. And only of a transaction that wrote
+ * records: their last names that end, so that what PostgreSQL was told can always be found in a stream. What led to
+ * no record, and the end of an idle WAL, wait for the next heartbeat.
  */
 import type { Lsn } from '../../shared/records/position.ts';
 
@@ -26,10 +28,9 @@ export class Acker {
   #made = 0;
   /** Open obligations, by the number of the commit they belong to. Ascending. */
   readonly #obligations = new Map<number, number>();
-  #inTransaction = false;
   #durableLsn: Lsn;
   #ackLsn: Lsn;
-  /** Settled commits that an obligation keeps from being acknowledged. */
+  /** Settled commits that may be said, but that an obligation keeps from being acknowledged. */
   #unacknowledged: { readonly number: number; readonly endLsn: Lsn }[] = [];
 
   constructor(start: Lsn = 0n as Lsn) {
@@ -47,14 +48,6 @@ export class Acker {
     return this.#durableLsn;
   }
 
-  get idle(): boolean {
-    return !this.#inTransaction && this.#settled === this.#made && this.#obligations.size === 0;
-  }
-
-  begin(): void {
-    this.#inTransaction = true;
-  }
-
   /** The open transaction handed `records` more to the stream. */
   written(stream: string, records: number): void {
     this.#written.set(stream, (this.#written.get(stream) ?? 0) + records);
@@ -64,7 +57,6 @@ export class Acker {
   commit(endLsn: Lsn): void {
     const needs = [...this.#touched].map((stream) => [stream, this.#written.get(stream) ?? 0] as const);
     this.#touched.clear();
-    this.#inTransaction = false;
     this.#commits.push({ endLsn, needs });
     this.#made += 1;
     this.#advance();
@@ -94,19 +86,14 @@ export class Acker {
     };
   }
 
-  /** The server has sent everything before `walEnd`; with nothing in flight it can all be forgotten. */
-  keepalive(walEnd: Lsn): void {
-    if (!this.idle || walEnd <= this.#ackLsn) return;
-    this.#ackLsn = walEnd;
-    this.#durableLsn = walEnd;
-  }
-
   #advance(): void {
     for (; this.#head < this.#commits.length; this.#head += 1) {
       const commit = this.#commits[this.#head];
       if (commit === undefined || !this.#isDurable(commit)) break;
       this.#durableLsn = commit.endLsn;
-      this.#unacknowledged.push({ number: this.#settled, endLsn: commit.endLsn });
+      if (commit.needs.length > 0) {
+        this.#unacknowledged.push({ number: this.#settled, endLsn: commit.endLsn });
+      }
       this.#settled += 1;
     }
     this.#forgetSettled();

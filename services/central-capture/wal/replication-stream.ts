@@ -52,6 +52,9 @@ const XLOG_HEADER_BYTES = 25;
 const BATCH_ITEMS = 500;
 const STANDBY_STATUS = 0x72;
 const STATUS_BYTES = 34;
+/** A server that shuts down asks again as soon as it is answered, while it has nothing more to send. */
+const QUESTIONS_OF_THE_END = 8;
+const QUESTIONS_WITHIN_MS = 10_000;
 /** Acknowledgements closer together than this are sent as one. */
 const ACK_EVERY_MS = 20;
 const MAX_STATUS_INTERVAL_MS = 10_000;
@@ -86,6 +89,10 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
   #nudgeTimer: NodeJS.Timeout | null = null;
   #lastReceivedMs = Date.now();
   #lastSentMs = 0;
+  /** Requests for a reply that came without new WAL between them. */
+  #questions = 0;
+  #askedAt = 0n;
+  #askedMs = 0;
 
   constructor(options: ReplicationStreamOptions) {
     this.#options = { maxBufferedBytes: 4 << 20, watchdogMs: 90_000, ...options };
@@ -228,16 +235,32 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
   #receive(chunk: Buffer): void {
     this.#lastReceivedMs = Date.now();
     if (chunk[0] === XLOG_DATA) {
+      this.#questions = 0;
       // A copy: the driver's parser writes the next bytes from the socket over this very memory.
       this.#push(Buffer.from(chunk.subarray(XLOG_HEADER_BYTES)));
     } else if (chunk[0] === KEEPALIVE) {
-      if (chunk[17] === 1) this.#sendStatus(false);
-      this.#push({ walEnd: chunk.readBigUInt64BE(1) as Lsn });
+      const walEnd = chunk.readBigUInt64BE(1) as Lsn;
+      if (chunk[17] === 1) this.#answer(walEnd);
+      this.#push({ walEnd });
     } else {
       this.#fail(
         new PayflowError('REPLICATION_PROTOCOL', `unknown replication message ${chunk[0] ?? 'of no length'}`),
       );
     }
+  }
+
+  /**
+   * A server that shuts down waits until all it has is confirmed, which it may never be: what led to no record is
+   * confirmed with the next heartbeat. So it is left as soon as it shows.
+   */
+  #answer(walEnd: Lsn): void {
+    this.#sendStatus(false);
+    const isAgain = walEnd === this.#askedAt && Date.now() - this.#askedMs < QUESTIONS_WITHIN_MS;
+    this.#questions = isAgain ? this.#questions + 1 : 1;
+    if (!isAgain) this.#askedMs = Date.now();
+    this.#askedAt = walEnd;
+    if (this.#questions < QUESTIONS_OF_THE_END) return;
+    this.#fail(new PayflowError('DB_UNREACHABLE', 'PostgreSQL shuts down'));
   }
 
   #push(item: WalItem): void {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SystemStatus, TerminalStatus } from '../../gateway/status.ts';
 import type { AgentStatus } from '../../shared/agent-protocol.ts';
+import { ERROR_CODES, type ErrorCode } from '../../shared/error-codes.ts';
 import { asPayflowError, errorLine } from '../../shared/errors.ts';
 import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -58,6 +59,11 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
   for (const { message } of status.topics) output.line(`attention ${message}`);
+  for (const problem of new Set(status.streams.flatMap((stream) => stream.problem ?? []))) {
+    output.line(
+      `attention ${problem}: ${problem in ERROR_CODES ? ERROR_CODES[problem as ErrorCode].remedy : ''}`,
+    );
+  }
   for (const { terminalId, notAllowed } of status.terminals) {
     if (notAllowed === 0) continue;
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;

@@ -233,6 +233,13 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ENOENT',
 ]);
 
+const SHUTDOWN: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
+
+/** The server ended the session because it stops, or does not take one yet. */
+export function isShutdown(error: unknown): boolean {
+  return SHUTDOWN.has(postgresFacts(error)?.sqlState ?? '');
+}
+
 /** What a SQLSTATE stands for. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function classifySqlState(sqlState: string): ErrorCode {
   switch (sqlState) {

@@ -28,6 +28,8 @@ import {
   STREAM_ID_KEY,
   type AppendOptions,
   type EventLog,
+  type Looked,
+  type LookOptions,
   type LogRecord,
   type ReadOptions,
   type StoredRecord,
@@ -167,6 +169,21 @@ export class EmbeddedLog implements EventLog {
   async offsets(stream: StreamRef): Promise<{ first: number; end: number }> {
     const row = this.#stream(stream);
     return { first: row.first_offset, end: row.end_offset };
+  }
+
+  async recordAt(stream: StreamRef, { offset, signal }: LookOptions): Promise<Looked> {
+    try {
+      if (signal.aborted) throw new PayflowError('LOG_UNREACHABLE', 'nobody waits for the answer any more');
+      const { first_offset: first, end_offset: end } = this.#stream(stream);
+      const [record] = offset < first || offset >= end ? [] : this.#fetch(stream, offset, 1).records;
+      return record?.offset === offset ? { kind: 'there', record } : { kind: 'not there' };
+    } catch (thrown) {
+      const error = asEmbeddedError(thrown, `looking at offset ${offset} of ${streamName(stream)}`);
+      // Retention may have passed the offset since the bounds were read.
+      const isPassed = error.code === 'LOG_OFFSET_OUT_OF_RANGE';
+      if (isPassed || error.code === 'LOG_UNREACHABLE') return { kind: 'unknown', error };
+      throw error;
+    }
   }
 
   async streamId(stream: StreamRef): Promise<string | undefined> {

@@ -90,6 +90,17 @@ export interface ReadOptions {
   readonly unreadable?: 'throw' | 'pass' | undefined;
 }
 
+export interface LookOptions {
+  readonly offset: number;
+  readonly signal: AbortSignal;
+}
+
+/** `not there`: removed by compaction or retention, or never written. `unknown`: ask again. */
+export type Looked =
+  | { readonly kind: 'there'; readonly record: StoredRecord }
+  | { readonly kind: 'not there' }
+  | { readonly kind: 'unknown'; readonly error: PayflowError };
+
 export interface EventLog {
   readonly kind: 'kafka' | 'embedded';
 
@@ -125,8 +136,14 @@ export interface EventLog {
   offsets(stream: StreamRef): Promise<{ first: number; end: number }>;
 
   /**
+   * What stands at one offset. That nobody answered (in a few seconds, or before the signal) is no answer: whoever
+   * takes `unknown` for `not there` believes in a loss that is none, or misses one.
+   */
+  recordAt(stream: StreamRef, options: LookOptions): Promise<Looked>;
+
+  /**
    * The random id the stream was created with: the first record of every stream, key `~stream-id`, value the
-   * id. undefined once retention has removed it (only in `delete` topics).
+   * id. undefined once retention has removed it (only in `delete` topics); LOG_UNREACHABLE while nobody says.
    */
   streamId(stream: StreamRef): Promise<string | undefined>;
 

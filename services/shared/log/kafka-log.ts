@@ -4,6 +4,8 @@ import type { PayflowError } from '../errors.ts';
 import type {
   AppendOptions,
   EventLog,
+  Looked,
+  LookOptions,
   LogRecord,
   ReadOptions,
   StoredRecord,
@@ -16,7 +18,7 @@ import { streamName } from './topics.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import type { KafkaAccess } from './kafka-connection.ts';
 import { KafkaNodes, parseBroker } from './kafka-nodes.ts';
-import { readKafkaStream } from './kafka-reader.ts';
+import { readKafkaStream, recordAtKafka } from './kafka-reader.ts';
 
 import { TopicLimits } from './kafka-limits.ts';
 import {
@@ -100,6 +102,11 @@ export class KafkaLog implements EventLog {
     return await this.#nodes.offsets(stream);
   }
 
+  async recordAt(stream: StreamRef, { offset, signal }: LookOptions): Promise<Looked> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    return await recordAtKafka(this.#nodes, stream, { offset, signal: either });
+  }
+
   async streamId(stream: StreamRef): Promise<string | undefined> {
     const { first, end } = await this.#nodes.offsets(stream);
     if (first === end) return undefined;
@@ -154,7 +161,8 @@ export class KafkaLog implements EventLog {
     const done = new AbortController();
     try {
       for await (const [record] of this.read(stream, { from, signal: done.signal })) return record;
-      return undefined;
+      // The log is closed: that is no answer.
+      throw cancelled(stream, this.#closing.signal.reason);
     } finally {
       done.abort();
     }

@@ -6,7 +6,7 @@
 import { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
 import { streamName } from './topics.ts';
-import type { ReadOptions, StoredRecord, StreamRef } from './event-log.ts';
+import type { Looked, LookOptions, ReadOptions, StoredRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS, type KafkaConnection } from './kafka-connection.ts';
 import { asLogError } from './kafka-errors.ts';
 import type { KafkaNodes } from './kafka-nodes.ts';
@@ -41,6 +41,82 @@ export async function* readKafkaStream(options: ReaderOptions): AsyncGenerator<r
   } finally {
     options.signal.removeEventListener('abort', close);
     close();
+  }
+}
+
+/** How long a look at one record may take: whoever asks has something else to do meanwhile. */
+const LOOK_MS = 5_000;
+const LOOK_WAIT_MS = 500;
+
+/** An answer is only what the leader says of this very offset. */
+export async function recordAtKafka(
+  nodes: KafkaNodes,
+  stream: StreamRef,
+  { offset, signal }: LookOptions,
+): Promise<Looked> {
+  const context = `looking at offset ${offset} of ${streamName(stream)}`;
+  const late = AbortSignal.timeout(LOOK_MS);
+  const stop = AbortSignal.any([signal, late]);
+  let connection: KafkaConnection | undefined;
+  try {
+    return await unlessAborted(stop, async () => {
+      const leader = await nodes.leaderOf(stream);
+      stop.throwIfAborted();
+      connection = nodes.dedicatedConnection(leader);
+      return await lookAt(connection, await nodes.offsets(stream), { stream, offset });
+    });
+  } catch (thrown) {
+    if (stop.aborted) {
+      return { kind: 'unknown', error: new PayflowError('LOG_UNREACHABLE', `${context}: no answer`) };
+    }
+    if (connection !== undefined) nodes.doubt(stream.topic, connection, thrown);
+    const error = asLogError(thrown, context);
+    // Whoever leads now may not know the stream, or all of it, yet.
+    const isDoubtful = error.code === 'LOG_OFFSET_OUT_OF_RANGE' || error.code === 'LOG_TOPIC_MISSING';
+    if (error.code === 'LOG_UNREACHABLE' || isDoubtful) return { kind: 'unknown', error };
+    throw error;
+  } finally {
+    connection?.close();
+  }
+}
+
+async function lookAt(
+  connection: KafkaConnection,
+  bounds: { first: number; end: number },
+  { stream, offset }: { stream: StreamRef; offset: number },
+): Promise<Looked> {
+  if (offset < bounds.first) return { kind: 'not there' };
+  for (let from = offset; from < bounds.end;) {
+    const { batches } = await connection.send(
+      fetchRequest(stream, {
+        fromOffset: from,
+        maxWaitMs: LOOK_WAIT_MS,
+        maxBytes: 1,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      }),
+    );
+    const next = offsetAfterBatches(batches, from);
+    if (next === from) throw new PayflowError('LOG_UNREACHABLE', `${streamName(stream)} gives no record yet`);
+    const record = decodeRecordBatches(batches, offset).find((one) => one.offset >= offset);
+    if (record !== undefined) {
+      return record.offset === offset ? { kind: 'there', record } : { kind: 'not there' };
+    }
+    from = next;
+  }
+  return { kind: 'not there' };
+}
+
+async function unlessAborted<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new PayflowError('LOG_UNREACHABLE', 'no answer in time'));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([act(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

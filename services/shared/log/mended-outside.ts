@@ -1,4 +1,5 @@
 /** Faults of the event log that an administrator mends while our processes run. */
+import type { ErrorCode } from '../error-codes.ts';
 import type { PayflowError } from '../errors.ts';
 
 /**
@@ -7,13 +8,7 @@ import type { PayflowError } from '../errors.ts';
  * whenever the process starts: what stands behind it must not pass it.
  */
 export function isMendedAtTheLog({ code }: PayflowError, hasWorked: boolean): boolean {
-  switch (code) {
-    case 'LOG_RECORD_TOO_LARGE':
-      return true;
-    case 'LOG_AUTH':
-    case 'LOG_TOPIC_SETTINGS':
-      return hasWorked;
-    default:
-      return false;
-  }
+  return code === 'LOG_RECORD_TOO_LARGE' || (hasWorked && LATER.has(code));
 }
+
+const LATER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['LOG_AUTH', 'LOG_TOPIC_SETTINGS']);

@@ -1,5 +1,5 @@
 /** Whether what a till stored of a stream still holds; where it does not, the stream is read from its beginning. */
-import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
+import type { Looked } from '../../shared/log/event-log.ts';
 import { comparePositions, decodePositionHeader, POSITION_HEADER } from '../../shared/records/position.ts';
 import type { StreamState } from './checkpoints.ts';
 
@@ -9,6 +9,9 @@ export interface Doubt {
   readonly whole: boolean;
 }
 
+/** Without an answer nothing can be said: whoever asks for a doubt has to ask the log again first. */
+export type Answered = Exclude<Looked, { kind: 'unknown' }>;
+
 /** The stream as it is now. */
 export interface StreamNow {
   readonly streamId: string | undefined;
@@ -16,8 +19,8 @@ export interface StreamNow {
   readonly first: number;
   /** Offset behind its last record. */
   readonly end: number;
-  /** What stands in the place of the last record that was read; null when compaction took it. */
-  readonly lastRead: StoredRecord | null;
+  /** What stands in the place of the last record that was read; compaction may have taken it. */
+  readonly lastRead: Answered;
   readonly nowMs: number;
   readonly horizonMs: number;
 }
@@ -41,27 +44,7 @@ export function doubtOf(stored: StreamState, now: StreamNow): Doubt | null {
 }
 
 /** What was read has no position beyond the highest one that was. */
-function isUnread(record: StoredRecord | null, { position }: StreamState): boolean {
-  const header = record?.headers[POSITION_HEADER];
+function isUnread(looked: Answered, { position }: StreamState): boolean {
+  const header = looked.kind === 'there' ? looked.record.headers[POSITION_HEADER] : undefined;
   return header !== undefined && comparePositions(decodePositionHeader(header).position, position) > 0;
-}
-
-/** A record that compaction took would be waited for. */
-const LOOK_MS = 5_000;
-
-/** @returns the record at this very offset; null when it is not there (any more) */
-export async function recordAt(
-  eventLog: EventLog,
-  stream: StreamRef,
-  { offset, signal }: { readonly offset: number; readonly signal: AbortSignal },
-): Promise<StoredRecord | null> {
-  const { first, end } = await eventLog.offsets(stream);
-  if (offset < first || offset >= end) return null;
-  const found = new AbortController();
-  const stop = AbortSignal.any([signal, found.signal, AbortSignal.timeout(LOOK_MS)]);
-  for await (const [record] of eventLog.read(stream, { from: offset, signal: stop, prefetchBytes: 1 })) {
-    found.abort();
-    return record?.offset === offset ? record : null;
-  }
-  return null;
 }

@@ -14,7 +14,7 @@ import { wrapSqliteError } from '../../shared/database/sqlite.ts';
 import type { TillApply } from '../apply.ts';
 import type { Valve } from '../pulse.ts';
 import { bytesOf } from './incoming.ts';
-import { doubtOf, recordAt, type Doubt } from './stream-doubt.ts';
+import { doubtOf, type Answered, type Doubt } from './stream-doubt.ts';
 import type { TillHost } from '../till/till-host.ts';
 
 export interface StreamReaderOptions {
@@ -85,7 +85,7 @@ export class StreamReader implements Service {
           first,
           end,
           streamId: await eventLog.streamId(stream),
-          lastRead: await recordAt(eventLog, stream, { offset: stored - 1, signal }),
+          lastRead: await this.#recordAt(stored - 1, signal),
           nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays() * DAY_MS,
         });
@@ -106,10 +106,18 @@ export class StreamReader implements Service {
    * it was away.
    */
   async #nowMs({ stored, end }: { stored: number; end: number }, signal: AbortSignal): Promise<number> {
-    const { eventLog, stream, now = Date.now } = this.#options;
+    const { now = Date.now } = this.#options;
     if (end <= stored) return now();
-    const newest = await recordAt(eventLog, stream, { offset: end - 1, signal });
-    return Math.max(now(), newest?.timestampMs ?? 0);
+    const newest = await this.#recordAt(end - 1, signal);
+    return newest.kind === 'there' ? Math.max(now(), newest.record.timestampMs) : now();
+  }
+
+  /** @throws PayflowError LOG_UNREACHABLE when nobody says: it is asked again with the next attempt */
+  async #recordAt(offset: number, signal: AbortSignal): Promise<Answered> {
+    const { eventLog, stream } = this.#options;
+    const looked = await eventLog.recordAt(stream, { offset, signal });
+    if (looked.kind === 'unknown') throw looked.error;
+    return looked;
   }
 
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {

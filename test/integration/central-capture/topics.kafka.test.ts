@@ -144,7 +144,7 @@ it('a stream whose beginning was deleted is seeded again, while capture runs and
   await begin();
   await site.pool.query(`INSERT INTO products (id, sku) SELECT i, 'S' || i FROM generate_series(1, 50) AS i`);
   await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n')`);
-  let running = await site.capture();
+  const running = await site.capture();
   await site.seeded();
   await ready();
   const ids = async () => new Set((await products()).map(({ id }) => id)).size;
@@ -161,7 +161,7 @@ it('a stream whose beginning was deleted is seeded again, while capture runs and
   expect(await orders()).toBe(ordersBefore);
   await running.stop();
   await admin.deleteRecords(catalogTopic(site.prefix));
-  running = await site.capture();
+  await site.capture();
   await until(async () => (await ids()) === 50, 'the rows are there after a start');
 });
 

@@ -90,6 +90,7 @@ async function central<T>(sql: string): Promise<T[]> {
 }
 
 interface Status {
+  readonly openJobs: number;
   readonly terminals: readonly { readonly agent?: { readonly outbox: { readonly depth: number } } }[];
 }
 
@@ -138,10 +139,17 @@ describe('payflow up', () => {
   });
 
   it('brings what the till sold to the centre ↑ and counts it per table', async () => {
+    // The agent would have settled the sale by itself before the flush is asked for, which then counts nothing.
+    const held = await pool.connect();
+    await held.query('BEGIN; LOCK TABLE customers IN EXCLUSIVE MODE');
     const db = new Database(file);
     db.exec("INSERT INTO customers (full_name, email) VALUES ('Grace', 'grace@example.org')");
     db.close();
-    const sync = await payflow(['sync', '--store', '1', '--direction', 'pull', '--wait', '--json'], env);
+    const asked = payflow(['sync', '--store', '1', '--direction', 'pull', '--wait', '--json'], env);
+    await until(async () => (await readStatus()).openJobs > 0, 'the flush is under way');
+    await held.query('COMMIT');
+    held.release();
+    const sync = await asked;
     const answer = JSON.parse(sync.stdout) as unknown;
     expect({ code: sync.code, answer }).toMatchObject({
       code: 0,

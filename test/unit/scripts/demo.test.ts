@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import type {
   EventLog,
+  Looked,
+  LookOptions,
   LogRecord,
   ReadOptions,
   StoredRecord,
@@ -50,6 +52,11 @@ class MemoryLog implements EventLog {
 
   async offsets(): Promise<{ first: number; end: number }> {
     return { first: 0, end: this.records.length };
+  }
+
+  async recordAt(_stream: unknown, { offset }: LookOptions): Promise<Looked> {
+    const record = this.records[offset];
+    return record === undefined ? { kind: 'not there' } : { kind: 'there', record };
   }
 
   async streamId(): Promise<string> {

@@ -1,7 +1,7 @@
 /** What may be known of a row besides its image while its stream is read again: nothing of it may outlive the row. */
-import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { EventLog } from '../../../services/shared/log/event-log.ts';
+import { PayflowError } from '../../../services/shared/errors.ts';
+import type { EventLog, Looked } from '../../../services/shared/log/event-log.ts';
 import { Valve } from '../../../services/terminal-agent/pulse.ts';
 import { StreamReader } from '../../../services/terminal-agent/streams/stream-reader.ts';
 import { DownStream, positionAt } from '../../support/down-stream.ts';
@@ -97,6 +97,38 @@ describe('a row that a stream, read again, still names', () => {
   });
 });
 
+describe('a stream that lost its end and has grown past what was read', () => {
+  it('is doubted as soon as the log says what stands there: no answer is none', async () => {
+    const { catalog, apply } = till.shop;
+    await till.shop.toCatalog(catalog.commit(100, catalog.row('products', 1, plainProduct('A'))));
+    const anew = new DownStream(till.shop.schemas);
+    const [other] = anew.commit(900, anew.row('products', 2, plainProduct('B')));
+    const answers: Looked[] = [
+      { kind: 'unknown', error: new PayflowError('LOG_UNREACHABLE', 'no answer') },
+      ...(other === undefined ? [] : [{ kind: 'there', record: other } as const]),
+      ...(other === undefined ? [] : [{ kind: 'there', record: other } as const]),
+    ];
+    const reader = new StreamReader({
+      till: till.shop.test.till,
+      apply,
+      eventLog: {
+        offsets: () => Promise.resolve({ first: 0, end: 9 }),
+        streamId: () => Promise.resolve(undefined),
+        recordAt: () => Promise.resolve(answers.shift()),
+      } as unknown as EventLog,
+      stream: { topic: CATALOG, partition: 0 },
+      valve: new Valve({ always: true }),
+      horizonDays: () => 14,
+      freeMb: 0,
+      log: silentLog,
+    });
+    const { signal } = new AbortController();
+    await expect(reader.startOffset(signal)).rejects.toMatchObject({ code: 'LOG_UNREACHABLE' });
+    expect(apply.resume(CATALOG)).toBe(1);
+    expect(await reader.startOffset(signal)).toBe(0);
+  });
+});
+
 describe('a stream that is read from its beginning for another reason', () => {
   const DAY_MS = 86_400_000;
   const end = 5;
@@ -110,7 +142,7 @@ describe('a stream that is read from its beginning for another reason', () => {
       eventLog: {
         offsets: () => Promise.resolve({ first: 0, end }),
         streamId: () => Promise.resolve(undefined),
-        read: () => Readable.from([[newest]]),
+        recordAt: () => Promise.resolve({ kind: 'there', record: newest }),
       } as unknown as EventLog,
       stream: { topic: CATALOG, partition: 0 },
       valve: new Valve({ always: true }),

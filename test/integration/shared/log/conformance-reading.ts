@@ -87,6 +87,33 @@ export function readingTests(context: Conformance): void {
     }
   });
 
+  test('a look at one offset says what stands there, that nothing does, or that nobody answered', async () => {
+    const stream = await context.newStream({ cleanup: 'compact', minCompactionLagMs: 0 });
+    await context.under.prepareCompaction(stream.topic);
+    const other = context.under.open();
+    const { signal } = new AbortController();
+    const look = async (offset: number) => {
+      const looked = await other.recordAt(stream, { offset, signal });
+      return looked.kind === 'there' ? looked.record.value?.toString() : looked.kind;
+    };
+    await context.log.append(stream, [{ key: text('a'), value: text('old') }]);
+    await context.log.append(stream, [{ key: text('b'), value: text('kept') }]);
+    await context.log.append(stream, [{ key: text('a'), value: text('new') }]);
+    expect([await look(1), await look(2), await look(3)]).toEqual(['old', 'kept', 'new']);
+    expect([await look(4), await look(99)]).toEqual(['not there', 'not there']);
+    const isCompacted = async () => {
+      await context.under.compact(stream.topic);
+      return (await look(1)) === 'not there';
+    };
+    await until(isCompacted, 'the old record was not compacted', { deadlineMs: 120_000, everyMs: 200 });
+    expect([await look(2), await look(3)]).toEqual(['kept', 'new']);
+    expect(await other.recordAt(stream, { offset: 3, signal: AbortSignal.abort() })).toMatchObject({
+      kind: 'unknown',
+    });
+    await other.close();
+    expect(await look(3)).toBe('unknown');
+  });
+
   test('an offset past the end, or removed, is out of range; offsets never go back', async () => {
     const stream = await context.newStream({ retentionMs: 3_600_000 });
     await context.log.append(stream, [{ key: null, value: text('x') }]);

@@ -8,18 +8,28 @@ import { Seeding, type SeedingOptions } from '../../../../services/central-captu
 const IDLE = {
   pool: { query: () => Promise.resolve({ rows: [] }) },
   epoch: 1,
-  rows: { routes: { mapping: { tables: [] }, childrenOf: () => [] } },
+  rows: { routes: { mapping: { tables: [] } } },
+  looks: { hasWork: false },
   log: pino({ level: 'silent' }),
 } as unknown as SeedingOptions;
 
 it('no work is overlooked, whatever moment it comes at', async () => {
   for (let moment = 0; moment < 60; moment += 1) {
     const stop = new AbortController();
-    const seeding = new Seeding(IDLE);
+    let isDone = false;
+    const looks = {
+      hasWork: false,
+      step: () => {
+        looks.hasWork = false;
+        isDone = true;
+        return Promise.resolve();
+      },
+    };
+    const seeding = new Seeding({ ...IDLE, looks } as unknown as SeedingOptions);
     const run = seeding.run(stop.signal);
     for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
-    let isDone = false;
-    seeding.move({ table: 'orders', centralId: '1', from: 'north', done: () => (isDone = true) });
+    looks.hasWork = true;
+    seeding.hurry();
     await setImmediate();
     stop.abort();
     await run;

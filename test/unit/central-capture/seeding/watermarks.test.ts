@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { tupleOf } from '../../../../services/central-capture/wal/tuples.ts';
 import {
+  MOST_KEY_BYTES,
   parseSnapshot,
   Watermarks,
   type Chunk,
@@ -74,6 +75,14 @@ describe('a chunk between its watermarks', () => {
     watermarks.expect(chunk('90:90:'));
     watermarks.low('c1');
     watermarks.truncated('products');
+    expect(await watermarks.high('c1')).toBe('again');
+  });
+
+  it('is read again when more rows changed in between than can be remembered', async () => {
+    const watermarks = new Watermarks();
+    watermarks.expect(chunk('90:90:'));
+    watermarks.low('c1');
+    for (let row = 0; row < MOST_KEY_BYTES / 64; row += 1) watermarks.changed('products', () => `id ${row}`);
     expect(await watermarks.high('c1')).toBe('again');
   });
 

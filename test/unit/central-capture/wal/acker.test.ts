@@ -5,11 +5,9 @@ import type { Lsn } from '../../../../services/shared/records/position.ts';
 const lsn = (value: number) => BigInt(value) as Lsn;
 
 type Step =
-  | ['begin']
   | ['written', stream: string, records: number]
   | ['commit', endLsn: number]
   | ['durable', stream: string, records: number]
-  | ['keepalive', walEnd: number]
   | ['oblige', name: string]
   | ['done', name: string];
 
@@ -23,7 +21,6 @@ const CASES: readonly Case[] = [
   {
     rule: 'a commit is durable before it is acknowledged, and its end is what is said',
     steps: [
-      [['begin'], 0],
       [['written', 'catalog', 2], 0],
       [['commit', 100], 0],
       [['durable', 'catalog', 1], 0],
@@ -33,7 +30,6 @@ const CASES: readonly Case[] = [
   {
     rule: 'every stream that the transaction wrote counts',
     steps: [
-      [['begin'], 0],
       [['written', 'catalog', 1], 0],
       [['written', 'store', 1], 0],
       [['commit', 100], 0],
@@ -44,10 +40,8 @@ const CASES: readonly Case[] = [
   {
     rule: 'a later transaction that is durable first waits for the earlier one',
     steps: [
-      [['begin'], 0],
       [['written', 'catalog', 1], 0],
       [['commit', 100], 0],
-      [['begin'], 0],
       [['written', 'store', 1], 0],
       [['commit', 200], 0],
       [['durable', 'store', 1], 0],
@@ -57,69 +51,50 @@ const CASES: readonly Case[] = [
   {
     rule: 'records of an unfinished transaction that are durable early acknowledge nothing',
     steps: [
-      [['begin'], 0],
       [['written', 'catalog', 3], 0],
       [['durable', 'catalog', 3], 0],
       [['commit', 100], 100],
     ],
   },
   {
-    rule: 'a transaction that led to no record is acknowledged behind what is in flight',
+    rule: 'a transaction that led to no record is acknowledged with the next one that did',
     steps: [
-      [['begin'], 0],
       [['written', 'catalog', 1], 0],
       [['commit', 100], 0],
-      [['begin'], 0],
       [['commit', 200], 0],
-      [['durable', 'catalog', 1], 200],
-    ],
-  },
-  {
-    rule: 'the WAL end of a keepalive counts only when nothing is in flight',
-    steps: [
-      [['keepalive', 50], 50],
-      [['begin'], 50],
-      [['keepalive', 90], 50],
-      [['written', 'catalog', 1], 50],
-      [['commit', 100], 50],
-      [['keepalive', 300], 50],
       [['durable', 'catalog', 1], 100],
-      [['keepalive', 300], 300],
-    ],
-  },
-  {
-    rule: 'nothing ever goes back',
-    steps: [
-      [['keepalive', 300], 300],
-      [['begin'], 300],
-      [['commit', 200], 300],
-      [['keepalive', 250], 300],
+      [['commit', 300], 100],
+      [['written', 'catalog', 1], 100],
+      [['commit', 400], 100],
+      [['durable', 'catalog', 1], 400],
     ],
   },
   {
     rule: 'work that a transaction obliges holds back its acknowledgement and every later one',
     steps: [
-      [['begin'], 0],
+      [['written', 'catalog', 4], 0],
+      [['durable', 'catalog', 4], 0],
       [['commit', 100], 100],
-      [['begin'], 100],
+      [['written', 'store', 1], 100],
+      [['durable', 'store', 1], 100],
       [['oblige', 'children'], 100],
       [['commit', 200], 100],
-      [['begin'], 100],
+      [['written', 'catalog', 1], 100],
       [['commit', 300], 100],
-      [['keepalive', 900], 100],
+      [['durable', 'catalog', 1], 100],
       [['done', 'children'], 300],
-      [['keepalive', 900], 900],
     ],
   },
   {
     rule: 'of two obligations the older one counts',
     steps: [
-      [['begin'], 0],
+      [['durable', 'catalog', 2], 0],
       [['oblige', 'a'], 0],
+      [['written', 'catalog', 1], 0],
       [['commit', 100], 0],
-      [['begin'], 0],
       [['oblige', 'b'], 0],
       [['oblige', 'c'], 0],
+      [['written', 'catalog', 1], 0],
       [['commit', 200], 0],
       [['done', 'b'], 0],
       [['done', 'a'], 100],
@@ -135,16 +110,12 @@ describe('acknowledgement', () => {
     const obligations = new Map<string, () => void>();
     const take = (step: Step): void => {
       switch (step[0]) {
-        case 'begin':
-          return acker.begin();
         case 'written':
           return acker.written(step[1], step[2]);
         case 'commit':
           return acker.commit(lsn(step[1]));
         case 'durable':
           return acker.durable(step[1], step[2]);
-        case 'keepalive':
-          return acker.keepalive(lsn(step[1]));
         case 'oblige':
           return void obligations.set(step[1], acker.oblige());
         case 'done':
@@ -159,7 +130,6 @@ describe('acknowledgement', () => {
 
   it('knows what is durable although an obligation keeps it from being acknowledged', () => {
     const acker = new Acker();
-    acker.begin();
     acker.oblige();
     acker.commit(lsn(100));
     expect([acker.durableLsn, acker.ackLsn]).toEqual([lsn(100), lsn(0)]);
@@ -168,7 +138,6 @@ describe('acknowledgement', () => {
   it('stays exact over a million transactions without keeping them', () => {
     const acker = new Acker();
     for (let number = 1; number <= 1_000_000; number += 1) {
-      acker.begin();
       acker.written('catalog', 1);
       acker.commit(lsn(number));
       if (number % 7 === 0) acker.durable('catalog', 7);
