@@ -25,6 +25,7 @@ export async function runCapture(config: Config, context: ServiceContext): Promi
       log,
       ...(onHealth && { onHealth }),
       onTopics: context.health?.part('topics'),
+      onTables: context.health?.part('tables'),
       ...(context.registry && { registry: context.registry }),
     });
     await capture.run(context.signal);

@@ -36,6 +36,14 @@ export interface TopicTrouble {
   readonly since: string;
 }
 
+/** What a person must mend at the centre: a table, or the publication as a whole. */
+export interface TableStateStatus {
+  readonly table: string;
+  readonly code: string;
+  readonly message: string;
+  readonly since: string;
+}
+
 export interface TerminalStatus extends TerminalRow {
   readonly online: boolean;
   readonly mode: SyncMode | null;
@@ -54,6 +62,8 @@ export interface SystemStatus {
   readonly slot: SlotStatus;
   readonly streams: readonly StreamStatus[];
   readonly topics: readonly TopicTrouble[];
+  /** Tables in need of a person; empty when all is well. */
+  readonly tables: readonly TableStateStatus[];
   readonly deadLetters: number;
   readonly held: number;
   readonly conflicts: number;
@@ -71,14 +81,15 @@ export interface StatusSources {
 
 export async function systemStatus(sources: StatusSources): Promise<SystemStatus> {
   const { pool, prefix } = sources;
-  const [facts, slot, streams, topics, terminals] = await Promise.all([
+  const [facts, slot, streams, topics, tables, terminals] = await Promise.all([
     readFacts(pool),
     readSlot(pool, prefix),
     readStreams(pool),
     readTopics(pool),
+    readTableStates(pool),
     terminalStatuses(sources),
   ]);
-  return { ...facts, slot, streams, topics, terminals };
+  return { ...facts, slot, streams, topics, tables, terminals };
 }
 
 type Facts = Pick<
@@ -141,6 +152,14 @@ async function readTopics(pool: Pool): Promise<TopicTrouble[]> {
   );
 }
 
+async function readTableStates(pool: Pool): Promise<TableStateStatus[]> {
+  return rows(
+    pool,
+    `SELECT table_name AS "table", code, message, ${iso('since')} AS since
+     FROM payflow_sync.watched_table WHERE code IS NOT NULL ORDER BY table_name`,
+  );
+}
+
 export async function terminalStatuses(
   sources: StatusSources,
   filter: TerminalFilter = {},
@@ -191,13 +210,15 @@ const STALE_MS = 3 * 60_000;
 export async function readiness(sources: StatusSources): Promise<Readiness> {
   const parts: { name: string; ready: boolean; problem?: string }[] = [];
   try {
-    const [slot, streams, topics] = await Promise.all([
+    const [slot, streams, topics, tables] = await Promise.all([
       readSlot(sources.pool, sources.prefix),
       readStreams(sources.pool),
       readTopics(sources.pool),
+      readTableStates(sources.pool),
     ]);
     parts.push({ name: 'database', ready: true });
     parts.push(captureReadiness(slot, streams, sources.now()));
+    parts.push(tablesReadiness(tables));
     const [first] = topics;
     parts.push(
       first === undefined
@@ -209,6 +230,12 @@ export async function readiness(sources: StatusSources): Promise<Readiness> {
     parts.push({ name: 'database', ready: false, problem: code });
   }
   return { ready: parts.every((part) => part.ready), parts };
+}
+
+/** Pure: whether a table's rows may be wrong on tills until a person mends it. */
+export function tablesReadiness(tables: readonly TableStateStatus[]) {
+  const problem = tables.map(({ table, code }) => `${code} ${table}`).join(', ');
+  return problem === '' ? { name: 'tables', ready: true } : { name: 'tables', ready: false, problem };
 }
 
 /** Pure: what the slot and the streams' heartbeats say of capture. */

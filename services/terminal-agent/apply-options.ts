@@ -19,5 +19,5 @@ export interface TillApplyOptions {
   readonly horizonDays?: number | undefined;
   readonly standing?: TillStanding | undefined;
   /** What the centre says of this till's units is compared with them. */
-  readonly ownUnits?: OwnUnits | undefined;
+  readonly ownUnits: OwnUnits;
 }

@@ -51,6 +51,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   stream: { capture: WRITE, gateway: READ },
   topic: { capture: ALL, gateway: READ },
   seeding: { capture: CHANGE, gateway: READ },
+  watched_table: { capture: ALL, gateway: READ },
   awaited_parent: { capture: ALL },
   operation: { apply: ALL, gateway: ADD },
   job: { gateway: ALL },

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
+import { watchedTables } from '../watch/watched-tables.ts';
 import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 
@@ -39,13 +40,23 @@ export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
   const unsent = await unsentTables(context);
   const before = hasSchema ? await storedHorizon(client) : undefined;
   const isOtherHorizon = (before ?? DEFAULT_HORIZON_DAYS) !== horizonDays;
-  if (!changed && unsent.length === 0 && !isOtherHorizon) return [];
+  const again = mendedTables(context, unsent);
+  if (!changed && unsent.length === 0 && again.length === 0 && !isOtherHorizon) return [];
   const parts = [
     ...(isOtherHorizon ? [`horizon of ${horizonDays} days`] : []),
     ...(changed ? ['published mapping'] : []),
     ...(unsent.length > 0 ? [`first seeding of ${unsent.map((table) => table.name).join(', ')}`] : []),
+    ...(again.length > 0 ? [`seeding again of ${again.map((table) => table.name).join(', ')}`] : []),
   ];
-  return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, unsent) }];
+  return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, [...unsent, ...again]) }];
+}
+
+/** With those that find their store through one of them. */
+function mendedTables({ mapping, catalog, mended }: SetupContext, unsent: readonly SentTable[]): SentTable[] {
+  const rules = watchedTables(mapping);
+  const again = new Set([...mended].flatMap((name) => rules.get(name)?.seededWith ?? []));
+  for (const { name } of unsent) again.delete(name);
+  return sentTables(mapping, catalog).filter(({ name }) => again.has(name));
 }
 
 /** undefined: an earlier version kept none, or there is no mapping yet. */

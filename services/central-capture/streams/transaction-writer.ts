@@ -7,9 +7,14 @@ import {
   rowKey,
   type CentralId,
   type ControlRecord,
-  type Origin,
   type RowOp,
 } from '../../shared/records/change-record.ts';
+import {
+  encodeOriginUnits,
+  ORIGIN_UNIT_BYTES,
+  ORIGIN_UNITS_HEADER,
+  type AnswerOrigin,
+} from '../../shared/records/origin-units.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
 import type { Acker } from '../wal/acker.ts';
@@ -26,12 +31,12 @@ export interface OutgoingChange {
   readonly before: Tuple | null;
   readonly beforeIsKey: boolean;
   readonly after: Tuple | null;
-  readonly origins: readonly Origin[];
+  readonly origins: readonly AnswerOrigin[];
   readonly headers?: Readonly<Record<string, Buffer>>;
   readonly omitted?: readonly string[];
 }
 
-export const NO_ORIGINS: readonly Origin[] = [];
+export const NO_ORIGINS: readonly AnswerOrigin[] = [];
 const DELETED: OutgoingChange = {
   op: 'd',
   before: null,
@@ -40,6 +45,16 @@ const DELETED: OutgoingChange = {
   origins: NO_ORIGINS,
 };
 const NOTHING_OMITTED: readonly string[] = [];
+
+/** A row that ten thousand changes of tills have made has as many origins. */
+function roomFor({ origins }: Pick<ChangeInput, 'origins'>, { limitBytes }: StreamWriter): number {
+  return largestValue(limitBytes) - origins.length * ORIGIN_UNIT_BYTES;
+}
+
+function headersOf({ headers, origins }: OutgoingChange): OutgoingChange['headers'] {
+  if (origins.length === 0) return headers;
+  return { ...headers, [ORIGIN_UNITS_HEADER]: encodeOriginUnits(origins) };
+}
 
 export class TransactionWriter {
   readonly #epoch: number;
@@ -143,7 +158,8 @@ export class TransactionWriter {
     if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
     const value = this.#encode(writer, route, change, position.seq);
-    const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
+    const headers = headersOf(change);
+    const record = headers === undefined ? { key, value } : { key, value, headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
   }
@@ -186,7 +202,7 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    const limit = largestValue(writer.limitBytes);
+    const limit = roomFor(input, writer);
     return value.length <= limit ? value : this.#encodeSmaller(route, input, limit);
   }
 
