@@ -8,11 +8,10 @@ import type { Logger } from 'pino';
 import { inTransaction, wrapPostgresError } from '../shared/database/postgres.ts';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
-import { knownAs, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
+import { highest, knownOf, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
 import { removeHeld } from './held.ts';
 import { FIRST_REGISTRATION } from './admission.ts';
 import { parentsIn } from './rows/apply-units.ts';
-import { changeHash } from './rows/change-hash.ts';
 import { rowsOfLetter } from './rows/dead-letter-rows.ts';
 import { writeDeadLetters, type DeadLetter } from './rows/evidence.ts';
 import { loadModel, type CentralModel } from './rows/model.ts';
@@ -98,6 +97,7 @@ export class DecidedHeld implements Service {
       const letters: DeadLetter[] = [];
       for (const row of rows) letters.push(...(await lettersOf(session, till, row)));
       await writeDeadLetters(session, letters);
+      await rememberSeqs(session, terminal, letters);
       await removeHeld(
         session,
         rows.map(([heldId]) => heldId ?? ''),
@@ -111,6 +111,22 @@ export class DecidedHeld implements Service {
       return rows.length;
     });
   }
+}
+
+/**
+ * Of what was held nobody has counted the numbers yet. Should an operator let that file go on after all, it sends the
+ * same again, and has to be compared with these letters.
+ */
+async function rememberSeqs(
+  session: Session,
+  terminal: string,
+  letters: readonly DeadLetter[],
+): Promise<void> {
+  const last = highest(letters.flatMap(({ changes }) => changes.map(({ seq }) => seq)));
+  await session.rows(
+    `UPDATE payflow_sync.progress SET known_seq = $2::bigint WHERE terminal_id = $1 AND known_seq < $2::bigint`,
+    [terminal, String(last)],
+  );
 }
 
 interface Till {
@@ -153,7 +169,7 @@ async function lettersOf(
     message: `sent as incarnation ${record.incarnation}, instead of which another file of ${terminal} goes on`,
   };
   return record.units.flatMap((unit): DeadLetter[] => {
-    const changes = unit.changes.filter((change) => !evidence.has(knownAs(change.seq, changeHash(change))));
+    const changes = unit.changes.filter((change) => knownOf(evidence, change) === undefined);
     if (changes.length === 0) return [];
     const from = {
       terminal,

@@ -17,7 +17,7 @@ import type { CentralId, Outcome } from '../shared/records/change-record.ts';
 import type { UnitChange } from '../shared/records/unit-record.ts';
 import type { TerminalState } from './admission.ts';
 import type { IncomingUnit, KnownChange } from './rows/change.ts';
-import { changeHash } from './rows/change-hash.ts';
+import { changeHash, timelessHash } from './rows/change-hash.ts';
 import { changesFromJson, changesToJson } from '../shared/records/stored-changes.ts';
 import type { Session } from './rows/sql.ts';
 
@@ -26,6 +26,12 @@ export type Evidence = ReadonlyMap<string, KnownChange>;
 
 export function knownAs(seq: number, hash: string): string {
   return `${seq}\0${hash}`;
+}
+
+/** What the evidence, also that of an earlier version, knows of a change. */
+export function knownOf(evidence: Evidence, change: UnitChange): KnownChange | undefined {
+  const { seq } = change;
+  return evidence.get(knownAs(seq, changeHash(change))) ?? evidence.get(knownAs(seq, timelessHash(change)));
 }
 
 /** Later evidence of a change counts where it was refused before: a retry may have been applied. */
@@ -47,7 +53,7 @@ function repeated(known: KnownChange): KnownChange {
 export function withoutKnown(unit: IncomingUnit, knownSeq: number, evidence: Evidence): IncomingUnit {
   const known: KnownChange[] = [];
   const changes = unit.unit.changes.filter((change) => {
-    const found = change.seq > knownSeq ? undefined : evidence.get(knownAs(change.seq, changeHash(change)));
+    const found = change.seq > knownSeq ? undefined : knownOf(evidence, change);
     if (found !== undefined) known.push(repeated(found));
     return found === undefined;
   });
@@ -123,7 +129,8 @@ export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
 /**
  * Letters of what was held of the other files lose what comes now. What was refused becomes a letter of the file that
- * goes on, so that the retry of it is told to that file.
+ * goes on, so that the retry of it is told to that file; where only a part of it is that file's, its other numbers are
+ * those of other changes here, and it stays the letter of the file that sent all of it.
  */
 async function takeOverLetters(
   session: Session,
@@ -146,9 +153,8 @@ async function takeOverLetters(
     const stored = changesFromJson(text ?? '[]');
     const left = stored.filter((change) => !come.has(knownAs(change.seq, changeHash(change))));
     if (left.length === stored.length) continue;
-    await session.rows(
-      ...(code === SUPERSEDED_CODE ? reduced(id ?? '', left) : movedTo(incarnation, id ?? '')),
-    );
+    if (code === SUPERSEDED_CODE) await session.rows(...reduced(id ?? '', left));
+    else if (left.length === 0) await session.rows(...movedTo(incarnation, id ?? ''));
   }
 }
 

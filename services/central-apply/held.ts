@@ -31,7 +31,8 @@ export interface Held {
 }
 
 /**
- * A longer record of the same first unit replaces a shorter one: resends may be packed differently.
+ * A longer record of the same first unit replaces a shorter one: resends may be packed differently. What came before
+ * its till's retirement stays what it is when it comes again behind it.
  * @returns those that are too many to be kept; the till sends them again once what it waits for is mended
  */
 export async function saveHeld(
@@ -45,7 +46,9 @@ export async function saveHeld(
     const unit = `${record.units[0]?.number}\0${branchOf(record)}`;
     const name = `${record.terminal}\0${record.incarnation}\0${unit}\0${record.part}`;
     const other = byUnit.get(name);
-    if (other === undefined || other.accepted.bytes.length < bytes.length) byUnit.set(name, each);
+    const isLate = each.reason === 'retired' && other?.reason !== 'retired';
+    if (other === undefined || (!isLate && other.accepted.bytes.length < bytes.length))
+      byUnit.set(name, each);
   }
   const { rows, overflow } = await sizes.withinBounds(session, [...byUnit.values()]);
   if (rows.length === 0) return overflow;
@@ -55,7 +58,8 @@ export async function saveHeld(
             v.c8::bigint FROM ${unnest(9)}
      ON CONFLICT (terminal_id, incarnation, unit, part, unit_hash) DO UPDATE
        SET record = excluded.record, reason = excluded.reason
-       WHERE h.reason <> 'given up' AND (length(excluded.record) > length(h.record) OR h.reason <> excluded.reason)`,
+       WHERE h.reason <> 'given up' AND (excluded.reason <> 'retired' OR h.up_offset IS NULL)
+         AND (length(excluded.record) > length(h.record) OR h.reason <> excluded.reason)`,
     [
       textArray(rows.map(({ accepted }) => accepted.record.terminal)),
       textArray(rows.map(({ accepted }) => accepted.record.incarnation)),

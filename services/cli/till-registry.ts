@@ -26,9 +26,17 @@ export interface WantedTerminal {
 
 export type TerminalDetails = TerminalRow & { readonly incarnations: readonly IncarnationRow[] };
 
+export interface RegisterTills {
+  readonly replace: boolean;
+  readonly onRegistered: (till: Registration) => void;
+}
+
 export interface TillRegistry {
-  /** All or none, where the database is at hand. */
-  register(wanted: readonly WantedTerminal[], options: { replace: boolean }): Promise<Registration[]>;
+  /**
+   * All or none where the database is at hand, else one after the other: those that were registered are told before
+   * one is refused, for their codes are good, and nobody could read them again.
+   */
+  register(wanted: readonly WantedTerminal[], options: RegisterTills): Promise<void>;
   list(storeId: string | undefined): Promise<readonly TerminalRow[]>;
   /** @throws PayflowError TERMINAL_UNKNOWN */
   show(terminalId: string): Promise<TerminalDetails>;
@@ -45,20 +53,21 @@ function direct(cli: Cli): TillRegistry {
   const { topicPrefix: prefix, horizonDays } = centreConfig(cli);
   const actor = { name: `command by ${cli.env['USER'] ?? cli.env['USERNAME'] ?? 'an unknown account'}` };
   return {
-    register: (wanted, { replace }) =>
+    register: (wanted, { replace, onRegistered }) =>
       withCentre(cli, async ({ pool, eventLog }) => {
         for (const storeId of new Set(wanted.map((till) => till.storeId))) {
           await ensureStoreStream(eventLog, prefix, storeId, horizonDays);
         }
         // A code that was made and then not printed would be lost.
-        return inTransaction(pool, async (client) => {
-          const done: Registration[] = [];
+        const done = await inTransaction(pool, async (client) => {
+          const registered: Registration[] = [];
           for (const till of wanted) {
             const options = { ...till, replace, upPartitions: DEFAULT_UP_PARTITIONS };
-            done.push(await registerTerminal(client, options));
+            registered.push(await registerTerminal(client, options));
           }
-          return done;
+          return registered;
         });
+        for (const till of done) onRegistered(till);
       }),
     list: (storeId) => withDatabase(cli, (pool) => listTerminals(pool, { storeId })),
     show: (terminalId) =>
@@ -83,11 +92,9 @@ function throughGateway(cli: Cli): TillRegistry {
   const ask = <T>(body: (client: GatewayClient) => Promise<T>) => withGateway(cli, body);
   const path = (terminalId: string) => `/terminals/${encodeURIComponent(terminalId)}`;
   return {
-    register: (wanted, { replace }) =>
+    register: (wanted, { replace, onRegistered }) =>
       ask(async (client) => {
-        const done: Registration[] = [];
-        for (const till of wanted) done.push(await client.post('/terminals', { ...till, replace }));
-        return done;
+        for (const till of wanted) onRegistered(await client.post('/terminals', { ...till, replace }));
       }),
     list: (storeId) =>
       ask(async (client) => {

@@ -62,8 +62,13 @@ export class HealthBoard implements HealthParts {
   }
 
   /** Resolves once everything is ready, or when the signal is aborted. */
-  async whenReady(signal: AbortSignal): Promise<boolean> {
-    if (this.ready) return true;
+  whenReady(signal: AbortSignal): Promise<boolean> {
+    return this.when(signal, () => this.ready);
+  }
+
+  /** Resolves once it is as wanted (true), or when the signal is aborted. */
+  async when(signal: AbortSignal, reached: () => boolean): Promise<boolean> {
+    if (reached()) return true;
     if (signal.aborted) return false;
     return new Promise((resolve) => {
       const settle = (ready: boolean) => {
@@ -72,7 +77,7 @@ export class HealthBoard implements HealthParts {
         resolve(ready);
       };
       const changed = () => {
-        if (this.ready) settle(true);
+        if (reached()) settle(true);
       };
       const aborted = () => settle(false);
       this.#listeners.add(changed);

@@ -17,5 +17,5 @@ export interface TillApplyOptions {
   readonly now?: () => number;
   readonly standing?: TillStanding | undefined;
   /** What the centre says of this till's units is compared with them. */
-  readonly ownUnits?: OwnUnits | undefined;
+  readonly ownUnits: OwnUnits;
 }

@@ -9,8 +9,10 @@ import {
   type CentralId,
   type CentralRow,
   type ChangeRecord,
+  type Origin,
 } from '../shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
+import { ORIGIN_UNITS_HEADER } from '../shared/records/origin-units.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import {
   encodePosition,
@@ -37,6 +39,7 @@ import {
   progressToText,
   readProgress,
   type Me,
+  type OwnUnits,
   type Progress,
   type StreamReach,
 } from './settlement.ts';
@@ -49,6 +52,7 @@ export interface ApplyTransactionParts {
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly unseen: UnseenRows;
+  readonly ownUnits: OwnUnits;
   readonly checkpoints: Checkpoints;
   readonly catalogTopic: string;
   /** As stored, the offset of this transaction included once it is saved. */
@@ -236,7 +240,7 @@ export class ApplyTransaction {
     centralId: CentralId,
     change: RowChange,
   ): void {
-    const origins = this.#parts.fenced ? [] : ownOrigins(change, this.#me);
+    const origins = this.#parts.fenced ? [] : this.#ownOrigins(record, change);
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
     if (table.bound.mapping.direction === 'pull') {
@@ -254,6 +258,11 @@ export class ApplyTransaction {
       key,
     });
     if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);
+  }
+
+  #ownOrigins({ headers }: StoredRecord, { origins }: RowChange): readonly Origin[] {
+    const units = headers[ORIGIN_UNITS_HEADER];
+    return ownOrigins({ origins, units }, this.#me, this.#parts.ownUnits);
   }
 
   #arrive(arrival: Arrival): Applied {

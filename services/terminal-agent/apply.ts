@@ -51,6 +51,7 @@ export class TillApply {
   progress: Progress | null = null;
   readonly #options: TillApplyOptions;
   readonly #till: TillHost;
+  readonly #txRows: number;
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
   readonly #reread: Reread;
@@ -67,6 +68,7 @@ export class TillApply {
   constructor(options: TillApplyOptions) {
     this.#options = options;
     this.#till = options.till;
+    this.#txRows = options.txRows ?? DEFAULT_TX_ROWS;
     this.standing = options.standing ?? new TillStanding();
     this.#pending = new PendingRecords({
       batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
@@ -129,8 +131,10 @@ export class TillApply {
     const counts = { applied: 0, skipped: 0 };
     for (let from = 0; from < items.length; from += this.#txRows) {
       await this.#gate();
+      const some = items.slice(from, from + this.#txRows);
+      if (!dryRun) this.#checkProgress(some);
       const { applied, older } = this.#transaction((work) => {
-        for (const item of items.slice(from, from + this.#txRows)) work.replay(topic, item, dryRun);
+        for (const item of some) work.replay(topic, item, dryRun);
       });
       counts.applied += applied;
       counts.skipped += older;
@@ -200,10 +204,6 @@ export class TillApply {
     return this.parked.all();
   }
 
-  get #txRows(): number {
-    return this.#options.txRows ?? DEFAULT_TX_ROWS;
-  }
-
   /** @returns whether it had to wait for the app: then the commit should carry more */
   async #gate(signal?: AbortSignal): Promise<boolean> {
     let waited = false;
@@ -240,7 +240,7 @@ export class TillApply {
   /** Before any of it settles anything: the progress stands behind the rows that it accounts for. */
   #checkProgress(items: readonly Incoming[]): void {
     const { ownUnits, log } = this.#options;
-    if (ownUnits === undefined || this.fenced) return;
+    if (this.fenced) return;
     const doubt = doubtIn(items, { me: this.#till, known: this.progress, ownUnits, log });
     if (doubt !== null) this.#fence(doubt);
   }
@@ -263,6 +263,7 @@ export class TillApply {
       parked: this.parked,
       unlinked: this.#unlinked,
       unseen: this.#unseen,
+      ownUnits: this.#options.ownUnits,
       checkpoints: this.checkpoints,
       catalogTopic: topics.catalog,
       reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },

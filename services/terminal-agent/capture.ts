@@ -12,6 +12,7 @@ import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { Backlog } from './units/backlog.ts';
+import { Registrations } from './units/registrations.ts';
 import { type CutEntry, digestUnit } from './units/units.ts';
 
 export interface TillCaptureOptions {
@@ -47,6 +48,7 @@ export class TillCapture implements Service {
   readonly #backlog: Backlog;
   readonly #now: () => number;
   readonly #standing: TillStanding;
+  readonly #registrations: Registrations;
   #generation: number;
 
   constructor(options: TillCaptureOptions) {
@@ -55,6 +57,7 @@ export class TillCapture implements Service {
     this.#agentFile = options.agentFile;
     this.#now = options.now ?? Date.now;
     this.#standing = options.standing ?? new TillStanding();
+    this.#registrations = new Registrations(options.till, options.agentFile);
     this.#outbox = new Outbox(options.till.db, (seq) => this.#agentFile.wasSettled(seq));
     this.#backlog = new Backlog({
       outbox: this.#outbox,
@@ -71,7 +74,7 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     const last = this.#agentFile.last();
     if (last === undefined || this.#agentFile.waiting !== null) return undefined;
-    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last.registration);
+    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last);
     if (hash.equals(last.hash)) return undefined;
     const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
     this.#standing.set({ kind: 'fenced', why });
@@ -101,12 +104,26 @@ export class TillCapture implements Service {
     return units;
   }
 
+  /** A unit is of one registration: it says in whose store all of it was sold. */
   #next(chain: UnitChain, highest: number): NewUnit | undefined {
-    const entries = this.#backlog.next(chain.lastSeq + 1, highest);
+    for (let seq = chain.lastSeq + 1; seq <= highest;) {
+      const { registration, lastSeq } = this.#registrations.at(seq);
+      const end = Math.min(lastSeq, highest);
+      const unit = this.#unit(chain, this.#backlog.next(seq, end), registration);
+      if (unit !== undefined) return unit;
+      seq = end + 1;
+    }
+    return undefined;
+  }
+
+  #unit(
+    chain: UnitChain,
+    entries: readonly OutboxEntry[],
+    registration: number | undefined,
+  ): NewUnit | undefined {
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
-    const { registration } = this.#agentFile;
     return {
       number: chain.number + 1,
       firstSeq: first.seq,
@@ -115,7 +132,8 @@ export class TillCapture implements Service {
       previousHash: chain.hash,
       cutAtMs: this.#now(),
       registration,
-      ...digestUnit(entries, registration),
+      coversTime: true,
+      ...digestUnit(entries, { registration, coversTime: true }),
     };
   }
 
@@ -125,9 +143,10 @@ export class TillCapture implements Service {
    */
   beginRegistration(registration: number): void {
     if (this.#standing.current.kind !== 'ok') return;
-    const before = this.#agentFile.registration;
-    if (before !== undefined && before < registration) this.cutAll();
-    if (before === undefined || before < registration) this.#agentFile.beginRegistration(registration);
+    const before = this.#registrations.newest;
+    if (before !== undefined && before >= registration) return;
+    if (before !== undefined) this.cutAll();
+    this.#registrations.begin(registration, this.#agentFile.chain.lastSeq);
   }
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */

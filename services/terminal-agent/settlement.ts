@@ -5,6 +5,7 @@
  */
 import type { ChangeRecord, Origin, Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
+import { answersUnit } from '../shared/records/origin-units.ts';
 import {
   comparePositions,
   decodePosition,
@@ -164,6 +165,8 @@ export interface OwnUnits {
   readonly lastNumber: number;
   /** Hex; undefined where it is no longer kept. */
   hashOf(number: number): string | undefined;
+  /** Of the unit that holds a change; undefined: no unit does, or it is no longer kept. */
+  hashHolding(seq: number): Buffer | undefined;
 }
 
 /**
@@ -171,7 +174,11 @@ export interface OwnUnits {
  * it counts is this file's only where its last unit is this file's.
  * @returns what is wrong; null: nothing, or it says nothing of this file
  */
-export function progressDoubt(progress: Progress, me: Pick<Me, 'incarnation'>, own: OwnUnits): string | null {
+export function progressDoubt(
+  progress: Progress,
+  me: Pick<Me, 'incarnation'>,
+  own: Pick<OwnUnits, 'lastNumber' | 'hashOf'>,
+): string | null {
   const { incarnation, lastUnit, chainHash } = progress;
   if (incarnation !== me.incarnation || chainHash === null || lastUnit === 0) return null;
   if (lastUnit > own.lastNumber)
@@ -213,12 +220,22 @@ export function judgeProgress(
   return comparePositions(streams.catalog.position, progress.catalog) >= 0 ? 'settle' : 'wait';
 }
 
-/** The origins of a record that answer this file's changes. */
-export function ownOrigins(record: Pick<ChangeRecord, 'origins'>, me: Me): readonly Origin[] {
-  if (record.origins.length === 0) return NO_ORIGINS;
-  return record.origins.filter(
-    (origin) => origin.terminal === me.terminal && origin.incarnation === me.incarnation,
-  );
+/**
+ * The origins of a record that answer this file's changes. The name and the number are not enough: a copy of this file
+ * bears the name and counts alike. What is not believed is settled by the progress, and linked by its link.
+ * @param units the record's header of that name; without one its centre is of an earlier version
+ */
+export function ownOrigins(
+  { origins, units }: Pick<ChangeRecord, 'origins'> & { readonly units: Buffer | undefined },
+  me: Me,
+  own: Pick<OwnUnits, 'hashHolding'>,
+): readonly Origin[] {
+  if (origins.length === 0) return NO_ORIGINS;
+  return origins.filter(({ terminal, incarnation, seq }, index) => {
+    if (terminal !== me.terminal || incarnation !== me.incarnation) return false;
+    const hash = own.hashHolding(seq);
+    return hash !== undefined && answersUnit(units, index, hash);
+  });
 }
 const NO_ORIGINS: readonly Origin[] = [];
 

@@ -102,7 +102,7 @@ export class StandingWatch {
     till.write(() =>
       till.db
         .prepare(
-          `UPDATE sync_outbox SET outcome = NULL WHERE seq > ? AND outcome IS NOT NULL
+          `UPDATE sync_outbox SET outcome = NULL WHERE seq > ? AND outcome <> 'local'
              AND table_name IN (SELECT value FROM json_each(?))`,
         )
         .run(Number(confirmed), JSON.stringify(published)),

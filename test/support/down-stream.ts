@@ -5,12 +5,16 @@ import {
   type CentralValue,
   LINK_TABLE,
   MAPPING_TABLE,
-  type Origin,
   PROGRESS_TABLE,
   PROTOCOL_VERSION,
   type RowOp,
   rowKey,
 } from '../../services/shared/records/change-record.ts';
+import {
+  encodeOriginUnits,
+  ORIGIN_UNITS_HEADER,
+  type AnswerOrigin,
+} from '../../services/shared/records/origin-units.ts';
 import type { CentralKind } from '../../services/shared/catalog/central-catalog.ts';
 import { changeSchema } from '../../services/shared/records/change-schema.ts';
 import {
@@ -88,7 +92,7 @@ export class TestSchemas implements SchemaSource {
 
 export interface RowOptions {
   readonly op?: RowOp;
-  readonly origins?: readonly Origin[];
+  readonly origins?: readonly AnswerOrigin[];
   readonly omitted?: readonly string[];
 }
 
@@ -194,8 +198,9 @@ export class DownStream {
   }
 
   #change(table: string, id: string, after: CentralRow | null, options: RowOptions): Content {
-    return (position, lastOfTransaction) =>
-      encodeChange(
+    const { origins = [] } = options;
+    return (position, lastOfTransaction) => {
+      const record = encodeChange(
         {
           protocol: PROTOCOL_VERSION,
           op: options.op ?? 'u',
@@ -207,12 +212,15 @@ export class DownStream {
           lastOfTransaction,
           xid: 1,
           commitTimeUs: 1_700_000_000_000_000n,
-          origins: options.origins ?? [],
+          origins,
           omitted: options.omitted ?? [],
           types: new Map(),
         },
         this.#schemas.of(table),
       );
+      if (origins.length === 0) return record;
+      return { ...record, headers: { ...record.headers, [ORIGIN_UNITS_HEADER]: encodeOriginUnits(origins) } };
+    };
   }
 }
 

@@ -1,7 +1,10 @@
 /** A small shop for tests of the till's apply side: a till file, its two streams, and a TillApply on them. */
+import { createHash } from 'node:crypto';
 import { TillApply } from '../../services/terminal-agent/apply.ts';
 import type { TillApplyOptions } from '../../services/terminal-agent/apply-options.ts';
-import type { CentralValue, Origin, Outcome } from '../../services/shared/records/change-record.ts';
+import type { CentralValue, Outcome } from '../../services/shared/records/change-record.ts';
+import type { AnswerOrigin } from '../../services/shared/records/origin-units.ts';
+import type { OwnUnits } from '../../services/terminal-agent/settlement.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
@@ -120,6 +123,7 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       schemas,
       topics: { catalog: CATALOG, store: STORE },
       log: silentLog,
+      ownUnits: UNIT_PER_CHANGE,
       ...options.apply,
     });
   let apply = make();
@@ -155,8 +159,20 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
   };
 }
 
-export function mine(seq: number, outcome: Outcome = 'applied'): Origin {
-  return { terminal: 'T1', incarnation: INCARNATION, seq, outcome };
+/** What the till has cut, where a test has no agent file: each change by itself. */
+const UNIT_PER_CHANGE: OwnUnits = {
+  lastNumber: Number.MAX_SAFE_INTEGER,
+  hashOf: () => undefined,
+  hashHolding: (seq) => unitHashOf(seq),
+};
+
+function unitHashOf(seq: number): Buffer {
+  return createHash('sha256').update(`unit of change ${seq}`).digest();
+}
+
+/** The centre's answer to a change of this till. */
+export function mine(seq: number, outcome: Outcome = 'applied'): AnswerOrigin {
+  return { terminal: 'T1', incarnation: INCARNATION, seq, outcome, unitHash: unitHashOf(seq) };
 }
 
 /** A product as the centre sends it. */

@@ -1,4 +1,5 @@
 /** A till's way up: its file, agent file, capture and publisher on an embedded log of its own. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
@@ -111,6 +112,14 @@ export class TillPull {
     this.agentFile = AgentFile.open(this.test.folder, 'T1');
     this.capture = this.#newCapture();
     this.publisher = this.newPublisher();
+  }
+
+  loseAgentFile(): void {
+    this.agentFile.close();
+    for (const part of ['', '-wal', '-shm'])
+      rmSync(join(this.test.folder, `T1.agent.db${part}`), { force: true });
+    this.agentFile = AgentFile.open(this.test.folder, 'T1');
+    this.restart();
   }
 
   /** Cuts and publishes until nothing is left. */

@@ -8,7 +8,7 @@
  *   the first held unit follows on the last one       → as above: what is held waits for something else
  *   the unit is there in part only                    → CONFLICT: its other parts may still come
  *   the till is fenced, or speaks as another file     → CONFLICT: that has to be decided first
- *   a gap before the first held unit                  → the chain goes on there
+ *   a gap before the first held unit                  → the chain goes on there, and what is held is marked released
  */
 import { PayflowError } from '../../shared/errors.ts';
 import { skipSchema, type SkipResult } from '../../shared/operations.ts';
@@ -102,5 +102,15 @@ async function closeGap(
       addDiscarded(exceptions ?? '[]', skipped, why),
     ],
   );
+  await letGoOn(session, terminal, incarnation ?? '');
   return skipped;
+}
+
+/** In the transaction that closes the gap: whoever is there carries it out (decided-held.ts), should we die behind it. */
+async function letGoOn(session: Session, terminal: string, incarnation: string): Promise<void> {
+  await session.rows(
+    `UPDATE payflow_sync.held SET reason = 'released'
+      WHERE terminal_id = $1 AND incarnation = $2 AND reason IN ('gap', 'part')`,
+    [terminal, incarnation],
+  );
 }

@@ -2,9 +2,22 @@
 import { createHash } from 'node:crypto';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 
-/** What was applied, without its contents: 16 bytes of SHA-256 over table, op, identity and values. */
+/** Before the time took part; evidence of an earlier version is of this form, 22 characters. */
+export function timelessHash(change: UnitChange): string {
+  return digest(change, `${change.table}\0${change.op}\0${change.row.identity}`);
+}
+
+/**
+ * What was applied, without its contents: 16 bytes of SHA-256 over table, op, identity, time and values. The time tells
+ * the changes of two copies of a till's file apart where both took one off the same stock under the same number.
+ */
 export function changeHash(change: UnitChange): string {
-  const hash = createHash('sha256').update(`${change.table}\0${change.op}\0${change.row.identity}`);
+  const { table, op, row, capturedAtMs } = change;
+  return `t${digest(change, `${table}\0${op}\0${row.identity}\0${capturedAtMs}`)}`;
+}
+
+function digest(change: UnitChange, head: string): string {
+  const hash = createHash('sha256').update(head);
   let text = '';
   for (const { name, old, new: next } of change.columns) {
     text += `\0${name}\0${stored(old)}\0${stored(next)}`;

@@ -1,6 +1,7 @@
 /** How a row goes into one stream: with the tills' own changes that it answers, and what progress needs beside it. */
-import { PROGRESS_TABLE, type Origin, type RowOp } from '../../shared/records/change-record.ts';
+import { PROGRESS_TABLE, type RowOp } from '../../shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER } from '../../shared/records/envelope.ts';
+import type { AnswerOrigin } from '../../shared/records/origin-units.ts';
 import { comparePositions, encodePosition } from '../../shared/records/position.ts';
 import { TERMINAL_TABLE } from '../setup/published-tables.ts';
 import type { DownStreams } from '../streams/down-streams.ts';
@@ -42,13 +43,13 @@ export class RowSender {
   }
 
   /** The till's own changes that this record answers; a till of another store is answered in its own stream. */
-  #originsFor(route: Route, part: RowChange, store: StoreId): readonly Origin[] {
+  #originsFor(route: Route, part: RowChange, store: StoreId): readonly AnswerOrigin[] {
     const { origins } = this.#options;
     const row = part.after ?? part.before;
     if (origins.isEmpty || row === null) return NO_ORIGINS;
     const all = origins.of(route.name, route.encoder.centralId(row));
     if (store === null) return all;
-    const here: Origin[] = [];
+    const here: AnswerOrigin[] = [];
     for (const origin of all) {
       if (this.#storeOfTerminal(origin.terminal) === store) here.push(origin);
       else this.answerGone(route, row, origin);
@@ -68,7 +69,7 @@ export class RowSender {
   }
 
   /** The central row as it stands, in answer to a change that made no difference to it. */
-  sendImage(route: Route, row: Tuple, origin: Origin, store: StoreId): void {
+  sendImage(route: Route, row: Tuple, origin: AnswerOrigin, store: StoreId): void {
     const { streams, writer } = this.#options;
     const stream = store === null ? streams.catalog : streams.stores.get(store);
     if (stream === undefined) return;
@@ -82,7 +83,7 @@ export class RowSender {
   }
 
   /** A till's change of a row that its streams do not have: for this till the row is gone. */
-  answerGone(route: Route, row: Tuple, origin: Origin): void {
+  answerGone(route: Route, row: Tuple, origin: AnswerOrigin): void {
     const store = this.#storeOfTerminal(origin.terminal);
     const stream = store === null ? undefined : this.#options.streams.stores.get(store);
     if (stream === undefined || !route.sent) return;

@@ -7,9 +7,14 @@ import {
   rowKey,
   type CentralId,
   type ControlRecord,
-  type Origin,
   type RowOp,
 } from '../../shared/records/change-record.ts';
+import {
+  encodeOriginUnits,
+  ORIGIN_UNIT_BYTES,
+  ORIGIN_UNITS_HEADER,
+  type AnswerOrigin,
+} from '../../shared/records/origin-units.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
 import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
@@ -26,12 +31,12 @@ export interface OutgoingChange {
   readonly before: Tuple | null;
   readonly beforeIsKey: boolean;
   readonly after: Tuple | null;
-  readonly origins: readonly Origin[];
+  readonly origins: readonly AnswerOrigin[];
   readonly headers?: Readonly<Record<string, Buffer>>;
   readonly omitted?: readonly string[];
 }
 
-export const NO_ORIGINS: readonly Origin[] = [];
+export const NO_ORIGINS: readonly AnswerOrigin[] = [];
 const DELETED: OutgoingChange = {
   op: 'd',
   before: null,
@@ -42,6 +47,16 @@ const DELETED: OutgoingChange = {
 const NOTHING_OMITTED: readonly string[] = [];
 /** Room for key, headers and the log's own framing. */
 const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
+
+/** A row that ten thousand changes of tills have made has as many origins. */
+function largestValue({ origins }: Pick<ChangeInput, 'origins'>): number {
+  return LARGEST_VALUE - origins.length * ORIGIN_UNIT_BYTES;
+}
+
+function headersOf({ headers, origins }: OutgoingChange): OutgoingChange['headers'] {
+  if (origins.length === 0) return headers;
+  return { ...headers, [ORIGIN_UNITS_HEADER]: encodeOriginUnits(origins) };
+}
 
 export class TransactionWriter {
   readonly #epoch: number;
@@ -137,7 +152,8 @@ export class TransactionWriter {
     if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
     const value = this.#encode(route, change, position.seq);
-    const record = change.headers === undefined ? { key, value } : { key, value, headers: change.headers };
+    const headers = headersOf(change);
+    const record = headers === undefined ? { key, value } : { key, value, headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
   }
@@ -180,7 +196,7 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    return value.length <= LARGEST_VALUE ? value : this.#encodeSmaller(route, input);
+    return value.length <= largestValue(input) ? value : this.#encodeSmaller(route, input);
   }
 
   /** A row that no record can hold travels without its largest columns, and never blocks the others. */
@@ -190,7 +206,7 @@ export class TransactionWriter {
     const smaller = { ...input, beforeIsKey: true };
     let value = route.encoder.encode(this.#arena, this.#source, smaller);
     for (const column of largest) {
-      if (value.length <= LARGEST_VALUE) break;
+      if (value.length <= largestValue(input)) break;
       omitted.push(column.name);
       value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
     }

@@ -48,8 +48,13 @@ function registerCommand(cli: Cli): Command {
   return withJson(command).action(
     cli.action(async (options: RegisterOptions) => {
       const wanted = whichTerminals(options);
-      const registered = await tillRegistry(cli).register(wanted, { replace: options.replace === true });
-      printRegistrations(cli, registered, options);
+      const registered: Registration[] = [];
+      const onRegistered = (till: Registration) => void registered.push(till);
+      try {
+        await tillRegistry(cli).register(wanted, { replace: options.replace === true, onRegistered });
+      } finally {
+        if (registered.length > 0) printRegistrations(cli, registered, options);
+      }
       return EXIT.yes;
     }),
   );

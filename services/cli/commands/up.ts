@@ -8,7 +8,7 @@ import { registerTerminal } from '../../gateway/terminals.ts';
 import { mappingPath, maskUrl, type Config } from '../../shared/config.ts';
 import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import { HealthBoard } from '../../shared/health.ts';
+import { HealthBoard, type PartReport } from '../../shared/health.ts';
 import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
 import { createLogger } from '../../shared/logging.ts';
@@ -246,17 +246,39 @@ async function announce(
   site: UpSite,
   { gatewayUrl, tills, json, ended }: Announcement,
 ): Promise<void> {
-  const { database, config, eventLog, context } = site;
+  const { health, log } = site.context;
   const url = await orAborted(gatewayUrl, ended);
-  if (url === undefined || !(await context.health.whenReady(ended))) return;
-  context.log.info('ready');
+  // A till that waits for a decision keeps everything from being ready, and nobody else from working.
+  const works = () => health.report().every(({ state, code }) => state === 'ready' || waitsForDecision(code));
+  if (url === undefined || !(await health.when(ended, () => health.report().length > 0 && works()))) return;
+  const waiting = health.report().filter(({ state }) => state !== 'ready');
+  tell(cli, site, { url, tills, json, waiting });
+  if (waiting.length > 0) {
+    if (!(await health.whenReady(ended))) return;
+    tell(cli, site, { url, tills, json, waiting: [] });
+  }
+  log.info('ready');
+}
+
+/** Only an operator ends it: see terminal-agent/standing.ts. */
+function waitsForDecision(code: string | undefined): boolean {
+  return code === 'TERMINAL_FENCED' || code === 'TERMINAL_RETIRED';
+}
+
+interface Told extends Pick<Announcement, 'tills' | 'json'> {
+  readonly url: string;
+  readonly waiting: readonly PartReport[];
+}
+
+function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, json, waiting }: Told): void {
   const databaseUrl = maskUrl(database.url);
   const { passwordFile: databasePasswordFile } = database;
   const brokers = config.kafkaBrokers?.join(',') ?? null;
   if (json) {
     const log = eventLog.kind;
     return cli.output.json({
-      ready: true,
+      ready: waiting.length === 0,
+      waiting,
       gatewayUrl: url,
       databaseUrl,
       databasePasswordFile,
@@ -266,7 +288,8 @@ async function announce(
     });
   }
   const embedded = databasePasswordFile === null ? '' : `  (embedded; password in ${databasePasswordFile})`;
-  cli.output.line('ready');
+  for (const { message } of waiting) cli.output.note(`not ready: ${message}`);
+  if (waiting.length === 0) cli.output.line('ready');
   cli.output.line(`gateway   ${url}  (API: ${url}/docs)`);
   cli.output.line(`database  ${databaseUrl}${embedded}`);
   cli.output.line(`log       ${brokers === null ? 'embedded' : `Kafka ${brokers}`}`);

@@ -122,8 +122,8 @@ export const SIGNATURE_HEADER = 'sig';
 export const FIRST_PREVIOUS_HASH = Buffer.alloc(32);
 
 /**
- * The canonical bytes a unit's hash is taken over: its registration, then change by change seq, table, op, key, and the stored old
- * and new values with their storage classes. Neither RowRefs nor the clock take part, so that a resend, made
- * when more links are known, hashes alike. Computed by the till only; the centre compares and chains hashes.
+ * The canonical bytes a unit's hash is taken over: its registration, then change by change seq, table, op, key, time,
+ * and the stored old and new values with their storage classes. RowRefs take no part, so that a resend, made when more
+ * links are known, hashes alike. Computed by the till only; the centre compares and chains hashes.
  */
 export const UNIT_HASH_ALGORITHM = 'sha256';

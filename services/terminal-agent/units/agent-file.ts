@@ -9,6 +9,7 @@ import { makeDataDir } from '../../shared/data-dir.ts';
 import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import type { RegistrationEnd } from './registrations.ts';
 import type { Waiting } from '../standing.ts';
 
 const SCHEMA = `
@@ -43,7 +44,9 @@ export interface CutUnit {
   readonly previousHash: Buffer;
   readonly partEnds: readonly number[];
   /** Under which it was cut; undefined: by an agent that knew of none. */
-  readonly registration?: number | undefined;
+  readonly registration: number | undefined;
+  /** Whether its hash does, which it did not in an earlier version. */
+  readonly coversTime: boolean;
   readonly cutAtMs: number;
   /** When it was last published, and how often; null: never. */
   readonly publishedAtMs: number | null;
@@ -70,6 +73,7 @@ interface UnitRow {
   published_at_ms: number | null;
   publications: number;
   registration: number | null;
+  covers_time: number | null;
 }
 
 /** A till whose agent did not know of registrations was never moved. */
@@ -80,21 +84,21 @@ export interface SeqSpan {
   readonly lastSeq: number;
 }
 
+const NO_SPAN: SeqSpan = { firstSeq: 0, lastSeq: -1 };
+
 export class AgentFile {
   readonly #db: SqliteDatabase;
   #incarnation: string;
   #chain: UnitChain;
-  #registration: number | undefined;
   #settledBefore: readonly SeqSpan[];
+  /** Of which `hashHolding` was asked last. */
+  #asked: CutUnit | undefined;
 
   private constructor(db: SqliteDatabase, incarnation: string) {
     this.#db = db;
     this.#incarnation = incarnation;
     const lastSeq = Number(this.getMeta('begins_after') ?? 0);
     this.#chain = this.last() ?? { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
-    const stored = this.getMeta('registration');
-    if (stored !== undefined) this.#registration = Number(stored);
-    else if (this.#chain.number > 0) this.#registration = FIRST_REGISTRATION;
     this.#settledBefore = db
       .prepare<[], SeqSpan>(
         'SELECT first_seq AS firstSeq, last_seq AS lastSeq FROM settled_before ORDER BY first_seq',
@@ -117,7 +121,7 @@ export class AgentFile {
     db.pragma('synchronous = FULL');
     const incarnation = inImmediate(db, () => {
       db.exec(SCHEMA);
-      addRegistration(db);
+      addColumns(db, 'registration', 'covers_time');
       const made = db
         .prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`)
         .run(newIncarnation());
@@ -135,14 +139,19 @@ export class AgentFile {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
   }
 
-  /** Under which new units are cut; undefined in a file that is new. */
-  get registration(): number | undefined {
-    return this.#registration;
+  /** As a version before noted it here; undefined in a file that is new. */
+  get registrationBefore(): number | undefined {
+    const stored = this.getMeta('registration');
+    return stored === undefined ? undefined : Number(stored);
   }
 
-  beginRegistration(registration: number): void {
-    this.setMeta('registration', String(registration));
-    this.#registration = registration;
+  /** How far its units went under each registration. */
+  registrationEnds(): RegistrationEnd[] {
+    return this.#db
+      .prepare<[number], RegistrationEnd>(
+        'SELECT coalesce(registration, ?) AS registration, max(last_seq) AS lastSeq FROM unit GROUP BY 1 ORDER BY 1',
+      )
+      .all(FIRST_REGISTRATION);
   }
 
   /**
@@ -192,6 +201,7 @@ export class AgentFile {
       this.#db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
     });
     this.#chain = { number: 0, lastSeq: beginsAfter, hash: FIRST_PREVIOUS_HASH };
+    this.#asked = undefined;
     this.#settledBefore = [...settledBefore];
   }
 
@@ -214,6 +224,14 @@ export class AgentFile {
     return this.#one('WHERE number = ?', number)?.hash.toString('hex');
   }
 
+  hashHolding(seq: number): Buffer | undefined {
+    const { firstSeq, lastSeq } = this.#asked ?? NO_SPAN;
+    // A unit's changes are answered one after the other.
+    if (seq < firstSeq || seq > lastSeq) this.#asked = this.holding(seq);
+    const unit = this.#asked;
+    return unit !== undefined && seq >= unit.firstSeq ? unit.hash : undefined;
+  }
+
   last(): CutUnit | undefined {
     return this.#one('ORDER BY number DESC LIMIT 1');
   }
@@ -223,8 +241,8 @@ export class AgentFile {
     const last = units.at(-1);
     if (last === undefined) return;
     const insert = this.#db.prepare(
-      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration, covers_time)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     inImmediate(this.#db, () => {
       for (const unit of units) {
@@ -238,6 +256,7 @@ export class AgentFile {
           JSON.stringify(unit.partEnds),
           unit.cutAtMs,
           unit.registration ?? null,
+          Number(unit.coversTime),
         );
       }
     });
@@ -305,10 +324,12 @@ export class AgentFile {
   }
 }
 
-/** Files of the version before lack the column. */
-function addRegistration(db: SqliteDatabase): void {
-  const known = db.prepare(`SELECT 1 FROM pragma_table_info('unit') WHERE name = 'registration'`).get();
-  if (known === undefined) db.exec('ALTER TABLE unit ADD COLUMN registration INTEGER');
+/** Files of the versions before lack them. */
+function addColumns(db: SqliteDatabase, ...names: string[]): void {
+  for (const name of names) {
+    const known = db.prepare(`SELECT 1 FROM pragma_table_info('unit') WHERE name = ?`).get(name);
+    if (known === undefined) db.exec(`ALTER TABLE unit ADD COLUMN ${name} INTEGER`);
+  }
 }
 
 function toUnit(row: UnitRow): CutUnit {
@@ -321,6 +342,7 @@ function toUnit(row: UnitRow): CutUnit {
     previousHash: row.previous_hash,
     partEnds: JSON.parse(row.part_ends) as number[],
     registration: row.registration ?? undefined,
+    coversTime: row.covers_time === 1,
     cutAtMs: row.cut_at_ms,
     publishedAtMs: row.published_at_ms,
     publications: row.publications,

@@ -60,7 +60,9 @@ export class Backlog {
 
   /** The entries of the next unit; none when nothing is there. */
   next(firstSeq: number, lastSeq: number): OutboxEntry[] {
-    if (lastSeq - firstSeq >= this.#limit) this.#end = lastSeq;
+    // After a hand-over, where all is cut anew, a registration may end before it.
+    if (lastSeq < this.#end) this.reset();
+    if (lastSeq < this.#end || lastSeq - firstSeq >= this.#limit) this.#end = lastSeq;
     if (firstSeq > this.#end) {
       this.reset();
       return this.#outbox.entries(firstSeq, lastSeq);

@@ -1,10 +1,11 @@
 /**
  * Where units end, and what their hashes cover. Pure.
  *
- * A hash is taken over canonical bytes: the number of the till's registration, then of every entry its seq, table, op, key and identity, and each stored
- * old and new value that is not NULL, with its column and storage class. NULLs are left out so that a column
- * added later changes nothing; RowRefs and the clock take no part, so that a resend, made when more links are
- * known, hashes alike.
+ * A hash is taken over canonical bytes: the number of the till's registration, then of every entry its seq, table,
+ * op, key, identity and time, and each stored old and new value that is not NULL, with its column and storage class.
+ * The time is what tells two copies of a till's file apart where both took one off the same stock under the same
+ * number. NULLs are left out so that a column added later changes nothing; RowRefs take no part, so that a resend,
+ * made when more links are known, hashes alike.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { AvroWriter } from '../../shared/records/avro-bytes.ts';
@@ -30,8 +31,17 @@ export interface UnitDigest {
   readonly partEnds: readonly number[];
 }
 
-/** @param registration undefined for a unit that was cut by an agent that knew of none */
-export function digestUnit(entries: readonly OutboxEntry[], registration: number | undefined): UnitDigest {
+/** What the hash of a unit covers, by the version of the agent that cut it. */
+export interface DigestForm {
+  /** undefined: it knew of none. */
+  readonly registration: number | undefined;
+  readonly coversTime: boolean;
+}
+
+export function digestUnit(
+  entries: readonly OutboxEntry[],
+  { registration, coversTime }: DigestForm,
+): UnitDigest {
   const hash = createHash(UNIT_HASH_ALGORITHM);
   const writer = new AvroWriter();
   if (registration !== undefined) writer.string(`registration ${registration}`);
@@ -41,6 +51,7 @@ export function digestUnit(entries: readonly OutboxEntry[], registration: number
   for (const entry of entries) {
     const before = writer.length;
     writeCanonical(writer, entry);
+    if (coversTime) writer.long(entry.capturedAtMs);
     const bytes = writer.length - before;
     if (partBytes > 0 && partBytes + bytes > PART_BYTES) {
       partEnds.push(previous);

@@ -85,6 +85,7 @@ export class ModelTill {
       till,
       schemas: new SchemaRegistry({ eventLog, prefix: setup.prefix }),
       topics,
+      ownUnits: agentFile,
       log: silent,
     });
     const next = new Map<string, number>();

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DecidedHeld } from '../../../services/central-apply/decided-held.ts';
+import { changeHash, timelessHash } from '../../../services/central-apply/rows/change-hash.ts';
 import { listIncarnations, unfenceTerminal } from '../../../services/gateway/hand-over.ts';
 import {
   announcementUnit,
@@ -9,9 +10,12 @@ import {
   type Unit,
 } from '../../../services/shared/records/unit-record.ts';
 import { sale, useCentre } from '../../support/apply-site.ts';
+import { Asking } from '../../support/asking.ts';
 import { silentLog, type FakeTill } from '../../support/centre.ts';
 
 const centre = useCentre();
+
+const asking = new Asking(centre);
 
 const carryOut = () =>
   new DecidedHeld({
@@ -133,6 +137,23 @@ describe('a file that lost its agent file', () => {
     expect(await openLetters(till)).toEqual([]);
   });
 
+  test('is known also by evidence of the version before, which left out the time of a change', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const known = till.unit(...deltaOf(id));
+    await take(till, [known], 'old');
+    const [change] = known.changes;
+    if (change === undefined) throw new Error('the unit holds no change');
+    await centre.pool.query(
+      'UPDATE payflow_sync.outcome SET entries = replace(entries, $2, $3) WHERE terminal_id = $1',
+      [till.terminal, changeHash(change), timelessHash(change)],
+    );
+    await take(till, [cutAnew([known])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await stockOf(id)).toBe(97);
+  });
+
   test('a refused change that comes again is refused again, under the dead letter that is there', async () => {
     const till = await centre.newTill();
     const refused = till.unit({
@@ -149,6 +170,49 @@ describe('a file that lost its agent file', () => {
     await carryOut();
     expect(await openLetters(till)).toHaveLength(1);
     expect(await centre.progressOf(till)).toMatchObject({ exceptions: '[[1,1,"rejected"]]', last_unit: '1' });
+  });
+});
+
+describe('a refused part', () => {
+  const mend = { set: [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }] };
+  const letterOf = (till: FakeTill) =>
+    centre.one<{ id: string; incarnation: string }>(
+      'SELECT dead_letter_id::text AS id, incarnation FROM payflow_sync.dead_letter WHERE terminal_id = $1',
+      [till.terminal],
+    );
+
+  test('becomes the letter of the file that goes on, and that file is told what comes of its retry', async () => {
+    const till = await centre.newTill();
+    const refused = till.unit(...sale('A', 0n));
+    await take(till, [refused], 'old');
+    await take(till, [cutAnew([refused])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    const { id, incarnation } = await letterOf(till);
+    expect(incarnation).toBe('new');
+    expect(await centre.progressOf(till)).toMatchObject({ exceptions: '[[1,4,"rejected"]]' });
+    expect(await asking.retryOne(id, mend)).toMatchObject({ state: 'applied' });
+    expect(await centre.progressOf(till)).toMatchObject({ incarnation: 'new', exceptions: '[]' });
+    expect(await centre.ordersOf(till)).toMatchObject([{ number: 'A', items: '2' }]);
+    expect(
+      await centre.one(
+        'SELECT incarnation FROM payflow_sync.outcome WHERE terminal_id = $1 AND unit = $2::bigint',
+        [till.terminal, `-${id}`],
+      ),
+    ).toEqual({ incarnation: 'new' });
+  });
+
+  test('of which the file that goes on has but the beginning stays with the file that sent all of it', async () => {
+    const till = await centre.newTill();
+    const refused = till.unit(...sale('A', 0n));
+    await take(till, [refused], 'old');
+    const [shared, ...theirs] = refused.changes;
+    if (shared === undefined) throw new Error('the sale holds no change');
+    const own = theirs.map((change) => ({ ...change, table: 'products', capturedAtMs: 7 }));
+    await take(till, [cutAnew([{ ...refused, changes: [shared, ...own] }])], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await letterOf(till)).toMatchObject({ incarnation: 'old' });
   });
 });
 
@@ -184,6 +248,37 @@ describe('two files that live on', () => {
     expect(
       await centre.all(`SELECT reason FROM payflow_sync.held WHERE terminal_id = $1`, [till.terminal]),
     ).toEqual([{ reason: 'superseded' }]);
+  });
+
+  test('both take the same off the same stock under the same number: each counts', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const theirs = till.unit(...deltaOf(id));
+    await take(till, [theirs], 'old');
+    const own = cutAnew([
+      { ...theirs, changes: theirs.changes.map((change) => ({ ...change, capturedAtMs: 7 })) },
+    ]);
+    await take(till, [own], 'new');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await stockOf(id)).toBe(94);
+  });
+
+  test('the other goes on after all: what it sends again leaves the dead letter that it had become', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const first = till.unit(...sale('A'));
+    await take(till, [first], 'old');
+    await take(till, [announcementUnit('old', { firstSeq: 1, lastSeq: 1 })], 'new');
+    const late = till.unit(...deltaOf(id));
+    await take(till, [late], 'old');
+    await unfence(till, 'new');
+    await carryOut();
+    expect(await openLetters(till)).toHaveLength(1);
+    await unfence(till, 'old');
+    await take(till, [late], 'old');
+    expect(await stockOf(id)).toBe(97);
+    expect(await openLetters(till)).toEqual([]);
   });
 
   test('a dead letter of the other is left by what the file that goes on sends itself', async () => {
@@ -245,20 +340,4 @@ describe('unfence', () => {
       { kind: 'unfence', requested_by: 'ada', why: 'the disk was replaced', state: 'done' },
     ]);
   });
-});
-
-test('of a till that is being retired, what lies before the noted offset is applied and the rest is held whole', async () => {
-  const till = await centre.newTill();
-  const [one, two] = [till.unit(...sale('A')), till.unit(...sale('B'))];
-  const [before, after] = [centre.nextOffset(), centre.nextOffset()];
-  await centre.pool.query('UPDATE payflow_sync.terminal SET retire_offset = $2 WHERE terminal_id = $1', [
-    till.terminal,
-    after,
-  ]);
-  const records = [till.stored(before, [one]), till.stored(after, [two])];
-  expect(await centre.apply.applyRecords(0, records)).toMatchObject({ units: 1, heldRecords: 1 });
-  expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A']);
-  expect(
-    await centre.all('SELECT reason FROM payflow_sync.held WHERE terminal_id = $1', [till.terminal]),
-  ).toEqual([{ reason: 'retired' }]);
 });

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeRecord } from '../../../services/shared/records/change-record.ts';
 import { CATALOG_POSITION_HEADER } from '../../../services/shared/records/envelope.ts';
+import { ORIGIN_UNITS_HEADER } from '../../../services/shared/records/origin-units.ts';
 import { decodePosition } from '../../../services/shared/records/position.ts';
 import { CaptureSite } from '../../support/capture-site.ts';
 
@@ -34,13 +35,19 @@ describe("a till's outcomes", () => {
   });
 
   /** One transaction as central-apply makes it. */
-  async function apply(terminal: string, entries: Entry[], sql: string): Promise<void> {
+  async function apply(
+    terminal: string,
+    entries: Entry[],
+    sql: string,
+    hash: Buffer | null = null,
+  ): Promise<void> {
     const client = await site.pool.connect();
     try {
       await client.query('BEGIN');
       await client.query(
-        `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries) VALUES ($1, 'inc', 1, $2)`,
-        [terminal, JSON.stringify(entries)],
+        `INSERT INTO payflow_sync.outcome (terminal_id, incarnation, unit, entries, hash)
+         VALUES ($1, 'inc', 1, $2, $3)`,
+        [terminal, JSON.stringify(entries), hash],
       );
       await client.query(sql);
       await client.query(
@@ -75,6 +82,26 @@ describe("a till's outcomes", () => {
     await site.pool.query(`UPDATE products SET shelf = 2 WHERE id = 1`);
     await site.acknowledged();
     expect(last((await site.catalog()).changes, 'products')?.origins).toEqual([]);
+  });
+
+  it.each([
+    ['where the centre knows it', Buffer.alloc(32, 9), Buffer.alloc(16, 9)],
+    ['not of what is no unit', Buffer.alloc(0), Buffer.alloc(16)],
+    ['not of one that an earlier version applied', null, Buffer.alloc(16)],
+  ])('name its unit, by which a till tells it from a copy’s: %s', async (_, hash, header) => {
+    const image = { id: '1', sku: 'A', price: '2.50', weight: '0.5', active: 't', shelf: null };
+    const entries: Entry[] = [
+      [7, 'products', '1', 'lost', null, image],
+      [8, 'orders', '1', 'applied', null],
+      [9, 'orders', '99', 'gone', null],
+    ];
+    await apply('till-n', entries, `UPDATE orders SET note = 'z' WHERE id = 1`, hash);
+    const answers = [...(await site.catalog()).stored, ...(await site.store('north')).stored];
+    expect(answers.flatMap(({ headers }) => headers[ORIGIN_UNITS_HEADER] ?? [])).toEqual([
+      header,
+      header,
+      header,
+    ]);
   });
 
   it('bring the central row as it stands where nothing changed in it', async () => {

@@ -2,7 +2,15 @@
  * A whole installation under `up` whose till loses its agent file: it knows that it is fenced and says so
  * everywhere, an operator lets it go on beside the running `up`, and what was sold meanwhile arrives once.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -28,13 +36,19 @@ const before = process.cwd();
 let stop = new AbortController();
 let up: Promise<number> = Promise.resolve(0);
 let noted = '';
+let printed = '';
 let metricsPort = 0;
 
 const args = () => ['up', '--json', '--terminal', `till-1=${file}@1`];
 
 function startUp(): void {
   stop = new AbortController();
-  const output = new Output({ out: () => undefined, err: (text) => (noted += text), interactive: false });
+  printed = '';
+  const output = new Output({
+    out: (text) => (printed += text),
+    err: (text) => (noted += text),
+    interactive: false,
+  });
   up = runCli(args(), { env: base, output, signal: stop.signal });
 }
 
@@ -154,6 +168,47 @@ describe('a till under `up`', () => {
     });
   });
 
+  it('is registered with many others by a file; those that were, before one is refused, are told', async () => {
+    const { gatewayUrl } = JSON.parse(
+      readFileSync(join(folder, 'second', '.payflow', 'up.json'), 'utf8'),
+    ) as { gatewayUrl: string };
+    const { stdout: token } = await payflow(['token', 'create', '--role', 'operator'], beside);
+    const far = {
+      LOG_LEVEL: 'silent',
+      DATA_DIR: join(folder, 'far'),
+      GATEWAY_URL: gatewayUrl,
+      PAYFLOW_TOKEN: token.trim(),
+    };
+    const register = (lines: string, env: Environment, ...more: string[]) => {
+      const csv = join(folder, 'tills.csv');
+      writeFileSync(csv, lines);
+      return payflow(['terminals', 'register', '--from', csv, '--json', ...more], env);
+    };
+    const storesOf = async () => {
+      const { stdout } = await payflow(['terminals', 'list', '--json'], beside);
+      const tills = JSON.parse(stdout) as { terminalId: string; storeId: string }[];
+      return Object.fromEntries(tills.map(({ terminalId, storeId }) => [terminalId, storeId]));
+    };
+    const one = await register('terminal;store\ntill-3;2\ntill-1;1\ntill-4;2\n', far);
+    expect(one).toMatchObject({ code: 3, stderr: expect.stringMatching(/^\[CONFLICT\] .*till-1/) as string });
+    expect(JSON.parse(one.stdout)).toMatchObject([{ terminalId: 'till-3', storeId: '2' }]);
+    // With the database at hand it is all or none.
+    expect(await register('till-5,2\ntill-1,1\n', beside)).toMatchObject({ code: 3, stdout: '' });
+    expect(await storesOf()).toEqual({ 'till-1': '1', 'till-2': '2', 'till-3': '2' });
+    for (const [env, store] of [
+      [far, '3'],
+      [beside, '4'],
+    ] as const) {
+      expect((await register(`till-3,${store}\n`, env)).stderr).toMatch(/^\[CONFLICT\].*--replace/);
+      const moved = await register(`till-3,${store}\ntill-6,2\n`, env, '--replace');
+      expect(JSON.parse(moved.stdout)).toMatchObject([
+        { terminalId: 'till-3', storeId: store, enrolmentCode: expect.any(String) as string },
+        { terminalId: 'till-6', storeId: '2' },
+      ]);
+      expect(await storesOf()).toMatchObject({ 'till-3': store, 'till-6': '2' });
+    }
+  });
+
   it('is not harmed by a second up on the same file', async () => {
     expect(await payflow(args(), { ...base, METRICS_PORT: '0' })).toMatchObject({
       code: 2,
@@ -174,6 +229,13 @@ describe('a till under `up`', () => {
       'the till knows that it is fenced',
     );
     await until(async () => (await show()).status === 'fenced', 'the centre knows it too');
+    await until(() => printed.endsWith('}\n'), 'up says what it is instead of ready');
+    expect(JSON.parse(printed)).toMatchObject({
+      ready: false,
+      waiting: [{ name: 'till-1 standing', state: 'unready', code: 'TERMINAL_FENCED' }],
+      tills: [{ terminalId: 'till-1' }],
+    });
+    printed = '';
     expect((await show()).incarnations.map(({ state }) => state)).toEqual(['current', 'waiting']);
     const sync = await payflow(['sync', '--terminal', 'till-1', '--wait'], beside);
     expect(sync).toMatchObject({ code: 3, stderr: expect.stringContaining('[TERMINAL_FENCED]') as string });
@@ -200,6 +262,8 @@ describe('a till under `up`', () => {
       'Grace has arrived and is settled',
     );
     await until(isReady, 'everything is ready again');
+    await until(() => printed.endsWith('}\n'), 'up says that it is ready');
+    expect(JSON.parse(printed)).toMatchObject({ ready: true, waiting: [] });
     expect(await arrived()).toEqual(['Ada', 'Grace']);
     expect(await show()).toMatchObject({ status: 'enrolled', why: null });
     expect((await pool.query('SELECT FROM payflow_sync.dead_letter')).rowCount).toBe(0);

@@ -139,21 +139,25 @@ describe('payflow up', () => {
   });
 
   it('brings what the till sold to the centre ↑ and counts it per table', async () => {
-    // The agent would have settled the sale by itself before the flush is asked for, which then counts nothing.
-    const held = await pool.connect();
-    await held.query('BEGIN; LOCK TABLE customers IN EXCLUSIVE MODE');
+    // The till sends by itself: nothing may be settled before the flush has begun, or it would find nothing to count.
+    const holding = await pool.connect();
+    await holding.query('BEGIN');
+    await holding.query('LOCK TABLE payflow_sync.progress IN EXCLUSIVE MODE');
     const db = new Database(file);
     db.exec("INSERT INTO customers (full_name, email) VALUES ('Grace', 'grace@example.org')");
     db.close();
     const asked = payflow(['sync', '--store', '1', '--direction', 'pull', '--wait', '--json'], env);
-    await until(async () => (await readStatus()).openJobs > 0, 'the flush is under way');
-    await held.query('COMMIT');
-    held.release();
+    await until(
+      async () => (await central("SELECT 1 FROM payflow_sync.job WHERE state = 'running'")).length === 1,
+      'the till has been asked',
+    );
+    await holding.query('COMMIT');
+    holding.release();
     const sync = await asked;
     const answer = JSON.parse(sync.stdout) as unknown;
     expect({ code: sync.code, answer }).toMatchObject({
       code: 0,
-      answer: { terminals: [{ pull: { applied: expect.any(Number) as number, tables: { customers: {} } } }] },
+      answer: { terminals: [{ pull: { applied: 1, tables: { customers: { applied: 1 } } } }] },
     });
     expect(await central("SELECT full_name FROM customers WHERE email = 'grace@example.org'")).toEqual([
       { full_name: 'Grace' },

@@ -16,11 +16,12 @@ const product = (sku: string, name: string) => ({
   category_id: null,
   updated_at: '2026-01-02 03:04:05+00',
 });
-const mine = (seq: number) => ({
+const mine = (seq: number, unitHash: Buffer | null) => ({
   terminal: 'T1',
   incarnation: till.agent.till.incarnation,
   seq,
   outcome: 'applied' as const,
+  unitHash,
 });
 
 describe('a running agent', () => {
@@ -76,7 +77,8 @@ describe('a running agent', () => {
     till.app.exec(`INSERT INTO orders (number, total) VALUES ('n1', 5.25)`);
     const flushed = till.agent.flush({ timeoutMs: 30_000 });
     await till.until('the sale is published', async () => (await till.published()).length === 1);
-    const [sale] = await till.published();
+    const [unit] = (await till.records()).flatMap(({ units }) => units);
+    const sale = unit?.changes[0];
     expect(sale).toMatchObject({ seq: 1, table: 'orders', op: 'c' });
     const { store, catalog } = till;
     const row = { number: 'n1', total: '5.25', updated_at: null, store_id: 'S1' };
@@ -84,7 +86,7 @@ describe('a running agent', () => {
       store.commit(
         0x100,
         store.link('T1', 'orders', sale?.row.identity ?? '', 50),
-        store.row('orders', 50, row, { op: 'c', origins: [mine(1)] }),
+        store.row('orders', 50, row, { op: 'c', origins: [mine(1, unit?.hash ?? null)] }),
         store.progress('T1', till.agent.till.incarnation, 1, { catalog: positionAt(0xf0) }),
       ),
     );

@@ -60,6 +60,49 @@ describe('the registration of a unit', () => {
     ]);
   });
 
+  it('is that under which it was sold also where all is cut anew after a hand-over, whatever was lost', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    await t.pull();
+    t.capture.beginRegistration(2);
+    sell(t, 2);
+    await t.pull();
+    t.agentFile.goOn(0, []);
+    await t.pull();
+    t.loseAgentFile();
+    t.agentFile.goOn(0, []);
+    t.capture.beginRegistration(3);
+    sell(t, 3);
+    await t.pull();
+    const once = [
+      [1, 1],
+      [6, 2],
+    ];
+    expect(await labels(t)).toEqual([...once, ...once, ...once, [11, 3]]);
+  });
+
+  it('ends a unit also behind a backlog, and one of which all is settled is passed over', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    await t.pull();
+    t.capture.beginRegistration(2);
+    sell(t, 2, 12_000);
+    await t.pull();
+    const sent = (await t.units()).length;
+    t.agentFile.goOn(0, []);
+    await t.pull();
+    const again = (await t.units()).slice(sent);
+    expect(again[0]).toMatchObject({ firstSeq: 1, lastSeq: 5, registration: 1 });
+    expect(new Set(again.slice(1).map(({ registration }) => registration))).toEqual(new Set([2]));
+    expect(again.at(-1)?.lastSeq).toBe(12_006);
+    t.agentFile.goOn(0, [{ firstSeq: 1, lastSeq: 5 }]);
+    t.capture.cutAll();
+    const [first] = t.agentFile.unpublished(1, 1);
+    expect(first).toMatchObject({ number: 1, firstSeq: 6, registration: 2 });
+  });
+
   it('never goes back, though an older terminal.json were put back', async () => {
     const t = await till();
     t.capture.beginRegistration(2);

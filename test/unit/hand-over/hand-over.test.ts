@@ -15,8 +15,9 @@ function play(world: World, kept: Kept[], [what, which]: readonly [number, numbe
   if (file === undefined) return;
   const saved = kept[which % Math.max(1, kept.length)];
   const steps: readonly (() => void)[] = [
-    () => file.sell(),
-    () => file.sell(),
+    () => file.sell('row'),
+    () => file.sell('row'),
+    () => file.sell('stock'),
     () => file.cut(),
     () => file.cut(),
     () => file.publish(),
@@ -27,6 +28,8 @@ function play(world: World, kept: Kept[], [what, which]: readonly [number, numbe
     () => file.read(),
     () => file.read(),
     () => file.read(),
+    () => file.readRow(),
+    () => file.readRow(),
     () => world.carryOut(),
     () => file.publishAgain(),
     () => world.consume(which),
@@ -54,9 +57,10 @@ function settle(world: World, file: TillFile): void {
     file.cut();
     file.publishAgain();
     while (!world.drained) world.consume();
+    for (let n = 0; n <= world.rows.length; n += 1) file.readRow();
     for (let n = 0; n <= world.told.length; n += 1) file.read();
     for (let n = 0; n <= world.held.length; n += 1) world.carryOut();
-    const told = world.told.at(-1);
+    const told = world.newestProgress;
     const mine = told === undefined || told.incarnation === file.agent.incarnation;
     if (file.standing.kind === 'ok' && mine && !world.isFenced) {
       if (file.till.entries.every(({ settled }) => settled)) return;
@@ -77,20 +81,21 @@ test('a play of files and centre loses and doubles nothing', () => {
       for (const count of world.applied.values()) expect(count).toBe(1);
       const reached = new Set(
         world.log.flatMap(({ units }) =>
-          units.flatMap(({ changes }) => changes.map(({ columns }) => columns[0]?.new)),
+          units.flatMap(({ changes }) => changes.map((change) => world.saleOf(change))),
         ),
       );
       const file = world.files[survivor % world.files.length] as TillFile;
       settle(world, file);
       for (const [sale, count] of world.applied) expect([sale, count]).toEqual([sale, 1]);
-      const inLetters = world.letters.flatMap(({ changes }) => changes.map(({ columns }) => columns[0]?.new));
+      const inLetters = world.letters.flatMap(({ changes }) => changes.map((change) => world.saleOf(change)));
       const inHeld = world.held.flatMap(({ record }) =>
-        record.units.flatMap(({ changes }) => changes.map(({ columns }) => columns[0]?.new)),
+        record.units.flatMap(({ changes }) => changes.map((change) => world.saleOf(change))),
       );
       const kept2 = new Set([...world.applied.keys(), ...inLetters, ...inHeld]);
       for (const sale of reached) expect(kept2).toContain(sale);
       for (const { sale } of file.till.entries) expect([sale, world.applied.get(sale)]).toEqual([sale, 1]);
-      for (const sale of inLetters) expect(world.applied.has(String(sale))).toBe(false);
+      for (const sale of inLetters) expect(world.applied.has(sale)).toBe(false);
+      for (const each of world.files) expect(each.wrongRows()).toEqual([]);
     }),
     { numRuns: 150 },
   );

@@ -1,10 +1,11 @@
 /**
- * A till's files and the centre, without any I/O: the rules are the product's own (admission, hand-over, standing),
- * what surrounds them is as small as it can be. Every sale is one change with a text of its own; the model counts how
- * often each was applied.
+ * A till's files and the centre, without any I/O: the rules are the product's own (admission, hand-over, standing,
+ * settlement), what surrounds them is as small as it can be. Every sale is one change with a time of its own, by which
+ * the model counts how often each was applied: a new row, or one taken off a stock, which looks like any other.
+ * The store stream is `told`, the catalog stream `rows`.
  */
 import { admit, predecessorOf, type TerminalState } from '../../../services/central-apply/admission.ts';
-import { knownAs, strongerOf, withoutKnown } from '../../../services/central-apply/hand-over.ts';
+import { knownAs, knownOf, strongerOf, withoutKnown } from '../../../services/central-apply/hand-over.ts';
 import { changeHash } from '../../../services/central-apply/rows/change-hash.ts';
 import type { IncomingUnit, KnownChange } from '../../../services/central-apply/rows/change.ts';
 import { decideHandOver } from '../../../services/gateway/hand-over.ts';
@@ -16,7 +17,8 @@ import {
   type UnitChange,
   type UnitRecord,
 } from '../../../services/shared/records/unit-record.ts';
-import { ZERO_POSITION } from '../../../services/shared/records/position.ts';
+import type { Lsn, Position } from '../../../services/shared/records/position.ts';
+import type { AnswerOrigin } from '../../../services/shared/records/origin-units.ts';
 import type { Progress } from '../../../services/terminal-agent/settlement.ts';
 import type { Standing } from '../../../services/terminal-agent/standing.ts';
 import type { TillFile } from './till-model.ts';
@@ -30,6 +32,19 @@ interface Letter {
   changes: UnitChange[];
 }
 
+/** A record of the store stream: of a link, or of the till's progress. */
+export type Told =
+  | { readonly kind: 'link'; readonly sale: string; readonly id: string; readonly at: Position }
+  | { readonly kind: 'progress'; readonly progress: Progress; readonly at: Position };
+
+/** A record of the catalog stream: a row that a sale made. */
+export interface RowTold {
+  readonly id: string;
+  readonly sale: string;
+  readonly origin: AnswerOrigin;
+  readonly at: Position;
+}
+
 export const TERMINAL = 'T1';
 
 export class World {
@@ -37,12 +52,14 @@ export class World {
   readonly applied = new Map<string, number>();
   readonly letters: Letter[] = [];
   readonly files: TillFile[] = [];
-  /** Progress rows, as the store stream has them. */
-  readonly told: Progress[] = [];
+  readonly told: Told[] = [];
+  readonly rows: RowTold[] = [];
   held: Kept[] = [];
   #state: TerminalState | null = null;
   #consumed = 0;
   #names = 0;
+  #transactions = 0;
+  readonly #saleAt = new Map<number, string>();
   readonly #evidence = new Map<string, KnownChange>();
   readonly #predecessors = new Map<string, string | null>();
   readonly #highest = new Map<string, number>();
@@ -51,6 +68,17 @@ export class World {
   name(prefix: string): string {
     this.#names += 1;
     return `${prefix}-${this.#names}`;
+  }
+
+  /** A sale's name, and the time at which it was made, which no other sale was. */
+  newSale(prefix: string): { readonly sale: string; readonly atMs: number } {
+    const sale = this.name(prefix);
+    this.#saleAt.set(this.#names, sale);
+    return { sale, atMs: this.#names };
+  }
+
+  saleOf({ capturedAtMs }: UnitChange): string {
+    return this.#saleAt.get(capturedAtMs) ?? '';
   }
 
   /** Central-apply takes the next record of the log, or one again. */
@@ -88,6 +116,7 @@ export class World {
       const seqs = record.units.map(({ lastSeq }) => lastSeq);
       this.#highest.set(record.incarnation, Math.max(this.#highest.get(record.incarnation) ?? 0, ...seqs));
     }
+    this.#transactions += 1;
     for (const { unit } of apply) this.#apply(state, record, unit);
     if (kept !== null) this.held = this.held.filter((each) => each !== kept);
     if (hold !== null) this.#keep(record, hold);
@@ -117,13 +146,26 @@ export class World {
     const left = withoutKnown(incoming, state.knownSeq, this.#evidence);
     if (unit.firstSeq <= state.knownSeq) this.#takeFromLetters(unit.changes);
     for (const change of left.unit.changes) {
-      const sale = saleOf(change);
+      const sale = this.saleOf(change);
       this.applied.set(sale, (this.applied.get(sale) ?? 0) + 1);
+      if (change.op === 'c') this.#writeRow(sale, { incarnation, seq: change.seq, unitHash: unit.hash });
       const hash = changeHash(change);
       const name = knownAs(change.seq, hash);
       const answered = { seq: change.seq, table: 't', id: null, outcome: 'applied' as const, hash };
       this.#evidence.set(name, strongerOf(this.#evidence.get(name), answered));
     }
+  }
+
+  #writeRow(sale: string, from: Pick<AnswerOrigin, 'incarnation' | 'seq' | 'unitHash'>): void {
+    const id = String(this.rows.length + 1);
+    const { at } = this;
+    this.told.push({ kind: 'link', sale, id, at });
+    this.rows.push({ id, sale, origin: { terminal: TERMINAL, outcome: 'applied', ...from }, at });
+  }
+
+  /** Where the streams are with this transaction. */
+  get at(): Position {
+    return { epoch: 1, lsn: BigInt(this.#transactions) as Lsn, seq: 1 };
   }
 
   #takeFromLetters(changes: readonly UnitChange[]): void {
@@ -157,8 +199,12 @@ export class World {
     this.held = this.held.filter((each) => each !== given);
     const changes = given.record.units
       .flatMap((unit) => unit.changes)
-      .filter((change) => !this.#evidence.has(knownAs(change.seq, changeHash(change))));
+      .filter((change) => knownOf(this.#evidence, change) === undefined);
     this.letters.push({ changes });
+    const state = this.#state;
+    if (state === null) return;
+    const knownSeq = Math.max(state.knownSeq, ...changes.map(({ seq }) => seq));
+    this.#state = { ...state, knownSeq };
   }
 
   /** @returns whether anything was decided */
@@ -178,6 +224,7 @@ export class World {
       if (error instanceof PayflowError) return false;
       throw error;
     }
+    this.#transactions += 1;
     this.#handOver(state, chosen);
     for (const kept of this.held) {
       if (kept.record.incarnation !== chosen) kept.reason = 'given up';
@@ -212,14 +259,22 @@ export class World {
     const { incarnation, lastSeq, lastUnit } = state;
     const chainHash = state.chainHash.toString('hex');
     const fenced = state.status === 'fenced';
-    const before = this.told.at(-1)?.standing;
+    const before = this.newestProgress?.standing;
     const standing: Standing = fenced
       ? { kind: 'fenced', why: why ?? (before?.kind === 'fenced' ? before.why : 'fenced') }
       : { kind: 'ok' };
-    const place = { catalog: ZERO_POSITION, at: ZERO_POSITION };
-    this.told.push({ incarnation, lastSeq, lastUnit, chainHash, exceptions: [], standing, ...place });
+    const { at } = this;
+    const catalog = this.rows.at(-1)?.at ?? NOWHERE;
+    const progress = { incarnation, lastSeq, lastUnit, chainHash, exceptions: [], standing, catalog, at };
+    this.told.push({ kind: 'progress', progress, at });
+  }
+
+  get newestProgress(): Progress | undefined {
+    return this.told.findLast((told) => told.kind === 'progress')?.progress;
   }
 }
+
+export const NOWHERE: Position = { epoch: 0, lsn: 0n as Lsn, seq: 0 };
 
 function firstState({ incarnation }: Pick<UnitRecord, 'incarnation'>): TerminalState {
   return {
@@ -237,8 +292,4 @@ function firstState({ incarnation }: Pick<UnitRecord, 'incarnation'>): TerminalS
     retireOffset: null,
     others: new Map(),
   };
-}
-
-function saleOf(change: UnitChange): string {
-  return String(change.columns[0]?.new);
 }

@@ -1,56 +1,42 @@
 /** A till's files in the model: payflow.db, the agent file, and what the agent does with them. */
-import { createHash } from 'node:crypto';
 import {
   announcementUnit,
   FIRST_PREVIOUS_HASH,
   type Unit,
-  type UnitChange,
 } from '../../../services/shared/records/unit-record.ts';
-import { progressDoubt, type Progress } from '../../../services/terminal-agent/settlement.ts';
-import { nextStep, type Standing, type Waiting } from '../../../services/terminal-agent/standing.ts';
-import { TERMINAL, type World } from './model.ts';
-
-interface Entry {
-  readonly seq: number;
-  readonly sale: string;
-  settled: boolean;
-}
-
-/** What the agent keeps in a file of its own. */
-interface AgentState {
-  incarnation: string;
-  waiting: Waiting | null;
-  units: Unit[];
-  published: number;
-  beginsAfter: number;
-  leftOut: Set<number>;
-  announced: boolean;
-}
-
-/** payflow.db. */
-interface TillState {
-  entries: Entry[];
-  knows: string | null;
-  told: Progress | null;
-  read: number;
-}
-
-function changeOf({ seq, sale }: Entry): UnitChange {
-  return {
-    seq,
-    table: 't',
-    op: 'u',
-    capturedAtMs: 0,
-    row: { identity: '', centralId: '1' },
-    columns: [{ name: 'sale', old: null, new: sale }],
-    references: [],
-  };
-}
+import { encodeOriginUnits } from '../../../services/shared/records/origin-units.ts';
+import {
+  judgeProgress,
+  mayBeOwnRow,
+  ownOrigins,
+  progressDoubt,
+  type OwnUnits,
+} from '../../../services/terminal-agent/settlement.ts';
+import { nextStep, type Standing } from '../../../services/terminal-agent/standing.ts';
+import { NOWHERE, TERMINAL, type RowTold, type World } from './model.ts';
+import {
+  changeOf,
+  hashOf,
+  structuredCloneOf,
+  type AgentState,
+  type Entry,
+  type TillState,
+} from './till-state.ts';
 
 export class TillFile {
   readonly #world: World;
   readonly #name: string;
-  till: TillState = { entries: [], knows: null, told: null, read: 0 };
+  till: TillState = {
+    entries: [],
+    knows: null,
+    told: null,
+    read: 0,
+    rowsRead: 0,
+    confirmed: 0,
+    store: NOWHERE,
+    rows: new Map(),
+    parked: [],
+  };
   agent: AgentState;
   #doubt: string | null = null;
 
@@ -66,9 +52,18 @@ export class TillFile {
     return step.kind === 'stand' ? step.standing : { kind: 'fenced', why: 'not yet' };
   }
 
-  sell(): void {
+  get #own(): OwnUnits {
+    const { units } = this.agent;
+    return {
+      lastNumber: units.length,
+      hashOf: (number) => units[number - 1]?.hash.toString('hex'),
+      hashHolding: (seq) => units.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)?.hash,
+    };
+  }
+
+  sell(kind: Entry['kind']): void {
     const seq = (this.till.entries.at(-1)?.seq ?? 0) + 1;
-    this.till.entries.push({ seq, sale: this.#world.name(`sale-of-${this.#name}`), settled: false });
+    this.till.entries.push({ seq, kind, ...this.#world.newSale(`sale-of-${this.#name}`), settled: false });
   }
 
   cut(): void {
@@ -112,24 +107,98 @@ export class TillFile {
     this.publish();
   }
 
-  /** The next progress row of its stream. */
+  /** The next record of the store stream. */
   read(): void {
     const told = this.#world.told[this.till.read];
     if (told === undefined) return;
     this.till.read += 1;
-    this.till.told = told;
-    const { units } = this.agent;
-    this.#doubt ??= progressDoubt(told, this.agent, {
-      lastNumber: units.length,
-      hashOf: (number) => units[number - 1]?.hash.toString('hex'),
-    });
-    if (told.incarnation === this.agent.incarnation && this.standing.kind === 'ok') {
-      for (const entry of this.till.entries) {
-        const sent = entry.seq > this.agent.beginsAfter || this.agent.leftOut.has(entry.seq);
-        if (sent && entry.seq <= told.lastSeq) entry.settled = true;
-      }
+    this.till.store = told.at;
+    if (told.kind === 'link') this.#link(told.sale, told.id);
+    else {
+      this.till.told = told.progress;
+      this.#doubt ??= progressDoubt(told.progress, this.agent, this.#own);
     }
+    this.#settle();
+    this.#retryParked();
     this.#step();
+  }
+
+  /** The next record of the catalog stream. */
+  readRow(): void {
+    const row = this.#world.rows[this.till.rowsRead];
+    if (row === undefined) return;
+    this.till.rowsRead += 1;
+    const { origin, id } = row;
+    const me = { terminal: TERMINAL, incarnation: this.agent.incarnation };
+    const answer = { origins: [origin], units: encodeOriginUnits([origin]) };
+    const mine = this.standing.kind === 'ok' ? ownOrigins(answer, me, this.#own) : [];
+    for (const { seq } of mine) {
+      const entry = this.till.entries.find((each) => each.seq === seq && !each.settled);
+      if (entry === undefined) continue;
+      entry.settled = true;
+      this.till.rows.set(id, entry.sale);
+    }
+    this.#arrive(row, mine.length > 0);
+    this.#settle();
+    this.#step();
+  }
+
+  /** Sales whose row here is another one, or that have two, or another's. */
+  wrongRows(): string[] {
+    const { rows, entries } = this.till;
+    const wrong = [...rows].filter(([id, sale]) => this.#world.rows[Number(id) - 1]?.sale !== sale);
+    const twice = entries.filter(({ sale }) => [...rows.values()].filter((each) => each === sale).length > 1);
+    return [
+      ...wrong.map(([id, sale]) => `${id} is not ${sale}`),
+      ...twice.map(({ sale }) => `two of ${sale}`),
+    ];
+  }
+
+  #link(sale: string, id: string): void {
+    if (this.till.entries.some((entry) => entry.sale === sale)) this.till.rows.set(id, sale);
+  }
+
+  #arrive(row: RowTold, isKnown: boolean): void {
+    const { rows, parked } = this.till;
+    if (rows.has(row.id)) return;
+    const place = { position: row.at, fromCatalog: true, ownOrigin: isKnown };
+    if (mayBeOwnRow(place, this.#hasUnlinked, this.#reach)) parked.push(row);
+    else rows.set(row.id, row.sale);
+  }
+
+  /** Settled or not: what is not linked may be what comes. */
+  get #hasUnlinked(): boolean {
+    const linked = new Set(this.till.rows.values());
+    return this.till.entries.some(
+      ({ kind, sale, settled }) => kind === 'row' && !settled && !linked.has(sale),
+    );
+  }
+
+  get #reach() {
+    return { position: this.till.store, caughtUp: true };
+  }
+
+  #retryParked(): void {
+    const parked = this.till.parked.splice(0);
+    for (const row of parked) this.#arrive(row, false);
+  }
+
+  #settle(): void {
+    const { told, entries } = this.till;
+    if (told === null || this.standing.kind !== 'ok' || this.#doubt !== null) return;
+    const { agent } = this;
+    const catalog = {
+      position: this.#world.rows[this.till.rowsRead - 1]?.at ?? NOWHERE,
+      caughtUp: true,
+    };
+    const me = { terminal: TERMINAL, incarnation: agent.incarnation };
+    const highest = entries.at(-1)?.seq ?? 0;
+    if (judgeProgress(told, me, highest, { catalog, store: this.#reach }) !== 'settle') return;
+    this.till.confirmed = told.lastSeq;
+    for (const entry of entries) {
+      const sent = entry.seq > agent.beginsAfter || agent.leftOut.has(entry.seq);
+      if (sent && entry.seq <= told.lastSeq) entry.settled = true;
+    }
   }
 
   /** The agent starts: with what its files hold. */
@@ -196,6 +265,7 @@ export class TillFile {
     for (let step = this.#next(); step.kind !== 'stand'; step = this.#next()) {
       const { agent, till } = this;
       if (step.kind === 'renounce') {
+        for (const entry of till.entries) if (entry.seq > till.confirmed) entry.settled = false;
         agent.waiting = { why: step.why, predecessor: agent.incarnation };
         agent.incarnation = this.#world.name('incarnation');
         agent.announced = false;
@@ -226,19 +296,4 @@ export class TillFile {
       units,
     });
   }
-}
-
-function hashOf(entries: readonly Entry[]): Buffer {
-  return createHash('sha256')
-    .update(JSON.stringify(entries.map(({ seq, sale }) => [seq, sale])))
-    .digest();
-}
-
-/** structuredClone makes plain arrays of Buffers. */
-function structuredCloneOf<T>(value: T): T {
-  if (Buffer.isBuffer(value)) return value;
-  if (value instanceof Set) return new Set(value) as T;
-  if (Array.isArray(value)) return value.map((each: unknown) => structuredCloneOf(each)) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, structuredCloneOf(each)])) as T;
 }

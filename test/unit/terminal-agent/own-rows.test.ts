@@ -24,6 +24,32 @@ describe('a row made here', () => {
     expect(shop.rows('SELECT count(*) AS n FROM products')).toEqual([{ n: 1 }]);
   });
 
+  it('is not taken for a row that a copy of this file made under the same number', async () => {
+    shop.test.app.exec(`INSERT INTO products (sku, stock_quantity) VALUES ('A', 10)`);
+    const { catalog, store } = shop;
+    const ofCopy = { ...mine(1), unitHash: Buffer.alloc(32, 7) };
+    const row = catalog.row('products', 7, product('B'), { op: 'c', origins: [ofCopy] });
+    await shop.toCatalog(catalog.commit(100, row));
+    await shop.toStore(store.commit(101, store.link('T1', 'products', 'identity of the copy', 7)));
+    expect(shop.rows('SELECT sku, server_id, sync_status FROM products ORDER BY sku')).toEqual([
+      { sku: 'A', server_id: null, sync_status: 'pending' },
+      { sku: 'B', server_id: 7, sync_status: 'synced' },
+    ]);
+    expect(shop.outcomes()).toEqual([{ seq: 1, op: 'c', outcome: null }]);
+    await shop.toStore(
+      store.commit(
+        102,
+        store.link('T1', 'products', shop.identityOf('products'), 8),
+        store.progress('T1', INCARNATION, 1, { catalog: positionAt(100) }),
+      ),
+    );
+    expect(shop.outcomes()).toEqual([{ seq: 1, op: 'c', outcome: 'applied' }]);
+    expect(shop.rows('SELECT sku, server_id FROM products ORDER BY sku')).toEqual([
+      { sku: 'A', server_id: 8 },
+      { sku: 'B', server_id: 7 },
+    ]);
+  });
+
   it('is found under the key that the app gave it meanwhile, whoever has the old one now', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (id, sku) VALUES (5, 'A'), (6, 'B');

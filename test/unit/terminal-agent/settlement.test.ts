@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChangeRecord } from '../../../services/shared/records/change-record.ts';
+import { encodeOriginUnits, type AnswerOrigin } from '../../../services/shared/records/origin-units.ts';
 import { encodePosition } from '../../../services/shared/records/position.ts';
 import {
   exceptionOf,
@@ -31,8 +32,7 @@ const progress = (more: Partial<Progress> = {}): Progress => ({
   ...more,
 });
 const reach = (lsn: number, caughtUp = true) => ({ position: positionAt(lsn), caughtUp });
-const record = (after: ChangeRecord['after'], origins: ChangeRecord['origins'] = []) =>
-  ({ after, origins, position: positionAt(50) }) as ChangeRecord;
+const record = (after: ChangeRecord['after']) => ({ after, position: positionAt(50) }) as ChangeRecord;
 
 describe('a progress record', () => {
   const row = {
@@ -128,13 +128,29 @@ describe('a row that is new here', () => {
   });
 });
 
-it('only origins of this file’s own history count', () => {
-  const own = { terminal: 'T1', incarnation: 'i1', seq: 4, outcome: 'applied' as const };
-  const others = [
-    { ...own, terminal: 'T2' },
-    { ...own, incarnation: 'i0' },
-  ];
-  expect(ownOrigins(record(null, [own, ...others]), me)).toEqual([own]);
+describe('the origins of a record that count', () => {
+  const hash = (fill: number) => Buffer.alloc(32, fill);
+  const own = { terminal: 'T1', incarnation: 'i1', seq: 4, outcome: 'applied' as const, unitHash: hash(1) };
+  const units = { hashHolding: (seq: number) => (seq <= 5 ? hash(1) : undefined) };
+  const counting = (...origins: AnswerOrigin[]) =>
+    ownOrigins({ origins, units: encodeOriginUnits(origins) }, me, units);
+
+  it('name this file, and a unit that it has cut', () => {
+    const others: AnswerOrigin[] = [
+      { ...own, terminal: 'T2' },
+      { ...own, incarnation: 'i0' },
+      { ...own, unitHash: hash(2) },
+      { ...own, unitHash: null },
+      { ...own, seq: 6 },
+    ];
+    expect(counting(...others, own, { ...own, seq: 5 })).toEqual([own, { ...own, seq: 5 }]);
+    expect(counting()).toEqual([]);
+  });
+
+  it('are none in a record of a centre that does not name units, or not as many', () => {
+    expect(ownOrigins({ origins: [own], units: undefined }, me, units)).toEqual([]);
+    expect(ownOrigins({ origins: [own, own], units: encodeOriginUnits([own]) }, me, units)).toEqual([own]);
+  });
 });
 
 it('a flush counts changes by table and outcome, and what is open as held only where the centre says so', () => {

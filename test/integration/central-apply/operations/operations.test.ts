@@ -1,11 +1,13 @@
 /** What operators ask is done once, or said why not; one that fails keeps no other waiting. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../../scripts/support/until.ts';
+import { DecidedHeld } from '../../../../services/central-apply/decided-held.ts';
+import { Operations } from '../../../../services/central-apply/operations/operations.ts';
 import { inTransaction } from '../../../../services/shared/database/postgres.ts';
 import type { LettersResult, ResolveResult, SkipResult } from '../../../../services/shared/operations.ts';
 import { sale, useCentre } from '../../../support/apply-site.ts';
 import { Asking } from '../../../support/asking.ts';
-import { insert, type FakeTill } from '../../../support/centre.ts';
+import { insert, silentLog, type FakeTill } from '../../../support/centre.ts';
 
 const centre = useCentre();
 const asking = new Asking(centre);
@@ -183,6 +185,24 @@ describe('a refused record that is skipped', () => {
     await centre.send(till, sale('D'));
     expect(await centre.ordersOf(till)).toHaveLength(4);
     expect(await asking.failure('refused-skip', { id })).toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('whose process dies before it lets the till go on needs no other record: whoever is there does it', async () => {
+    const id = await withGap();
+    const { pool } = centre;
+    await asking.put('refused-skip', { id }, 'a damaged disk');
+    const dying = new Operations({
+      pool,
+      listenPool: pool,
+      log: silentLog,
+      release: () => Promise.resolve(),
+    });
+    while (await dying.runNext());
+    expect(await centre.ordersOf(till)).toHaveLength(1);
+    centre.renewApplier();
+    const release = (terminal: string) => centre.apply.tryWaiting(terminal);
+    await new DecidedHeld({ pool, log: silentLog, release }).look();
+    expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A', 'B', 'C']);
   });
 
   test('that left no gap is only noted, and an unknown one is not found', async () => {

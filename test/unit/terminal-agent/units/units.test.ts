@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChangeColumns, OutboxEntry } from '../../../../services/terminal-agent/units/outbox.ts';
-import { type CutEntry, cutPoint, digestUnit } from '../../../../services/terminal-agent/units/units.ts';
+import {
+  type CutEntry,
+  cutPoint,
+  type DigestForm,
+  digestUnit,
+} from '../../../../services/terminal-agent/units/units.ts';
 import type { SqliteValue } from '../../../../services/shared/records/unit-record.ts';
 
 const columns = (names: readonly string[]): ChangeColumns => ({
@@ -20,7 +25,8 @@ const entry = (seq: number, values: readonly SqliteValue[], names = ['new_a', 'n
   columns: columns(names),
   values,
 });
-const hashOf = (...entries: OutboxEntry[]) => digestUnit(entries, undefined).hash.toString('hex');
+const FORM: DigestForm = { registration: undefined, coversTime: false };
+const hashOf = (...entries: OutboxEntry[]) => digestUnit(entries, FORM).hash.toString('hex');
 
 describe("a unit's hash", () => {
   it('tells storage classes and columns apart', () => {
@@ -44,11 +50,22 @@ describe("a unit's hash", () => {
 
   it('covers the registration, and is what it was for a unit that names none', () => {
     const entries = [entry(1, [1n])];
-    const hashes = [undefined, 1, 2, 21].map((registration) => digestUnit(entries, registration).hash);
+    const hashes = [undefined, 1, 2, 21].map(
+      (registration) => digestUnit(entries, { ...FORM, registration }).hash,
+    );
     expect(new Set(hashes.map((hash) => hash.toString('hex'))).size).toBe(4);
     expect(hashes[0]?.toString('hex')).toBe(
       '2826c8175a98ccdad0f54db32863fb5c7686de91d48385747a34a8140fc6a277',
     );
+  });
+
+  it('covers the time of each change, and is what it was for a unit of a version that left it out', () => {
+    const at = (...times: number[]) =>
+      times.map((capturedAtMs, i) => ({ ...entry(i + 1, [9n]), capturedAtMs }));
+    const timed = (...times: number[]) =>
+      digestUnit(at(...times), { ...FORM, coversTime: true }).hash.toString('hex');
+    expect(new Set([timed(1, 2), timed(2, 1), timed(1, 1), hashOf(...at(1, 2))]).size).toBe(4);
+    expect(hashOf(...at(1, 2))).toBe(hashOf(...at(5, 6)));
   });
 
   it('splits a large unit into parts that end where stored values say, each with one change at least', () => {
@@ -59,8 +76,8 @@ describe("a unit's hash", () => {
       entry(4, ['y']),
       entry(9, ['x'.repeat(500 * 1024)]),
     ];
-    expect(digestUnit(entries, undefined).partEnds).toEqual([1, 4, 9]);
-    expect(digestUnit([entry(5, ['y'])], 1).partEnds).toEqual([5]);
+    expect(digestUnit(entries, FORM).partEnds).toEqual([1, 4, 9]);
+    expect(digestUnit([entry(5, ['y'])], FORM).partEnds).toEqual([5]);
   });
 });
 

@@ -1,0 +1,90 @@
+/** What the two files of a till hold in the model, and its sales as they go up. */
+import { digestUnit } from '../../../services/terminal-agent/units/units.ts';
+import type { OutboxEntry } from '../../../services/terminal-agent/units/outbox.ts';
+import type { Position } from '../../../services/shared/records/position.ts';
+import type { Unit, UnitChange } from '../../../services/shared/records/unit-record.ts';
+import type { Progress } from '../../../services/terminal-agent/settlement.ts';
+import type { Waiting } from '../../../services/terminal-agent/standing.ts';
+import type { RowTold } from './model.ts';
+
+export interface Entry {
+  readonly seq: number;
+  readonly sale: string;
+  readonly atMs: number;
+  /** A row of its own, or one taken off a stock: in that case it looks like every other. */
+  readonly kind: 'row' | 'stock';
+  settled: boolean;
+}
+
+/** What the agent keeps in a file of its own. */
+export interface AgentState {
+  incarnation: string;
+  waiting: Waiting | null;
+  units: Unit[];
+  published: number;
+  beginsAfter: number;
+  leftOut: Set<number>;
+  announced: boolean;
+}
+
+/** payflow.db. */
+export interface TillState {
+  entries: Entry[];
+  knows: string | null;
+  told: Progress | null;
+  read: number;
+  rowsRead: number;
+  /** Up to here its own units were confirmed. */
+  confirmed: number;
+  /** Where the store stream has been read to. */
+  store: Position;
+  /** Central id → the sale whose row it is here. */
+  rows: Map<string, string>;
+  /** Rows that may be its own, until the store stream says. */
+  parked: RowTold[];
+}
+
+export function changeOf({ seq, sale, atMs, kind }: Entry): UnitChange {
+  const isRow = kind === 'row';
+  return {
+    seq,
+    table: isRow ? 'orders' : 'products',
+    op: isRow ? 'c' : 'u',
+    capturedAtMs: atMs,
+    row: isRow ? { identity: sale, centralId: null } : { identity: '', centralId: '1' },
+    columns: isRow ? [{ name: 'total', old: null, new: '1' }] : [{ name: 'stock', old: '10', new: '9' }],
+    references: [],
+  };
+}
+
+/** As the agent takes it: over what its outbox holds. */
+export function hashOf(entries: readonly Entry[]): Buffer {
+  const outbox = entries.map((entry): OutboxEntry => {
+    const { seq, op, table, row, columns, capturedAtMs } = changeOf(entry);
+    const stored = [
+      ['old', 0],
+      ['new', 1],
+    ] as const;
+    const none = new Map<string, number>();
+    return {
+      seq,
+      op,
+      rowKey: 1n,
+      capturedAtMs,
+      ...row,
+      columns: { table, stored, oldIndex: none, newIndex: none },
+      values: [columns[0]?.old ?? null, columns[0]?.new ?? null],
+    };
+  });
+  return digestUnit(outbox, { registration: 1, coversTime: true }).hash;
+}
+
+/** structuredClone makes plain arrays of Buffers. */
+export function structuredCloneOf<T>(value: T): T {
+  if (Buffer.isBuffer(value)) return value;
+  if (value instanceof Set) return new Set(value) as T;
+  if (value instanceof Map) return new Map(value) as T;
+  if (Array.isArray(value)) return value.map((each: unknown) => structuredCloneOf(each)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, structuredCloneOf(each)])) as T;
+}
