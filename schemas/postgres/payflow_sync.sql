@@ -332,6 +332,18 @@ CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
   PRIMARY KEY (table_name, epoch)
 );
 
+-- What capture watches of each table. shape: JSON, the table as it was when its seeding began; partitions: JSON array of
+-- [oid, marks of its attachments, file]. code, message, since: its state while it needs a person.
+CREATE TABLE IF NOT EXISTS payflow_sync.watched_table (
+  table_name text PRIMARY KEY,
+  shape      text,
+  partitions text,
+  code       text,
+  message    text,
+  since      timestamptz,
+  updated_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What operators ask central-apply to do, since it is the only writer on behalf of tills: kept with who asked, when
 -- and why, and with what came of it. arguments and result: JSON, by kind.
 CREATE TABLE IF NOT EXISTS payflow_sync.operation (

@@ -91,7 +91,7 @@ export class CentralApply {
           { name: 'reader', run: (stop) => this.#read(partition, stop, ready) },
           {
             name: 'tills that wait',
-            run: (stop) => this.#waiting.tryAll(partition, stop, (terminal) => this.#release(terminal, null)),
+            run: (stop) => this.#waiting.tryAll(partition, stop, (terminal) => this.#try(terminal)),
           },
         ],
         signal,
@@ -228,26 +228,35 @@ export class CentralApply {
     if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
   }
 
+  /**
+   * Of a till that is apart because parts of it were refused one group: it may send for ever, and others wait for their
+   * turn. One that waits for a cause goes on with all it has, since nothing brings it back here once that ends.
+   */
+  async #try(terminal: string): Promise<void> {
+    await this.#release(terminal, null, this.#waiting.isHeld(terminal) ? Infinity : 1);
+  }
+
   /** Applies held records of a terminal for as long as the next one is there. */
-  async #release(terminal: string, result: ApplyResult | null): Promise<void> {
-    for (let tried = ''; ;) {
+  async #release(terminal: string, result: ApplyResult | null, mostGroups = Infinity): Promise<void> {
+    let tried = '';
+    for (let groups = 0; groups < mostGroups;) {
       const stored = this.#waiting.storedFor(terminal);
       const { records, heldIds } = await readReleasable(this.#options.pool, terminal);
-      if (records.length === 0) {
-        // Nothing of it is next: whatever it waited for, it does not stand in its way any more.
-        if (this.#waiting.isHeld(terminal)) await this.#groups.endHold(terminal);
-        this.#waiting.nothingLeft(terminal, stored);
-        return;
-      }
+      // A gap inside a record waits for its next unit, and looking again would change nothing.
+      if (records.length === 0 || tried === heldIds.join()) return this.#nothingNext(terminal, stored);
       const group: Group = { records, refused: [], heldIds, consumed: null, apart: new Set() };
       const done = await this.#apply(group);
       if (result !== null) count(result, done);
       if (done.stopped.length > 0) return;
-      if (done.units > 0 || done.heldRecords === 0) continue;
-      // A gap inside a record: it waits for its next unit, and looking again would change nothing.
-      if (tried === heldIds.join()) return;
-      tried = heldIds.join();
+      if (done.units > 0 || done.heldRecords === 0) groups += 1;
+      else tried = heldIds.join();
     }
+  }
+
+  /** Whatever it waited for, it does not stand in its way any more. */
+  async #nothingNext(terminal: string, stored: number): Promise<void> {
+    if (this.#waiting.isHeld(terminal)) await this.#groups.endHold(terminal);
+    this.#waiting.nothingLeft(terminal, stored);
   }
 
   async #apply(group: Group): Promise<GroupResult> {

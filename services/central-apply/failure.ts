@@ -90,7 +90,7 @@ const NO_USE = `CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid,
 async function lacksRight(session: Session, table: TableModel, kind: Failure['kind']): Promise<boolean> {
   const needed = NEEDED[kind] ?? [];
   const [row] = await session.rows(
-    `SELECT NOT has_schema_privilege(c.relnamespace, 'USAGE')
+    `SELECT NOT has_schema_privilege(c.relnamespace, 'USAGE') OR row_security_active(c.oid)
          OR EXISTS (SELECT 1 FROM unnest($2::text[]) AS p(privilege)
                      WHERE NOT has_table_privilege(c.oid, p.privilege)
                        AND (p.privilege = 'DELETE' OR EXISTS (

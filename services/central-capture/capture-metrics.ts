@@ -4,6 +4,7 @@
  */
 import type { Pool } from 'pg';
 import { counter, gauge, type Registry } from '../shared/metrics.ts';
+import type { StateOfTable } from './watch/catalog-watch.ts';
 import { formatLsn, type Lsn } from '../shared/records/position.ts';
 
 /** Since the process started, across sessions. */
@@ -33,6 +34,7 @@ export function captureMetrics(
   registry: Registry,
   counts: CaptureCounts,
   session: () => Measured | undefined,
+  states: () => readonly StateOfTable[],
 ): void {
   const total = (name: string, help: string, value: () => number) =>
     counter(registry, {
@@ -45,6 +47,15 @@ export function captureMetrics(
     });
   total('payflow_capture_transactions_total', 'Transactions read from the WAL.', () => counts.transactions);
   total('payflow_capture_records_total', 'Records made durable in the streams.', () => counts.records);
+  gauge(registry, {
+    name: 'payflow_capture_table_state',
+    help: '1 for each table that needs a person, with the code that says why.',
+    labelNames: ['table', 'code'],
+    collect() {
+      this.reset();
+      for (const { table, code } of states()) this.set({ table, code }, 1);
+    },
+  });
   tellPlace(registry, session);
   tellServerFacts(registry, session);
 }

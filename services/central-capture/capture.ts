@@ -8,18 +8,28 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
-import { runAll, sleep, supervise, withReleasers, type Health, type Service } from '../shared/lifecycle.ts';
+import {
+  runAll,
+  sleep,
+  supervise,
+  withReleasers,
+  type Health,
+  type Releaser,
+  type Service,
+} from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
-import { asPayflowError, errorLine } from '../shared/errors.ts';
+import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { createPool, isShutdown, wrapPostgresError } from '../shared/database/postgres.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { captureMetrics, type CaptureCounts, type Measured } from './capture-metrics.ts';
 import { readCentreState, reseedAfterLoss, type CentreState } from './centre-state.ts';
+import { noteLostPublication } from './setup/publication.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
 import { judgeTails } from './streams/tail-check.ts';
+import type { StateOfTable } from './watch/catalog-watch.ts';
 
 export interface CaptureOptions {
   readonly databaseUrl: string;
@@ -30,11 +40,19 @@ export interface CaptureOptions {
   readonly horizonDays: number;
   readonly log: Logger;
   readonly onHealth?: (health: Health) => void;
+  /** Whether some table needs a person. */
+  readonly onTables?: ((health: Health) => void) | undefined;
   /** Told of each session that begins. */
   readonly onSession?: (session: CaptureSession) => void;
   /** Where the metrics are told. */
   readonly registry?: Registry;
   readonly heartbeatMs?: number;
+}
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  readonly ready: () => void;
+  readonly onRelease: (undo: Releaser) => void;
 }
 
 const HEARTBEAT_MS = 10_000;
@@ -48,11 +66,18 @@ export class Capture implements Service {
   readonly #captureId = randomUUID();
   readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
   #measured: Measured | undefined;
+  #states: readonly StateOfTable[] = [];
 
   constructor(options: CaptureOptions) {
     this.#options = options;
     const { registry } = options;
-    if (registry !== undefined) captureMetrics(registry, this.#counts, () => this.#measured);
+    if (registry !== undefined)
+      captureMetrics(
+        registry,
+        this.#counts,
+        () => this.#measured,
+        () => this.#states,
+      );
   }
 
   /**
@@ -74,28 +99,40 @@ export class Capture implements Service {
         log,
       });
       onRelease(() => pool.end());
-      const stop = new AbortController();
-      onRelease(() => stop.abort());
-      // Whatever a person must mend is said whoever has the slot.
-      await this.#centreState(pool);
-      const wal = await this.#openSlot(pool, signal);
-      onRelease(() => wal.close());
-      // Until then another capture may have written on.
-      const state = await this.#centreState(pool);
-      const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
-      // A server that shuts down waits for the replication session; whoever hears of it first ends it.
-      pool.on('error', (error) => {
-        if (isShutdown(error)) session.end(wrapPostgresError(error));
-      });
-      onRelease(() => (this.#measured = undefined));
-      this.#measured = measured(pool, state, session);
-      log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
-      ready();
-      await runAll(
-        session.services.map((service) => stopsAll(service, stop)),
-        signal,
-      );
+      try {
+        await this.#work(pool, { signal, ready, onRelease });
+      } catch (thrown) {
+        const error = asPayflowError(thrown);
+        // Setup has to know of it also when somebody puts another publication in its place.
+        if (error.code === 'PUBLICATION_LOST') await noteLostPublication(pool, error);
+        throw error;
+      }
     });
+  }
+
+  async #work(pool: Pool, { signal, ready, onRelease }: Attempt): Promise<void> {
+    const { log } = this.#options;
+    const stop = new AbortController();
+    onRelease(() => stop.abort());
+    // Whatever a person must mend is said whoever has the slot.
+    await this.#centreState(pool);
+    const wal = await this.#openSlot(pool, signal);
+    onRelease(() => wal.close());
+    // Until then another capture may have written on.
+    const state = await this.#centreState(pool);
+    const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
+    // A server that shuts down waits for the replication session; whoever hears of it first ends it.
+    pool.on('error', (error) => {
+      if (isShutdown(error)) session.end(wrapPostgresError(error));
+    });
+    onRelease(() => (this.#measured = undefined));
+    this.#measured = measured(pool, state, session);
+    log.info({ epoch: state.epoch, stores: state.stores.length }, 'capture reads the WAL');
+    ready();
+    await runAll(
+      session.services.map((service) => stopsAll(service, stop)),
+      signal,
+    );
   }
 
   /** While PostgreSQL is away, a log that refuses us is said all the same: somebody has to mend that first. */
@@ -111,6 +148,14 @@ export class Capture implements Service {
       );
       throw refusal?.retry === 'fatal' ? refusal : error;
     }
+  }
+
+  #tellStates(states: readonly StateOfTable[]): void {
+    this.#states = states;
+    const [first] = states;
+    const { onTables } = this.#options;
+    if (first === undefined) onTables?.({ state: 'ready' });
+    else onTables?.({ state: 'unready', error: new PayflowError(first.code, first.message) });
   }
 
   /** First of all: whoever has the slot may write the streams, and a second capture waits for it. */
@@ -156,6 +201,7 @@ export class Capture implements Service {
       captureId: this.#captureId,
       onTrouble: (error) => onHealth?.({ state: 'unready', error }),
       onRecovered: () => onHealth?.({ state: 'ready' }),
+      onStates: (states) => this.#tellStates(states),
       heartbeatMs,
       counts: this.#counts,
       log,
@@ -176,6 +222,7 @@ export class Capture implements Service {
     if (verdict.state === 'adopted') log.info('the streams are taken over from an earlier version');
     await reseedAfterLoss(pool, streams, { state, log, isMoved: verdict.state === 'lost' });
     session.expect(verdict.expected);
+    await session.watch.start();
     this.#options.onSession?.(session);
     return session;
   }

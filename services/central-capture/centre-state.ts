@@ -10,6 +10,7 @@ import { formatLsn, formatPosition, parseLsn, type Lsn } from '../shared/records
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { catalogTopic, storeIdOfTopic } from '../shared/log/topics.ts';
 import { requireSameServer } from './setup/history.ts';
+import { requireSamePublication } from './setup/publication.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
@@ -43,7 +44,7 @@ interface CentreRow {
 /**
  * Also finds whatever a person must mend at the centre. It asks nothing of the event log, so that this is said
  * at once also while the log is away.
- * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, MAPPING_INVALID, TABLE_NO_KEY
+ * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, PUBLICATION_LOST, MAPPING_INVALID, TABLE_NO_KEY
  */
 export async function readCentreState(pool: Pool, prefix: string): Promise<CentreState> {
   try {
@@ -153,23 +154,34 @@ async function query(pool: Pool, text: string, values: unknown[]): Promise<void>
   }
 }
 
+interface SetUpFacts {
+  readonly schema: boolean;
+  readonly publication: string | null;
+  readonly slot: string | null;
+}
+
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
-  const publication = publicationName(prefix);
-  const { rows } = await pool.query<{ schema: boolean; publication: boolean; slot: string | null }>(
-    `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL AS schema,
-            EXISTS (SELECT FROM pg_publication WHERE pubname = $2) AS publication,
+  const { rows } = await pool.query<SetUpFacts>(
+    `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL
+              AND to_regclass('payflow_sync.watched_table') IS NOT NULL AS schema,
+            (SELECT oid::text FROM pg_publication WHERE pubname = $2) AS publication,
             (SELECT coalesce(wal_status, 'reserved') FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
-    [slotName(prefix), publication],
+    [slotName(prefix), publicationName(prefix)],
   );
-  if (rows[0]?.schema !== true) throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing');
-  if (!rows[0].publication) {
-    throw new PayflowError('DB_NOT_SET_UP', `the publication ${publication} does not exist`);
+  const [facts] = rows;
+  if (facts?.schema !== true) {
+    throw new PayflowError('DB_NOT_SET_UP', 'the schema payflow_sync is missing, or of an older version');
   }
+  if (facts.slot === null && facts.publication === null) {
+    throw new PayflowError('DB_NOT_SET_UP', 'neither publication nor replication slot exist');
+  }
+  // First: setup, which ends it, leaves no slot for a while.
+  await requireSamePublication(pool, publicationName(prefix));
   const name = slotName(prefix);
-  if (rows[0].slot === null) {
+  if (facts.slot === null) {
     throw new PayflowError('SLOT_LOST', `the replication slot ${name} does not exist`);
   }
-  if (rows[0].slot === 'lost') {
+  if (facts.slot === 'lost') {
     throw new PayflowError('SLOT_LOST', `the WAL that the replication slot ${name} needs was removed`);
   }
   await requireSameServer(pool);

@@ -24,6 +24,7 @@ export async function runCapture(config: Config, context: ServiceContext): Promi
       horizonDays: config.horizonDays,
       log,
       ...(onHealth && { onHealth }),
+      onTables: context.health?.part('tables'),
       ...(context.registry && { registry: context.registry }),
     });
     await capture.run(context.signal);

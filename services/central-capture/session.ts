@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
-import { slotName } from '../shared/database/slot-names.ts';
+import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Lsn } from '../shared/records/position.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
@@ -26,12 +26,12 @@ import { Routes } from './routing/routes.ts';
 import type { RowRouter } from './routing/row-router.ts';
 import { routingParts } from './session-routing.ts';
 import { Seeding } from './seeding/seeding.ts';
-import { ShapeWatch } from './seeding/shape-watch.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
 import { ResendWatch, type StreamTail } from './streams/tail-check.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
+import { CatalogWatch, type StateOfTable } from './watch/catalog-watch.ts';
 import { Watermarks } from './seeding/watermarks.ts';
 
 export interface SessionOptions {
@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly onTrouble: (error: PayflowError) => void;
   /** Appends go through again. */
   readonly onRecovered: () => void;
+  /** All states that tables have now. */
+  readonly onStates: (states: readonly StateOfTable[]) => void;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -56,6 +58,7 @@ export class CaptureSession {
   readonly streams: DownStreams;
   readonly services: readonly Service[];
   readonly rows: RowRouter;
+  readonly watch: CatalogWatch;
   readonly #wal: ReplicationStream;
   readonly #acker = new Acker();
   readonly #decoder = new PgoutputDecoder();
@@ -131,22 +134,26 @@ export class CaptureSession {
       onWork: () => seeding.hurry(),
     });
     this.rows = rows;
+    this.watch = new CatalogWatch({
+      ...options,
+      epoch,
+      publication: publicationName(options.prefix),
+      mapping: () => rows.routes.mapping,
+      everyMs: options.heartbeatMs,
+      onSweep: (work) => seeding.truncated(work),
+      onPartition: (work) => seeding.partition(work),
+    });
+    const { watch } = this;
     const seeding = new Seeding({
       pool,
       epoch,
+      watch,
       chunks: this.#chunks,
       rows,
       writer: this.#writer,
       streams,
       keys: new StreamKeys(options),
       looks,
-      log,
-    });
-    const shapes = new ShapeWatch({
-      pool,
-      epoch,
-      mapping: () => rows.routes.mapping,
-      everyMs: options.heartbeatMs,
       log,
     });
     const heartbeats = new Heartbeats({
@@ -169,13 +176,15 @@ export class CaptureSession {
       reload: (source) =>
         Routes.read({ pool, schemas, mapping: source === null ? rows.routes.mapping : parseMapping(source) }),
       onSeedingWanted: (xid) => seeding.want(xid),
-      onShape: () => shapes.hurry(),
+      onRelation: (relation) =>
+        watch.described(relation, this.#writer.position.lsn, () => this.#obligation()),
+      onOldRowMissing: (table) => watch.tell(table, this.#writer.position.lsn, () => this.#obligation()),
       onParentEmptied: (table) => looks.wantAll(table),
       onTruncate: (table, at) => seeding.truncated({ table, at, done: this.#obligation() }),
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });
-    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, shapes];
+    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, watch];
   }
 
   /** It ends with this error, whatever it waits for. */

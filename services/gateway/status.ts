@@ -28,6 +28,14 @@ export interface StreamStatus {
   readonly problem?: string | null | undefined;
 }
 
+/** What a person must mend at the centre: a table, or the publication as a whole. */
+export interface TableStateStatus {
+  readonly table: string;
+  readonly code: string;
+  readonly message: string;
+  readonly since: string;
+}
+
 export interface TerminalStatus extends TerminalRow {
   readonly online: boolean;
   readonly mode: SyncMode | null;
@@ -45,6 +53,8 @@ export interface SystemStatus {
   readonly mappingVersion: number | null;
   readonly slot: SlotStatus;
   readonly streams: readonly StreamStatus[];
+  /** Tables in need of a person; empty when all is well. */
+  readonly tables: readonly TableStateStatus[];
   readonly deadLetters: number;
   readonly held: number;
   readonly conflicts: number;
@@ -62,13 +72,14 @@ export interface StatusSources {
 
 export async function systemStatus(sources: StatusSources): Promise<SystemStatus> {
   const { pool, prefix } = sources;
-  const [facts, slot, streams, terminals] = await Promise.all([
+  const [facts, slot, streams, tables, terminals] = await Promise.all([
     readFacts(pool),
     readSlot(pool, prefix),
     readStreams(pool),
+    readTableStates(pool),
     terminalStatuses(sources),
   ]);
-  return { ...facts, slot, streams, terminals };
+  return { ...facts, slot, streams, tables, terminals };
 }
 
 type Facts = Pick<
@@ -123,6 +134,14 @@ async function readStreams(pool: Pool): Promise<StreamStatus[]> {
   );
 }
 
+async function readTableStates(pool: Pool): Promise<TableStateStatus[]> {
+  return rows(
+    pool,
+    `SELECT table_name AS "table", code, message, ${iso('since')} AS since
+     FROM payflow_sync.watched_table WHERE code IS NOT NULL ORDER BY table_name`,
+  );
+}
+
 export async function terminalStatuses(
   sources: StatusSources,
   filter: TerminalFilter = {},
@@ -173,17 +192,25 @@ const STALE_MS = 3 * 60_000;
 export async function readiness(sources: StatusSources): Promise<Readiness> {
   const parts: { name: string; ready: boolean; problem?: string }[] = [];
   try {
-    const [slot, streams] = await Promise.all([
+    const [slot, streams, tables] = await Promise.all([
       readSlot(sources.pool, sources.prefix),
       readStreams(sources.pool),
+      readTableStates(sources.pool),
     ]);
     parts.push({ name: 'database', ready: true });
     parts.push(captureReadiness(slot, streams, sources.now()));
+    parts.push(tablesReadiness(tables));
   } catch (error) {
     const code = error instanceof PayflowError ? error.code : 'INTERNAL';
     parts.push({ name: 'database', ready: false, problem: code });
   }
   return { ready: parts.every((part) => part.ready), parts };
+}
+
+/** Pure: whether a table's rows may be wrong on tills until a person mends it. */
+export function tablesReadiness(tables: readonly TableStateStatus[]) {
+  const problem = tables.map(({ table, code }) => `${code} ${table}`).join(', ');
+  return problem === '' ? { name: 'tables', ready: true } : { name: 'tables', ready: false, problem };
 }
 
 /** Pure: what the slot and the streams' heartbeats say of capture. */

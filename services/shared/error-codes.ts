@@ -3,6 +3,7 @@
  * the log. The table is the documentation: what the code means, whether waiting helps, and what to do.
  */
 import { entry, type CodeEntry } from './error-entry.ts';
+import { TABLE_ERROR_CODES } from './table-error-codes.ts';
 import { TILL_ERROR_CODES } from './till-error-codes.ts';
 
 export type { Retry } from './error-entry.ts';
@@ -100,18 +101,6 @@ export const ERROR_CODES = {
     'timed',
     'The replication stream said something unexpected or went silent.',
     'It is reopened from the last acknowledged position.',
-  ),
-  TABLE_NO_KEY: entry(
-    500,
-    'fatal',
-    'A mapped table has no primary key.',
-    'Give it a primary key, or take it out of the mapping.',
-  ),
-  TABLE_VIRTUAL_COLUMN: entry(
-    500,
-    'fatal',
-    'A mapped table has a virtual generated column, with which PostgreSQL cannot log whole old rows.',
-    'Make the column STORED, or take the table out of the mapping.',
   ),
 
   LOG_UNREACHABLE: entry(
@@ -327,6 +316,7 @@ export const ERROR_CODES = {
   ),
   SYNC_TIMEOUT: entry(503, 'timed', 'The sync did not finish in time.', 'It goes on; ask for the job again.'),
   INTERNAL: entry(500, 'fatal', 'A defect in payflow-sync.', 'Report it with the log.'),
+  ...TABLE_ERROR_CODES,
   ...TILL_ERROR_CODES,
 } as const satisfies Record<string, CodeEntry>;
 

@@ -9,11 +9,13 @@ import { startPostgres } from '../../scripts/support/postgres.ts';
 import { until } from '../../scripts/support/until.ts';
 import { Capture } from '../../services/central-capture/capture.ts';
 import type { CaptureSession } from '../../services/central-capture/session.ts';
+import { grantsSql } from '../../services/central-capture/setup/grants.ts';
 import { setupCentre } from '../../services/central-capture/setup/setup.ts';
 import type { ChangeRecord, ControlRecord } from '../../services/shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../../services/shared/errors.ts';
 import { decodeChange, decodeControl, isControl } from '../../services/shared/records/envelope.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
+import type { Health } from '../../services/shared/lifecycle.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
 import type { Registry } from '../../services/shared/metrics.ts';
 import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
@@ -51,6 +53,9 @@ export interface CaptureSiteOptions {
   readonly server?: string;
   /** What capture is told instead of the site's own database. */
   readonly databaseUrl?: string;
+  /** Capture runs under a login of its own with the least rights, as `payflow setup --grants` makes it. */
+  readonly leastRights?: boolean;
+  readonly onTables?: (health: Health) => void;
   /** Default: an embedded log of its own. Closed with the site. */
   readonly eventLog?: EventLog;
 }
@@ -75,6 +80,7 @@ export class CaptureSite {
   readonly #folder = mkdtempSync(join(tmpdir(), 'payflow-capture-'));
   readonly #options: CaptureSiteOptions;
   readonly #running = new Set<RunningCapture>();
+  #loginUrl: string | undefined;
   readonly eventLog: EventLog;
   readonly url: string;
   readonly pool: pg.Pool;
@@ -99,6 +105,12 @@ export class CaptureSite {
   }
 
   async setup(mapping = this.#options.mapping ?? SHOP_MAPPING) {
+    const result = await this.#setup(mapping);
+    if (this.#options.leastRights === true) await this.#makeLogin(mapping);
+    return result;
+  }
+
+  async #setup(mapping: string) {
     return setupCentre({
       pool: this.pool,
       prefix: this.prefix,
@@ -109,14 +121,27 @@ export class CaptureSite {
     });
   }
 
+  async #makeLogin(mapping: string): Promise<void> {
+    const [capture, apply, gateway] = ['c', 'a', 'g'].map((letter) => `${letter}_${this.prefix}`);
+    if (capture === undefined || apply === undefined || gateway === undefined) return;
+    const sql = grantsSql(parseMapping(mapping), { capture, apply, gateway });
+    await this.pool.query(sql.replace(/^\\.*$/gm, ''));
+    await this.pool.query(`ALTER ROLE ${capture} PASSWORD 'secret'`);
+    const url = new URL(this.url);
+    url.username = capture;
+    url.password = 'secret';
+    this.#loginUrl = url.href;
+  }
+
   /** Starts a capture and waits until it reads the WAL. */
   async capture(): Promise<RunningCapture> {
     const stop = new AbortController();
     let session: CaptureSession | undefined;
     let failure: PayflowError | undefined;
     const capture = new Capture({
-      databaseUrl: this.#options.databaseUrl ?? this.url,
-      replicationUrl: this.#options.databaseUrl ?? this.url,
+      databaseUrl: this.#options.databaseUrl ?? this.#loginUrl ?? this.url,
+      replicationUrl: this.#options.databaseUrl ?? this.#loginUrl ?? this.url,
+      onTables: this.#options.onTables,
       eventLog: this.#options.wrapLog?.(this.eventLog) ?? this.eventLog,
       prefix: this.prefix,
       horizonDays: 14,

@@ -12,10 +12,14 @@ import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { SchemaRegistry } from '../../shared/records/schema-registry.ts';
 import { bindCentral, type CentralBinding } from '../../shared/catalog/table-binding.ts';
 import { ChangeEncoder, relationSchema } from '../streams/change-encoder.ts';
-import { sentTables } from '../setup/sent-tables.ts';
 import { requireKeys, requireScopes } from '../setup/server-checks.ts';
 import type { Relation } from '../wal/pgoutput-decoder.ts';
-import { INTERNAL_TABLES, mappedTableNames, SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
+import {
+  INTERNAL_TABLES,
+  mappedTableNames,
+  needsFullIdentity,
+  SENT_INTERNAL_TABLES,
+} from '../setup/published-tables.ts';
 import { fitShapes } from './relation-shape.ts';
 import { ScopeCache, tableScopes, type TableScope } from './scope.ts';
 
@@ -28,6 +32,10 @@ export interface Route {
   readonly scope: TableScope;
   /** Index in the relation of the column that names the store or the parent; -1 without one. */
   readonly scopeIndex: number;
+  /** Where the key columns stand in the relation. */
+  readonly keyIndexes: readonly number[];
+  /** An update must bring the whole old row. */
+  readonly needsOldRow: boolean;
   /** Rows go down. Tables of direction `pull`, and some of ours, are only read. */
   readonly sent: boolean;
   /** Its rows give other tables' rows their store. */
@@ -48,12 +56,13 @@ export class Routes {
   readonly #binding: CentralBinding;
   readonly #schemas: SchemaRegistry;
   readonly #byTable = new Map<string, Route>();
-  #shapes: ReadonlyMap<string, string> | null = null;
+  readonly #byOid: ReadonlyMap<number, CentralTable>;
 
   private constructor(options: RoutesOptions, catalog: ReadonlyMap<string, CentralTable>) {
     this.mapping = options.mapping;
     this.#schemas = options.schemas;
     this.catalog = catalog;
+    this.#byOid = new Map([...catalog.values()].map((table) => [table.oid, table]));
     this.#binding = bindCentral(options.mapping, catalog);
     this.scopes = tableScopes(options.mapping, MAPPING_TABLE);
     this.cache = new ScopeCache({ pool: options.pool, catalog, scopes: this.scopes });
@@ -72,7 +81,7 @@ export class Routes {
 
   /** Whether the catalog was read when the table looked as this relation says. */
   knows(relation: Relation): boolean {
-    const table = this.catalog.get(relation.name);
+    const table = this.#tableOf(relation);
     if (table === undefined) return !this.#isOurs(relation.name);
     // Generated columns are published or not, by the server's version; they are never sent.
     const generated = new Set(table.columns.filter((column) => column.generated).map(({ name }) => name));
@@ -87,10 +96,10 @@ export class Routes {
 
   /** @returns undefined for tables that do not concern us (still published, no longer mapped) */
   async forRelation(described: Relation): Promise<Route | undefined> {
-    const now = this.catalog.get(described.name);
-    if (now === undefined || !this.#isOurs(described.name)) return undefined;
+    const now = this.#tableOf(described);
+    if (now === undefined || !this.#isOurs(now.name)) return undefined;
     requireKeys([now.name], this.catalog);
-    const { relation, table } = fitShapes(described, now);
+    const { relation, table } = fitShapes({ ...described, name: now.name }, now);
     const present = new Set(relation.columns.map((column) => column.name));
     // From before its key was another one: its rows have no name under which they could be sent.
     if (!table.key.every((name) => present.has(name))) return undefined;
@@ -106,6 +115,8 @@ export class Routes {
       encoder: new ChangeEncoder(schema.schema, relation, table, singleObjectHeader(schema.fingerprint)),
       scope,
       scopeIndex: relation.columns.findIndex((column) => column.name === scopeColumn),
+      keyIndexes: table.key.map((name) => relation.columns.findIndex((column) => column.name === name)),
+      needsOldRow: needsFullIdentity(table, this.#binding.tables.get(relation.name)?.mapping),
       sent: this.#isSent(relation.name),
       isParent: this.cache.isParent(relation.name),
     };
@@ -135,19 +146,16 @@ export class Routes {
     return this.#byTable.get(name);
   }
 
-  /** The table's shape as sent, in the form kept in payflow_sync.seeding. */
-  shapeOf(name: string): string | undefined {
-    this.#shapes ??= new Map(
-      sentTables(this.mapping, this.catalog).map((table) => [table.name, table.columns]),
-    );
-    return this.#shapes.get(name);
-  }
-
   /** Sent tables whose rows find their store through this one. */
   childrenOf(parent: string): string[] {
     return [...this.scopes].flatMap(([name, scope]) =>
       scope.kind === 'via' && scope.parent === parent ? [name] : [],
     );
+  }
+
+  /** By its oid, also while it bears another name; else by the name that it had when the WAL was written. */
+  #tableOf({ oid, name }: Relation): CentralTable | undefined {
+    return this.#byOid.get(oid) ?? this.catalog.get(name);
   }
 
   #isOurs(name: string): boolean {

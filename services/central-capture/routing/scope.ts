@@ -9,7 +9,7 @@ import { LINK_TABLE, PROGRESS_TABLE } from '../../shared/records/change-record.t
 import { PayflowError } from '../../shared/errors.ts';
 import { mappedScope, type MappedScope } from '../../shared/mapping/mapped-scope.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
-import { wrapPostgresError } from '../../shared/database/postgres.ts';
+import { readError } from '../seeding/read-error.ts';
 import { quotedTable, quoteIdent, TERMINAL_TABLE } from '../setup/published-tables.ts';
 import { isInvisible, parseSnapshot, type Snapshot } from '../seeding/watermarks.ts';
 
@@ -169,7 +169,7 @@ export class ScopeCache {
     const { found } = await this.read(TERMINAL_TABLE, [terminal]);
     const read = found.get(terminal);
     if (read === undefined) return null;
-    this.set(TERMINAL_TABLE, terminal, { store: read.store, state: 'ahead' });
+    this.set(TERMINAL_TABLE, terminal, { store: read.store, state: read.isDecoded ? 'sure' : 'ahead' });
     return read.store;
   }
 
@@ -196,7 +196,7 @@ export class ScopeCache {
       const found = new Map(rows.map((row) => [row.id, this.#readParent(row, sql.ancestors)]));
       return { parent, ids, found, snapshot: parseSnapshot(snapshot) };
     } catch (error) {
-      throw wrapPostgresError(error);
+      throw readError(error, parent);
     }
   }
 

@@ -14,6 +14,7 @@ import { UNCHANGED_LENGTH, type Relation, type Tuple, type WalMessage } from '..
 import { OUTCOME_TABLE, SEEDING_TABLE, TERMINAL_TABLE } from '../setup/published-tables.ts';
 import { UNKNOWN } from './parents.ts';
 import type { Route, Routes } from './routes.ts';
+import { toldChange } from './old-rows.ts';
 import type { RowRouter } from './row-router.ts';
 import type { RowChange, RowSender } from './row-sender.ts';
 import type { TransactionWriter } from '../streams/transaction-writer.ts';
@@ -33,8 +34,10 @@ export interface TransactionRouterOptions {
   readonly reload: (source: string | null) => Promise<Routes>;
   /** By this transaction. */
   readonly onSeedingWanted: (xid: number) => void;
-  /** The WAL describes a table otherwise than the catalog did. */
-  readonly onShape: () => void;
+  /** The WAL describes a table. */
+  readonly onRelation: (relation: Relation) => void;
+  /** A change came without the old row that this table's changes must bring. */
+  readonly onOldRowMissing: (table: string) => void;
   /** A table was emptied, and its children were not. */
   readonly onParentEmptied: (table: string) => void;
   /** A table that is sent was emptied, in the open transaction. */
@@ -56,7 +59,7 @@ export class TransactionRouter {
   #chunk: { id: string; verdict: ChunkVerdict } | null = null;
   /** A new mapping, in force from the next transaction on. */
   #newMapping: string | null = null;
-  /** A table is wanted in a shape that the routes do not have. */
+  /** A table is wanted, perhaps in a shape that the routes do not have, or another one under its name. */
   #reshaped = false;
   /** Told when the transaction is over: its mapping may be what names the table. */
   #seedingWanted = false;
@@ -105,8 +108,11 @@ export class TransactionRouter {
     else writer.nextSeq();
     const route = this.#relations.get(relation.oid)?.route;
     if (route === undefined) return undefined;
-    if (!watermarks.isEmpty) this.#noteChange(route, change);
-    const routed = rows.route(route, this.#completed(route, change));
+    const told = toldChange(route, change);
+    if (told.isShort) this.#options.onOldRowMissing(route.name);
+    if (told.change === null) return undefined;
+    if (!watermarks.isEmpty) this.#noteChange(route, told.change);
+    const routed = rows.route(route, this.#completed(route, told.change));
     if (!route.name.startsWith('payflow_sync.') || change.after === null) return routed;
     const internal = this.#internal(route, change.after);
     return routed === undefined ? internal : routed.then(() => internal);
@@ -141,7 +147,7 @@ export class TransactionRouter {
       case SEEDING_TABLE:
         if (text('state') === 'wanted') {
           this.#seedingWanted = true;
-          this.#reshaped ||= text('columns') !== this.#options.rows.routes.shapeOf(text('table_name') ?? '');
+          this.#reshaped = true;
         }
         return undefined;
       default:
@@ -199,10 +205,8 @@ export class TransactionRouter {
 
   async #bind(relation: Relation): Promise<void> {
     const { rows } = this.#options;
-    if (!rows.routes.knows(relation)) {
-      await this.#reload(null);
-      this.#options.onShape();
-    }
+    this.#options.onRelation(relation);
+    if (!rows.routes.knows(relation)) await this.#reload(null);
     this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
   }
 
@@ -229,7 +233,8 @@ export class TransactionRouter {
     const { writer, rows, watermarks, onTruncate, onParentEmptied, log } = this.#options;
     const emptied = new Set(relations.map(({ name }) => name));
     writer.nextSeq();
-    for (const { oid, name } of relations) {
+    for (const { oid, name: described } of relations) {
+      const name = this.#relations.get(oid)?.route?.name ?? described;
       watermarks.truncated(name);
       rows.routes.cache.clear(name);
       rows.childrenEmptied(name);

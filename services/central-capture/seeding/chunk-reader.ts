@@ -6,6 +6,7 @@
 import type { ClientBase, Pool } from 'pg';
 import { centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { readError } from './read-error.ts';
 import { inTransaction, postgresFacts } from '../../shared/database/postgres.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
@@ -39,7 +40,12 @@ export interface ChunkReading {
 
 /** Rows behind a key, in key order; null: from the first one on. */
 export type RowsFrom =
-  | { readonly kind: 'after'; readonly key: readonly string[] | null }
+  | {
+      readonly kind: 'after';
+      readonly key: readonly string[] | null;
+      /** A condition in SQL that narrows it. */
+      readonly within?: string | undefined;
+    }
   | {
       readonly kind: 'children';
       readonly column: string;
@@ -85,7 +91,7 @@ async function unlessAltered<T>(route: Route, read: () => Promise<T>): Promise<T
   try {
     return await read();
   } catch (error) {
-    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw error;
+    if (!ALTERED.has(postgresFacts(error)?.sqlState ?? '')) throw readError(error, route.name);
     throw new PayflowError('DB_TRANSIENT', `${route.name} was altered while it was read`, { cause: error });
   }
 }
@@ -143,6 +149,7 @@ interface Condition extends RowsWanted {
 function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
+  if (selection.kind === 'after' && selection.within !== undefined) terms.push(`(${selection.within})`);
   if (selection.kind === 'children') {
     values.push(selection.parentIds);
     terms.push(`${quoteIdent(selection.column)} = ANY ($${values.length})`);

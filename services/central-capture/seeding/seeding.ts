@@ -15,13 +15,16 @@ import { chunkLimit, keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
 import type { ChildLooks } from './child-looks.ts';
-import { repairRows } from './re-reads.ts';
+import { readPartition, repairRows } from './re-reads.ts';
+import type { CatalogWatch } from '../watch/catalog-watch.ts';
+import type { PartitionFacts } from '../watch/table-shape.ts';
 import { isInvisible, parseSnapshot } from './watermarks.ts';
 
 export interface SeedingOptions extends ReadingParts {
   readonly pool: Pool;
   readonly epoch: number;
   readonly keys: StreamKeys;
+  readonly watch: Pick<CatalogWatch, 'isBlocked' | 'beginSeeding'>;
   readonly looks: ChildLooks;
   readonly log: Logger;
 }
@@ -29,12 +32,17 @@ export interface SeedingOptions extends ReadingParts {
 /** Work that a transaction led to. */
 interface Obligation {
   /** It is durable: the transaction may be acknowledged. */
-  readonly done: () => void;
+  readonly done: () => void | Promise<void>;
 }
 
 interface Truncated extends Obligation {
   readonly table: string;
   readonly at: Position;
+}
+
+interface NewPartition extends Obligation {
+  readonly table: string;
+  readonly partition: PartitionFacts;
 }
 
 interface SeedingRow {
@@ -58,6 +66,7 @@ export class Seeding implements Service {
   readonly #options: SeedingOptions;
   readonly #leftovers: Leftovers;
   readonly #truncated: Truncated[] = [];
+  readonly #partitions: NewPartition[] = [];
   readonly #damaged: string[] = [];
   /** Tables of which no stream held a row when their seeding began. */
   readonly #fresh = new Set<string>();
@@ -93,6 +102,12 @@ export class Seeding implements Service {
     this.#wake?.();
   }
 
+  /** A partition came with rows of which the WAL says nothing. */
+  partition(partition: NewPartition): void {
+    this.#partitions.push(partition);
+    this.#wake?.();
+  }
+
   /** Rows (by record key) to be written again. */
   repair(keys: readonly string[]): void {
     this.#damaged.push(...keys);
@@ -118,7 +133,7 @@ export class Seeding implements Service {
   #woken(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      const work = this.#truncated.length + this.#damaged.length;
+      const work = this.#truncated.length + this.#partitions.length + this.#damaged.length;
       if (work > 0 || this.#options.looks.hasWork || this.#wanted || signal.aborted) resolve();
     });
   }
@@ -133,7 +148,13 @@ export class Seeding implements Service {
     const truncated = this.#truncated.shift();
     if (truncated !== undefined) {
       await this.#leftovers.afterTruncate(truncated.table, truncated.at);
-      truncated.done();
+      await truncated.done();
+      return true;
+    }
+    const partition = this.#partitions.shift();
+    if (partition !== undefined) {
+      await readPartition(this.#options, partition);
+      await partition.done();
       return true;
     }
     if (this.#damaged.length > 0) {
@@ -153,7 +174,7 @@ export class Seeding implements Service {
 
   /** One chunk of the first table that wants it, so that children need not wait for a whole table. */
   async #seedNext(): Promise<boolean> {
-    const { pool, epoch, rows, log } = this.#options;
+    const { pool, epoch, rows, watch, log } = this.#options;
     const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
       `SELECT pg_current_snapshot()::text AS snapshot,
               (SELECT json_agg(json_build_object('table_name', table_name, 'last_key', last_key,
@@ -165,19 +186,22 @@ export class Seeding implements Service {
     for (const xid of this.#wishes) if (!isInvisible(snapshot, xid)) this.#wishes.delete(xid);
     const open = looked[0]?.open ?? [];
     const order = [...SENT_INTERNAL_TABLES, ...rows.routes.mapping.tables.map((table) => table.central)];
-    const row = order
-      .map((name) => open.find((one) => one.table_name === name))
-      .find((one) => one !== undefined);
-    if (row === undefined) return false;
-    const route = await rows.routes.forTable(row.table_name);
-    if (route === undefined || !route.sent) {
-      await this.#store(row, { state: 'done', lastKey: null, rows: 0 });
+    for (const name of order) {
+      const row = open.find((one) => one.table_name === name);
+      if (row === undefined || watch.isBlocked(name)) continue;
+      const route = await rows.routes.forTable(name);
+      if (route === undefined || !route.sent) {
+        await this.#store(row, { state: 'done', lastKey: null, rows: 0 });
+        return true;
+      }
+      // What it looks like before its first row is read is what later looks are compared with.
+      if (row.last_key === null && !(await watch.beginSeeding(route))) continue;
+      const seeded = await this.#seedChunk(route, row);
+      if (seeded.state === 'done') log.info({ table: route.name }, 'seeded');
+      await this.#store(row, seeded);
       return true;
     }
-    const seeded = await this.#seedChunk(route, row);
-    if (seeded.state === 'done') log.info({ table: route.name }, 'seeded');
-    await this.#store(row, seeded);
-    return true;
+    return false;
   }
 
   async #seedChunk(route: Route, row: SeedingRow): Promise<Seeded> {

@@ -35,9 +35,20 @@ export function mappedTableNames(mapping: Mapping): string[] {
  */
 export function needsFullIdentity(table: CentralTable, mapping: TableMapping | undefined): boolean {
   if (mapping === undefined) return table.name === MAPPING_TABLE || table.name === PROGRESS_TABLE;
-  if (table.columns.some((column) => column.toastable)) return true;
+  return needsOldRows(mapping, {
+    hasToastable: table.columns.some((column) => column.toastable),
+    key: table.key,
+  });
+}
+
+/** The same of what little of the table matters to it. */
+export function needsOldRows(
+  mapping: TableMapping,
+  { hasToastable, key }: { readonly hasToastable: boolean; readonly key: readonly string[] },
+): boolean {
+  if (hasToastable) return true;
   if (mapping.scope.kind === 'global') return false;
-  return !table.key.includes(centralColumn(mapping, mapping.scope.column));
+  return !key.includes(centralColumn(mapping, mapping.scope.column));
 }
 
 /** Schema-qualified, quoted. */

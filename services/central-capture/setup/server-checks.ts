@@ -2,6 +2,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { CentralTable } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { mappedScope } from '../../shared/mapping/mapped-scope.ts';
 import { centralColumn, type Mapping } from '../../shared/mapping/mapping.ts';
 
 type Queryable = Pool | PoolClient;
@@ -51,6 +52,22 @@ export function requireScopes(mapping: Mapping, catalog: ReadonlyMap<string, Cen
     const name = centralColumn(table, table.scope.column);
     return central.columns.some((column) => column.name === name) ? [] : [`${table.central}.${name}`];
   });
-  if (missing.length === 0) return;
-  throw new PayflowError('MAPPING_INVALID', `scope: the centre has no column ${missing.join(', ')}`);
+  if (missing.length > 0) {
+    throw new PayflowError('MAPPING_INVALID', `scope: the centre has no column ${missing.join(', ')}`);
+  }
+  requireSingleParents(mapping, catalog);
+}
+
+/** One column holds one id: through a parent whose key is composite no row would find its store. */
+function requireSingleParents(mapping: Mapping, catalog: ReadonlyMap<string, CentralTable>): void {
+  const byLocal = new Map(mapping.tables.map((table) => [table.local, table]));
+  const wrong = mapping.tables.flatMap((table) => {
+    const scope = mappedScope(table, byLocal);
+    if (scope.kind !== 'via' || !catalog.has(table.central)) return [];
+    const key = catalog.get(scope.parent)?.key ?? [];
+    const what = `${table.central}.${scope.column} leads to ${scope.parent}`;
+    return key.length > 1 ? [`${what}, whose key is ${key.join(', ')}`] : [];
+  });
+  if (wrong.length === 0) return;
+  throw new PayflowError('MAPPING_INVALID', `scope: ${wrong.join('; ')}: one column can't name its rows`);
 }

@@ -19,12 +19,16 @@ export interface SetupOptions {
 export interface Todo {
   readonly what: string;
   mend(): Promise<void>;
+  /** Of these tables something may be missing in the streams since it was wrong. */
+  readonly tables?: readonly string[] | undefined;
 }
 
 export interface SetupContext extends SetupOptions {
   readonly client: PoolClient;
   /** Mapped and internal tables that exist, by name. */
   readonly catalog: ReadonlyMap<string, CentralTable>;
+  /** Tables that are, or have to be, mended. */
+  readonly mended: ReadonlySet<string>;
   /** The tables of payflow_sync are all there. */
   readonly hasSchema: boolean;
 }

@@ -1,5 +1,6 @@
 /** The rows that setup keeps in payflow_sync: identity and epoch of the database, mapping, what to seed. */
 import { randomUUID } from 'node:crypto';
+import { watchedTables } from '../watch/watched-tables.ts';
 import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 
@@ -35,12 +36,22 @@ export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
     : undefined;
   const changed = stored?.source !== mapping.source;
   const unsent = await unsentTables(context);
-  if (!changed && unsent.length === 0) return [];
+  const again = mendedTables(context, unsent);
+  if (!changed && unsent.length === 0 && again.length === 0) return [];
   const parts = [
     ...(changed ? ['published mapping'] : []),
     ...(unsent.length > 0 ? [`first seeding of ${unsent.map((table) => table.name).join(', ')}`] : []),
+    ...(again.length > 0 ? [`seeding again of ${again.map((table) => table.name).join(', ')}`] : []),
   ];
-  return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, unsent) }];
+  return [{ what: parts.join(', '), mend: () => publishMapping(context, changed, [...unsent, ...again]) }];
+}
+
+/** With those that find their store through one of them. */
+function mendedTables({ mapping, catalog, mended }: SetupContext, unsent: readonly SentTable[]): SentTable[] {
+  const rules = watchedTables(mapping);
+  const again = new Set([...mended].flatMap((name) => rules.get(name)?.seededWith ?? []));
+  for (const { name } of unsent) again.delete(name);
+  return sentTables(mapping, catalog).filter(({ name }) => again.has(name));
 }
 
 async function unsentTables(context: SetupContext): Promise<SentTable[]> {

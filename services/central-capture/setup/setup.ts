@@ -16,7 +16,9 @@ import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from 
 import { historyTodos } from './history.ts';
 import { factTodos, mappingTodos } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
-import { publicationTodos, replicaIdentityTodos, slotTodos } from './setup-replication.ts';
+import { publicationTodos } from './publication.ts';
+import { identityTodos } from './replica-identity.ts';
+import { slotTodos } from './slot.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
@@ -36,7 +38,7 @@ type Stage = (context: SetupContext) => Promise<Todo[]>;
 const STAGES: readonly Stage[] = [
   schemaTodos,
   factTodos,
-  replicaIdentityTodos,
+  identityTodos,
   publicationTodos,
   historyTodos,
   slotTodos,
@@ -57,12 +59,14 @@ export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
       await checkServer(client);
       const pid = await processOf(client);
       const changes: string[] = [];
+      const mended = new Set<string>();
       for (const stage of STAGES) {
         // Read afresh: each stage builds on what the one before has made.
-        for (const todo of await stage(await readContext(options, client))) {
+        for (const todo of await stage(await readContext(options, client, mended))) {
           const say = (text: string) => options.onWait?.(`${todo.what} ${text}`);
           await tellingWhatItWaitsFor(todo.mend(), { pool: options.pool, pid, say });
           changes.push(todo.what);
+          for (const table of todo.tables ?? []) mended.add(table);
         }
       }
       return { ...(await readFacts(client)), changes };
@@ -76,9 +80,15 @@ export async function setupCentre(options: SetupOptions): Promise<SetupResult> {
 export async function checkCentre(options: SetupOptions): Promise<string[]> {
   return withClient(options.pool, async (client) => {
     await checkServer(client);
-    const context = await readContext(options, client);
+    const mended = new Set<string>();
+    const context = await readContext(options, client, mended);
     const missing: string[] = [];
-    for (const stage of STAGES) missing.push(...(await stage(context)).map((todo) => todo.what));
+    for (const stage of STAGES) {
+      for (const { what, tables = [] } of await stage(context)) {
+        missing.push(what);
+        for (const table of tables) mended.add(table);
+      }
+    }
     return missing;
   });
 }
@@ -116,12 +126,17 @@ async function checkServer(client: PoolClient): Promise<void> {
   await requireReplicationRight(client);
 }
 
-async function readContext(options: SetupOptions, client: PoolClient): Promise<SetupContext> {
+async function readContext(
+  options: SetupOptions,
+  client: PoolClient,
+  mended: ReadonlySet<string>,
+): Promise<SetupContext> {
   const mapped = mappedTableNames(options.mapping);
   const catalog = await readCentralCatalog(client, [...INTERNAL_TABLES, ...mapped]);
   requireKeys(mapped, catalog);
   requireScopes(options.mapping, catalog);
-  return { ...options, client, catalog, hasSchema: INTERNAL_TABLES.every((name) => catalog.has(name)) };
+  const hasSchema = INTERNAL_TABLES.every((name) => catalog.has(name));
+  return { ...options, client, catalog, mended, hasSchema };
 }
 
 async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {

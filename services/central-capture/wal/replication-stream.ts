@@ -282,7 +282,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
 
   #fail(thrown: unknown): void {
     if (this.#failure !== null || this.#closed) return;
-    this.#failure = replicationError(thrown, this.#options.slot);
+    this.#failure = replicationError(thrown, this.#options, this.#statusTimer !== null);
     this.#options.log.debug(
       { code: this.#failure.code, acknowledged: formatLsn(this.#acknowledged) },
       'replication session ended',
@@ -313,9 +313,16 @@ async function endSocket(stream: Socket): Promise<void> {
   });
 }
 
-function replicationError(thrown: unknown, slot: string): PayflowError {
+type Names = Pick<ReplicationStreamOptions, 'slot' | 'publication'>;
+
+function replicationError(thrown: unknown, { slot, publication }: Names, isRunning: boolean): PayflowError {
   if (thrown instanceof PayflowError) return thrown;
   const code = (thrown as { code?: unknown }).code;
+  // Before PostgreSQL 18, WAL of a time without the publication can't be decoded, whatever is there now.
+  if (code === '42704' && isRunning) {
+    const message = `WAL comes from a time when the publication ${publication} was not there`;
+    return new PayflowError('PUBLICATION_LOST', message, { cause: thrown });
+  }
   switch (code) {
     case undefined: // pg says "Connection terminated" without a code
       return new PayflowError('REPLICATION_PROTOCOL', String(thrown), { cause: thrown });

@@ -58,10 +58,11 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
+  for (const { table, code, message, since } of status.tables) {
+    output.line(`attention table ${table}: [${code}] ${message} (since ${since}). ${remedyOf(code)}`);
+  }
   for (const problem of new Set(status.streams.flatMap((stream) => stream.problem ?? []))) {
-    output.line(
-      `attention ${problem}: ${problem in ERROR_CODES ? ERROR_CODES[problem as ErrorCode].remedy : ''}`,
-    );
+    output.line(`attention ${problem}: ${remedyOf(problem)}`);
   }
   for (const { terminalId, notAllowed } of status.terminals) {
     if (notAllowed === 0) continue;
@@ -94,6 +95,10 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   );
   showStreams(output, status);
   for (const terminal of status.terminals) showCheckpoints(output, terminal);
+}
+
+function remedyOf(code: string): string {
+  return Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code as ErrorCode].remedy : '';
 }
 
 function inPartsText(inParts: AgentStatus['inParts']): string | null {

@@ -42,6 +42,10 @@ export interface CentralTable {
   readonly uniques: readonly (readonly string[])[];
   readonly foreignKeys: readonly CentralForeignKey[];
   readonly replicaIdentity: 'default' | 'full' | 'index' | 'nothing';
+  /** Tables that inherit from it, partitions aside: their rows show in it. */
+  readonly heirs?: readonly string[] | undefined;
+  /** Its changes are not in the WAL. */
+  readonly unlogged?: boolean | undefined;
 }
 
 /**
@@ -75,6 +79,8 @@ interface TableFacts {
   readonly oid: number;
   readonly relkind: string;
   readonly relreplident: string;
+  readonly heirs: readonly string[] | null;
+  readonly unlogged: boolean;
   readonly columns: readonly ColumnFacts[];
   readonly key: readonly string[] | null;
   readonly uniques: readonly (readonly string[])[] | null;
@@ -117,6 +123,8 @@ function centralTable(name: string, facts: TableFacts): CentralTable {
       parentColumns,
     })),
     replicaIdentity: replicaIdentity(facts.relreplident),
+    heirs: facts.heirs ?? [],
+    unlogged: facts.unlogged,
   };
 }
 
@@ -170,6 +178,9 @@ WITH wanted AS (
 SELECT r.name, json_build_object(
   'schema', r.nspname, 'table', r.relname, 'oid', c.oid::bigint, 'relkind', r.relkind,
   'relreplident', r.relreplident,
+  'heirs', (SELECT json_agg(h.inhrelid::regclass::text ORDER BY h.inhrelid) FROM pg_inherits h
+             WHERE h.inhparent = c.oid AND c.relkind = 'r'),
+  'unlogged', c.relpersistence <> 'p',
   'columns', (
     SELECT coalesce(json_agg(json_build_object(
         'name', a.attname, 'baseOid', b.oid::bigint, 'type', format_type(b.oid, b.typmod),

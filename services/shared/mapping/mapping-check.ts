@@ -21,6 +21,8 @@ export type CheckCode =
   | 'reference_type'
   | 'delta_without_number'
   | 'no_primary_key'
+  | 'inherited_table'
+  | 'unlogged_table'
   | 'key_not_mapped'
   | 'scope_not_resolvable'
   | 'cycle'
@@ -67,6 +69,7 @@ export function checkMapping(mapping: Mapping, catalogs: Catalogs): CheckFinding
     checkDeltas(context, note);
     checkScope(context, note);
     checkKeys(context, note);
+    checkLogged(context, note);
     checkSoftDelete(context, note);
   }
   return [...findings, ...cycleFindings(mapping, catalogs)];
@@ -269,6 +272,23 @@ function checkKeys({ table, central, local }: TableContext, note: Note): void {
       [],
     );
   }
+}
+
+/** What shows in the table and is not in its WAL would reach tills once, and never change there. */
+function checkLogged({ table, central }: TableContext, note: Note): void {
+  const heirs = central?.heirs ?? [];
+  if (heirs.length > 0) {
+    const message = `tables inherit from the centre's ${table.central}: ${heirs.join(', ')}`;
+    const remedy =
+      'make them partitions, or end the inheritance (ALTER TABLE … NO INHERIT) and map them themselves';
+    note({ code: 'inherited_table', message, remedy }, []);
+  }
+  if (central?.unlogged !== true) return;
+  const message = `the centre's ${table.central} is unlogged`;
+  note(
+    { code: 'unlogged_table', message, remedy: 'ALTER TABLE … SET LOGGED, or take it out of the mapping' },
+    [],
+  );
 }
 
 function checkSoftDelete({ table, central }: TableContext, note: Note): void {

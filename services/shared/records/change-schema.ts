@@ -77,7 +77,8 @@ export function changeSchema(
   key: readonly string[],
   columns: readonly SchemaColumn[],
 ): ChangeSchema {
-  const fields = columns.map((column, index) => rowField(column, index));
+  const names = fieldNames(columns);
+  const fields = columns.map((column, index) => rowField(column, names[index] ?? ''));
   const keyFields = fields.filter((field) => key.includes(field.pgName ?? ''));
   const row = { type: 'record', name: 'Row', fields };
   const namespace = `payflow.${safeName(table)}_${digest({ table, key, fields })}`;
@@ -130,8 +131,20 @@ function rowColumn({ name, pgName, pgType, type }: SchemaField): RowColumn {
   };
 }
 
-function rowField(column: SchemaColumn, index: number): SchemaField {
-  const name = /^[A-Za-z_]\w*$/.test(column.name) ? column.name : `column_${index}`;
+/** Avro's names; a column that can't have its own is numbered, past every name that is there already. */
+function fieldNames(columns: readonly SchemaColumn[]): string[] {
+  const isName = (name: string) => /^[A-Za-z_]\w*$/.test(name);
+  const taken = new Set(columns.map(({ name }) => name).filter(isName));
+  return columns.map((column, index) => {
+    if (isName(column.name)) return column.name;
+    let name = `column_${index}`;
+    while (taken.has(name)) name += '_';
+    taken.add(name);
+    return name;
+  });
+}
+
+function rowField(column: SchemaColumn, name: string): SchemaField {
   return {
     name,
     type: ['null', AVRO_TYPES[column.kind]],
@@ -141,8 +154,9 @@ function rowField(column: SchemaColumn, index: number): SchemaField {
   };
 }
 
+/** A part of an Avro namespace, which does not begin with a digit. */
 function safeName(table: string): string {
-  return table.replace(/\W/g, '_');
+  return table.replace(/\W/g, '_').replace(/^(?=\d)/, '_');
 }
 
 /**

@@ -61,9 +61,7 @@ const bigintLong = avro.types.LongType.__with({
 });
 
 export function compileSchema(schema: ChangeSchema): CompiledSchema {
-  const type = avro.Type.forSchema(structuredClone(schema) as unknown as avro.Schema, {
-    typeHook: (part) => (typeof part === 'object' && 'int8' in part ? bigintLong : undefined),
-  });
+  const type = avroType(schema);
   const forms = rowColumns(schema);
   return {
     fingerprint: fingerprintOf(JSON.stringify(type.schema())),
@@ -72,6 +70,17 @@ export function compileSchema(schema: ChangeSchema): CompiledSchema {
     types: new Map(forms.columns.map((column) => [column.name, column.type])),
     ...forms,
   };
+}
+
+/** @throws PayflowError INTERNAL: Avro's own errors bear no code, and would pass for a lost connection */
+function avroType(schema: ChangeSchema): avro.Type {
+  try {
+    return avro.Type.forSchema(structuredClone(schema) as unknown as avro.Schema, {
+      typeHook: (part) => (typeof part === 'object' && 'int8' in part ? bigintLong : undefined),
+    });
+  } catch (cause) {
+    throw new PayflowError('INTERNAL', `the names of ${schema.table} make no Avro schema`, { cause });
+  }
 }
 
 /** Whether the record is capture's own (heartbeat, seeding mark) or the log's, and not a row. */

@@ -1,7 +1,6 @@
 /** What a person must mend ends capture at once with exit 2 and one line, also while the log is away. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedPostgres } from '../../../services/shared/database/embedded-postgres.ts';
-import { publicationName } from '../../../services/shared/database/slot-names.ts';
 import { PayflowError } from '../../../services/shared/errors.ts';
 import { CaptureSite } from '../../support/capture-site.ts';
 import { payflow } from '../../support/cli.ts';
@@ -70,14 +69,6 @@ describe('capture, with Kafka unreachable as well,', () => {
     const result = await run(server.url('postgres'));
     await server.stop();
     expect(result).toMatchObject(refusal('DB_WAL_LEVEL'));
-  });
-
-  it('says that the publication is gone', async () => {
-    const name = publicationName(site.prefix);
-    await site.pool.query(`DROP PUBLICATION ${name}`);
-    const result = await run(site.url);
-    await site.setup();
-    expect(result).toMatchObject(refusal('DB_NOT_SET_UP', name));
   });
 });
 

@@ -1,0 +1,104 @@
+/** Looks at tables: reads them whole, compares, mends what is ours, and compares once more. */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { readPartitions, readPublication, readTables } from './catalog-facts.ts';
+import { compareTable, type Compared, type Comparison, type Mend, type TableRules } from './differences.ts';
+import { mendAll } from './mends.ts';
+import type { PartitionFacts, PublicationFacts, TableFacts } from './table-shape.ts';
+import type { Known } from './watch-store.ts';
+
+export interface LookOptions {
+  readonly pool: Pool;
+  readonly publicationName: string;
+  readonly log: Logger;
+}
+
+export interface Asked<Rules extends TableRules> {
+  readonly rules: Rules;
+  readonly known: Known;
+  readonly isTold: boolean;
+}
+
+export interface Seen<Rules extends TableRules> {
+  readonly rules: Rules;
+  readonly known: Known;
+  readonly now: TableFacts | null;
+  readonly partitions: readonly PartitionFacts[] | undefined;
+  readonly publication: PublicationFacts;
+  readonly compared: Compared;
+  /** Something of ours could not be mended, and is tried again. */
+  readonly isUnmended: boolean;
+}
+
+export async function lookAt<Rules extends TableRules>(
+  options: LookOptions,
+  publication: PublicationFacts,
+  asked: readonly Asked<Rules>[],
+): Promise<Seen<Rules>[]> {
+  if (asked.length === 0) return [];
+  const names = asked.map(({ rules }) => rules.name);
+  const tables = await readTables(options.pool, names, options.publicationName);
+  const leaves = await leavesOf(options.pool, [...tables.values()]);
+  const seen: Seen<Rules>[] = [];
+  for (const one of asked) {
+    const now = tables.get(one.rules.name) ?? null;
+    const comparison: Comparison = {
+      rules: one.rules,
+      publication,
+      now,
+      partitions: now === null ? undefined : leaves.get(now.oid),
+      seeded: one.known.shape,
+      seededPartitions: one.known.partitions,
+      hadState: one.known.state !== null,
+      isTold: one.isTold,
+      isMended: false,
+    };
+    seen.push(await settled(options, one, comparison));
+  }
+  return seen;
+}
+
+async function settled<Rules extends TableRules>(
+  options: LookOptions,
+  { rules, known }: Asked<Rules>,
+  comparison: Comparison,
+): Promise<Seen<Rules>> {
+  const compared = compareTable(comparison);
+  const { now, publication, partitions } = comparison;
+  const seen = { rules, known, now, publication, partitions, compared, isUnmended: false };
+  if (now === null || compared.mends.length === 0) return seen;
+  const refusal = await mendAll(compared.mends, { ...options, publication, table: now });
+  if (refusal !== null) {
+    const { state } = compared;
+    const said = state === null ? null : { ...state, message: `${state.message} (${refusal})` };
+    return { ...seen, compared: { ...compared, state: said, reasons: [] }, isUnmended: true };
+  }
+  options.log.warn({ table: rules.name, mends: compared.mends }, 'mended at the centre');
+  return again(options, seen, comparison);
+}
+
+async function again<Rules extends TableRules>(
+  options: LookOptions,
+  seen: Seen<Rules>,
+  comparison: Comparison,
+): Promise<Seen<Rules>> {
+  const { name } = seen.rules;
+  const publication = (await readPublication(options.pool, options.publicationName)) ?? seen.publication;
+  const now = (await readTables(options.pool, [name], options.publicationName)).get(name) ?? null;
+  const partitions = now === null ? undefined : (await leavesOf(options.pool, [now])).get(now.oid);
+  const isMended = seen.compared.mends.some((mend) => concernsAll(mend, seen.now));
+  const compared = compareTable({ ...comparison, publication, now, partitions, isMended });
+  return { ...seen, publication, now, partitions, compared, isUnmended: compared.mends.length > 0 };
+}
+
+/** The identity of one new partition says nothing of the others' rows. */
+function concernsAll(mend: Mend, table: TableFacts | null): boolean {
+  return mend.kind !== 'identity' || (mend.schema === table?.schema && mend.table === table.table);
+}
+
+async function leavesOf(pool: Pool, tables: readonly TableFacts[]): Promise<Map<number, PartitionFacts[]>> {
+  return readPartitions(
+    pool,
+    tables.filter((table) => table.isPartitioned).map(({ oid }) => oid),
+  );
+}
