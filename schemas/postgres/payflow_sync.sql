@@ -15,6 +15,9 @@ CREATE TABLE IF NOT EXISTS payflow_sync.mapping (
   published_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- How long a till may be away without reading its streams again (HORIZON_DAYS, as it was last set).
+ALTER TABLE payflow_sync.mapping ADD COLUMN IF NOT EXISTS horizon_days integer NOT NULL DEFAULT 14;
+
 -- Registered tills. The enrolment code and the token are kept as SHA-256 only.
 CREATE TABLE IF NOT EXISTS payflow_sync.terminal (
   terminal_id       text PRIMARY KEY CHECK (terminal_id ~ '^[A-Za-z0-9._-]{1,64}$' AND terminal_id !~ '^[.]+$'),
@@ -319,6 +322,19 @@ ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS other_history text;
 ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS problem text;
 -- pg_snapshot of a heartbeat: all that it sees has come out of the WAL. On the catalog's stream.
 ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS seen text;
+
+-- What the stream began with. Compaction never moves it: a stream that begins later has lost records.
+ALTER TABLE payflow_sync.stream ADD COLUMN IF NOT EXISTS first_offset bigint NOT NULL DEFAULT 0;
+
+-- Topics about which there is something to say: kept otherwise than sync needs it, and not put back (code, message), or
+-- whose limit was too low for a while (limit_bytes), so that rows may have travelled without columns.
+CREATE TABLE IF NOT EXISTS payflow_sync.topic (
+  topic       text PRIMARY KEY,
+  code        text,
+  message     text,
+  limit_bytes bigint,
+  since       timestamptz NOT NULL DEFAULT now()
+);
 
 -- Seeding of a table into the streams, resumable. last_key: JSON array of key texts of the last chunk written.
 CREATE TABLE IF NOT EXISTS payflow_sync.seeding (

@@ -6,6 +6,7 @@ import kafkajs, { type SASLOptions } from 'kafkajs';
 import { PayflowError } from '../../services/shared/errors.ts';
 import { sleep } from '../../services/shared/lifecycle.ts';
 import { freePort } from '../../services/shared/database/free-port.ts';
+import '../../services/shared/log/kafkajs-request-queue.ts';
 import { findDocker, kafkaPlan, type DockerEngine } from './docker.ts';
 import {
   BROKER_PROPERTIES,

@@ -51,6 +51,16 @@ export class CuttableLog implements EventLog {
     return this.#inner.createTopic(spec);
   }
 
+  async describeTopics(topics: readonly string[]): ReturnType<EventLog['describeTopics']> {
+    this.#requireConnection();
+    return this.#inner.describeTopics(topics);
+  }
+
+  async changeTopic(topic: string, settings: ReadonlyMap<string, string>): Promise<void> {
+    this.#requireConnection();
+    return this.#inner.changeTopic(topic, settings);
+  }
+
   async append(
     stream: StreamRef,
     records: readonly LogRecord[],

@@ -128,7 +128,7 @@ export async function readEvidence(
 export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
 /**
- * Letters of what was held of the other files lose what comes now. What was refused becomes a letter of the file that
+ * Letters of what was held of other files, or of this one while another went on, lose what comes now. What was refused becomes a letter of the file that
  * goes on, so that the retry of it is told to that file; where only a part of it is that file's, its other numbers are
  * those of other changes here, and it stays the letter of the file that sent all of it.
  */
@@ -144,9 +144,9 @@ async function takeOverLetters(
   if (seqs.length === 0) return;
   const letters = await session.rows(
     `SELECT dead_letter_id, changes, code FROM payflow_sync.dead_letter
-      WHERE terminal_id = $1 AND incarnation <> $2 AND state = 'open'
+      WHERE terminal_id = $1 AND (incarnation <> $2 OR code = $5) AND state = 'open'
         AND last_seq >= $3::bigint AND first_seq <= $4::bigint ORDER BY dead_letter_id FOR UPDATE`,
-    [terminal, incarnation, String(lowest(seqs)), String(highest(seqs))],
+    [terminal, incarnation, String(lowest(seqs)), String(highest(seqs)), SUPERSEDED_CODE],
   );
   const come = new Set(changes.map((change) => knownAs(change.seq, changeHash(change))));
   for (const [id, text, code] of letters) {

@@ -18,6 +18,7 @@ import {
   type Service,
 } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
+import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
 import type { Registry } from '../shared/metrics.ts';
 import { catalogTopic } from '../shared/log/topics.ts';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
@@ -28,6 +29,7 @@ import { readCentreState, reseedAfterLoss, type CentreState } from './centre-sta
 import { noteLostPublication } from './setup/publication.ts';
 import { ReplicationStream } from './wal/replication-stream.ts';
 import { CaptureSession } from './session.ts';
+import { StreamLimits } from './streams/stream-limits.ts';
 import { judgeTails } from './streams/tail-check.ts';
 import type { StateOfTable } from './watch/catalog-watch.ts';
 
@@ -37,9 +39,12 @@ export interface CaptureOptions {
   readonly replicationUrl: string;
   readonly eventLog: EventLog;
   readonly prefix: string;
-  readonly horizonDays: number;
+  /** Where it is set, it is the centre's from now on; else as it was last set. */
+  readonly horizonDays?: number | undefined;
   readonly log: Logger;
   readonly onHealth?: (health: Health) => void;
+  /** How the topics stand. */
+  readonly onTopics?: ((health: Health) => void) | undefined;
   /** Whether some table needs a person. */
   readonly onTables?: ((health: Health) => void) | undefined;
   /** Told of each session that begins. */
@@ -64,12 +69,14 @@ export class Capture implements Service {
   readonly name = 'capture';
   readonly #options: CaptureOptions;
   readonly #captureId = randomUUID();
+  readonly #limits: StreamLimits;
   readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
   #measured: Measured | undefined;
   #states: readonly StateOfTable[] = [];
 
   constructor(options: CaptureOptions) {
     this.#options = options;
+    this.#limits = new StreamLimits(options.eventLog);
     const { registry } = options;
     if (registry !== undefined)
       captureMetrics(
@@ -86,7 +93,8 @@ export class Capture implements Service {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth && { onHealth }) }, (ready) => this.#attempt(signal, ready));
+    const options = { log, endures: isMendedAtTheLog, ...(onHealth && { onHealth }) };
+    await supervise(signal, options, (ready) => this.#attempt(signal, ready));
   }
 
   async #attempt(signal: AbortSignal, ready: () => void): Promise<void> {
@@ -137,9 +145,9 @@ export class Capture implements Service {
 
   /** While PostgreSQL is away, a log that refuses us is said all the same: somebody has to mend that first. */
   async #centreState(pool: Pool): Promise<CentreState> {
-    const { prefix, eventLog } = this.#options;
+    const { prefix, eventLog, horizonDays } = this.#options;
     try {
-      return await readCentreState(pool, prefix);
+      return await readCentreState(pool, { prefix, horizonDays });
     } catch (error) {
       if (asPayflowError(error).retry !== 'timed') throw error;
       const refusal = await eventLog.offsets({ topic: catalogTopic(prefix), partition: 0 }).then(
@@ -190,12 +198,12 @@ export class Capture implements Service {
     wal: ReplicationStream,
     signal: AbortSignal,
   ): Promise<CaptureSession> {
-    const { eventLog, prefix, horizonDays, log, onHealth, heartbeatMs = HEARTBEAT_MS } = this.#options;
+    const { eventLog, prefix, log, onHealth, heartbeatMs = HEARTBEAT_MS } = this.#options;
     const session = await CaptureSession.create({
       pool,
       eventLog,
       prefix,
-      horizonDays,
+      horizonDays: state.horizonDays,
       state,
       wal,
       captureId: this.#captureId,
@@ -204,6 +212,8 @@ export class Capture implements Service {
       onStates: (states) => this.#tellStates(states),
       heartbeatMs,
       counts: this.#counts,
+      limits: this.#limits,
+      onTopics: this.#options.onTopics,
       log,
       signal,
     });
@@ -220,7 +230,7 @@ export class Capture implements Service {
       state,
     );
     if (verdict.state === 'adopted') log.info('the streams are taken over from an earlier version');
-    await reseedAfterLoss(pool, streams, { state, log, isMoved: verdict.state === 'lost' });
+    await reseedAfterLoss({ pool, prefix, log }, streams, { state, isMoved: verdict.state === 'lost' });
     session.expect(verdict.expected);
     await session.watch.start();
     this.#options.onSession?.(session);

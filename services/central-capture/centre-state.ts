@@ -6,6 +6,7 @@ import { PayflowError } from '../shared/errors.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { MAPPING_TABLE } from '../shared/records/change-record.ts';
 import { formatLsn, formatPosition, parseLsn, type Lsn } from '../shared/records/position.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { catalogTopic, storeIdOfTopic } from '../shared/log/topics.ts';
@@ -13,11 +14,21 @@ import { requireSameServer } from './setup/history.ts';
 import { requireSamePublication } from './setup/publication.ts';
 import { mappedTableNames } from './setup/published-tables.ts';
 import { requireKeys, requireLogicalWal, requireScopes } from './setup/server-checks.ts';
+import { tableScopes } from './routing/scope.ts';
+import { tablesIn, wantSeeding } from './seeding/wanted.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
+
+export interface Remembered {
+  readonly streamId: string;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+}
 
 export interface CentreState {
   readonly epoch: number;
   readonly mapping: Mapping;
+  /** How long tills may be away. */
+  readonly horizonDays: number;
   /** End of the server's WAL: nothing can stand later in a stream of this epoch. */
   readonly walEnd: Lsn;
   /** Up to here the slot was told that all is durable. */
@@ -25,7 +36,7 @@ export interface CentreState {
   /** Stores of registered tills, and those that have a stream already. */
   readonly stores: readonly string[];
   /** How far each stream was durable, by topic. */
-  readonly remembered: ReadonlyMap<string, { readonly streamId: string; readonly lastOffset: number }>;
+  readonly remembered: ReadonlyMap<string, Remembered>;
   /** A snapshot of which all has come out of the WAL; empty when nobody noted one. */
   readonly seen: string;
   /** Transactions that are in the WAL and wait for a synchronous standby before anybody sees them. */
@@ -33,6 +44,7 @@ export interface CentreState {
 }
 
 interface CentreRow {
+  readonly horizonDays: number;
   readonly epoch: number;
   readonly version: number;
   readonly source: string;
@@ -46,13 +58,17 @@ interface CentreRow {
  * at once also while the log is away.
  * @throws PayflowError DB_WAL_LEVEL, DB_NOT_SET_UP, SLOT_LOST, PUBLICATION_LOST, MAPPING_INVALID, TABLE_NO_KEY
  */
-export async function readCentreState(pool: Pool, prefix: string): Promise<CentreState> {
+export async function readCentreState(
+  pool: Pool,
+  { prefix, horizonDays }: { readonly prefix: string; readonly horizonDays: number | undefined },
+): Promise<CentreState> {
   try {
     await requireLogicalWal(pool);
     await checkSetUp(pool, prefix);
+    await setHorizon(pool, horizonDays);
     const { rows } = await pool.query<CentreRow>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
-              version, source, pg_current_wal_insert_lsn()::text AS wal_end,
+              version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end,
               (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1) AS confirmed,
               (SELECT max(seen) FROM payflow_sync.stream WHERE topic = $2) AS seen
        FROM payflow_sync.mapping`,
@@ -68,6 +84,7 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
     return {
       epoch: facts.epoch,
       mapping,
+      horizonDays: facts.horizonDays,
       walEnd: parseLsn(facts.wal_end),
       confirmed: parseLsn(facts.confirmed ?? '0/0'),
       seen: facts.seen ?? '',
@@ -80,21 +97,26 @@ export async function readCentreState(pool: Pool, prefix: string): Promise<Centr
   }
 }
 
-/** Whether the stream is another one than was written before, or ends before what was durable in it. */
-export function hasLost({ stream, streamId, lastOffset }: StreamWriter, state: CentreState): boolean {
+/**
+ * Whether the stream is another one than was written before, ends before what was durable in it, or begins later than
+ * it did (compaction never moves its first offset).
+ */
+export function hasLost(writer: StreamWriter, state: CentreState): boolean {
+  const { stream, streamId, firstOffset, lastOffset } = writer;
   const known = state.remembered.get(stream.topic);
-  return known !== undefined && (known.streamId !== streamId || lastOffset <= known.lastOffset);
+  if (known === undefined) return firstOffset > 0;
+  return known.streamId !== streamId || lastOffset <= known.lastOffset || firstOffset > known.firstOffset;
 }
 
 /**
- * A stream that was made anew, or ends before what was durable in it, has lost rows, and so has one that was left
- * out by a slot which somebody moved: every table is seeded again. (Tills see the new stream id, their offset past
- * the end, or another record than they read before it, and read from the beginning.)
+ * A stream that was made anew, or has lost its end or its beginning, has lost rows, and so has one that was left out
+ * by a slot which somebody moved: the tables that travel in it are seeded again. (Tills see the new stream id, their
+ * offset past the end or before the beginning, or another record than they read before it, and read from the beginning.)
  */
 export async function reseedAfterLoss(
-  pool: Pool,
+  { pool, prefix, log }: { readonly pool: Pool; readonly prefix: string; readonly log: Logger },
   streams: readonly StreamWriter[],
-  { state, log, isMoved }: { state: CentreState; log: Logger; isMoved: boolean },
+  { state, isMoved }: { readonly state: CentreState; readonly isMoved: boolean },
 ): Promise<void> {
   const lost = streams.filter((stream) => hasLost(stream, state));
   if (lost.length === 0 && !isMoved) return;
@@ -108,29 +130,31 @@ export async function reseedAfterLoss(
           'SLOT_MOVED',
           `the slot has confirmed ${formatLsn(state.confirmed)}, beyond what stands in the streams`,
         );
-  log.error({ code: error.code, err: error }, `${error.message}; all tables are seeded again`);
-  await query(
-    pool,
-    `UPDATE payflow_sync.seeding
-     SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp() WHERE epoch = $1`,
-    [state.epoch],
-  );
+  const topics = (isMoved ? streams : lost).map(({ stream }) => stream.topic);
+  const tables = tablesIn(topics, { prefix, scopes: tableScopes(state.mapping, MAPPING_TABLE) });
+  log.error({ code: error.code, tables, err: error }, `${error.message}; the tables are seeded again`);
+  try {
+    await wantSeeding(pool, state.epoch, tables);
+  } catch (failure) {
+    throw wrapPostgresError(failure);
+  }
 }
 
 /** How far each of them is durable. */
 export async function rememberStreams(pool: Pool, streams: readonly StreamWriter[]): Promise<void> {
   await query(
     pool,
-    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+    `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, first_offset)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
      ON CONFLICT (topic) DO UPDATE
        SET stream_id = EXCLUDED.stream_id, last_offset = EXCLUDED.last_offset,
-           position = EXCLUDED.position, updated_at = now()`,
+           position = EXCLUDED.position, first_offset = EXCLUDED.first_offset, updated_at = now()`,
     [
       streams.map(({ stream }) => stream.topic),
       streams.map(({ streamId }) => streamId),
       streams.map(({ lastOffset }) => lastOffset),
       streams.map(({ durable }) => formatPosition(durable)),
+      streams.map(({ firstOffset }) => firstOffset),
     ],
   );
 }
@@ -152,6 +176,13 @@ async function query(pool: Pool, text: string, values: unknown[]): Promise<void>
   } catch (error) {
     throw wrapPostgresError(error);
   }
+}
+
+/** The mapping's row travels down every stream, and the horizon with it. */
+async function setHorizon(pool: Pool, days: number | undefined): Promise<void> {
+  if (days === undefined) return;
+  const { rowCount } = await pool.query('SELECT FROM payflow_sync.mapping WHERE horizon_days <> $1', [days]);
+  if (rowCount !== 0) await pool.query('UPDATE payflow_sync.mapping SET horizon_days = $1', [days]);
 }
 
 interface SetUpFacts {
@@ -197,12 +228,11 @@ async function readStores(pool: Pool, prefix: string): Promise<string[]> {
 }
 
 async function readRemembered(pool: Pool): Promise<CentreState['remembered']> {
-  const { rows } = await pool.query<{ topic: string; stream_id: string; last_offset: string }>(
-    'SELECT topic, stream_id, last_offset FROM payflow_sync.stream',
+  const { rows } = await pool.query<Remembered & { readonly topic: string }>(
+    `SELECT topic, stream_id AS "streamId", first_offset::float8 AS "firstOffset",
+            last_offset::float8 AS "lastOffset" FROM payflow_sync.stream`,
   );
-  return new Map(
-    rows.map((row) => [row.topic, { streamId: row.stream_id, lastOffset: Number(row.last_offset) }]),
-  );
+  return new Map(rows.map(({ topic, ...remembered }) => [topic, remembered]));
 }
 
 async function readCommitting(pool: Pool): Promise<number[]> {

@@ -24,6 +24,7 @@ export async function runCapture(config: Config, context: ServiceContext): Promi
       horizonDays: config.horizonDays,
       log,
       ...(onHealth && { onHealth }),
+      onTopics: context.health?.part('topics'),
       onTables: context.health?.part('tables'),
       ...(context.registry && { registry: context.registry }),
     });

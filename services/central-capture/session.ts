@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
-import type { Service } from '../shared/lifecycle.ts';
+import type { Health, Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
@@ -27,7 +27,10 @@ import type { RowRouter } from './routing/row-router.ts';
 import { routingParts } from './session-routing.ts';
 import { Seeding } from './seeding/seeding.ts';
 import { StreamKeys } from './streams/stream-keys.ts';
+import type { StreamLimits } from './streams/stream-limits.ts';
 import type { StreamWriter } from './streams/stream-writer.ts';
+import { TopicNotes } from './streams/topic-notes.ts';
+import { TopicWatch } from './streams/topic-watch.ts';
 import { ResendWatch, type StreamTail } from './streams/tail-check.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
@@ -44,6 +47,8 @@ export interface SessionOptions {
   readonly captureId: string;
   readonly heartbeatMs: number;
   readonly counts: CaptureCounts;
+  readonly limits: StreamLimits;
+  readonly onTopics?: ((health: Health) => void) | undefined;
   /** An append has to wait for the log. */
   readonly onTrouble: (error: PayflowError) => void;
   /** Appends go through again. */
@@ -92,8 +97,9 @@ export class CaptureSession {
   }
 
   private constructor(options: SessionOptions, routes: Routes, schemas: SchemaRegistry) {
-    const { pool, state, log, signal } = options;
+    const { pool, state, limits, log, signal } = options;
     const { epoch } = state;
+    const notes = new TopicNotes({ pool, epoch });
     this.#wal = options.wal;
     this.#pool = pool;
     this.#state = state;
@@ -107,8 +113,10 @@ export class CaptureSession {
     this.#chunks = new ChunkRunner({ pool, watermarks, log, signal, cache: () => this.rows.routes.cache });
     this.streams = new DownStreams({
       ...options,
+      notes,
+      knownId: (topic) => state.remembered.get(topic)?.streamId,
       onDurable: (writer, records) => this.#durable(writer, records),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.#fail(limits.learn(error)),
       isHeld: () => this.#awaited.isUnstored,
       onForeign: (keys) => seeding.repair(keys),
     });
@@ -156,6 +164,16 @@ export class CaptureSession {
       looks,
       log,
     });
+    const topics = new TopicWatch({
+      ...options,
+      streams,
+      schemas,
+      notes,
+      routes: () => rows.routes,
+      takeOmitted: () => this.#writer.takeOmitted(),
+      everyMs: options.heartbeatMs,
+      onHealth: options.onTopics,
+    });
     const heartbeats = new Heartbeats({
       pool,
       streams,
@@ -184,7 +202,7 @@ export class CaptureSession {
       onChunk: (id, verdict, endLsn) => this.#chunks.decided(id, verdict, endLsn),
       log,
     });
-    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, watch];
+    this.services = [{ name: 'wal', run: (stop) => this.#readWal(stop) }, heartbeats, seeding, watch, topics];
   }
 
   /** It ends with this error, whatever it waits for. */

@@ -23,7 +23,8 @@ export interface GatewayContext {
   readonly brokers: readonly string[] | undefined;
   /** Opened when it is first needed: to register tills and to retire them. @throws PayflowError CONFIG_INVALID */
   readonly eventLog: () => EventLog;
-  readonly horizonDays: number;
+  /** Where it is set. */
+  readonly horizonDays: number | undefined;
   readonly limits: GatewayLimits;
   readonly doorkeeper: Doorkeeper;
   readonly proxies: TrustedProxies;

@@ -28,6 +28,14 @@ export interface StreamStatus {
   readonly problem?: string | null | undefined;
 }
 
+/** A topic that is kept otherwise than it has to be. */
+export interface TopicTrouble {
+  readonly topic: string;
+  readonly code: string;
+  readonly message: string;
+  readonly since: string;
+}
+
 /** What a person must mend at the centre: a table, or the publication as a whole. */
 export interface TableStateStatus {
   readonly table: string;
@@ -53,6 +61,7 @@ export interface SystemStatus {
   readonly mappingVersion: number | null;
   readonly slot: SlotStatus;
   readonly streams: readonly StreamStatus[];
+  readonly topics: readonly TopicTrouble[];
   /** Tables in need of a person; empty when all is well. */
   readonly tables: readonly TableStateStatus[];
   readonly deadLetters: number;
@@ -72,14 +81,15 @@ export interface StatusSources {
 
 export async function systemStatus(sources: StatusSources): Promise<SystemStatus> {
   const { pool, prefix } = sources;
-  const [facts, slot, streams, tables, terminals] = await Promise.all([
+  const [facts, slot, streams, topics, tables, terminals] = await Promise.all([
     readFacts(pool),
     readSlot(pool, prefix),
     readStreams(pool),
+    readTopics(pool),
     readTableStates(pool),
     terminalStatuses(sources),
   ]);
-  return { ...facts, slot, streams, tables, terminals };
+  return { ...facts, slot, streams, topics, tables, terminals };
 }
 
 type Facts = Pick<
@@ -131,6 +141,14 @@ async function readStreams(pool: Pool): Promise<StreamStatus[]> {
     `SELECT topic, last_offset::float8 AS "lastOffset", position, ${iso('updated_at')} AS "updatedAt",
             coalesce(problem, CASE WHEN other_history IS NOT NULL THEN 'SLOT_LOST' END) AS problem
      FROM payflow_sync.stream ORDER BY topic`,
+  );
+}
+
+async function readTopics(pool: Pool): Promise<TopicTrouble[]> {
+  return rows(
+    pool,
+    `SELECT topic, code, message, ${iso('since')} AS since
+     FROM payflow_sync.topic WHERE code IS NOT NULL ORDER BY topic`,
   );
 }
 
@@ -192,14 +210,21 @@ const STALE_MS = 3 * 60_000;
 export async function readiness(sources: StatusSources): Promise<Readiness> {
   const parts: { name: string; ready: boolean; problem?: string }[] = [];
   try {
-    const [slot, streams, tables] = await Promise.all([
+    const [slot, streams, topics, tables] = await Promise.all([
       readSlot(sources.pool, sources.prefix),
       readStreams(sources.pool),
+      readTopics(sources.pool),
       readTableStates(sources.pool),
     ]);
     parts.push({ name: 'database', ready: true });
     parts.push(captureReadiness(slot, streams, sources.now()));
     parts.push(tablesReadiness(tables));
+    const [first] = topics;
+    parts.push(
+      first === undefined
+        ? { name: 'topics', ready: true }
+        : { name: 'topics', ready: false, problem: first.code },
+    );
   } catch (error) {
     const code = error instanceof PayflowError ? error.code : 'INTERNAL';
     parts.push({ name: 'database', ready: false, problem: code });

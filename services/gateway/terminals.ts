@@ -13,7 +13,7 @@ import {
   newToken,
   normalizeEnrolmentCode,
 } from '../shared/tokens.ts';
-import { catalogTopic, storeTopic, upTopic } from '../shared/log/topics.ts';
+import { catalogTopic, DEFAULT_HORIZON_DAYS, storeTopic, upTopic } from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { requirePublicKey } from './public-key.ts';
 import type { TerminalRow } from './terminal-list.ts';
@@ -181,6 +181,8 @@ export interface Enrolment {
   readonly partition: number;
   readonly streams: { readonly catalog: string; readonly store: string; readonly up: string };
   readonly mapping: { readonly version: number; readonly source: string };
+  /** How long it may be away without reading its streams again. */
+  readonly horizonDays: number;
   readonly keyVersion: number;
   /** Which of the till's registrations this is. */
   readonly registration: number;
@@ -263,16 +265,26 @@ function refusedCode({ terminalId, labelsUnits }: EnrolOptions): PayflowError {
   return new PayflowError('ENROLMENT_REFUSED', `the enrolment code is not valid${whose}${older}`);
 }
 
-async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'mapping'>> {
-  const row = await firstRow<{ database_id: string | null; version: number | null; source: string | null }>(
+async function readCentre(pool: Pool): Promise<Pick<Enrolment, 'databaseId' | 'mapping' | 'horizonDays'>> {
+  const row = await firstRow<{
+    database_id: string | null;
+    version: number | null;
+    source: string | null;
+    horizon_days: number | null;
+  }>(
     pool,
-    `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id, m.version, m.source
+    `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id, m.version, m.source,
+            m.horizon_days
      FROM (SELECT) AS one LEFT JOIN payflow_sync.mapping m ON true`,
   );
   if (row === undefined || row.database_id === null || row.version === null || row.source === null) {
     throw new PayflowError('DB_NOT_SET_UP', 'the centre has no database id or mapping yet');
   }
-  return { databaseId: row.database_id, mapping: { version: row.version, source: row.source } };
+  return {
+    databaseId: row.database_id,
+    mapping: { version: row.version, source: row.source },
+    horizonDays: row.horizon_days ?? DEFAULT_HORIZON_DAYS,
+  };
 }
 
 /**

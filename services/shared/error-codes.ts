@@ -63,7 +63,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'PostgreSQL asked for a retry (deadlock, serialization, shutdown, out of connections).',
-    'Nothing: it is retried.',
+    'Services try again by themselves; run a command that was refused once more.',
   ),
   DB_REFUSED: entry(
     409,
@@ -121,6 +121,18 @@ export const ERROR_CODES = {
     'manual',
     'A record is larger than the topic takes.',
     'Raise max.message.bytes of the topic, or shorten the row.',
+  ),
+  LOG_LIMIT_LOWERED: entry(
+    503,
+    'timed',
+    'A topic takes smaller records than before.',
+    'Raise max.message.bytes of the topic; meanwhile rows that are larger travel without their largest columns.',
+  ),
+  LOG_TOPIC_SETTINGS: entry(
+    503,
+    'manual',
+    'A topic is kept otherwise than sync needs it (deleted by age, too small a limit …), and may not be put back.',
+    'Set what is named (kafka-configs.sh --alter), or allow the Kafka user of capture AlterConfigs on the topic: it looks again by itself.',
   ),
   LOG_RECORD_INVALID: entry(
     500,

@@ -92,9 +92,11 @@ export interface SuperviseOptions {
   readonly onHealth?: (health: Health) => void;
   /**
    * What is tried again. `everything`: one of many parts of a process, whose error must not end the others; it stays
-   * unready with its code until it works. Default: what waiting mends.
+   * unready with its code until it works. A function is asked about what waiting does not mend, and told whether the
+   * attempt has ever worked. Default: what waiting mends.
    */
-  readonly endures?: 'timed' | 'everything' | undefined;
+  readonly endures?:
+    'timed' | 'everything' | ((error: PayflowError, hasWorked: boolean) => boolean) | undefined;
 }
 
 /**
@@ -108,11 +110,17 @@ export async function supervise(
   attempt: (ready: () => void) => Promise<void>,
 ): Promise<void> {
   const backoff = options.backoff ?? new Backoff();
+  let hasWorked = false;
+  const isEndured = (error: PayflowError) =>
+    typeof options.endures === 'function'
+      ? options.endures(error, hasWorked)
+      : options.endures === 'everything';
   options.onHealth?.({ state: 'starting' });
   while (!signal.aborted) {
     try {
       await attempt(() => {
         backoff.reset();
+        hasWorked = true;
         options.onHealth?.({ state: 'ready' });
       });
     } catch (thrown) {
@@ -120,7 +128,7 @@ export async function supervise(
       const error = asPayflowError(thrown);
       options.onHealth?.({ state: 'unready', error });
       const isTimed = error.retry === 'timed';
-      if (!isTimed && options.endures !== 'everything') throw error;
+      if (!isTimed && !isEndured(error)) throw error;
       const waitMs = Math.round(backoff.next());
       options.log[isTimed ? 'warn' : 'error'](
         { code: error.code, err: error, waitMs },

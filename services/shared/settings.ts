@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { urlProblem } from './database/connection-url.ts';
 import { isTerminalId } from './identifiers.ts';
 
 export type SecretKind =
@@ -71,8 +72,9 @@ const duration = z
 const postgresUrl = z
   .string()
   .trim()
-  .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
-    error: 'must be a URL like postgresql://user:password@host:5432/database',
+  .superRefine((value, context) => {
+    const problem = urlProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   })
   .optional();
 
@@ -233,11 +235,8 @@ export const SETTINGS = {
   }),
   horizonDays: setting(
     'HORIZON_DAYS',
-    wholeNumber(1, 3650),
-    'How long a till may be away without re-reading.',
-    {
-      default: '14',
-    },
+    wholeNumber(1, 3650).optional(),
+    'How long a till may be away without re-reading: set at the centre, it reaches topics and tills. Unset: as last set, at first 14.',
   ),
   freeMb: setting('FREE_MB', wholeNumber(0), 'Free disk below which a till pauses push.', { default: '500' }),
 

@@ -20,7 +20,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
   const standing = apply.standing.current;
   const { checkpoints } = apply;
   apply.open.look();
-  const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp);
+  const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp || apply.reread.isIncomplete(topic));
   return {
     state: standing.kind !== 'ok' ? standing.kind : catchingUp ? 'catching up' : 'ready',
     why: standing.kind === 'ok' ? null : standing.why,

@@ -47,7 +47,8 @@ export interface TerminalAgentOptions {
   readonly batchSize?: number;
   readonly txRows?: number;
   readonly resendAfterMs?: number;
-  readonly horizonDays?: number;
+  /** Of a till whose enrolment does not say it. */
+  readonly horizonDays?: number | undefined;
   readonly retentionDays?: number;
   readonly freeMb?: number;
   /** Where it is not what terminal.json says; null: no link. */
@@ -118,6 +119,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       now,
       standing: this.#standing,
       ownUnits: this.#agentFile,
+      horizonDays: identity.horizonDays ?? options.horizonDays,
       ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
       ...(options.txRows !== undefined && { txRows: options.txRows }),
     });
@@ -268,14 +270,14 @@ export class TerminalAgent implements Service, LinkedAgent {
   }
 
   #reader(topic: string): StreamReader {
-    const { eventLog, log, now = Date.now, horizonDays = 14, freeMb = 0 } = this.#options;
+    const { eventLog, log, now = Date.now, freeMb = 0 } = this.#options;
     return new StreamReader({
       till: this.till,
       apply: this.apply,
       eventLog,
       stream: { topic, partition: 0 },
       valve: this.#valve,
-      horizonDays,
+      horizonDays: () => this.apply.horizon.days,
       freeMb,
       log,
       now,

@@ -15,6 +15,8 @@ export interface TillApplyOptions {
   /** A central transaction of more records is applied in parts; also the limit while the app is writing. */
   readonly txRows?: number;
   readonly now?: () => number;
+  /** How long the till may be away, until the centre says so. */
+  readonly horizonDays?: number | undefined;
   readonly standing?: TillStanding | undefined;
   /** What the centre says of this till's units is compared with them. */
   readonly ownUnits: OwnUnits;

@@ -175,11 +175,11 @@ export class ApplyTransaction {
         this.#parkUnreadable(topic, item, content);
         break;
       case 'seeded':
-        if (this.#parts.unseen.reading(topic))
-          this.#parts.unseen.seeded(topic, { ...content, offset: item.record.offset });
+        if (this.#parts.unseen.reading(topic)) this.#parts.unseen.seeded(topic, content);
         break;
       case 'seeding':
-        if (this.#parts.unseen.reading(topic)) this.#parts.unseen.seeding(topic, content.table);
+        if (this.#parts.unseen.reading(topic))
+          this.#parts.unseen.seeding(topic, { table: content.table, offset: item.record.offset });
         break;
       case 'stream-id':
       case 'control':

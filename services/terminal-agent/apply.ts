@@ -18,13 +18,14 @@ import {
   type Incoming,
   streamStateAfter,
 } from './streams/incoming.ts';
+import { Horizon } from './streams/horizon.ts';
 import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
-import { UnseenRows, type StreamExtent } from './rows/unseen.ts';
+import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import { TillStanding } from './standing.ts';
@@ -39,6 +40,9 @@ export class TillApply {
   readonly checkpoints: Checkpoints;
   readonly open: OpenChanges;
   readonly parked: ParkedRows;
+  /** What is stored of a stream is in doubt, and it is read from its beginning. */
+  readonly reread: Reread;
+  readonly horizon: Horizon;
   /** Mapped tables that were named in a record but are not on this till. */
   readonly skipped = new Set<string>();
   /** Rows applied since the start, by local table. */
@@ -54,7 +58,6 @@ export class TillApply {
   readonly #txRows: number;
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
-  readonly #reread: Reread;
   readonly #pending: PendingRecords;
   readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
@@ -79,7 +82,8 @@ export class TillApply {
     this.parked = new ParkedRows(this.#till.db);
     this.#unlinked = new UnlinkedRows(this.#till.db);
     this.#unseen = new UnseenRows(this.#till.db);
-    this.#reread = new Reread({
+    this.horizon = new Horizon({ ...options, unseen: this.#unseen });
+    this.reread = new Reread({
       till: this.#till,
       unseen: this.#unseen,
       gate: (signal) => this.#gate(signal),
@@ -110,7 +114,7 @@ export class TillApply {
         this.#applyOne(topic, items, appIsWriting);
         this.#pending.applied(topic, items);
       }
-      await this.#reread.sweep(topic, signal);
+      await this.reread.sweep(topic, signal);
       return true;
     } catch (error) {
       this.#pending.forget(topic);
@@ -161,11 +165,6 @@ export class TillApply {
     this.#pending.forget(topic);
     this.#seenRewinds.set(topic, this.#rewinds);
     return this.checkpoints.stream(topic).nextOffset;
-  }
-
-  /** What is stored of a stream is in doubt, and it is about to be read from its beginning: see streams/reread.ts. */
-  async rereads(topic: string, stream: StreamExtent, signal?: AbortSignal): Promise<void> {
-    await this.#reread.begin(topic, stream, signal);
   }
 
   get inParts(): InParts {
@@ -301,7 +300,9 @@ export class TillApply {
 
   #takeMapping(item: Incoming): void {
     const found = mappingIn(item, this.#options.log);
-    if (found === null || found.version <= this.#till.mappingVersion) return;
+    if (found === null) return;
+    if (this.horizon.hear(found, item.position)) this.#rewinds += 1;
+    if (found.version <= this.#till.mappingVersion) return;
     this.#till.adoptMapping(found.version, found.source);
     this.#options.log.info({ version: found.version }, 'took a newer mapping');
   }

@@ -27,6 +27,8 @@ const enrolmentSchema = z.object({
   partition: z.number().int().min(0),
   streams: z.object({ catalog: z.string(), store: z.string(), up: z.string() }),
   mapping: z.object({ version: z.number().int(), source: z.string() }),
+  /** Until the mapping record in its streams says otherwise. Missing in a file of an older version. */
+  horizonDays: z.number().int().min(1).optional(),
   keyVersion: z.number().int(),
   /** Which of the till's registrations this is; its units say so. Missing in a file of an older version. */
   registration: z.number().int().min(1).optional(),

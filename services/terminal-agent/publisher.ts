@@ -9,9 +9,10 @@
 import type { KeyObject } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { SyncMode } from '../shared/agent-protocol.ts';
-import { type PayflowError } from '../shared/errors.ts';
+import { asPayflowError, type PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
+import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
 import { inSnapshot } from '../shared/database/sqlite.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
@@ -20,7 +21,7 @@ import type { AgentFile, CutUnit } from './units/agent-file.ts';
 import { mintIdentities } from './units/minting.ts';
 import { Outbox } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';
+import { type BuiltRecords, RECORD_BYTES, UnitBuilder } from './units/unit-builder.ts';
 
 export interface PublisherOptions {
   readonly till: TillDatabase;
@@ -44,6 +45,7 @@ const APPEND_BYTES = 1024 * 1024;
 /** With a rollback journal the app cannot commit while we read: then only for a moment. */
 const JOURNAL_APPEND_BYTES = 32 * 1024;
 const UNITS_AT_ONCE = 1000;
+const A_UNIT_A_RECORD = 1;
 const MAX_RESEND_MS = 60 * 60 * 1000;
 /** Without anything to do, settlement is looked at this often. */
 const IDLE_MS = 1000;
@@ -58,6 +60,8 @@ export class Publisher implements Service {
   /** Units up to this number may be published. */
   #openUpTo: number;
   readonly #appendBytes: number;
+  /** A record holds whole units up to this size. */
+  #recordBytes = RECORD_BYTES;
   #settledSeq = 0;
   #wake: (() => void) | undefined;
   readonly #standing: TillStanding;
@@ -125,7 +129,8 @@ export class Publisher implements Service {
     const built = await this.#build(units, signal);
     // Meanwhile the file may have lost its name, and these units with it.
     if (till.incarnation !== incarnation || this.#standing.refusal !== undefined) return 0;
-    const lastOffset = await this.#append(built, signal);
+    const lastOffset = await this.#appendAlone(built, signal);
+    if (lastOffset === undefined) return this.publishNext(signal);
     if (till.incarnation !== incarnation) return 0;
     agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
     return built.units.length;
@@ -133,8 +138,10 @@ export class Publisher implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth === undefined ? {} : { onHealth }) }, async (ready) => {
+    const options = { log, endures: isMendedAtTheLog, ...(onHealth === undefined ? {} : { onHealth }) };
+    await supervise(signal, options, async (ready) => {
       await this.#checkStream();
+      this.#recordBytes = RECORD_BYTES;
       while (!signal.aborted) {
         const sent = await this.publishNext(signal);
         ready();
@@ -146,7 +153,9 @@ export class Publisher implements Service {
   async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
     const { till } = this.#options;
     for (;;) {
-      const built = inSnapshot(till.db, () => this.#builder.build(units, this.#appendBytes));
+      const built = inSnapshot(till.db, () =>
+        this.#builder.build(units, this.#appendBytes, this.#recordBytes),
+      );
       if (built.unnamed.length === 0) return built;
       // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
       await sleep(till.gate.waitMs(), signal);
@@ -162,6 +171,22 @@ export class Publisher implements Service {
     const record = inSnapshot(till.db, () => this.#builder.announcement(waiting.predecessor));
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
+  }
+
+  /**
+   * Units that share a record travel alone where the topic takes no larger one. A unit that is larger by itself waits,
+   * and all behind it, since the centre applies them in order: it is never cut anew.
+   * @returns undefined: to be built again
+   */
+  async #appendAlone(built: BuiltRecords, signal: AbortSignal | undefined): Promise<number | undefined> {
+    try {
+      return await this.#append(built, signal);
+    } catch (error) {
+      const isTooLarge = asPayflowError(error).code === 'LOG_RECORD_TOO_LARGE';
+      if (!isTooLarge || this.#recordBytes === A_UNIT_A_RECORD) throw error;
+      this.#recordBytes = A_UNIT_A_RECORD;
+      return undefined;
+    }
   }
 
   /** @returns the offset of the last record */

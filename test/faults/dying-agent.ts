@@ -5,10 +5,10 @@
  */
 import { pino } from 'pino';
 import { loadConfig } from '../../services/shared/config.ts';
-import type { EventLog } from '../../services/shared/log/event-log.ts';
 import { openEventLog } from '../../services/shared/log/open-event-log.ts';
 import { upTopic } from '../../services/shared/log/topics.ts';
 import { runTerminal } from '../../services/terminal-agent/main.ts';
+import { wrappedLog } from '../support/wrapped-log.ts';
 
 const config = loadConfig(process.env);
 const log = pino();
@@ -16,14 +16,7 @@ const dieAt = Number(process.env['DIE_AT_APPEND'] ?? 1);
 let appends = 0;
 
 const eventLog = openEventLog(config, { clientId: 'payflow-terminal', log });
-const dying: EventLog = {
-  kind: eventLog.kind,
-  createTopic: (spec) => eventLog.createTopic(spec),
-  read: (stream, options) => eventLog.read(stream, options),
-  offsets: (stream) => eventLog.offsets(stream),
-  recordAt: (stream, options) => eventLog.recordAt(stream, options),
-  streamId: (stream) => eventLog.streamId(stream),
-  close: () => eventLog.close(),
+const dying = wrappedLog(eventLog, {
   async append(stream, records, options) {
     const result = await eventLog.append(stream, records, options);
     if (stream.topic === upTopic(config.topicPrefix)) {
@@ -32,6 +25,6 @@ const dying: EventLog = {
     }
     return result;
   },
-};
+});
 
 await runTerminal(config, { log, signal: new AbortController().signal, eventLog: dying });

@@ -14,8 +14,8 @@ import { setupCentre } from '../../services/central-capture/setup/setup.ts';
 import type { ChangeRecord, ControlRecord } from '../../services/shared/records/change-record.ts';
 import { asPayflowError, type PayflowError } from '../../services/shared/errors.ts';
 import { decodeChange, decodeControl, isControl } from '../../services/shared/records/envelope.ts';
-import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { Health } from '../../services/shared/lifecycle.ts';
+import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
 import type { EventLog, StoredRecord } from '../../services/shared/log/event-log.ts';
 import type { Registry } from '../../services/shared/metrics.ts';
 import { parseMapping } from '../../services/shared/mapping/mapping-parser.ts';
@@ -49,6 +49,8 @@ export interface CaptureSiteOptions {
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly heartbeatMs?: number;
   readonly registry?: Registry;
+  /** Told how the topics stand. */
+  readonly onTopics?: (health: Health) => void;
   /** URL of a database on a server of the test's own. */
   readonly server?: string;
   /** What capture is told instead of the site's own database. */
@@ -147,6 +149,7 @@ export class CaptureSite {
       horizonDays: 14,
       log: this.log,
       heartbeatMs: this.#options.heartbeatMs ?? 10_000,
+      onTopics: this.#options.onTopics,
       onSession: (started) => (session = started),
       ...(this.#options.registry && { registry: this.#options.registry }),
     });

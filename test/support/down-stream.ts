@@ -55,7 +55,12 @@ const INTERNAL: Readonly<Record<string, CentralColumns>> = {
     standing: ['text', 'text'],
     standing_why: ['text', 'text'],
   },
-  [MAPPING_TABLE]: { name: ['text', 'text'], version: ['int', 'integer'], source: ['text', 'text'] },
+  [MAPPING_TABLE]: {
+    name: ['text', 'text'],
+    version: ['int', 'integer'],
+    source: ['text', 'text'],
+    horizon_days: ['int', 'integer'],
+  },
 };
 
 export class TestSchemas implements SchemaSource {
@@ -170,8 +175,9 @@ export class DownStream {
     };
   }
 
-  mapping(version: number, source: string): Content {
-    return this.#change(MAPPING_TABLE, 'mapping', { name: 'mapping', version, source }, { op: 'u' });
+  mapping(version: number, source: string, horizonDays: number | null = null): Content {
+    const row = { name: 'mapping', version, source, horizon_days: horizonDays };
+    return this.#change(MAPPING_TABLE, 'mapping', row, { op: 'u' });
   }
 
   heartbeat(): Content {

@@ -37,7 +37,7 @@ export class RereadTill {
 
   /** As the reader does it: from the first record to what is the end now. */
   async readAgain(topic: string, records: readonly StoredRecord[]): Promise<void> {
-    await this.shop.apply.rereads(topic, { end: records.length, whole: true });
+    await this.shop.apply.reread.begin(topic, { end: records.length, whole: true });
     await this.shop.apply.applyBatch(topic, records);
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '../../services/shared/records/unit-record.ts';
 import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
 import { TillCapture } from '../../services/terminal-agent/capture.ts';
-import { Publisher } from '../../services/terminal-agent/publisher.ts';
+import { Publisher, type PublisherOptions } from '../../services/terminal-agent/publisher.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
 
 export const PULL_SCHEMA = `
@@ -79,8 +79,9 @@ export class TillPull {
     return this.test.till;
   }
 
-  newPublisher(eventLog: EventLog = this.log): Publisher {
+  newPublisher(eventLog: EventLog = this.log, options: Partial<PublisherOptions> = {}): Publisher {
     return new Publisher({
+      ...options,
       till: this.till,
       agentFile: this.agentFile,
       eventLog,

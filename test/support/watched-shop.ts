@@ -46,6 +46,17 @@ const HOLDS: Readonly<Record<string, Readonly<Record<string, (store: string) => 
   },
 };
 
+/** Row filters and column lists. */
+const NARROWING_SINCE = 150_000;
+
+/** Whether this server's publications can leave out rows and columns. */
+export async function canNarrow(site: CaptureSite): Promise<boolean> {
+  const { rows } = await site.pool.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  );
+  return (rows[0]?.version ?? 0) >= NARROWING_SINCE;
+}
+
 type Rows = Record<string, Record<string, string | null>>;
 
 export class WatchedShop {

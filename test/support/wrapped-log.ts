@@ -7,6 +7,8 @@ export function wrappedLog(log: EventLog, changed: Partial<EventLog>): EventLog 
     createTopic: (spec) => log.createTopic(spec),
     append: (stream, records, options) => log.append(stream, records, options),
     read: (stream, options) => log.read(stream, options),
+    describeTopics: (topics) => log.describeTopics(topics),
+    changeTopic: (topic, settings) => log.changeTopic(topic, settings),
     offsets: (stream) => log.offsets(stream),
     recordAt: (stream, options) => log.recordAt(stream, options),
     streamId: (stream) => log.streamId(stream),

@@ -66,8 +66,8 @@ export class Parents {
     const known = cache().get(parent, id);
     const pending = looks.placesOf(parent, id) ?? NOWHERE;
     if (known !== undefined && known.state !== 'ahead') return union(placeOf(known.store), pending);
-    const isRead =
-      known !== undefined || this.#readOf(parent, id) !== undefined || awaited.isCertain(parent, id);
+    // What was ahead of the WAL once may not be so any more: it is read anew.
+    const isRead = this.#readOf(parent, id) !== undefined || awaited.isCertain(parent, id);
     return isRead ? 'everywhere' : undefined;
   }
 

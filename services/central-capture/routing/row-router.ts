@@ -172,7 +172,10 @@ export class RowRouter {
     if (route.scope.kind !== 'via') return placeOf(checkedStore(text));
     if (text === null) return NOWHERE;
     const places = this.parents.placesOf(route.scope.parent, text);
-    if (after === null || after.text(route.scopeIndex) !== text) return places;
+    // Of an old key nobody finds the row later, when its parent is looked at.
+    const isSame =
+      after !== null && after.text(route.scopeIndex) === text && route.encoder.sameKey(before, after);
+    if (!isSame) return places;
     // Under the same parent: where that was read ahead of the WAL, its coming change brings its children along.
     return places === 'everywhere' || places === undefined
       ? now

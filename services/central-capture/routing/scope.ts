@@ -169,7 +169,7 @@ export class ScopeCache {
     const { found } = await this.read(TERMINAL_TABLE, [terminal]);
     const read = found.get(terminal);
     if (read === undefined) return null;
-    this.set(TERMINAL_TABLE, terminal, { store: read.store, state: 'ahead' });
+    this.set(TERMINAL_TABLE, terminal, { store: read.store, state: read.isDecoded ? 'sure' : 'ahead' });
     return read.store;
   }
 

@@ -32,7 +32,7 @@ const ALL: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, readonly Privilege[]>>>> = {
   meta: { capture: READ, apply: READ, gateway: READ },
-  mapping: { capture: READ, apply: READ, gateway: READ },
+  mapping: { capture: CHANGE, apply: READ, gateway: READ },
   terminal: { capture: READ, apply: CHANGE, gateway: WRITE },
   registration: { apply: READ, gateway: ADD },
   incarnation: { apply: WRITE, gateway: WRITE },
@@ -49,6 +49,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   refused_record: { apply: ALL, gateway: READ },
   conflict: { apply: ALL, gateway: READ },
   stream: { capture: WRITE, gateway: READ },
+  topic: { capture: ALL, gateway: READ },
   seeding: { capture: CHANGE, gateway: READ },
   watched_table: { capture: ALL, gateway: READ },
   awaited_parent: { capture: ALL },

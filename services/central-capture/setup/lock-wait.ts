@@ -37,6 +37,32 @@ async function tell(ended: AbortSignal, { pool, pid, say }: LockWaitOptions): Pr
   }
 }
 
+/**
+ * A transaction that was prepared (two-phase commit) has no process, and outlives its session and the server's restart;
+ * one that nobody ends is waited for without end. Its locks are those of nobody, and one of them is that of its own number.
+ */
+async function prepared(pool: Pool, pid: number): Promise<string | null> {
+  const { rows } = await pool.query<{ gid: string; owner: string; database: string; seconds: number }>(
+    `SELECT p.gid, p.owner, p.database, extract(epoch FROM now() - p.prepared)::int AS seconds
+       FROM pg_prepared_xacts p
+       JOIN pg_locks AS own ON own.transactionid = p.transaction AND own.granted AND own.pid IS NULL
+       JOIN pg_locks AS has ON has.virtualtransaction = own.virtualtransaction AND has.granted AND has.pid IS NULL
+       JOIN pg_locks AS wants ON wants.pid = $1 AND NOT wants.granted AND wants.locktype = has.locktype
+        AND wants.relation IS NOT DISTINCT FROM has.relation
+        AND wants.transactionid IS NOT DISTINCT FROM has.transactionid
+      ORDER BY p.prepared LIMIT 1`,
+    [pid],
+  );
+  const [oldest] = rows;
+  if (oldest === undefined) return null;
+  const { gid, owner, database, seconds } = oldest;
+  const name = `'${gid.replaceAll("'", "''")}'`;
+  return (
+    `waits for a prepared transaction to end: ${name} of ${owner} in ${database}, prepared ${seconds} s ago; ` +
+    `COMMIT PREPARED ${name} or ROLLBACK PREPARED ${name} ends it`
+  );
+}
+
 async function blocking(pool: Pool, pid: number): Promise<string | null> {
   try {
     const { rows } = await pool.query<{ pid: number; application: string; seconds: number }>(
@@ -45,7 +71,7 @@ async function blocking(pool: Pool, pid: number): Promise<string | null> {
       [pid],
     );
     const [oldest] = rows;
-    if (oldest === undefined) return null;
+    if (oldest === undefined) return await prepared(pool, pid);
     const { application, seconds } = oldest;
     return `waits for a transaction to end: process ${oldest.pid} (${application || 'unnamed'}), open for ${seconds} s`;
   } catch (error) {

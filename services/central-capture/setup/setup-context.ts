@@ -9,7 +9,8 @@ export interface SetupOptions {
   readonly prefix: string;
   readonly mapping: Mapping;
   readonly eventLog: EventLog;
-  readonly horizonDays: number;
+  /** undefined: as it was last set. */
+  readonly horizonDays?: number | undefined;
   readonly upPartitions: number;
   /** Told, for a person, what setup waits for. */
   readonly onWait?: (text: string) => void;
@@ -24,6 +25,7 @@ export interface Todo {
 }
 
 export interface SetupContext extends SetupOptions {
+  readonly horizonDays: number;
   readonly client: PoolClient;
   /** Mapped and internal tables that exist, by name. */
   readonly catalog: ReadonlyMap<string, CentralTable>;

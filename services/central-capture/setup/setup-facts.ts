@@ -1,5 +1,7 @@
 /** The rows that setup keeps in payflow_sync: identity and epoch of the database, mapping, what to seed. */
 import { randomUUID } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
 import { watchedTables } from '../watch/watched-tables.ts';
 import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
@@ -30,15 +32,18 @@ export async function factTodos({ client, hasSchema }: SetupContext): Promise<To
  * switch at the mapping's record, before the rows made under it.
  */
 export async function mappingTodos(context: SetupContext): Promise<Todo[]> {
-  const { client, mapping, hasSchema } = context;
+  const { client, mapping, hasSchema, horizonDays } = context;
   const stored = hasSchema
     ? (await client.query<{ source: string }>('SELECT source FROM payflow_sync.mapping')).rows[0]
     : undefined;
   const changed = stored?.source !== mapping.source;
   const unsent = await unsentTables(context);
+  const before = hasSchema ? await storedHorizon(client) : undefined;
+  const isOtherHorizon = (before ?? DEFAULT_HORIZON_DAYS) !== horizonDays;
   const again = mendedTables(context, unsent);
-  if (!changed && unsent.length === 0 && again.length === 0) return [];
+  if (!changed && unsent.length === 0 && again.length === 0 && !isOtherHorizon) return [];
   const parts = [
+    ...(isOtherHorizon ? [`horizon of ${horizonDays} days`] : []),
     ...(changed ? ['published mapping'] : []),
     ...(unsent.length > 0 ? [`first seeding of ${unsent.map((table) => table.name).join(', ')}`] : []),
     ...(again.length > 0 ? [`seeding again of ${again.map((table) => table.name).join(', ')}`] : []),
@@ -52,6 +57,14 @@ function mendedTables({ mapping, catalog, mended }: SetupContext, unsent: readon
   const again = new Set([...mended].flatMap((name) => rules.get(name)?.seededWith ?? []));
   for (const { name } of unsent) again.delete(name);
   return sentTables(mapping, catalog).filter(({ name }) => again.has(name));
+}
+
+/** undefined: an earlier version kept none, or there is no mapping yet. */
+export async function storedHorizon(client: PoolClient): Promise<number | undefined> {
+  const { rows } = await client.query<{ days: number | null }>(
+    `SELECT (to_jsonb(m) ->> 'horizon_days')::int AS days FROM payflow_sync.mapping AS m`,
+  );
+  return rows[0]?.days ?? undefined;
 }
 
 async function unsentTables(context: SetupContext): Promise<SentTable[]> {
@@ -69,7 +82,7 @@ async function publishMapping(
   changed: boolean,
   unsent: readonly SentTable[],
 ): Promise<void> {
-  const { client, mapping } = context;
+  const { client, mapping, horizonDays } = context;
   await client.query('BEGIN');
   try {
     if (changed) {
@@ -84,6 +97,9 @@ async function publishMapping(
         sentTables(context.mapping, context.catalog).map((table) => table.name),
       ]);
     }
+    await client.query('UPDATE payflow_sync.mapping SET horizon_days = $1 WHERE horizon_days <> $1', [
+      horizonDays,
+    ]);
     await client.query(
       `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns)
        SELECT name, (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch'), 'wanted', columns

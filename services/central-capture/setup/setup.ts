@@ -9,20 +9,20 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
+import type { EventLog } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
-import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
+import { DEFAULT_HORIZON_DAYS, topicSpecStore } from '../../shared/log/topics.ts';
 import { historyTodos } from './history.ts';
-import { factTodos, mappingTodos } from './setup-facts.ts';
+import { factTodos, mappingTodos, storedHorizon } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
 import { publicationTodos } from './publication.ts';
 import { identityTodos } from './replica-identity.ts';
 import { slotTodos } from './slot.ts';
 import type { SetupContext, SetupOptions, Todo } from './setup-context.ts';
+import { topicTodos } from './setup-topics.ts';
 import { INTERNAL_TABLES, mappedTableNames } from './published-tables.ts';
 import { tellingWhatItWaitsFor } from './lock-wait.ts';
-import { topicExists } from './topic-exists.ts';
 import { waitingTodos } from './waiting-children.ts';
 
 export interface SetupResult {
@@ -98,7 +98,7 @@ export async function ensureStoreStream(
   eventLog: EventLog,
   prefix: string,
   storeId: string,
-  horizonDays: number,
+  horizonDays: number = DEFAULT_HORIZON_DAYS,
 ): Promise<'created' | 'exists'> {
   return eventLog.createTopic(topicSpecStore(prefix, storeId, horizonDays));
 }
@@ -136,7 +136,8 @@ async function readContext(
   requireKeys(mapped, catalog);
   requireScopes(options.mapping, catalog);
   const hasSchema = INTERNAL_TABLES.every((name) => catalog.has(name));
-  return { ...options, client, catalog, mended, hasSchema };
+  const horizonDays = options.horizonDays ?? (hasSchema ? await storedHorizon(client) : undefined);
+  return { ...options, client, catalog, mended, hasSchema, horizonDays: horizonDays ?? DEFAULT_HORIZON_DAYS };
 }
 
 async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]> {
@@ -157,26 +158,6 @@ async function schemaTodos({ client, hasSchema }: SetupContext): Promise<Todo[]>
   const missing = [...tables, ...columns].map(({ name }) => name);
   if (hasSchema && missing.length === 0) return [];
   return [{ what: `tables ${missing.join(', ')}`, mend: async () => void (await client.query(sql)) }];
-}
-
-async function topicTodos(context: SetupContext): Promise<Todo[]> {
-  const { client, prefix, horizonDays, upPartitions, hasSchema, eventLog } = context;
-  const stores = hasSchema
-    ? (await client.query<{ store_id: string }>('SELECT DISTINCT store_id FROM payflow_sync.terminal')).rows
-    : [];
-  const specs: TopicSpec[] = [
-    topicSpecCatalog(prefix, horizonDays),
-    topicSpecUp(prefix, upPartitions),
-    topicSpecSchemas(prefix),
-    ...stores.map((row) => topicSpecStore(prefix, row.store_id, horizonDays)),
-  ];
-  const found = await Promise.all(specs.map((spec) => topicExists(eventLog, spec.topic)));
-  return specs
-    .filter((_, index) => found[index] !== true)
-    .map((spec) => ({
-      what: `topic ${spec.topic}`,
-      mend: async () => void (await eventLog.createTopic(spec)),
-    }));
 }
 
 async function readFacts(

@@ -1,6 +1,7 @@
 /**
  * The down streams that this capture writes: opened once, taken over from a predecessor, flushed together.
  */
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import { PayflowError } from '../../shared/errors.ts';
@@ -13,16 +14,28 @@ import {
   ZERO_POSITION,
   type Position,
 } from '../../shared/records/position.ts';
-import { streamName, storeIdOfTopic, topicSpecCatalog, topicSpecStore } from '../../shared/log/topics.ts';
+import {
+  MAX_RECORD_BYTES,
+  streamName,
+  storeIdOfTopic,
+  topicSpecCatalog,
+  topicSpecStore,
+} from '../../shared/log/topics.ts';
+import type { StreamLimits } from './stream-limits.ts';
 import { readRange } from './stream-range.ts';
 import { StreamWriter } from './stream-writer.ts';
 import { readTail, type Tail } from './tail.ts';
+import type { TopicNotes } from './topic-notes.ts';
 
 export interface DownStreamsOptions {
   readonly eventLog: EventLog;
   readonly prefix: string;
   readonly horizonDays: number;
   readonly captureId: string;
+  readonly limits: StreamLimits;
+  readonly notes: TopicNotes;
+  /** Under which id the centre knows the stream. */
+  readonly knownId: (topic: string) => string | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly onDurable: (writer: StreamWriter, records: number) => void;
@@ -72,7 +85,7 @@ export class DownStreams {
 
   async openCatalog(): Promise<void> {
     const { prefix, horizonDays } = this.#options;
-    this.#catalog = await this.#open(topicSpecCatalog(prefix, horizonDays));
+    this.#catalog = await this.#open(topicSpecCatalog(prefix, horizonDays), null);
   }
 
   /** Opens the store's stream, creating it where it does not exist. */
@@ -80,7 +93,8 @@ export class DownStreams {
     const known = this.#stores.get(storeId);
     if (known !== undefined) return known;
     const { prefix, horizonDays } = this.#options;
-    const opening = this.#opening.get(storeId) ?? this.#open(topicSpecStore(prefix, storeId, horizonDays));
+    const spec = topicSpecStore(prefix, storeId, horizonDays);
+    const opening = this.#opening.get(storeId) ?? this.#open(spec, storeId);
     this.#opening.set(storeId, opening);
     try {
       const writer = await opening;
@@ -115,20 +129,23 @@ export class DownStreams {
     return bytes;
   }
 
-  async #open(spec: TopicSpec): Promise<StreamWriter> {
-    const { eventLog, signal, log, onFailure, isHeld } = this.#options;
+  async #open(spec: TopicSpec, storeId: string | null): Promise<StreamWriter> {
+    const { eventLog, signal, log, onFailure, knownId, isHeld } = this.#options;
     const stream: StreamRef = { topic: spec.topic, partition: 0 };
     await eventLog.createTopic(spec);
-    const streamId = await eventLog.streamId(stream);
-    if (streamId === undefined) {
-      throw new PayflowError('LOG_LOST_DATA', `${streamName(stream)} has no stream id`);
-    }
+    // A stream whose beginning was deleted has lost its id with it. Heartbeats carry it on.
+    const streamId = (await eventLog.streamId(stream)) ?? knownId(spec.topic) ?? randomUUID();
+    const limitBytes = await this.#limitOf(spec.topic);
     const { tail, nextOffset } = await this.#takeOver(stream);
+    const { first: firstOffset } = await eventLog.offsets(stream);
     log.info({ topic: spec.topic, tail: formatPosition(tail.position), nextOffset }, 'took the stream over');
     return new StreamWriter({
       eventLog,
       stream,
       streamId,
+      storeId,
+      firstOffset,
+      limitBytes,
       tail,
       nextOffset,
       signal,
@@ -141,6 +158,13 @@ export class DownStreams {
       onTrouble: (error) => this.#trouble(stream, error),
       onGap: (writer, from, to, first) => void this.#inspectGap(writer, from, to, first).catch(onFailure),
     });
+  }
+
+  async #limitOf(topic: string): Promise<number> {
+    const { limits, notes } = this.#options;
+    const limit = await limits.of(topic);
+    if (limit < MAX_RECORD_BYTES) await notes.limit(topic, limit);
+    return limit;
   }
 
   #trouble(stream: StreamRef, error: PayflowError): void {

@@ -70,6 +70,9 @@ export class StreamKeys {
     const known = this.#looked.get(stream.topic);
     const looked: Looked = known ?? { next: bounds.first, first: new Map(), begins: new Map() };
     this.#looked.set(stream.topic, looked);
+    // What stood before was deleted meanwhile.
+    looked.next = Math.max(looked.next, bounds.first);
+    for (const [table, offset] of looked.first) looked.first.set(table, Math.max(offset, bounds.first));
     const range = { from: looked.next, to: bounds.end - 1, signal };
     for await (const batch of recordBatches(eventLog, stream, range)) {
       for (const { key, value, headers, offset } of batch) {

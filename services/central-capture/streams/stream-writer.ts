@@ -23,6 +23,12 @@ export interface StreamWriterOptions {
   readonly eventLog: EventLog;
   readonly stream: StreamRef;
   readonly streamId: string;
+  /** null: the catalog. */
+  readonly storeId: string | null;
+  /** Offset of the first record that the stream holds. */
+  readonly firstOffset: number;
+  /** The largest record that it takes. */
+  readonly limitBytes: number;
   readonly tail: Tail;
   /** Offset that the next append must get. */
   readonly nextOffset: number;
@@ -58,6 +64,7 @@ const RECORD_OVERHEAD_BYTES = 150;
 export class StreamWriter {
   readonly stream: StreamRef;
   readonly streamId: string;
+  readonly storeId: string | null;
   readonly #options: StreamWriterOptions;
   readonly tail: Tail;
   #pastTail = false;
@@ -68,6 +75,8 @@ export class StreamWriter {
   #bytes = 0;
   #outstanding = false;
   #addedInTransaction = 0;
+  firstOffset: number;
+  limitBytes: number;
   /** Position of the newest record handed over or found in the stream. */
   newest: Position;
   /** Offset of the newest durable record, -1 while the stream is empty. */
@@ -81,6 +90,9 @@ export class StreamWriter {
     this.#options = options;
     this.stream = options.stream;
     this.streamId = options.streamId;
+    this.storeId = options.storeId;
+    this.firstOffset = options.firstOffset;
+    this.limitBytes = options.limitBytes;
     this.tail = options.tail;
     this.newest = options.tail.position;
     this.durable = options.tail.position;

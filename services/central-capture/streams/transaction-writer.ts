@@ -17,13 +17,13 @@ import {
 } from '../../shared/records/origin-units.ts';
 import { encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
-import { MAX_RECORD_BYTES } from '../../shared/log/topics.ts';
 import type { Acker } from '../wal/acker.ts';
 import { AvroWriter } from './avro-writer.ts';
 import type { ChangeInput, TransactionSource } from './change-encoder.ts';
 import type { DownStreams } from './down-streams.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import type { Route } from '../routing/routes.ts';
+import { largestValue } from './stream-limits.ts';
 import type { StreamWriter } from './stream-writer.ts';
 
 export interface OutgoingChange {
@@ -45,12 +45,10 @@ const DELETED: OutgoingChange = {
   origins: NO_ORIGINS,
 };
 const NOTHING_OMITTED: readonly string[] = [];
-/** Room for key, headers and the log's own framing. */
-const LARGEST_VALUE = MAX_RECORD_BYTES - 64 * 1024;
 
 /** A row that ten thousand changes of tills have made has as many origins. */
-function largestValue({ origins }: Pick<ChangeInput, 'origins'>): number {
-  return LARGEST_VALUE - origins.length * ORIGIN_UNIT_BYTES;
+function roomFor({ origins }: Pick<ChangeInput, 'origins'>, { limitBytes }: StreamWriter): number {
+  return largestValue(limitBytes) - origins.length * ORIGIN_UNIT_BYTES;
 }
 
 function headersOf({ headers, origins }: OutgoingChange): OutgoingChange['headers'] {
@@ -65,6 +63,7 @@ export class TransactionWriter {
   readonly #log: Logger;
   readonly #arena = new AvroWriter();
   readonly #touched = new Set<StreamWriter>();
+  readonly #omitted = new Set<string>();
   #source: TransactionSource;
   #seq = 0;
   /** How many of the changes counted two, this one too where it does. */
@@ -91,6 +90,13 @@ export class TransactionWriter {
   /** Of the newest transaction; 0 before the first. */
   get commitTimeMs(): number {
     return Number(this.#source.commitTimeUs / 1000n);
+  }
+
+  /** Tables of which rows travelled without columns since this was asked last. */
+  takeOmitted(): string[] {
+    const tables = [...this.#omitted];
+    this.#omitted.clear();
+    return tables;
   }
 
   begin(begin: { commitLsn: Lsn; xid: number; commitTimeUs: bigint }): void {
@@ -151,7 +157,7 @@ export class TransactionWriter {
     const row = change.after ?? change.before;
     if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
-    const value = this.#encode(route, change, position.seq);
+    const value = this.#encode(writer, route, change, position.seq);
     const headers = headersOf(change);
     const record = headers === undefined ? { key, value } : { key, value, headers };
     writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
@@ -164,7 +170,7 @@ export class TransactionWriter {
     if (!this.#wants(writer, position)) return;
     const key = Buffer.from(rowKey(route.name, id));
     writer.add(position, [
-      { key, value: this.#encode(route, DELETED, position.seq) },
+      { key, value: this.#encode(writer, route, DELETED, position.seq) },
       { key, value: null },
     ]);
     this.#touch(writer);
@@ -185,7 +191,7 @@ export class TransactionWriter {
     this.#streams.touched(writer);
   }
 
-  #encode(route: Route, change: OutgoingChange, seq: number): Buffer {
+  #encode(writer: StreamWriter, route: Route, change: OutgoingChange, seq: number): Buffer {
     const input: ChangeInput = {
       op: change.op,
       seq,
@@ -196,21 +202,23 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    return value.length <= largestValue(input) ? value : this.#encodeSmaller(route, input);
+    const limit = roomFor(input, writer);
+    return value.length <= limit ? value : this.#encodeSmaller(route, input, limit);
   }
 
   /** A row that no record can hold travels without its largest columns, and never blocks the others. */
-  #encodeSmaller(route: Route, input: ChangeInput): Buffer {
+  #encodeSmaller(route: Route, input: ChangeInput, limit: number): Buffer {
     const omitted = [...input.omitted];
     const largest = input.after === null ? [] : route.encoder.largestColumns(input.after);
     const smaller = { ...input, beforeIsKey: true };
     let value = route.encoder.encode(this.#arena, this.#source, smaller);
     for (const column of largest) {
-      if (value.length <= largestValue(input)) break;
+      if (value.length <= limit) break;
       omitted.push(column.name);
       value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
     }
     if (omitted.length > input.omitted.length) {
+      this.#omitted.add(route.name);
       const id = input.after === null ? null : route.encoder.centralId(input.after);
       this.#log.error(
         { code: 'LOG_RECORD_TOO_LARGE', table: route.name, id, omitted },

@@ -13,7 +13,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { PayflowError } from '../../shared/errors.ts';
+import type { ClientConfig } from 'pg';
+import { connectionOf } from '../../shared/database/connection-url.ts';
 import { SESSION_SQL, wrapPostgresError } from '../../shared/database/postgres.ts';
+import { decideTls } from '../../shared/database/tls-choice.ts';
 import { formatLsn, type Lsn } from '../../shared/records/position.ts';
 
 export interface ReplicationStreamOptions {
@@ -69,6 +72,8 @@ const PG_EPOCH_MS = 946_684_800_000;
 
 export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
   readonly #options: Required<ReplicationStreamOptions>;
+  /** Where to; read by the service when it connects. */
+  readonly #connectionConfig: ClientConfig = { application_name: 'payflow-capture' };
   readonly #service: LogicalReplicationService;
   #connection: WalConnection | null = null;
   #items: WalItem[] = [];
@@ -91,10 +96,9 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
 
   constructor(options: ReplicationStreamOptions) {
     this.#options = { maxBufferedBytes: 4 << 20, watchdogMs: 90_000, ...options };
-    this.#service = new LogicalReplicationService(
-      { connectionString: options.url, application_name: 'payflow-capture' },
-      { acknowledge: { auto: false, timeoutSeconds: 0 } },
-    );
+    this.#service = new LogicalReplicationService(this.#connectionConfig, {
+      acknowledge: { auto: false, timeoutSeconds: 0 },
+    });
     this.#service.on('error', (error) => this.#fail(error));
   }
 
@@ -103,6 +107,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
    * @throws PayflowError SLOT_LOST, SLOT_BUSY, DB_NO_REPLICATION, DB_UNREACHABLE, DB_AUTH
    */
   async open(): Promise<void> {
+    await this.#decideConnection();
     const started = new Promise<void>((resolve) => this.#service.on('start', resolve));
     const plugin = {
       name: 'pgoutput',
@@ -118,6 +123,15 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
     if (this.#failure !== null) {
       await this.close();
       throw this.#failure;
+    }
+  }
+
+  async #decideConnection(): Promise<void> {
+    try {
+      const { application_name: _ours, ...connection } = await decideTls(connectionOf(this.#options.url));
+      Object.assign(this.#connectionConfig, connection);
+    } catch (error) {
+      throw wrapPostgresError(error);
     }
   }
 

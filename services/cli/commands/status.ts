@@ -58,6 +58,7 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     `attention dead letters ${status.deadLetters}, held ${status.held}, conflicts ${status.conflicts}, ` +
       `refused records ${status.refusedRecords}, open jobs ${status.openJobs}`,
   );
+  for (const { message } of status.topics) output.line(`attention ${message}`);
   for (const { table, code, message, since } of status.tables) {
     output.line(`attention table ${table}: [${code}] ${message} (since ${since}). ${remedyOf(code)}`);
   }

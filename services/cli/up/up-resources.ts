@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { SETTINGS } from '../../shared/settings.ts';
+import { connectionOf } from '../../shared/database/connection-url.ts';
+import { decideTls } from '../../shared/database/tls-choice.ts';
 import type { Config } from '../../shared/config.ts';
 import { EmbeddedPostgres } from '../../shared/database/embedded-postgres.ts';
 import type { Releaser } from '../../shared/lifecycle.ts';
@@ -54,7 +56,7 @@ async function runSql(url: string, sql: string): Promise<void> {
 }
 
 async function withClient<T>(url: string, body: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client(await decideTls(connectionOf(url)));
   try {
     await client.connect();
     return await body(client);

@@ -7,6 +7,8 @@ import type { ClientBase, Pool, PoolClient, PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../error-codes.ts';
 import { PayflowError } from '../errors.ts';
+import { connectionOf } from './connection-url.ts';
+import { PreferringClient } from './tls-choice.ts';
 
 /**
  * Values are compared, hashed and sent as the text PostgreSQL prints, so every session prints alike, whatever
@@ -62,8 +64,10 @@ export interface PoolOptions {
 
 /** A pool whose sessions print values the way the whole product expects. The caller ends it. */
 export function createPool(options: PoolOptions): Pool {
+  const { prefersTls, ...connection } = connectionOf(options.connectionString);
   const config: PoolConfig = {
-    connectionString: options.connectionString,
+    ...connection,
+    ...(prefersTls ? { Client: PreferringClient } : {}),
     application_name: options.applicationName,
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
@@ -168,12 +172,32 @@ export function wrapPostgresError(error: unknown): PayflowError {
   const facts = postgresFacts(error);
   const code = classify(error);
   // The remedy speaks of the variable that is named.
-  const message = code === 'CONFIG_INVALID' ? `DATABASE_URL: ${said}` : said;
+  const message = code === 'CONFIG_INVALID' ? `DATABASE_URL: ${said}${hint(error)}` : said + hint(error);
   return new PayflowError(code, message, {
     cause: error,
     ...(facts === null ? {} : { details: { ...facts } }),
   });
 }
+
+/** What the server, or Node, leaves unsaid. */
+function hint(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === READ_ONLY) {
+    return ' (default_transaction_read_only is on for the server, the database or the login, or it is a standby)';
+  }
+  return typeof code === 'string' && UNKNOWN_ISSUER.has(code)
+    ? '; name the file with the certificate of its issuer (its own, where it is self-signed): sslrootcert=FILE in the URL'
+    : '';
+}
+
+const READ_ONLY = '25006';
+const UNKNOWN_ISSUER: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
 
 /** A failed connection attempt to several addresses has an empty message of its own. */
 function describe(error: Error): string {

@@ -22,6 +22,7 @@ import {
   type StreamRow,
   type TopicRow,
 } from './embedded-store.ts';
+import { changeSettings, settingsOf } from './embedded-settings.ts';
 import { EmbeddedWaiters } from './embedded-waiters.ts';
 import {
   STREAM_ID_KEY,
@@ -33,6 +34,7 @@ import {
   type ReadOptions,
   type StoredRecord,
   type StreamRef,
+  type TopicDescription,
   type TopicSpec,
 } from './event-log.ts';
 import { recordBytes, requireRecords, tooLarge } from './records.ts';
@@ -113,6 +115,18 @@ export class EmbeddedLog implements EventLog {
     const outcome = this.#guarded(`creating ${spec.topic}`, () => create.immediate());
     if (outcome === 'created') this.#waiters.wake();
     return outcome;
+  }
+
+  async describeTopics(
+    topics: readonly string[],
+  ): Promise<ReadonlyMap<string, TopicDescription | PayflowError>> {
+    return new Map(topics.map((topic) => [topic, this.#describe(topic)]));
+  }
+
+  async changeTopic(topic: string, settings: ReadonlyMap<string, string>): Promise<void> {
+    this.#guarded(`changing the settings of ${topic}`, () =>
+      changeSettings(this.#db, this.#topic(topic), settings),
+    );
   }
 
   async append(
@@ -268,6 +282,12 @@ export class EmbeddedLog implements EventLog {
         );
       }
     }
+  }
+
+  #describe(topic: string): TopicDescription | PayflowError {
+    const row = this.#guarded(`looking for ${topic}`, () => this.#selectTopic.get(topic)) as
+      TopicRow | undefined;
+    return row === undefined ? missingStream({ topic, partition: 0 }) : settingsOf(row);
   }
 
   #topic(topic: string): TopicRow {

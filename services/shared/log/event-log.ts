@@ -13,7 +13,8 @@
  *   order. Readers drop the second copy by position or unit number.
  * - **Back-off**: while the log is unreachable, `append` keeps repeating until its signal is aborted, and
  *   reports through `onTrouble` every time it has to wait. Errors that waiting cannot mend reject at once
- *   (LOG_RECORD_TOO_LARGE, LOG_RECORD_INVALID, LOG_AUTH, LOG_TOPIC_MISSING) and nothing of that append is stored.
+ *   (LOG_RECORD_TOO_LARGE, LOG_RECORD_INVALID, LOG_AUTH, LOG_TOPIC_MISSING) and nothing of that append is stored,
+ *   or only its beginning, where somebody lowered the topic's limit, or took a right away, while it was under way.
  * - **Compaction** keeps at least the newest record of each key; offsets never change and may have gaps. A
  *   `null` value is a tombstone. A compacted stream refuses records without a key.
  * - **Offsets** are numbers (exact to 2^53). `first` is the lowest offset still readable, `end` the offset that
@@ -62,6 +63,13 @@ export interface TopicSpec {
   readonly maxRecordBytes?: number;
 }
 
+/** A topic as the log keeps it now. */
+export interface TopicDescription {
+  /** By name, as in topic-settings.ts; a log that lacks one does not tell it. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly replicas: number;
+}
+
 export interface AppendOptions {
   readonly signal?: AbortSignal;
   readonly onTrouble?: (error: PayflowError) => void;
@@ -98,6 +106,15 @@ export interface EventLog {
 
   /** Idempotent. Gives every new stream a random id (see `streamId`). An existing topic is left as it is. */
   createTopic(spec: TopicSpec): Promise<'created' | 'exists'>;
+
+  /**
+   * How these topics are kept; of each for itself, why that can't be said (LOG_TOPIC_MISSING, LOG_AUTH).
+   * @throws PayflowError LOG_UNREACHABLE
+   */
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription | PayflowError>>;
+
+  /** Changes these settings of the topic, all or none. @throws PayflowError LOG_AUTH, LOG_TOPIC_SETTINGS */
+  changeTopic(topic: string, settings: ReadonlyMap<string, string>): Promise<void>;
 
   /** @returns the offset of the first record of the (last) durable copy. */
   append(

@@ -11,16 +11,16 @@ import type { AppendOptions, LogRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS } from './kafka-connection.ts';
 import { asLogError, isProducerLost } from './kafka-errors.ts';
 import type { KafkaNodes } from './kafka-nodes.ts';
-import { encodeRecordBatch } from './kafka-record-batch.ts';
+import type { TopicLimits } from './kafka-limits.ts';
+import { packRecordBatch } from './kafka-record-batch.ts';
 import { produceRequest } from './kafka-wire.ts';
 import { cancelled, recordBytes, requireRecords, tooLarge } from './records.ts';
+import { BATCH_OVERHEAD_BYTES } from './topic-settings.ts';
 
 const BROKER_TIMEOUT_MS = 10_000;
 /** Below what every broker takes by default (1 MB a batch): no need to ask for the topic's limit first. */
 const SMALL_APPEND_BYTES = 900_000;
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
-/** A batch header and what each record and header adds to its content, generously. */
-export const BATCH_OVERHEAD_BYTES = 1024;
 const RECORD_OVERHEAD_BYTES = 64;
 const SEQUENCE_MASK = 0x7fff_ffff;
 
@@ -42,8 +42,7 @@ interface Producer {
 export interface AppenderOptions {
   readonly stream: StreamRef;
   readonly nodes: KafkaNodes;
-  /** The largest batch the topic takes. */
-  readonly maxBatchBytes: () => Promise<number>;
+  readonly limits: TopicLimits;
   readonly now: () => number;
 }
 
@@ -106,9 +105,14 @@ export class KafkaAppender {
 
   async #deliver(job: Job): Promise<number> {
     let baseOffset: number | undefined;
-    for (const batch of await this.#batches(job)) {
-      const offset = await this.#deliverBatch(batch, job);
-      baseOffset ??= offset;
+    const batches = [...(await this.#batches(job))];
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      try {
+        const offset = await this.#deliverBatch(batch, job);
+        baseOffset ??= offset;
+      } catch (error) {
+        batches.unshift(...(await this.#smaller(batch, job, error)));
+      }
     }
     if (baseOffset === undefined) throw cancelled(this.#options.stream, undefined);
     return baseOffset;
@@ -119,14 +123,30 @@ export class KafkaAppender {
    * against the limit before the first is sent.
    */
   async #batches(job: Job): Promise<readonly (readonly LogRecord[])[]> {
-    const { stream } = this.#options;
-    const sizes = job.records.map((record) => recordBytes(record) + RECORD_OVERHEAD_BYTES);
-    if (sizes.reduce((sum, size) => sum + size, 0) <= SMALL_APPEND_BYTES) return [job.records];
-    const limit =
-      (await this.#untilAnswered(job, () => this.#options.maxBatchBytes())) - BATCH_OVERHEAD_BYTES;
+    const { stream, limits } = this.#options;
+    const sizes = job.records.map(sizeInBatch);
+    const unasked = Math.min(SMALL_APPEND_BYTES, limits.known(stream.topic) ?? Infinity);
+    if (total(sizes) <= unasked - BATCH_OVERHEAD_BYTES) return [job.records];
+    const limit = (await this.#untilAnswered(job, () => limits.of(stream.topic))) - BATCH_OVERHEAD_BYTES;
     const largest = Math.max(...sizes) - RECORD_OVERHEAD_BYTES;
     if (largest > limit) throw tooLarge(stream, largest, limit);
     return splitBySize(job.records, sizes, Math.min(limit, MAX_BATCH_BYTES));
+  }
+
+  /** The batch again in parts, where somebody lowered the topic's limit. @throws what else the error is */
+  async #smaller(
+    batch: readonly LogRecord[],
+    job: Job,
+    error: unknown,
+  ): Promise<readonly (readonly LogRecord[])[]> {
+    const { stream, limits } = this.#options;
+    if (!(error instanceof PayflowError) || error.code !== 'LOG_RECORD_TOO_LARGE') throw error;
+    const sizes = batch.map(sizeInBatch);
+    const refused = total(sizes) + BATCH_OVERHEAD_BYTES;
+    const { bytes, isTold } = await this.#untilAnswered(job, () => limits.refused(stream.topic, refused));
+    const limit = bytes - BATCH_OVERHEAD_BYTES;
+    if (batch.length === 1) throw tooLarge(stream, total(sizes), limit, { cause: error, isTold });
+    return splitBySize(batch, sizes, Math.min(limit, total(sizes) - 1));
   }
 
   async #deliverBatch(records: readonly LogRecord[], job: Job): Promise<number> {
@@ -169,7 +189,7 @@ export class KafkaAppender {
   async #send(records: readonly LogRecord[], producer: Producer): Promise<number> {
     const { stream, nodes, now } = this.#options;
     const connection = nodes.connectionTo(await nodes.leaderOf(stream));
-    const batch = encodeRecordBatch(
+    const batch = await packRecordBatch(
       records,
       { producerId: producer.producerId, epoch: producer.epoch, baseSequence: producer.sequence },
       now(),
@@ -200,6 +220,14 @@ export class KafkaAppender {
     );
     return { producerId: BigInt(producerId), epoch: producerEpoch, sequence: 0 };
   }
+}
+
+function sizeInBatch(record: LogRecord): number {
+  return recordBytes(record) + RECORD_OVERHEAD_BYTES;
+}
+
+function total(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Runs of records whose sizes add up to at most `limit` (a single one may be as large as the limit). */

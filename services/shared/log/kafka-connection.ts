@@ -9,6 +9,7 @@ import ConnectionPool, {
   type ProtocolRequest,
 } from 'kafkajs/src/network/connectionPool.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
+import './kafkajs-request-queue.ts';
 import type { ConnectionOptions } from 'node:tls';
 import type { ISocketFactory, SASLOptions } from 'kafkajs';
 import type { Logger } from 'pino';

@@ -10,6 +10,7 @@ import type {
   ReadOptions,
   StoredRecord,
   StreamRef,
+  TopicDescription,
   TopicSpec,
 } from './event-log.ts';
 import { STREAM_ID_KEY } from './event-log.ts';
@@ -19,7 +20,14 @@ import type { KafkaAccess } from './kafka-connection.ts';
 import { KafkaNodes, parseBroker } from './kafka-nodes.ts';
 import { readKafkaStream, recordAtKafka } from './kafka-reader.ts';
 
-import { createKafkaTopic, isStreamIdKey, maxBatchBytes, streamsOf } from './kafka-topics.ts';
+import { TopicLimits } from './kafka-limits.ts';
+import {
+  changeKafkaTopic,
+  createKafkaTopic,
+  describeKafkaTopics,
+  isStreamIdKey,
+  streamsOf,
+} from './kafka-topics.ts';
 import { cancelled } from './records.ts';
 
 export interface KafkaLogOptions extends KafkaAccess {
@@ -32,7 +40,7 @@ export class KafkaLog implements EventLog {
   readonly #options: KafkaLogOptions;
   readonly #nodes: KafkaNodes;
   readonly #appenders = new Map<string, KafkaAppender>();
-  readonly #limits = new Map<string, number>();
+  readonly #limits = new TopicLimits({ ask: (topic) => this.#askLimit(topic), now: Date.now });
   readonly #closing = new AbortController();
 
   /** @throws PayflowError CONFIG_INVALID when a broker is not `host:port`. */
@@ -44,10 +52,26 @@ export class KafkaLog implements EventLog {
 
   async createTopic(spec: TopicSpec): Promise<'created' | 'exists'> {
     const outcome = await createKafkaTopic(this.#nodes, spec);
-    this.#limits.delete(spec.topic);
+    this.#limits.forget(spec.topic);
     // Also when it exists: whoever made it may have died before it wrote the ids.
     for (const stream of streamsOf(spec)) await this.#giveId(stream);
     return outcome;
+  }
+
+  async describeTopics(
+    topics: readonly string[],
+  ): Promise<ReadonlyMap<string, TopicDescription | PayflowError>> {
+    const described = await describeKafkaTopics(this.#nodes, topics);
+    for (const [topic, found] of described) {
+      const limit = 'settings' in found ? limitIn(found) : undefined;
+      if (limit !== undefined) this.#limits.set(topic, limit);
+    }
+    return described;
+  }
+
+  async changeTopic(topic: string, settings: ReadonlyMap<string, string>): Promise<void> {
+    await changeKafkaTopic(this.#nodes, topic, settings);
+    this.#limits.forget(topic);
   }
 
   async append(
@@ -104,7 +128,7 @@ export class KafkaLog implements EventLog {
       appender = new KafkaAppender({
         stream,
         nodes: this.#nodes,
-        maxBatchBytes: () => this.#maxBatchBytes(stream.topic),
+        limits: this.#limits,
         now: Date.now,
       });
       this.#appenders.set(name, appender);
@@ -112,12 +136,13 @@ export class KafkaLog implements EventLog {
     return appender;
   }
 
-  async #maxBatchBytes(topic: string): Promise<number> {
-    const known = this.#limits.get(topic);
-    if (known !== undefined) return known;
-    const limit = await maxBatchBytes(this.#nodes, topic);
-    this.#limits.set(topic, limit);
-    return limit;
+  /** A till needs no permission to read settings; the broker still refuses what is too large. */
+  async #askLimit(topic: string): Promise<number | undefined> {
+    const found = (await describeKafkaTopics(this.#nodes, [topic])).get(topic);
+    if (found === undefined) return undefined;
+    if ('settings' in found) return limitIn(found);
+    if (found.code === 'LOG_AUTH') return undefined;
+    throw found;
   }
 
   async #giveId(stream: StreamRef): Promise<void> {
@@ -142,4 +167,9 @@ export class KafkaLog implements EventLog {
       done.abort();
     }
   }
+}
+
+function limitIn({ settings }: TopicDescription): number | undefined {
+  const text = settings.get('max.message.bytes');
+  return text === undefined ? undefined : Number(text);
 }

@@ -1,49 +1,32 @@
 /** Makes topics as DESIGN §2 and §3 want them, and gives each new stream its id. */
 import { PayflowError } from '../errors.ts';
 import { sleep } from '../lifecycle.ts';
-import { MAX_RECORD_BYTES } from './topics.ts';
-import { STREAM_ID_KEY, type StreamRef, type TopicSpec } from './event-log.ts';
-import { BATCH_OVERHEAD_BYTES } from './kafka-appender.ts';
+import { STREAM_ID_KEY, type StreamRef, type TopicDescription, type TopicSpec } from './event-log.ts';
+import { REQUEST_TIMEOUT_MS } from './kafka-connection.ts';
 import { asLogError, isTopicExists } from './kafka-errors.ts';
 import type { KafkaNodes } from './kafka-nodes.ts';
+import {
+  alterTopicRequest,
+  describeTopicsRequest,
+  replicasRequest,
+  type PerTopic,
+} from './kafka-topic-requests.ts';
+import { TOPIC_SETTINGS, wantedSettings } from './topic-settings.ts';
 
 const CREATE_TIMEOUT_MS = 10_000;
 const LEADER_DEADLINE_MS = 30_000;
 const LEADER_POLL_MS = 50;
 const MAX_REPLICAS = 3;
-const TOPIC_RESOURCE = 2;
+/** Of one request; a thousand topics answer with some 500 KB. */
+const TOPICS_AT_ONCE = 500;
 
 export interface ConfigEntry {
   readonly name: string;
   readonly value: string;
 }
 
-/**
- * Time stamps are the broker's: a till's clock may be years off, and retention and the compaction lag count
- * from them (Kafka refuses records from the future).
- */
 export function topicConfig(spec: TopicSpec, replicas: number): ConfigEntry[] {
-  const config: ConfigEntry[] = [
-    { name: 'cleanup.policy', value: spec.cleanup },
-    { name: 'compression.type', value: 'producer' },
-    { name: 'message.timestamp.type', value: 'LogAppendTime' },
-    {
-      name: 'max.message.bytes',
-      value: String((spec.maxRecordBytes ?? MAX_RECORD_BYTES) + BATCH_OVERHEAD_BYTES),
-    },
-    { name: 'min.insync.replicas', value: String(Math.min(2, replicas)) },
-    { name: 'unclean.leader.election.enable', value: 'false' },
-  ];
-  const add = (name: string, value: number | undefined) => {
-    if (value !== undefined) config.push({ name, value: String(value) });
-  };
-  if (spec.cleanup === 'compact') {
-    add('min.compaction.lag.ms', spec.minCompactionLagMs);
-    add('delete.retention.ms', spec.deleteRetentionMs);
-  } else {
-    add('retention.ms', spec.retentionMs);
-  }
-  return config;
+  return [...wantedSettings(spec, replicas)].map(([name, value]) => ({ name, value }));
 }
 
 /** Creates the topic unless it exists, and waits until every partition of it can be used. */
@@ -80,23 +63,50 @@ export function streamsOf(spec: TopicSpec): StreamRef[] {
   return Array.from({ length: spec.partitions }, (_, partition) => ({ topic: spec.topic, partition }));
 }
 
-/** The largest batch the topic takes; the default where we may not ask. */
-export async function maxBatchBytes(nodes: KafkaNodes, topic: string): Promise<number> {
-  const fallback = MAX_RECORD_BYTES + BATCH_OVERHEAD_BYTES;
+/** Each topic for itself: one that is gone, or may not be seen, hides none of the others. */
+export async function describeKafkaTopics(
+  nodes: KafkaNodes,
+  topics: readonly string[],
+): Promise<Map<string, TopicDescription | PayflowError>> {
+  const described = new Map<string, TopicDescription | PayflowError>();
+  for (let from = 0; from < topics.length; from += TOPICS_AT_ONCE) {
+    const some = topics.slice(from, from + TOPICS_AT_ONCE);
+    const [replicas, settings] = await nodes.onAny('looking at the topics', (_broker, connection) =>
+      Promise.all([
+        connection.send(replicasRequest(some, REQUEST_TIMEOUT_MS)),
+        connection.send(describeTopicsRequest(some, TOPIC_SETTINGS, REQUEST_TIMEOUT_MS)),
+      ]),
+    );
+    for (const topic of some) described.set(topic, description(topic, replicas, settings));
+  }
+  return described;
+}
+
+function description(
+  topic: string,
+  replicas: PerTopic<number>,
+  settings: PerTopic<ReadonlyMap<string, string>>,
+): TopicDescription | PayflowError {
+  const [count, found] = [replicas.get(topic), settings.get(topic)];
+  const failure = count instanceof Error ? count : found;
+  if (failure instanceof Error) return asLogError(failure, `looking at ${topic}`);
+  if (typeof count !== 'number' || failure === undefined) {
+    return new PayflowError('LOG_UNREACHABLE', `the broker said nothing of ${topic}`, { details: { topic } });
+  }
+  return { settings: failure, replicas: count };
+}
+
+export async function changeKafkaTopic(
+  nodes: KafkaNodes,
+  topic: string,
+  settings: ReadonlyMap<string, string>,
+): Promise<void> {
   try {
-    const answer = await nodes.onAny(`asking the limits of ${topic}`, (broker) =>
-      broker.describeConfigs({
-        resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ['max.message.bytes'] }],
-      }),
+    await nodes.onAny(`changing the settings of ${topic}`, (_broker, connection) =>
+      connection.send(alterTopicRequest(topic, settings, REQUEST_TIMEOUT_MS)),
     );
-    const value = answer.resources[0]?.configEntries.find(
-      (entry) => entry.configName === 'max.message.bytes',
-    );
-    return Number(value?.configValue ?? fallback);
   } catch (error) {
-    // A till needs no permission to read settings; the broker still refuses what is too large.
-    if (asLogError(error, topic).code === 'LOG_AUTH') return fallback;
-    throw error;
+    throw asLogError(error, `changing the settings of ${topic}`);
   }
 }
 

@@ -107,7 +107,8 @@ function decodeFetch(body: Buffer): FetchResult {
   return { batches: reader.bytes(), highWatermark };
 }
 
-function protocolRequest<T>(
+/** One request with its codec; `encode` and `decode` leave out what kafkajs adds. */
+export function protocolRequest<T>(
   api: { apiKey: number; apiVersion: number; apiName: string },
   requestTimeout: number,
   codec: { encode: () => Buffer; decode: (body: Buffer) => T },
@@ -130,11 +131,11 @@ function protocolRequest<T>(
   };
 }
 
-function failOn(code: number): void {
+export function failOn(code: number): void {
   if (code !== 0) throw createErrorFromCode(code);
 }
 
-class Writer {
+export class Writer {
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -173,12 +174,17 @@ class Writer {
   }
 }
 
-class Reader {
+export class Reader {
   readonly #bytes: Buffer;
   #at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  int8(): number {
+    this.#at += 1;
+    return this.#bytes.readInt8(this.#at - 1);
   }
 
   int16(): number {
@@ -200,6 +206,11 @@ class Reader {
     const length = Math.max(0, this.int16());
     this.#at += length;
     return this.#bytes.toString('utf8', this.#at - length, this.#at);
+  }
+
+  /** As many as the number in front of them says. */
+  list<T>(read: () => T): T[] {
+    return Array.from({ length: Math.max(0, this.int32()) }, read);
   }
 
   bytes(): Buffer {

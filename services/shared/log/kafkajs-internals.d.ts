@@ -1,7 +1,7 @@
 /**
  * The parts of kafkajs 2.2.4 that its public API does not offer and the log needs: one connection to one
- * broker, with versions and login settled. The version is pinned exactly, and only kafka-connection.ts and
- * kafka-wire.ts import these.
+ * broker, with versions and login settled. The version is pinned exactly, and only kafka-connection.ts,
+ * kafka-wire.ts, kafka-record-batch.ts and kafkajs-request-queue.ts import these.
  */
 declare module 'kafkajs/src/network/connectionPool.js' {
   import type { Socket } from 'node:net';
@@ -91,6 +91,16 @@ declare module 'kafkajs/src/broker/index.js' {
     describeConfigs(request: {
       resources: { type: number; name: string; configNames: string[] }[];
     }): Promise<{ resources: { configEntries: { configName: string; configValue: string | null }[] }[] }>;
+  }
+}
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    readonly throttledUntil: number;
+    throttleCheckTimeoutId: NodeJS.Timeout | null;
+    checkPendingRequests(): void;
+    scheduleCheckPendingRequests(): void;
   }
 }
 

@@ -18,11 +18,17 @@ export function requireRecords(stream: StreamRef, records: readonly LogRecord[])
   throw new PayflowError('LOG_RECORD_INVALID', `an append to ${streamName(stream)} without records`);
 }
 
-export function tooLarge(stream: StreamRef, bytes: number, limit: number, cause?: unknown): PayflowError {
+/** @param refusal isTold: the topic says that this is its limit */
+export function tooLarge(
+  stream: StreamRef,
+  bytes: number,
+  limit: number,
+  { cause, isTold = true }: { readonly cause?: unknown; readonly isTold?: boolean } = {},
+): PayflowError {
   return new PayflowError(
     'LOG_RECORD_TOO_LARGE',
     `a record of ${bytes} bytes for ${streamName(stream)}, which takes ${limit}`,
-    { cause, details: { topic: stream.topic, bytes, limit } },
+    { cause, details: { topic: stream.topic, bytes, limit, isTold } },
   );
 }
 

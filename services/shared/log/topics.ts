@@ -9,6 +9,8 @@ import type { StreamRef, TopicSpec } from './event-log.ts';
 
 /** Default of `up` on a small centre; DESIGN §8 reckons with 64 for 10,000 tills. Fixed once created. */
 export const DEFAULT_UP_PARTITIONS = 16;
+/** Until somebody says otherwise. */
+export const DEFAULT_HORIZON_DAYS = 14;
 export const UP_RETENTION_DAYS = 35;
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1000;

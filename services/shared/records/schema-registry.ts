@@ -53,6 +53,18 @@ export class SchemaRegistry implements SchemaSource {
     return compiled;
   }
 
+  /** Everything that is known here, for a topic that has lost it. @returns how many */
+  async publishAgain(): Promise<number> {
+    const records = [...this.#schemas.values()].map(({ fingerprint, schema }) => ({
+      key: Buffer.from(fingerprintHex(fingerprint)),
+      value: Buffer.from(JSON.stringify(schema)),
+    }));
+    if (records.length > 0) await this.#eventLog.append(this.#stream, records);
+    // A topic that was made anew counts from its own beginning.
+    this.#nextOffset = null;
+    return records.length;
+  }
+
   /** One at a time: a burst of records with a new schema asks once. */
   async #refresh(): Promise<void> {
     this.#refreshing ??= this.#readOn().finally(() => (this.#refreshing = null));

@@ -24,6 +24,8 @@ export interface StreamExtent {
   readonly end: number;
   /** false: it has lost records, so that only a seeding still to come says that a table is whole. */
   readonly whole: boolean;
+  /** Offset of its first record; what stood before was deleted, and with it, perhaps, rows of a seeding. */
+  readonly first?: number | undefined;
 }
 
 /** How far a stream was read. */
@@ -35,7 +37,7 @@ export interface Reached {
 interface Reading {
   /** Offset from which on nothing of the list can come any more. */
   readonly until: number;
-  /** A record before this offset does not say that a table is whole. */
+  /** A seeding that begins before this offset does not make a table whole. */
   readonly seededFrom: number;
 }
 
@@ -117,10 +119,11 @@ export class UnseenRows {
    * not named.
    * @param tables those whose rows come in it
    */
-  begin(topic: string, { end, whole }: StreamExtent, tables: readonly TillTable[]): void {
-    const reading = { until: end, seededFrom: whole ? 0 : end };
+  begin(topic: string, { end, whole, first = 0 }: StreamExtent, tables: readonly TillTable[]): void {
+    const reading = { until: end, seededFrom: whole ? first : end };
     this.#db.prepare('UPDATE sync_stream SET next_offset = 0 WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ?').run(topic);
+    this.#db.prepare('DELETE FROM sync_begun WHERE topic = ?').run(topic);
     this.#db
       .prepare('INSERT OR REPLACE INTO sync_reread (topic, until_offset, seeded_from) VALUES (?, ?, ?)')
       .run(topic, reading.until, reading.seededFrom);
@@ -146,17 +149,30 @@ export class UnseenRows {
     this.#see.run(topic, table, centralId);
   }
 
-  /** A record said that the table was seeded whole. */
-  seeded(topic: string, { table, epoch, offset }: { table: string; epoch: number; offset: number }): void {
-    if (offset < (this.#reading.get(topic)?.seededFrom ?? 0)) return;
+  /** A record said that the table was seeded whole: where the stream has lost records, since it began. */
+  seeded(topic: string, { table, epoch }: { table: string; epoch: number }): void {
+    if ((this.#reading.get(topic)?.seededFrom ?? 0) > 0 && !this.#isBegun(topic, table)) return;
     this.#db
       .prepare('INSERT OR REPLACE INTO sync_seeded (topic, central_table, epoch) VALUES (?, ?, ?)')
       .run(topic, table, epoch);
   }
 
   /** It is seeded again, perhaps because the stream had lost rows of it: what was said before holds no more. */
-  seeding(topic: string, table: string): void {
+  seeding(topic: string, { table, offset }: { table: string; offset: number }): void {
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ? AND central_table = ?').run(topic, table);
+    if (offset < (this.#reading.get(topic)?.seededFrom ?? 0)) return;
+    this.#db
+      .prepare('INSERT OR REPLACE INTO sync_begun (topic, central_table) VALUES (?, ?)')
+      .run(topic, table);
+  }
+
+  /**
+   * Whether the stream has lost records of these tables that no seeding has brought again: this till may miss rows.
+   */
+  isIncomplete(topic: string, reached: Reached, tables: readonly TillTable[]): boolean {
+    const reading = this.#reading.get(topic);
+    if (reading === undefined || reading.seededFrom === 0) return false;
+    return this.#seededOf(topic, reached, tables).length < tables.length;
   }
 
   /**
@@ -191,6 +207,13 @@ export class UnseenRows {
     return rows;
   }
 
+  #isBegun(topic: string, table: string): boolean {
+    return (
+      this.#db.prepare('SELECT 1 FROM sync_begun WHERE topic = ? AND central_table = ?').get(topic, table) !==
+      undefined
+    );
+  }
+
   #seededOf(topic: string, { epoch }: Reached, tables: readonly TillTable[]): TillTable[] {
     const seeded = new Set(
       this.#db
@@ -214,7 +237,7 @@ export class UnseenRows {
 
   #end(topic: string): void {
     // Tables that are no longer here may have left rows on the list.
-    for (const table of ['sync_unseen', 'sync_seeded', 'sync_reread']) {
+    for (const table of ['sync_unseen', 'sync_seeded', 'sync_begun', 'sync_reread']) {
       this.#db.prepare(`DELETE FROM ${table} WHERE topic = ?`).run(topic);
     }
     this.#reading.delete(topic);

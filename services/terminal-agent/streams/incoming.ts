@@ -235,13 +235,26 @@ export function isMapping(item: Incoming): boolean {
   return item.content.kind === 'row' && item.content.frame.table === MAPPING_TABLE;
 }
 
+export interface MappingRecord {
+  readonly version: number;
+  readonly source: string;
+  /** undefined: a centre of an older version. */
+  readonly horizonDays: number | undefined;
+}
+
 /** @returns null where the record holds none that can be read */
-export function mappingIn(item: Incoming, log: Logger): { version: number; source: string } | null {
+export function mappingIn(item: Incoming, log: Logger): MappingRecord | null {
   if (item.content.kind !== 'row') return null;
   const change = readChange(item.record, item.content.frame, log);
   if ('kind' in change) return null;
   const source = change.after?.['source'];
-  return typeof source === 'string' ? { version: Number(change.after?.['version'] ?? 0), source } : null;
+  if (typeof source !== 'string') return null;
+  const days = change.after?.['horizon_days'];
+  return {
+    version: Number(change.after?.['version'] ?? 0),
+    source,
+    horizonDays: typeof days === 'number' ? days : undefined,
+  };
 }
 
 function sameTransaction(a: Incoming, b: Incoming): boolean {

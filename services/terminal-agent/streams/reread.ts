@@ -60,6 +60,12 @@ export class Reread {
     }
   }
 
+  /** The stream has lost records that nothing has brought again: rows may be missing here. */
+  isIncomplete(topic: string): boolean {
+    const { unseen, tablesIn } = this.#parts;
+    return unseen.isIncomplete(topic, this.#reached(topic), tablesIn(topic));
+  }
+
   #reached(topic: string): Reached {
     const { nextOffset, position } = this.#parts.checkpoints.stream(topic);
     return { nextOffset, epoch: position.epoch };

@@ -5,7 +5,7 @@ import type { StreamState } from './checkpoints.ts';
 
 export interface Doubt {
   readonly reason: string;
-  /** Whether the stream still holds all that was ever seeded into it. */
+  /** Whether the stream still holds all that was ever seeded into it, from its first offset on. */
   readonly whole: boolean;
 }
 
@@ -15,6 +15,8 @@ export type Answered = Exclude<Looked, { kind: 'unknown' }>;
 /** The stream as it is now. */
 export interface StreamNow {
   readonly streamId: string | undefined;
+  /** Offset of its first record. Compaction never moves it: what stood before was deleted. */
+  readonly first: number;
   /** Offset behind its last record. */
   readonly end: number;
   /** What stands in the place of the last record that was read; compaction may have taken it. */
@@ -32,6 +34,9 @@ export function doubtOf(stored: StreamState, now: StreamNow): Doubt | null {
   // It had lost its end, and has grown past it since.
   if (isUnread(now.lastRead, stored))
     return { reason: 'the stream holds others than were read', whole: false };
+  if (stored.nextOffset < now.first) {
+    return { reason: 'records that this till has not read were deleted from the stream', whole: true };
+  }
   if (stored.newestRecordMs < now.nowMs - now.horizonMs) {
     return { reason: 'this till was away for longer than the horizon', whole: true };
   }

@@ -9,11 +9,12 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import { sleep, supervise, type Health, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
+import { isMendedAtTheLog } from '../../shared/log/mended-outside.ts';
 import { wrapSqliteError } from '../../shared/database/sqlite.ts';
 import type { TillApply } from '../apply.ts';
 import type { Valve } from '../pulse.ts';
 import { bytesOf } from './incoming.ts';
-import { doubtOf, type Answered } from './stream-doubt.ts';
+import { doubtOf, type Answered, type Doubt } from './stream-doubt.ts';
 import type { TillHost } from '../till/till-host.ts';
 
 export interface StreamReaderOptions {
@@ -22,7 +23,7 @@ export interface StreamReaderOptions {
   readonly eventLog: EventLog;
   readonly stream: StreamRef;
   readonly valve: Valve;
-  readonly horizonDays: number;
+  readonly horizonDays: () => number;
   /** Free space below which nothing is applied, so that the app can go on selling. */
   readonly freeMb: number;
   readonly log: Logger;
@@ -60,7 +61,8 @@ export class StreamReader implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth && { onHealth }) }, async (ready) => {
+    const options = { log, endures: isMendedAtTheLog, ...(onHealth && { onHealth }) };
+    await supervise(signal, options, async (ready) => {
       try {
         await this.#read(signal, ready);
       } catch (error) {
@@ -78,13 +80,14 @@ export class StreamReader implements Service {
     // Of a stream that is read again (a new column, say) it is known how long ago it was last read.
     const isNew = state.newestRecordMs === 0;
     const doubt = isNew
-      ? null
+      ? ofNew(first)
       : doubtOf(state, {
+          first,
           end,
           streamId: await eventLog.streamId(stream),
           lastRead: await this.#recordAt(stored - 1, signal),
           nowMs: await this.#nowMs({ stored, end }, signal),
-          horizonMs: horizonDays * DAY_MS,
+          horizonMs: horizonDays() * DAY_MS,
         });
     apply.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
@@ -92,7 +95,7 @@ export class StreamReader implements Service {
         { topic: stream.topic, stored, end },
         `${doubt.reason}; reading the stream from the beginning`,
       );
-      await apply.rereads(stream.topic, { end, whole: doubt.whole }, signal);
+      await apply.reread.begin(stream.topic, { first, end, whole: doubt.whole }, signal);
       return first;
     }
     return Math.max(first, stored);
@@ -135,7 +138,7 @@ export class StreamReader implements Service {
         if (records === null) return;
         await valve.opened(signal);
         // After so long an outage, deletes may be missing between the last records and these: look again.
-        if (now() - heardMs > horizonDays * DAY_MS) return;
+        if (now() - heardMs > horizonDays() * DAY_MS) return;
         heardMs = now();
         this.#stuck = true;
         this.#checkSpace();
@@ -191,6 +194,11 @@ export class StreamReader implements Service {
       `less than FREE_MB=${freeMb} MB are free at ${dirname(till.db.name)}; push pauses, sales go on`,
     );
   }
+}
+
+/** A till that has read nothing yet of a stream must not believe that it gets everything, where it does not. */
+function ofNew(first: number): Doubt | null {
+  return first === 0 ? null : { reason: 'the beginning of the stream was deleted', whole: true };
 }
 
 type Batch = readonly StoredRecord[];

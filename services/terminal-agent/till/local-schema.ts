@@ -109,6 +109,13 @@ CREATE TABLE IF NOT EXISTS sync_seeded (
   PRIMARY KEY (topic, central_table)
 ) WITHOUT ROWID;
 
+-- Tables whose seeding was seen to begin where the stream has lost nothing: only the end of such a one counts.
+CREATE TABLE IF NOT EXISTS sync_begun (
+  topic TEXT NOT NULL,
+  central_table TEXT NOT NULL,
+  PRIMARY KEY (topic, central_table)
+) WITHOUT ROWID;
+
 -- Facts: terminal_id, database_id, incarnation, mapping_version, triggers_version, progress (newest not yet settled).
 CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
 `;

@@ -206,10 +206,7 @@ describe('a refused part', () => {
     const till = await centre.newTill();
     const refused = till.unit(...sale('A', 0n));
     await take(till, [refused], 'old');
-    const [shared, ...theirs] = refused.changes;
-    if (shared === undefined) throw new Error('the sale holds no change');
-    const own = theirs.map((change) => ({ ...change, table: 'products', capturedAtMs: 7 }));
-    await take(till, [cutAnew([{ ...refused, changes: [shared, ...own] }])], 'new');
+    await take(till, [cutAnew([{ ...refused, changes: refused.changes.slice(0, 1) }])], 'new');
     await unfence(till, 'new');
     await carryOut();
     expect(await letterOf(till)).toMatchObject({ incarnation: 'old' });

@@ -126,6 +126,18 @@ describe('a child', () => {
     await agree(site);
   });
 
+  it('whose own key changes while its parent goes or moves is left behind under none of them', async () => {
+    await site.pool.query(`INSERT INTO orders SELECT i, 'north', '' FROM generate_series(1, 20) AS i;
+      INSERT INTO order_items SELECT i, i, 0 FROM generate_series(1, 20) AS i`);
+    await site.acknowledged();
+    for (let id = 1; id <= 20; id += 1) {
+      if (id % 2 === 0) await site.pool.query('DELETE FROM orders WHERE id = $1', [id]);
+      else await site.pool.query(`UPDATE orders SET store_id = 'south' WHERE id = $1`, [id]);
+      await site.pool.query('UPDATE order_items SET id = id + 100 WHERE id = $1', [id]);
+    }
+    await agree(site);
+  });
+
   it('follows when thousands of parents move at once, and its own children do', async () => {
     await site.pool.query(`INSERT INTO orders SELECT i, 'north', '' FROM generate_series(1, 3000) AS i;
       INSERT INTO order_items SELECT i, i % 3000 + 1, i FROM generate_series(1, 6000) AS i;
@@ -178,6 +190,9 @@ function step(random: () => number): string {
     `UPDATE order_items SET qty = ${value} WHERE id = ${item}`,
     `UPDATE order_items SET order_id = ${order} WHERE id = ${item}`,
     `DELETE FROM order_items WHERE id = ${item}`,
+    `UPDATE order_items SET id = ${pick(9) + 20} WHERE id = ${item} AND NOT EXISTS (SELECT FROM order_items WHERE id > 20)`,
+    `UPDATE order_items SET id = ${item} WHERE id > 20 AND NOT EXISTS (SELECT FROM order_items WHERE id = ${item})`,
+    `UPDATE item_notes SET id = ${pick(9) + 20} WHERE id = ${note} AND NOT EXISTS (SELECT FROM item_notes WHERE id > 20)`,
     `INSERT INTO item_notes VALUES (${note}, ${item}, 'v${value}') ON CONFLICT (id) DO UPDATE SET item_id = ${item}`,
     `UPDATE item_notes SET note = 'v${value}' WHERE id = ${note}`,
     `UPDATE item_notes SET item_id = ${item} WHERE id = ${note}`,

@@ -3,23 +3,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { CaptureSite, SHOP_MAPPING, SHOP_SQL, type StreamContent } from '../../support/capture-site.ts';
+import { wrappedLog } from '../../support/wrapped-log.ts';
 
 /** A log whose appends can be made durable without their reply ever coming back. */
 function losingReplies(log: EventLog, lost: { topic: string | null }): EventLog {
-  return {
-    kind: log.kind,
-    createTopic: (spec) => log.createTopic(spec),
-    read: (stream, options) => log.read(stream, options),
-    offsets: (stream) => log.offsets(stream),
-    recordAt: (stream, options) => log.recordAt(stream, options),
-    streamId: (stream) => log.streamId(stream),
-    close: () => log.close(),
+  return wrappedLog(log, {
     append: async (stream, records, options) => {
       const result = await log.append(stream, records, options);
       if (lost.topic !== null && stream.topic.includes(lost.topic)) await new Promise(() => undefined);
       return result;
     },
-  };
+  });
 }
 
 const keys = ({ stored }: StreamContent) =>

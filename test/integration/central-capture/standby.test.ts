@@ -7,11 +7,11 @@ import { Capture } from '../../../services/central-capture/capture.ts';
 import { asPayflowError, type PayflowError } from '../../../services/shared/errors.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { CaptureSite, type RunningCapture } from '../../support/capture-site.ts';
+import { wrappedLog } from '../../support/wrapped-log.ts';
 
 /** Whatever is written to the log, in order. */
 function noted(log: EventLog, writes: string[]): EventLog {
-  return {
-    kind: log.kind,
+  return wrappedLog(log, {
     createTopic: (spec) => {
       writes.push(`create ${spec.topic}`);
       return log.createTopic(spec);
@@ -20,12 +20,7 @@ function noted(log: EventLog, writes: string[]): EventLog {
       writes.push(`append ${stream.topic}`);
       return log.append(stream, records, options);
     },
-    read: (stream, options) => log.read(stream, options),
-    offsets: (stream) => log.offsets(stream),
-    recordAt: (stream, options) => log.recordAt(stream, options),
-    streamId: (stream) => log.streamId(stream),
-    close: () => log.close(),
-  };
+  });
 }
 
 /** A way to the server on which nobody gets through before it is opened. */

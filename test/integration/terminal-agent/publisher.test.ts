@@ -1,8 +1,10 @@
 /** How units go up and how often: in parts, again until they are settled, or only when asked. */
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../scripts/support/until.ts';
+import type { Health } from '../../../services/shared/lifecycle.ts';
 import { TillRetention } from '../../../services/terminal-agent/units/retention.ts';
 import { silentLog } from '../../support/till.ts';
-import { sell, useTillPull, uuid } from '../../support/till-pull.ts';
+import { sell, type TillPull, UP, useTillPull, uuid } from '../../support/till-pull.ts';
 
 const till = useTillPull();
 
@@ -32,6 +34,48 @@ describe('a large unit', () => {
     const seqs = (records: typeof once) =>
       records.map(({ part, units }) => [part, units[0]?.changes.map(({ seq }) => seq)]);
     expect(seqs(again)).toEqual(seqs(once));
+  });
+});
+
+describe('a topic that takes smaller records than before', () => {
+  const limitTo = (t: TillPull, bytes: number) =>
+    t.log.changeTopic(UP.topic, new Map([['max.message.bytes', String(bytes + 1024)]]));
+
+  it('gets units that shared a record one by one', async () => {
+    const t = await till();
+    for (const n of [1, 2, 3, 4]) {
+      sell(t, n);
+      t.capture.cutAll();
+    }
+    await limitTo(t, 2_500);
+    await t.pull();
+    const records = await t.records();
+    expect(records.map(({ units }) => units.map(({ number }) => number))).toEqual([[1], [2], [3], [4]]);
+  });
+
+  it('a unit that is larger waits with those behind it, with a code, and goes when it may', async () => {
+    const t = await till();
+    sell(t, 1);
+    await t.pull();
+    t.app.prepare('INSERT INTO orders (note, local_id) VALUES (?, ?)').run('x'.repeat(50_000), uuid(9));
+    t.capture.cutAll();
+    sell(t, 2);
+    await limitTo(t, 20_000);
+    const health: Health[] = [];
+    const stop = new AbortController();
+    const publisher = t.newPublisher(t.log, { onHealth: (state) => health.push(state) });
+    const running = publisher.run(stop.signal);
+    const isHeld = () =>
+      health.filter((state) => state.state === 'unready' && state.error.code === 'LOG_RECORD_TOO_LARGE')
+        .length;
+    await until(() => isHeld() > 1, 'the unit is tried again and again');
+    expect((await t.units()).map(({ number }) => number)).toEqual([1]);
+    await limitTo(t, 16_000_000);
+    t.capture.cutAll();
+    await until(async () => (await t.units()).length === 3, 'everything is there');
+    expect((await t.units()).map(({ number }) => number)).toEqual([1, 2, 3]);
+    stop.abort();
+    await running;
   });
 });
 

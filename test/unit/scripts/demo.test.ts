@@ -27,6 +27,12 @@ class MemoryLog implements EventLog {
     return 'created';
   }
 
+  async describeTopics(): ReturnType<EventLog['describeTopics']> {
+    return new Map();
+  }
+
+  async changeTopic(): Promise<void> {}
+
   async append(_stream: unknown, records: readonly LogRecord[]): Promise<{ baseOffset: number }> {
     const baseOffset = this.records.length;
     for (const record of records) {

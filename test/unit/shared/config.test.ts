@@ -35,7 +35,6 @@ describe('the environment', () => {
       txRows: 5000,
       resendAfterMs: 60_000,
       retentionDays: 30,
-      horizonDays: 14,
       freeMb: 500,
       gatewayHost: '127.0.0.1',
       gatewayPort: 8080,

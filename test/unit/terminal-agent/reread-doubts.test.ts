@@ -91,7 +91,7 @@ describe('a row that a stream, read again, still names', () => {
     const rows = ['A', 'B', 'C', 'D'].map((sku, i) => catalog.row('products', i + 1, plainProduct(sku)));
     await till.shop.toCatalog(catalog.commit(100, ...rows));
     // The stream has lost its last two records.
-    await till.shop.apply.rereads(CATALOG, { end: 2, whole: false });
+    await till.shop.apply.reread.begin(CATALOG, { end: 2, whole: false });
     till.shop.restart();
     expect(till.shop.apply.resume(CATALOG)).toBe(0);
   });
@@ -118,7 +118,7 @@ describe('a stream that lost its end and has grown past what was read', () => {
       } as unknown as EventLog,
       stream: { topic: CATALOG, partition: 0 },
       valve: new Valve({ always: true }),
-      horizonDays: 14,
+      horizonDays: () => 14,
       freeMb: 0,
       log: silentLog,
     });
@@ -146,7 +146,7 @@ describe('a stream that is read from its beginning for another reason', () => {
       } as unknown as EventLog,
       stream: { topic: CATALOG, partition: 0 },
       valve: new Valve({ always: true }),
-      horizonDays: 14,
+      horizonDays: () => 14,
       freeMb: 0,
       log: silentLog,
       now,

@@ -1,5 +1,6 @@
 /** Rows that a stream no longer names when it is read again from its beginning. */
 import { describe, expect, it, vi } from 'vitest';
+import type { StoredRecord } from '../../../services/shared/log/event-log.ts';
 import { DownStream } from '../../support/down-stream.ts';
 import { plainProduct, useRereadTill } from '../../support/reread-till.ts';
 import { CATALOG, mine, STORE } from '../../support/shop-till.ts';
@@ -34,7 +35,7 @@ describe('a stream that is read again from its beginning', () => {
     anew.commit(200, anew.seedComplete('products'));
     anew.commit(201, anew.row('products', 1, plainProduct('A')));
     anew.commit(202, anew.row('products', 2, plainProduct('B')));
-    await till.shop.apply.rereads(CATALOG, { end: 3, whole: true });
+    await till.shop.apply.reread.begin(CATALOG, { end: 3, whole: true });
     await till.shop.toCatalog(anew.records.slice(0, 2));
     expect(skus()).toEqual(['A', 'B', 'C']);
     till.shop.restart();
@@ -74,11 +75,32 @@ describe('a stream that is read again from its beginning', () => {
   it('that lost records is believed only when it was seeded again', async () => {
     const anew = await known();
     anew.commit(200, anew.row('products', 1, plainProduct('A')), anew.seedComplete('products'));
-    await till.shop.apply.rereads(CATALOG, { end: 2, whole: false });
+    await till.shop.apply.reread.begin(CATALOG, { end: 2, whole: false });
     await till.shop.toCatalog(anew.records);
     expect(skus()).toEqual(['A', 'B', 'C']);
-    await till.shop.toCatalog(anew.commit(201, anew.row('products', 3, plainProduct('C'))));
+    await till.shop.toCatalog(
+      anew.commit(201, anew.seedBegin('products'), anew.row('products', 3, plainProduct('C'))),
+    );
     await till.shop.toCatalog(anew.commit(202, anew.seedComplete('products')));
+    expect(skus()).toEqual(['A', 'C']);
+  });
+
+  it('whose beginning was deleted is believed only by a seeding that begins in what is left', async () => {
+    const anew = await known();
+    // The begin of this seeding, and the rows B and C, stood before.
+    anew.commit(200, anew.row('products', 1, plainProduct('A')), anew.seedComplete('products'));
+    await till.shop.apply.reread.begin(CATALOG, { first: 7, end: 9, whole: true });
+    const left = anew.records.map((record) => ({ ...record, offset: record.offset + 7 }));
+    await till.shop.toCatalog(left);
+    expect(skus()).toEqual(['A', 'B', 'C']);
+    expect(till.shop.apply.reread.isIncomplete(CATALOG)).toBe(true);
+    till.shop.restart();
+    expect(till.shop.apply.reread.isIncomplete(CATALOG)).toBe(true);
+    const later = (records: readonly StoredRecord[]) =>
+      till.shop.toCatalog(records.map((record) => ({ ...record, offset: record.offset + 7 })));
+    await later(anew.commit(201, anew.seedBegin('products'), anew.row('products', 3, plainProduct('C'))));
+    till.shop.restart();
+    await later(anew.commit(202, anew.seedComplete('products')));
     expect(skus()).toEqual(['A', 'C']);
   });
 
@@ -136,7 +158,7 @@ describe('a stream that is read again from its beginning', () => {
     const anew = new DownStream(till.shop.schemas);
     anew.commit(200, anew.row('products', 7, plainProduct('S7')));
     anew.commit(201, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
-    await apply.rereads(CATALOG, { end: anew.records.length, whole: true });
+    await apply.reread.begin(CATALOG, { end: anew.records.length, whole: true });
     expect(till.shop.rows('SELECT count(*) AS n FROM sync_unseen')).toEqual([{ n: MANY }]);
     const commits = vi.spyOn(till.shop.test.till, 'write');
     await till.shop.toCatalog(anew.records);
@@ -150,7 +172,7 @@ describe('a stream that is read again from its beginning', () => {
   it('is listed anew when the agent stopped before the list was whole', async () => {
     const anew = await known();
     const stored = till.shop.rows('SELECT next_offset FROM sync_stream');
-    await till.shop.apply.rereads(CATALOG, { end: 1, whole: true }, AbortSignal.abort());
+    await till.shop.apply.reread.begin(CATALOG, { end: 1, whole: true }, AbortSignal.abort());
     expect(till.shop.rows('SELECT next_offset FROM sync_stream')).toEqual(stored);
     expect(till.shop.rows('SELECT * FROM sync_reread')).toEqual([]);
     anew.commit(200, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
@@ -162,7 +184,7 @@ describe('a stream that is read again from its beginning', () => {
     const anew = await known();
     anew.commit(200, anew.row('products', 1, plainProduct('A')), anew.row('products', 2, plainProduct('B')));
     anew.commit(201, ...['categories', 'products', 'settings'].map((table) => anew.seedComplete(table)));
-    await till.shop.apply.rereads(CATALOG, { end: anew.records.length, whole: true });
+    await till.shop.apply.reread.begin(CATALOG, { end: anew.records.length, whole: true });
     await till.shop.toCatalog(anew.records.slice(0, 2));
     const { till: file } = till.shop.test;
     const stop = new AbortController();
@@ -175,7 +197,7 @@ describe('a stream that is read again from its beginning', () => {
       if (pieces === 4) stop.abort();
       return result;
     });
-    await till.shop.apply.rereads(CATALOG, { end: anew.records.length, whole: true }, stop.signal);
+    await till.shop.apply.reread.begin(CATALOG, { end: anew.records.length, whole: true }, stop.signal);
     till.shop.restart();
     expect(till.shop.rows('SELECT count(*) AS n FROM sync_unseen')).toEqual([{ n: 3 }]);
     await till.shop.toCatalog(anew.records.slice(2));

@@ -2,7 +2,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { inTransaction } from '../../../shared/database/postgres.ts';
-import { DEFAULT_UP_PARTITIONS, topicSpecStore, upStream } from '../../../shared/log/topics.ts';
+import {
+  DEFAULT_HORIZON_DAYS,
+  DEFAULT_UP_PARTITIONS,
+  topicSpecStore,
+  upStream,
+} from '../../../shared/log/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { unfenceTerminal } from '../../hand-over.ts';
 import type { Actor } from '../../operation-log.ts';
@@ -36,7 +41,9 @@ export function terminalLifeRoutes(context: GatewayContext) {
       async (request) => {
         const { body } = request;
         // Before the code is made: one that nobody is told would be lost.
-        await eventLog().createTopic(topicSpecStore(prefix, body.storeId, horizonDays));
+        await eventLog().createTopic(
+          topicSpecStore(prefix, body.storeId, horizonDays ?? DEFAULT_HORIZON_DAYS),
+        );
         return inTransaction(pool, (client) =>
           registerTerminal(client, { ...body, upPartitions: DEFAULT_UP_PARTITIONS }),
         );

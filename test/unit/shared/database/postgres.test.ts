@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { PayflowError } from '../../../../services/shared/errors.ts';
+import { errorLine, PayflowError } from '../../../../services/shared/errors.ts';
 import {
   classifySqlState,
   postgresFacts,
@@ -73,4 +73,18 @@ test('what the server said of a refusal stays readable', () => {
 test('what is ours already stays as it is', () => {
   const ours = new PayflowError('DB_REFUSED', 'x');
   expect(wrapPostgresError(ours)).toBe(ours);
+});
+
+test.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])(
+  'of a certificate that nobody vouches for (%s) the message says where to name its issuer',
+  (code) => {
+    expect(wrapPostgresError(systemError(code))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('sslrootcert=FILE') as string,
+    });
+  },
+);
+
+test('nothing is said to be tried again by whoever ends with it', () => {
+  expect(errorLine(wrapPostgresError(serverError('40P01')))).not.toMatch(/it is retried/);
 });

@@ -109,7 +109,7 @@ describe('the record batch', () => {
     gzip.writeInt32BE(gzip.length - 12, 8);
     gzip.writeInt16BE(1, 21);
     expect(decode(gzip, 0).records).toHaveLength(2);
-    gzip.writeInt16BE(4, 21);
+    gzip.writeInt16BE(2, 21);
     expect(() => decode(gzip, 0)).toThrow(/compression\.type=producer/);
   });
 

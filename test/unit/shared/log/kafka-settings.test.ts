@@ -18,6 +18,10 @@ describe('settings of Kafka', () => {
       'unclean.leader.election.enable': 'false',
       'min.compaction.lag.ms': '1209600000',
       'delete.retention.ms': '1296000000',
+      // Nothing is deleted by age or size, whatever somebody makes of the policy.
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
+      'max.compaction.lag.ms': '9223372036854775807',
     });
   });
 
