@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { sale, useCentre } from '../../support/apply-site.ts';
 import { insert } from '../../support/centre.ts';
 
+/** What the till is told of a line without a quantity. */
+const QUANTITY = '23514 order_items_quantity_check: the centre does not allow this value';
+
 const centre = useCentre();
 
 describe('dead letters', () => {
@@ -25,7 +28,7 @@ describe('dead letters', () => {
     expect(letters).toMatchObject([
       { code: '23514', first_seq: '5', last_seq: '8', constraint_name: 'order_items_quantity_check' },
     ]);
-    expect((await centre.progressOf(till)).exceptions).toBe('[[5,8,"rejected"]]');
+    expect((await centre.progressOf(till)).exceptions).toBe(`[[5,8,"rejected","${QUANTITY}"]]`);
   });
 
   test('what depends on a refused insert becomes a dead letter with it', async () => {
@@ -43,7 +46,9 @@ describe('dead letters', () => {
         ['applied', 4],
       ]),
     );
-    expect((await centre.progressOf(till)).exceptions).toBe('[[1,6,"rejected"]]');
+    expect((await centre.progressOf(till)).exceptions).toBe(
+      `[[1,4,"rejected","${QUANTITY}"],[5,6,"rejected","REFERENCE_UNKNOWN"]]`,
+    );
     const codes = await centre.all<{ code: string }>(
       'SELECT code FROM payflow_sync.dead_letter WHERE terminal_id = $1 ORDER BY first_seq',
       [till.terminal],

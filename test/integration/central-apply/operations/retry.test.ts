@@ -4,6 +4,9 @@ import { sale, useCentre } from '../../../support/apply-site.ts';
 import { Asking } from '../../../support/asking.ts';
 import { insert, type ChangeSpec, type FakeTill } from '../../../support/centre.ts';
 
+/** What the till is told of a line without a quantity. */
+const QUANTITY = '23514 order_items_quantity_check: the centre does not allow this value';
+
 const centre = useCentre();
 const asking = new Asking(centre);
 
@@ -68,7 +71,7 @@ describe('a refused insert that is retried', () => {
   test('is there once, links, and leaves the exceptions', async () => {
     await centre.send(till, sale('A'), sale('B', 0n), sale('C'));
     const id = await letterId();
-    expect(await exceptions()).toBe('[[5,8,"rejected"]]');
+    expect(await exceptions()).toBe(`[[5,8,"rejected","${QUANTITY}"]]`);
     await centre.pool.query('ALTER TABLE order_items DROP CONSTRAINT order_items_quantity_check');
     try {
       expect(await asking.retryOne(id)).toMatchObject({ state: 'applied', outcomes: { applied: 4 } });
@@ -93,7 +96,7 @@ describe('a refused insert that is retried', () => {
     const again = await asking.retryOne(id);
     expect(again).toMatchObject({ state: 'refused', code: '23514' });
     expect(await letter(id)).toMatchObject({ state: 'open', tries: 2, code: '23514', last_code: '23514' });
-    expect(await exceptions()).toBe('[[1,4,"rejected"]]');
+    expect(await exceptions()).toBe(`[[1,4,"rejected","${QUANTITY}"]]`);
     expect(await centre.ordersOf(till)).toEqual([]);
   });
 
@@ -336,7 +339,7 @@ describe('many at once', () => {
       await centre.pool.query('ALTER TABLE order_items ADD CHECK (quantity > 0)');
     }
     expect(await centre.ordersOf(other)).toHaveLength(3);
-    expect(await exceptions()).toBe('[[13,13,"rejected"]]');
+    expect(await exceptions()).toBe('[[13,13,"rejected","REFERENCE_UNKNOWN"]]');
   });
 });
 

@@ -290,7 +290,7 @@ describe('a row that head office moved while the till was offline', () => {
       { id: account, branch: 'S2' },
       null,
     ]);
-    expect((await centre.progressOf(till)).exceptions).toBe('[[2,2,"rejected"]]');
+    expect((await centre.progressOf(till)).exceptions).toBe('[[2,2,"rejected","CHANGE_NOT_ALLOWED"]]');
   });
 
   test('is not shown either where its insert comes again', async () => {
