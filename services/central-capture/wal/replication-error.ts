@@ -7,16 +7,15 @@ interface Names {
   readonly publication: string;
 }
 
-/** @param isRunning replication had begun: the server names what the WAL lacks, not what the catalog does */
-export function replicationError(
-  thrown: unknown,
-  { slot, publication }: Names,
-  isRunning: boolean,
-): PayflowError {
+/**
+ * A slot and a publication that are not there have one SQLSTATE; what raised it is told apart by its function, whose
+ * name no language changes (src/backend/replication/slot.c).
+ */
+export function replicationError(thrown: unknown, { slot, publication }: Names): PayflowError {
   if (thrown instanceof PayflowError) return thrown;
-  const code = (thrown as { code?: unknown }).code;
+  const { code, routine = '' } = thrown as { code?: unknown; routine?: string };
   // Before PostgreSQL 18, WAL of a time without the publication can't be decoded, whatever is there now.
-  if (code === '42704' && isRunning) {
+  if (code === '42704' && !routine.startsWith('ReplicationSlot')) {
     const message = `WAL comes from a time when the publication ${publication} was not there`;
     return new PayflowError('PUBLICATION_LOST', message, { cause: thrown });
   }

@@ -297,7 +297,7 @@ export class ReplicationStream implements AsyncIterable<readonly WalItem[]> {
 
   #fail(thrown: unknown): void {
     if (this.#failure !== null || this.#closed) return;
-    this.#failure = replicationError(thrown, this.#options, this.#statusTimer !== null);
+    this.#failure = replicationError(thrown, this.#options);
     this.#options.log.debug(
       { code: this.#failure.code, acknowledged: formatLsn(this.#acknowledged) },
       'replication session ended',
