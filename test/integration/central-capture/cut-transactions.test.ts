@@ -178,7 +178,8 @@ describe('a session that ends after any record of a transaction', () => {
   it('leaves a row that no record can hold, and those beside it', { timeout: 120_000 }, async () => {
     const { cut, log } = await start((inner) => inner);
     const cuts: Cuts = {
-      before: (n) => `INSERT INTO products (id, sku) VALUES (${n} + 1, 'a'), (${n} + 2, 'b')`,
+      before: (n) => `INSERT INTO products (id, sku) VALUES (${n} + 1, 'a'), (${n} + 2, 'b');
+        INSERT INTO orders (id, store_id, note) VALUES (${n} + 1, 'north', 'n'), (${n} + 2, 'south', 's')`,
       transaction: (n) => `BEGIN; UPDATE products SET id = ${n} + 101 WHERE id = ${n} + 1;
         INSERT INTO products (id, sku, description) VALUES (${n} + 3, 'huge', repeat('x', 17000000));
         UPDATE products SET id = ${n} + 102 WHERE id = ${n} + 2; COMMIT`,
