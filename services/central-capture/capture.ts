@@ -104,6 +104,9 @@ export class Capture implements Service {
         connectionString: databaseUrl,
         applicationName: 'payflow-capture',
         max: 4,
+        // A standby that stands behind capture confirms nothing that capture has not; what it notes of itself and a
+        // lost server forgets is done again.
+        commitsLocally: true,
         log,
       });
       onRelease(() => pool.end());

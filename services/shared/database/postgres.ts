@@ -60,6 +60,8 @@ export interface PoolOptions {
   readonly max?: number;
   readonly log: Logger;
   readonly connectTimeoutMs?: number;
+  /** Commits wait for the server's own disk only, whatever its synchronous standbys are. */
+  readonly commitsLocally?: boolean;
 }
 
 /** A pool whose sessions print values the way the whole product expects. The caller ends it. */
@@ -72,7 +74,7 @@ export function createPool(options: PoolOptions): Pool {
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     keepAlive: true,
-    onConnect: prepareSession,
+    onConnect: (client) => prepareSession(client, options.commitsLocally === true),
   };
   const pool = new pg.Pool(config);
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
@@ -83,11 +85,11 @@ export function createPool(options: PoolOptions): Pool {
 }
 
 /** The pool waits for it before anybody gets the connection (its types do not say so). */
-function prepareSession(client: ClientBase): unknown {
+function prepareSession(client: ClientBase, commitsLocally: boolean): unknown {
   // Whoever has a connection that breaks between two queries is told by the next query; without any listener
   // the break would end the process.
   client.on('error', () => undefined);
-  return client.query(SESSION_SQL);
+  return client.query(commitsLocally ? `${SESSION_SQL}; SET SESSION synchronous_commit = local` : SESSION_SQL);
 }
 
 /**

@@ -41,6 +41,8 @@ describe('operations', () => {
         parts: [
           { name: 'database', ready: true },
           { name: 'capture', ready: false },
+          { name: 'tables', ready: true },
+          { name: 'topics', ready: true },
         ],
       },
     });
