@@ -145,6 +145,9 @@ export class KafkaAppender {
     const refused = total(sizes) + BATCH_OVERHEAD_BYTES;
     const { bytes, isTold } = await this.#untilAnswered(job, () => limits.refused(stream.topic, refused));
     const limit = bytes - BATCH_OVERHEAD_BYTES;
+    // Of an append that cannot be stored whole nothing is.
+    const largest = Math.max(...job.records.map(recordBytes));
+    if (isTold && largest > limit) throw tooLarge(stream, largest, limit, { cause: error, isTold });
     if (batch.length === 1) throw tooLarge(stream, total(sizes), limit, { cause: error, isTold });
     return splitBySize(batch, sizes, Math.min(limit, total(sizes) - 1));
   }
