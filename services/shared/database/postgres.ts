@@ -89,7 +89,9 @@ function prepareSession(client: ClientBase, commitsLocally: boolean): unknown {
   // Whoever has a connection that breaks between two queries is told by the next query; without any listener
   // the break would end the process.
   client.on('error', () => undefined);
-  return client.query(commitsLocally ? `${SESSION_SQL}; SET SESSION synchronous_commit = local` : SESSION_SQL);
+  return client.query(
+    commitsLocally ? `${SESSION_SQL}; SET SESSION synchronous_commit = local` : SESSION_SQL,
+  );
 }
 
 /**
