@@ -57,7 +57,7 @@ export class TillCapture implements Service {
     this.#agentFile = options.agentFile;
     this.#now = options.now ?? Date.now;
     this.#standing = options.standing ?? new TillStanding();
-    this.#registrations = new Registrations(options.till, options.agentFile);
+    this.#registrations = new Registrations(options.till);
     this.#outbox = new Outbox(options.till.db, (seq) => this.#agentFile.wasSettled(seq));
     this.#backlog = new Backlog({
       outbox: this.#outbox,
@@ -72,13 +72,19 @@ export class TillCapture implements Service {
    * different ones mean that payflow.db is an older copy, or another file: nothing is cut then.
    */
   checkFile(): PayflowError | undefined {
+    if (this.#agentFile.waiting !== null) return undefined;
     const last = this.#agentFile.last();
-    if (last === undefined || this.#agentFile.waiting !== null) return undefined;
-    const { hash } = digestUnit(this.#outbox.entries(last.firstSeq, last.lastSeq), last);
-    if (hash.equals(last.hash)) return undefined;
+    if (last === undefined || this.#holds(last)) {
+      this.#registrations.adopt(this.#agentFile);
+      return undefined;
+    }
     const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
     this.#standing.set({ kind: 'fenced', why });
     return this.#standing.refusal;
+  }
+
+  #holds(unit: CutUnit): boolean {
+    return digestUnit(this.#outbox.entries(unit.firstSeq, unit.lastSeq), unit).hash.equals(unit.hash);
   }
 
   /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
@@ -139,13 +145,17 @@ export class TillCapture implements Service {
 
   /**
    * The till was enrolled, perhaps for another store than before: what it sold until now was sold where it stood
-   * then. That is cut first, under the number that the file knows; a crash on the way finds the old number still.
+   * then. That is cut first, under the number that the file knows; a crash on the way finds the old number still. Where
+   * the agent file knows the number already, payflow.db was restored from before the move: what is not in a unit yet
+   * was sold since.
    */
   beginRegistration(registration: number): void {
     if (this.#standing.current.kind !== 'ok') return;
     const before = this.#registrations.newest;
     if (before !== undefined && before >= registration) return;
-    if (before !== undefined) this.cutAll();
+    const isRestored = (this.#agentFile.registration ?? 0) >= registration;
+    if (before !== undefined && !isRestored) this.cutAll();
+    this.#agentFile.setMeta('registration', String(registration));
     this.#registrations.begin(registration, this.#agentFile.chain.lastSeq);
   }
 

@@ -21,7 +21,7 @@ import type { AgentFile, CutUnit } from './units/agent-file.ts';
 import { mintIdentities } from './units/minting.ts';
 import { Outbox } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import { type BuiltRecords, RECORD_BYTES, UnitBuilder } from './units/unit-builder.ts';
+import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';
 
 export interface PublisherOptions {
   readonly till: TillDatabase;
@@ -45,7 +45,6 @@ const APPEND_BYTES = 1024 * 1024;
 /** With a rollback journal the app cannot commit while we read: then only for a moment. */
 const JOURNAL_APPEND_BYTES = 32 * 1024;
 const UNITS_AT_ONCE = 1000;
-const A_UNIT_A_RECORD = 1;
 const MAX_RESEND_MS = 60 * 60 * 1000;
 /** Without anything to do, settlement is looked at this often. */
 const IDLE_MS = 1000;
@@ -60,8 +59,8 @@ export class Publisher implements Service {
   /** Units up to this number may be published. */
   #openUpTo: number;
   readonly #appendBytes: number;
-  /** A record holds whole units up to this size. */
-  #recordBytes = RECORD_BYTES;
+  /** So many units go one by one, since an append of all of them was too large for the topic. */
+  #alone = 0;
   #settledSeq = 0;
   #wake: (() => void) | undefined;
   readonly #standing: TillStanding;
@@ -113,12 +112,11 @@ export class Publisher implements Service {
    * @returns how many units it held; 0: nothing to do
    */
   async publishNext(signal?: AbortSignal): Promise<number> {
-    const { agentFile, till, log } = this.#options;
+    const { agentFile, log } = this.#options;
     if (this.#standing.current.kind !== 'ok') {
       await this.#announce(signal);
       return 0;
     }
-    const { incarnation } = till;
     let units = agentFile.unpublished(this.#openUpTo, UNITS_AT_ONCE);
     if (units.length === 0) {
       const due = this.#due();
@@ -126,11 +124,30 @@ export class Publisher implements Service {
       log.info({ unit: due.number, publications: due.publications }, 'oldest unsettled unit published again');
       units = [due];
     }
+    const sent = await this.#publish(this.#alone > 0 ? units.slice(0, 1) : units, signal);
+    this.#alone = Math.max(0, this.#alone - sent);
+    return sent;
+  }
+
+  /**
+   * Where the topic takes no append of all of these, each goes by itself and is noted by itself. A unit that is larger
+   * alone waits, and all behind it, since the centre applies them in order: it is never cut anew.
+   */
+  async #publish(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<number> {
+    const { agentFile, till } = this.#options;
+    const { incarnation } = till;
     const built = await this.#build(units, signal);
     // Meanwhile the file may have lost its name, and these units with it.
     if (till.incarnation !== incarnation || this.#standing.refusal !== undefined) return 0;
-    const lastOffset = await this.#appendAlone(built, signal);
-    if (lastOffset === undefined) return this.publishNext(signal);
+    let lastOffset: number;
+    try {
+      lastOffset = await this.#append(built, signal);
+    } catch (error) {
+      const isTooLarge = asPayflowError(error).code === 'LOG_RECORD_TOO_LARGE';
+      if (!isTooLarge || built.units.length === 1) throw error;
+      this.#alone = built.units.length;
+      return this.#publish(units.slice(0, 1), signal);
+    }
     if (till.incarnation !== incarnation) return 0;
     agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
     return built.units.length;
@@ -141,7 +158,6 @@ export class Publisher implements Service {
     const options = { log, endures: isMendedAtTheLog, ...(onHealth === undefined ? {} : { onHealth }) };
     await supervise(signal, options, async (ready) => {
       await this.#checkStream();
-      this.#recordBytes = RECORD_BYTES;
       while (!signal.aborted) {
         const sent = await this.publishNext(signal);
         ready();
@@ -153,9 +169,7 @@ export class Publisher implements Service {
   async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
     const { till } = this.#options;
     for (;;) {
-      const built = inSnapshot(till.db, () =>
-        this.#builder.build(units, this.#appendBytes, this.#recordBytes),
-      );
+      const built = inSnapshot(till.db, () => this.#builder.build(units, this.#appendBytes));
       if (built.unnamed.length === 0) return built;
       // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
       await sleep(till.gate.waitMs(), signal);
@@ -171,22 +185,6 @@ export class Publisher implements Service {
     const record = inSnapshot(till.db, () => this.#builder.announcement(waiting.predecessor));
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
-  }
-
-  /**
-   * Units that share a record travel alone where the topic takes no larger one. A unit that is larger by itself waits,
-   * and all behind it, since the centre applies them in order: it is never cut anew.
-   * @returns undefined: to be built again
-   */
-  async #appendAlone(built: BuiltRecords, signal: AbortSignal | undefined): Promise<number | undefined> {
-    try {
-      return await this.#append(built, signal);
-    } catch (error) {
-      const isTooLarge = asPayflowError(error).code === 'LOG_RECORD_TOO_LARGE';
-      if (!isTooLarge || this.#recordBytes === A_UNIT_A_RECORD) throw error;
-      this.#recordBytes = A_UNIT_A_RECORD;
-      return undefined;
-    }
   }
 
   /** @returns the offset of the last record */

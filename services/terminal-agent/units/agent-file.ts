@@ -139,8 +139,8 @@ export class AgentFile {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
   }
 
-  /** As a version before noted it here; undefined in a file that is new. */
-  get registrationBefore(): number | undefined {
+  /** The newest that was begun with this file; undefined in one that is new. */
+  get registration(): number | undefined {
     const stored = this.getMeta('registration');
     return stored === undefined ? undefined : Number(stored);
   }

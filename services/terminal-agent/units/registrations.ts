@@ -1,7 +1,8 @@
 /**
  * Under which of the till's registrations each entry of the outbox was written, and so in whose store it was sold. It
  * stands in payflow.db, beside the entries: after a hand-over they are cut anew, perhaps by an agent whose own file was
- * lost, and what was sold in the old store must not go up as the new one's.
+ * lost, and what was sold in the old store must not go up as the new one's. A payflow.db that was restored has forgotten
+ * the newest, and then the agent file's number says that it has begun.
  */
 import type { TillDatabase } from '../till/till-database.ts';
 import type { AgentFile } from './agent-file.ts';
@@ -44,13 +45,16 @@ export class Registrations {
   readonly #till: TillDatabase;
   #spans: readonly RegistrationSpan[];
 
-  constructor(till: TillDatabase, agentFile: AgentFile) {
+  constructor(till: TillDatabase) {
     this.#till = till;
-    const stored = till.getMeta(META);
-    this.#spans =
-      stored === undefined
-        ? spansFrom(agentFile.registrationEnds(), agentFile.registrationBefore)
-        : (JSON.parse(stored) as RegistrationSpan[]);
+    this.#spans = JSON.parse(till.getMeta(META) ?? '[]') as RegistrationSpan[];
+  }
+
+  /** What an earlier version noted in the agent file, which is known to be this till's file's. */
+  adopt(agentFile: AgentFile): void {
+    if (this.#spans.length > 0) return;
+    const spans = spansFrom(agentFile.registrationEnds(), agentFile.registration);
+    if (spans.length > 0) this.#keep(spans);
   }
 
   get newest(): number | undefined {
@@ -62,7 +66,11 @@ export class Registrations {
   }
 
   begin(registration: number, afterSeq: number): void {
-    this.#spans = [...this.#spans, { registration, afterSeq: this.newest === undefined ? 0 : afterSeq }];
-    this.#till.write(() => this.#till.setMeta(META, JSON.stringify(this.#spans)));
+    this.#keep([...this.#spans, { registration, afterSeq: this.newest === undefined ? 0 : afterSeq }]);
+  }
+
+  #keep(spans: readonly RegistrationSpan[]): void {
+    this.#till.write(() => this.#till.setMeta(META, JSON.stringify(spans)));
+    this.#spans = spans;
   }
 }

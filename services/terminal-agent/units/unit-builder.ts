@@ -63,7 +63,7 @@ export class UnitBuilder {
    * Records of consecutive units, from the first on, until `maxBytes` are reached; at least one unit.
    * Call inside a read snapshot.
    */
-  build(units: readonly CutUnit[], maxBytes: number, recordBytes: number = RECORD_BYTES): BuiltRecords {
+  build(units: readonly CutUnit[], maxBytes: number): BuiltRecords {
     this.#followBinding();
     this.#references.beginSnapshot();
     const records: Buffer[] = [];
@@ -83,7 +83,7 @@ export class UnitBuilder {
         records.push(...parts);
       } else {
         encoder.add({ ...unit, changes: this.#changes(unit.firstSeq, unit.lastSeq) });
-        if (encoder.bytes >= recordBytes) finish();
+        if (encoder.bytes >= RECORD_BYTES) finish();
       }
       done.push(unit.number);
       if (bytes + encoder.bytes >= maxBytes) break;

@@ -53,6 +53,25 @@ describe('a topic that takes smaller records than before', () => {
     expect(records.map(({ units }) => units.map(({ number }) => number))).toEqual([[1], [2], [3], [4]]);
   });
 
+  it('gets what is in front of a unit that is larger, each once', async () => {
+    const t = await till();
+    for (const n of [1, 2]) {
+      sell(t, n);
+      t.capture.cutAll();
+    }
+    t.app.prepare('INSERT INTO orders (note, local_id) VALUES (?, ?)').run('x'.repeat(50_000), uuid(9));
+    t.capture.cutAll();
+    sell(t, 3);
+    await limitTo(t, 20_000);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await expect(t.pull()).rejects.toMatchObject({ code: 'LOG_RECORD_TOO_LARGE' });
+    }
+    expect((await t.units()).map(({ number }) => number)).toEqual([1, 2]);
+    await limitTo(t, 16_000_000);
+    await t.pull();
+    expect((await t.units()).map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+  });
+
   it('a unit that is larger waits with those behind it, with a code, and goes when it may', async () => {
     const t = await till();
     sell(t, 1);

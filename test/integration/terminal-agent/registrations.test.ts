@@ -82,6 +82,42 @@ describe('the registration of a unit', () => {
     expect(await labels(t)).toEqual([...once, ...once, ...once, [11, 3]]);
   });
 
+  it('is the new one for what was sold into a payflow.db that was restored from before the move', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    await t.pull();
+    const before = t.till.getMeta('registrations') ?? '';
+    t.capture.beginRegistration(2);
+    sell(t, 2);
+    await t.pull();
+    const sent = (await t.units()).length;
+    t.till.write(() => t.till.setMeta('registrations', before));
+    t.restart();
+    sell(t, 3);
+    t.agentFile.goOn(10, []);
+    t.capture.beginRegistration(2);
+    await t.pull();
+    expect((await labels(t)).slice(sent)).toEqual([[11, 2]]);
+  });
+
+  it('is not what another file was cut under, where payflow.db is a new one', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    await t.pull();
+    t.capture.beginRegistration(2);
+    const sent = (await t.units()).length;
+    t.till.write(() => t.till.db.prepare(`DELETE FROM sync_meta WHERE name = 'registrations'`).run());
+    t.agentFile.goOn(0, []);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    t.capture.beginRegistration(2);
+    sell(t, 2);
+    await t.pull();
+    expect((await labels(t)).slice(sent).map(([, registration]) => registration)).not.toContain(1);
+  });
+
   it('ends a unit also behind a backlog, and one of which all is settled is passed over', async () => {
     const t = await till();
     t.capture.beginRegistration(1);
