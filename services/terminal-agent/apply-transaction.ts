@@ -179,7 +179,11 @@ export class ApplyTransaction {
         break;
       case 'seeding':
         if (this.#parts.unseen.reading(topic))
-          this.#parts.unseen.seeding(topic, { table: content.table, offset: item.record.offset });
+          this.#parts.unseen.seeding(topic, {
+            table: content.table,
+            offset: item.record.offset,
+            position: item.position,
+          });
         break;
       case 'stream-id':
       case 'control':

@@ -8,7 +8,13 @@
  */
 import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
+import {
+  comparePositions,
+  decodePosition,
+  encodePosition,
+  ZERO_POSITION,
+  type Position,
+} from '../../shared/records/position.ts';
 import { quoteName } from '../till/local-schema.ts';
 import type { TillTable } from './till-tables.ts';
 
@@ -37,8 +43,20 @@ export interface Reached {
 interface Reading {
   /** Offset from which on nothing of the list can come any more. */
   readonly until: number;
-  /** A seeding that begins before this offset does not make a table whole. */
+  /** A seeding that begins before this offset does not make a table whole, */
   readonly seededFrom: number;
+  /**
+   * unless it begins behind this position: the highest that was read before the stream lost its end. All that was left
+   * had been read by then, so what is beyond was written after the loss.
+   */
+  readonly lostAt: Position | null;
+}
+
+/** Where a table's seeding begins. */
+export interface SeedBegin {
+  readonly table: string;
+  readonly offset: number;
+  readonly position: Position | null;
 }
 
 export class UnseenRows {
@@ -55,12 +73,15 @@ export class UnseenRows {
   /** After a rollback. */
   reload(): void {
     const rows = this.#db
-      .prepare<[], Reading & { topic: string }>(
-        'SELECT topic, until_offset AS until, seeded_from AS seededFrom FROM sync_reread',
+      .prepare<[], Omit<Reading, 'lostAt'> & { topic: string; lostAt: Buffer | null }>(
+        `SELECT r.topic, r.until_offset AS until, r.seeded_from AS seededFrom, l.position AS lostAt
+           FROM sync_reread r LEFT JOIN sync_lost l ON l.topic = r.topic`,
       )
       .all();
     this.#reading.clear();
-    for (const { topic, ...reading } of rows) this.#reading.set(topic, reading);
+    for (const { topic, lostAt, ...reading } of rows) {
+      this.#reading.set(topic, { ...reading, lostAt: lostAt === null ? null : decodePosition(lostAt) });
+    }
   }
 
   /**
@@ -120,13 +141,20 @@ export class UnseenRows {
    * @param tables those whose rows come in it
    */
   begin(topic: string, { end, whole, first = 0 }: StreamExtent, tables: readonly TillTable[]): void {
-    const reading = { until: end, seededFrom: whole ? first : end };
+    this.#db.prepare('DELETE FROM sync_lost WHERE topic = ?').run(topic);
+    if (!whole) {
+      this.#db
+        .prepare(
+          'INSERT INTO sync_lost (topic, position) SELECT topic, position FROM sync_stream WHERE topic = ?',
+        )
+        .run(topic);
+    }
     this.#db.prepare('UPDATE sync_stream SET next_offset = 0 WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_begun WHERE topic = ?').run(topic);
     this.#db
       .prepare('INSERT OR REPLACE INTO sync_reread (topic, until_offset, seeded_from) VALUES (?, ?, ?)')
-      .run(topic, reading.until, reading.seededFrom);
+      .run(topic, end, whole ? first : end);
     for (const { name } of tables) {
       // What waits for its turn would be written some day, although the centre has it no more.
       this.#db
@@ -136,7 +164,7 @@ export class UnseenRows {
         )
         .run(topic, name);
     }
-    this.#reading.set(topic, reading);
+    this.reload();
   }
 
   /** Whether the stream is being read again, so that `see` and `seeded` have to be told. */
@@ -158,9 +186,11 @@ export class UnseenRows {
   }
 
   /** It is seeded again, perhaps because the stream had lost rows of it: what was said before holds no more. */
-  seeding(topic: string, { table, offset }: { table: string; offset: number }): void {
+  seeding(topic: string, { table, offset, position }: SeedBegin): void {
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ? AND central_table = ?').run(topic, table);
-    if (offset < (this.#reading.get(topic)?.seededFrom ?? 0)) return;
+    const { seededFrom = 0, lostAt = null } = this.#reading.get(topic) ?? {};
+    const isBehindLoss = lostAt !== null && position !== null && comparePositions(position, lostAt) > 0;
+    if (offset < seededFrom && !isBehindLoss) return;
     this.#db
       .prepare('INSERT OR REPLACE INTO sync_begun (topic, central_table) VALUES (?, ?)')
       .run(topic, table);
@@ -237,7 +267,7 @@ export class UnseenRows {
 
   #end(topic: string): void {
     // Tables that are no longer here may have left rows on the list.
-    for (const table of ['sync_unseen', 'sync_seeded', 'sync_begun', 'sync_reread']) {
+    for (const table of ['sync_unseen', 'sync_seeded', 'sync_begun', 'sync_lost', 'sync_reread']) {
       this.#db.prepare(`DELETE FROM ${table} WHERE topic = ?`).run(topic);
     }
     this.#reading.delete(topic);

@@ -63,6 +63,8 @@ export class Reread {
   /** The stream has lost records that nothing has brought again: rows may be missing here. */
   isIncomplete(topic: string): boolean {
     const { unseen, tablesIn } = this.#parts;
+    // Binding tables may write: not for whoever only asks how the till is.
+    if (!unseen.reading(topic)) return false;
     return unseen.isIncomplete(topic, this.#reached(topic), tablesIn(topic));
   }
 

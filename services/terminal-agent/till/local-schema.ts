@@ -109,6 +109,12 @@ CREATE TABLE IF NOT EXISTS sync_seeded (
   PRIMARY KEY (topic, central_table)
 ) WITHOUT ROWID;
 
+-- Of a stream that has lost its end: the highest position that was read of it before.
+CREATE TABLE IF NOT EXISTS sync_lost (
+  topic TEXT PRIMARY KEY,
+  position BLOB NOT NULL
+) WITHOUT ROWID;
+
 -- Tables whose seeding was seen to begin where the stream has lost nothing: only the end of such a one counts.
 CREATE TABLE IF NOT EXISTS sync_begun (
   topic TEXT NOT NULL,

@@ -97,6 +97,43 @@ describe('a row that a stream, read again, still names', () => {
   });
 });
 
+describe('a stream that lost its end', () => {
+  /** The stream as it is when the till looks: seeded again from `begin` on, up to the first of its rows. */
+  const seededFrom = (begin: number) => {
+    const anew = new DownStream(till.shop.schemas);
+    anew.commit(begin, ...SEEDED.map((table) => anew.seedBegin(table)));
+    anew.commit(begin + 1, anew.row('products', 1, plainProduct('A')));
+    const end = anew.records.length;
+    anew.commit(begin + 2, ...SEEDED.map((table) => anew.seedComplete(table)));
+    return { records: anew.records, end };
+  };
+  const readRowsAt100 = async () => {
+    const { catalog } = till.shop;
+    const rows = ['A', 'B'].map((sku, i) => catalog.row('products', i + 1, plainProduct(sku)));
+    await till.shop.toCatalog(catalog.commit(100, ...rows));
+  };
+
+  it('is swept by a seeding that began after the loss, though before the till looked', async () => {
+    await readRowsAt100();
+    const { records, end } = seededFrom(200);
+    await till.shop.apply.reread.begin(CATALOG, { end, whole: false });
+    till.shop.restart();
+    expect(till.shop.apply.reread.isIncomplete(CATALOG)).toBe(true);
+    await till.shop.apply.applyBatch(CATALOG, records);
+    expect(skus()).toEqual(['A']);
+    expect(till.shop.apply.reread.isIncomplete(CATALOG)).toBe(false);
+  });
+
+  it('is not swept by the end of a seeding that began before it', async () => {
+    await readRowsAt100();
+    const { records, end } = seededFrom(50);
+    await till.shop.apply.reread.begin(CATALOG, { end, whole: false });
+    await till.shop.apply.applyBatch(CATALOG, records);
+    expect(skus()).toEqual(['A', 'B']);
+    expect(till.shop.apply.reread.isIncomplete(CATALOG)).toBe(true);
+  });
+});
+
 describe('a stream that lost its end and has grown past what was read', () => {
   it('is doubted as soon as the log says what stands there: no answer is none', async () => {
     const { catalog, apply } = till.shop;
