@@ -118,6 +118,7 @@ export class GroupApplier {
           },
         );
       } catch (error) {
+        this.#sizes.forget(group.records.map(({ record }) => record.terminal));
         if (!(error instanceof MappingChanged) || loads >= MODEL_LOADS) throw error;
         this.#model = null;
       }

@@ -21,7 +21,7 @@ export type ExceptionRange = readonly [
 /** A change that the centre did not take. */
 export interface RefusedSeq {
   readonly seq: number;
-  /** null where it was refused before, and the reason is known by then. */
+  /** null where it was refused before, as another file of the till sent it: its dead letter has the reason. */
   readonly reason: string | null;
 }
 
@@ -40,7 +40,6 @@ export function hasRejected(exceptions: string): boolean {
 
 /** Whether a till has to wait until somebody decides on what was refused of it. */
 export function isRefusedTooMuch(exceptions: string): boolean {
-  // Shorter ones hold few ranges; their seqs count all the same.
   if (!hasRejected(exceptions)) return false;
   const rejected = (JSON.parse(exceptions) as ExceptionRange[]).filter(([, , kind]) => kind === 'rejected');
   const changes = rejected.reduce((sum, [first, last]) => sum + last - first + 1, 0);

@@ -93,11 +93,12 @@ export async function recogniseKnown(
   );
 }
 
-/** What the centre has answered to changes of these seqs, in whatever incarnation of the terminal. */
+/** What the centre has answered to changes of these seqs. @param incarnation null: in whatever one of the terminal */
 export async function readEvidence(
   session: Session,
   terminal: string,
   changes: readonly UnitChange[],
+  incarnation: string | null = null,
 ): Promise<Evidence> {
   const evidence = new Map<string, KnownChange>();
   if (changes.length === 0) return evidence;
@@ -106,8 +107,9 @@ export async function readEvidence(
     `SELECT e ->> 0, e ->> 1, e ->> 2, e ->> 3, e ->> 4
        FROM payflow_sync.outcome o CROSS JOIN LATERAL json_array_elements(o.entries::json) WITH ORDINALITY AS j (e, n)
       WHERE o.terminal_id = $1 AND (e ->> 0)::bigint BETWEEN $2::bigint AND $3::bigint
+        AND ($4::text IS NULL OR o.incarnation = $4)
       ORDER BY o.applied_at, n`,
-    [terminal, String(lowest(seqs)), String(highest(seqs))],
+    [terminal, String(lowest(seqs)), String(highest(seqs)), incarnation],
   );
   for (const [seq, table, id, outcome, hash] of rows) {
     if (hash == null) continue;

@@ -60,6 +60,11 @@ export class HeldSizes {
     return { rows, overflow };
   }
 
+  /** What was counted for them in a transaction that did not come about. */
+  forget(terminals: Iterable<string>): void {
+    for (const terminal of terminals) this.#kept.delete(terminal);
+  }
+
   async #of(session: Session, terminal: string, more: number): Promise<Kept> {
     const known = this.#kept.get(terminal);
     const age = known === undefined ? Infinity : this.#elapsedMs() - known.countedAtMs;

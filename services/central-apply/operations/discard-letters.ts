@@ -5,7 +5,7 @@
  */
 import { discardSchema, type LetterResult } from '../../shared/operations.ts';
 import { closedOf, LetterQueue, lettersStep, lockExceptions, saveDecided } from './letter-steps.ts';
-import { closeLetter, dependantsOf, lockLetter, type Cursor } from './letters.ts';
+import { closeLetter, dependantsOf, lockLetter, type Cursor, type Letter } from './letters.ts';
 import type { OperationContext, OperationHandler } from './operation.ts';
 
 export const discardLetters: OperationHandler = (context, args, before) =>
@@ -19,7 +19,7 @@ async function discardOfTerminal(
   asked: readonly Cursor[],
 ): Promise<LetterResult[]> {
   const progress = await lockExceptions(session, terminal);
-  const decided = new Map<string, number[]>();
+  const decided: Letter[] = [];
   const results: LetterResult[] = [];
   const waiting = new LetterQueue(asked);
   for (let next = waiting.take(); next !== undefined; next = waiting.take()) {
@@ -31,14 +31,13 @@ async function discardOfTerminal(
     }
     waiting.add(await dependantsOf(session, letter.id, { onlyInserted: true }));
     await closeLetter(session, letter.id, { state: 'discarded', by, why, mended: null });
-    const seqs = letter.changes.map(({ seq }) => seq);
-    decided.set(letter.incarnation, [...(decided.get(letter.incarnation) ?? []), ...seqs]);
+    decided.push(letter);
     results.push({
       deadLetterId: letter.id,
       terminalId: letter.terminal,
       state: 'discarded',
       dependant: next.dependant,
-      outcomes: { discarded: seqs.length },
+      outcomes: { discarded: letter.changes.length },
       code: null,
       message: null,
     });

@@ -11,8 +11,9 @@ import {
   type LetterState,
 } from '../../shared/operations.ts';
 import { decideRejected } from '../exceptions.ts';
+import { knownOf, readEvidence } from '../hand-over.ts';
 import type { Session } from '../rows/sql.ts';
-import { closedAmong, indexOldLetters, nextLetters, type Cursor } from './letters.ts';
+import { closedAmong, indexOldLetters, nextLetters, type Cursor, type Letter } from './letters.ts';
 import type { OperationContext, OperationStep } from './operation.ts';
 
 const LETTERS_IN_A_STEP = 200;
@@ -130,19 +131,34 @@ export async function lockExceptions(session: Session, terminal: string): Promis
 
 /**
  * Written last, so that whoever reads it in the WAL has seen the rows and links before it. Numbers of another
- * incarnation are those of another file, which this progress says nothing about.
+ * incarnation are those of another file; but where the file that goes on has sent the same change, and was answered
+ * that it is refused, that is decided with it.
  */
 export async function saveDecided(
   session: Session,
   terminal: string,
   locked: LockedExceptions | null,
-  decided: ReadonlyMap<string, readonly number[]>,
+  letters: readonly Letter[],
   to: { readonly why: string | null } | null,
 ): Promise<void> {
-  const seqs = locked === null ? undefined : decided.get(locked.incarnation);
-  if (locked === null || seqs === undefined || seqs.length === 0) return;
+  if (locked === null || letters.length === 0) return;
+  const { incarnation, exceptions } = locked;
+  const own = letters.filter((letter) => letter.incarnation === incarnation);
+  const others = letters.filter((letter) => letter.incarnation !== incarnation);
+  const sentAgain = others.flatMap(({ changes }) => changes);
+  const evidence = await readEvidence(session, terminal, sentAgain, incarnation);
+  const decided = [
+    ...own.flatMap(({ changes }) => changes),
+    ...sentAgain.filter((change) => knownOf(evidence, change)?.outcome === 'rejected'),
+  ];
+  if (decided.length === 0) return;
+  const after = decideRejected(
+    exceptions,
+    decided.map(({ seq }) => seq),
+    to,
+  );
   await session.rows(
     `UPDATE payflow_sync.progress SET exceptions = $2, updated_at = clock_timestamp() WHERE terminal_id = $1`,
-    [terminal, decideRejected(locked.exceptions, seqs, to)],
+    [terminal, after],
   );
 }

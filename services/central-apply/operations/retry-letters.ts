@@ -52,7 +52,7 @@ class Retry {
   async ofTerminal(terminal: string, asked: readonly Cursor[]): Promise<LetterResult[]> {
     const { session } = this.#context;
     const progress = await lockExceptions(session, terminal);
-    const decided = new Map<string, number[]>();
+    const decided: Letter[] = [];
     const results: LetterResult[] = [];
     const waiting = new LetterQueue(asked);
     for (let next = waiting.take(); next !== undefined; next = waiting.take()) {
@@ -65,8 +65,7 @@ class Retry {
       const result = await this.#retry(letter, next.dependant);
       results.push(result);
       if (result.state === 'refused') continue;
-      const seqs = letter.changes.map(({ seq }) => seq);
-      decided.set(letter.incarnation, [...(decided.get(letter.incarnation) ?? []), ...seqs]);
+      decided.push(letter);
       waiting.add(await dependantsOf(session, letter.id, { onlyInserted: false }));
     }
     await saveDecided(session, terminal, progress, decided, null);

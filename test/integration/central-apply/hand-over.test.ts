@@ -210,6 +210,14 @@ describe('a refused part', () => {
     await unfence(till, 'new');
     await carryOut();
     expect(await letterOf(till)).toMatchObject({ incarnation: 'old' });
+    expect(await centre.progressOf(till)).toMatchObject({ exceptions: '[[1,1,"rejected"]]' });
+    // What the file that goes on has sent of it is decided with the letter, lest it is refused for ever.
+    const { id } = await centre.one<{ id: string }>(
+      'SELECT dead_letter_id::text AS id FROM payflow_sync.dead_letter WHERE terminal_id = $1',
+      [till.terminal],
+    );
+    await asking.discard([id], 'a test');
+    expect(await centre.progressOf(till)).toMatchObject({ exceptions: '[[1,1,"discarded","a test"]]' });
   });
 });
 
