@@ -57,10 +57,7 @@ export async function benchLarge({ site, only, say }: LargeOptions): Promise<Fig
 }
 
 async function drain(site: Site, load: Load, say: (line: string) => void): Promise<Figure[]> {
-  const memory = new MemoryWatch(
-    () => new Map(['capture', TILL].map((name) => [name, site.pid(name)])),
-    MOST_MB,
-  );
+  const memory = new MemoryWatch(site, { capture: 'capture', [TILL]: TILL }, MOST_MB);
   try {
     const started = performance.now();
     await site.start('capture');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Site } from '../support/site.ts';
 import type { Figure } from './figures.ts';
 
 /** What a service may hold, whatever the backlog. */
@@ -6,13 +7,16 @@ const MOST_MB = 250;
 
 /** The most memory that processes held since they began, as the kernel counts it; Linux only (reads /proc). */
 export class MemoryWatch {
-  readonly #pids: () => ReadonlyMap<string, number | undefined>;
+  readonly #site: Pick<Site, 'pid'>;
+  readonly #processes: Readonly<Record<string, string>>;
   readonly #peaks = new Map<string, number>();
   readonly #mostMb: number;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(pids: () => ReadonlyMap<string, number | undefined>, mostMb = MOST_MB) {
-    this.#pids = pids;
+  /** @param processes as the site calls them, by the name of the figure */
+  constructor(site: Pick<Site, 'pid'>, processes: Readonly<Record<string, string>>, mostMb = MOST_MB) {
+    this.#site = site;
+    this.#processes = processes;
     this.#mostMb = mostMb;
     this.#timer = setInterval(() => this.#sample(), 250);
   }
@@ -30,7 +34,8 @@ export class MemoryWatch {
   }
 
   #sample(): void {
-    for (const [name, pid] of this.#pids()) {
+    for (const [name, process] of Object.entries(this.#processes)) {
+      const pid = this.#site.pid(process);
       const megabytes = pid === undefined ? 0 : peakMegabytes(pid);
       this.#peaks.set(name, Math.max(this.#peaks.get(name) ?? 0, megabytes));
     }

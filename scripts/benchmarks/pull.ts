@@ -19,13 +19,7 @@ const LINES_PER_SALE = 3;
 const ROWS_PER_SALE = LINES_PER_SALE + 2;
 
 export async function benchPull({ site, rows, say }: PullOptions): Promise<Figure[]> {
-  const memory = new MemoryWatch(
-    () =>
-      new Map([
-        ['apply', site.pid('apply')],
-        ['agent', site.pid(TILL)],
-      ]),
-  );
+  const memory = new MemoryWatch(site, { apply: 'apply', agent: TILL });
   try {
     for (const service of ['capture', 'apply', 'gateway']) await site.start(service);
     await enterShop(site.pool, { stores: 1, products: 1_000, customers: 10 });

@@ -32,13 +32,7 @@ export async function benchPush(options: PushOptions): Promise<Figure[]> {
     clientId: 'payflow-bench',
     log: pino({ level: 'silent' }),
   });
-  const memory = new MemoryWatch(
-    () =>
-      new Map([
-        ['capture', site.pid('capture')],
-        ['agent', site.pid(TILL)],
-      ]),
-  );
+  const memory = new MemoryWatch(site, { capture: 'capture', agent: TILL });
   try {
     await site.start('gateway');
     await site.start('capture');

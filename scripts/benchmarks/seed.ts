@@ -26,13 +26,7 @@ export async function fillCentre(pool: Site['pool'], rows: number): Promise<void
 }
 
 export async function benchSeed({ site, rows, say }: SeedOptions): Promise<Figure[]> {
-  const memory = new MemoryWatch(
-    () =>
-      new Map([
-        ['capture', site.pid('capture')],
-        ['agent', site.pid(TILL)],
-      ]),
-  );
+  const memory = new MemoryWatch(site, { capture: 'capture', agent: TILL });
   try {
     await site.start('gateway');
     say(`capture seeds ${rows} rows`);

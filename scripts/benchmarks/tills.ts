@@ -29,7 +29,7 @@ export const MANY_TILLS: readonly TillPlan[] = Array.from({ length: TILLS }, (_,
 }));
 
 export async function benchTills({ site, rows, say }: TillsOptions): Promise<Figure[]> {
-  const memory = new MemoryWatch(() => new Map([['capture', site.pid('capture')]]));
+  const memory = new MemoryWatch(site, { capture: 'capture' });
   try {
     const [first, ...others] = MANY_TILLS as [TillPlan, ...TillPlan[]];
     await enterShop(site.pool, { stores: STORES, products: 10, customers: 10 });
