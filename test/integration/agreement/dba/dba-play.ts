@@ -218,7 +218,7 @@ export class DbaPlay {
       this.#isCaptureWanted = true;
       const goesOn = () =>
         world.captureHealth.state === 'ready' || (world.captureProblem ?? problem) !== problem;
-      await until(goesOn, 'capture reads the WAL');
+      await until(goesOn, () => `capture reads the WAL: ${JSON.stringify(world.captureHealth)}`);
     }
   }
 
