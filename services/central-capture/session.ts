@@ -170,7 +170,7 @@ export class CaptureSession {
       schemas,
       notes,
       routes: () => rows.routes,
-      takeOmitted: () => this.#writer.takeOmitted(),
+      takeOmitted: (topic) => this.#writer.takeOmitted(topic),
       everyMs: options.heartbeatMs,
       onHealth: options.onTopics,
     });
