@@ -266,7 +266,7 @@ class ChildrenOf {
     const to = store === UNKNOWN ? null : store;
     const { cache } = parts.rows.routes;
     const before = union(placeOf(cache.get(route.name, id)?.store ?? null), look.left);
-    cache.set(route.name, id, { store: to, state: 'sure' });
+    parts.rows.parents.placed(route.name, id, to);
     this.#looks.below(route.name, id, without(before, to), look.holds);
   }
 
