@@ -231,7 +231,8 @@ export class CatalogWatch implements Service {
       await this.#keepState(name, known, compared.state);
       return;
     }
-    if (compared.reasons.length > 0 && !this.#wanted.has(name)) {
+    // A seeding that was wanted before has passed the table over while it had a state, and nobody wakes it again.
+    if (compared.reasons.length > 0 && (known.state !== null || !this.#wanted.has(name))) {
       await this.#want(rules.seededWith, compared.reasons.join(', '));
     }
     if (known.state !== null) await this.#keep(name, { ...known, state: null });
