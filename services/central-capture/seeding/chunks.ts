@@ -42,6 +42,8 @@ export interface ChunkRunnerOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly cache: () => ScopeCache;
+  /** Of what was handed over, something that is no record is still to be stored. */
+  readonly isUnstored: () => boolean;
 }
 
 /** Somebody alters the table: its rows are read when that is over. */
@@ -109,8 +111,9 @@ export class ChunkRunner {
     else waiting.endLsn = endLsn;
   }
 
-  /** Everything up to here is durable. */
+  /** All records up to here are durable. To be said again once all is stored: rows of a chunk may wait for parents. */
   durable(lsn: Lsn): void {
+    if (this.#options.isUnstored()) return;
     for (const { endLsn, resolve } of this.#waiting.values()) {
       if (endLsn !== undefined && endLsn <= lsn) resolve('written');
     }
