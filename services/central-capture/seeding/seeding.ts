@@ -154,6 +154,7 @@ export class Seeding implements Service {
     const partition = this.#partitions.shift();
     if (partition !== undefined) {
       await readPartition(this.#options, partition);
+      await this.#lookAtChildren();
       await partition.done();
       return true;
     }
@@ -197,6 +198,7 @@ export class Seeding implements Service {
       // What it looks like before its first row is read is what later looks are compared with.
       if (row.last_key === null && !(await watch.beginSeeding(route))) continue;
       const seeded = await this.#seedChunk(route, row);
+      await this.#lookAtChildren();
       if (seeded.state === 'done') log.info({ table: route.name }, 'seeded');
       await this.#store(row, seeded);
       return true;
@@ -239,6 +241,12 @@ export class Seeding implements Service {
       lastKey: last === undefined ? row.last_key : JSON.stringify(keyTexts(route, last)),
       rows: read.length,
     };
+  }
+
+  /** What rows of a chunk led to: after a crash only these rows, read again, bring it back, and not the WAL. */
+  async #lookAtChildren(): Promise<void> {
+    const { looks } = this.#options;
+    while (looks.hasWork) await looks.step(this.#options);
   }
 
   async #beginSeeding(route: Route): Promise<void> {
