@@ -1,6 +1,7 @@
 /** Looks at tables: reads them whole, compares, mends what is ours, and compares once more. */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { inTransaction } from '../../shared/database/postgres.ts';
 import { readPartitions, readPublication, readTables } from './catalog-facts.ts';
 import { compareTable, type Compared, type Comparison, type Mend, type TableRules } from './differences.ts';
 import { mendAll } from './mends.ts';
@@ -37,8 +38,7 @@ export async function lookAt<Rules extends TableRules>(
 ): Promise<Seen<Rules>[]> {
   if (asked.length === 0) return [];
   const names = asked.map(({ rules }) => rules.name);
-  const tables = await readTables(options.pool, names, options.publicationName);
-  const leaves = await leavesOf(options.pool, [...tables.values()]);
+  const { tables, leaves } = await readMoment(options, names);
   const seen: Seen<Rules>[] = [];
   for (const one of asked) {
     const now = tables.get(one.rules.name) ?? null;
@@ -84,8 +84,9 @@ async function again<Rules extends TableRules>(
 ): Promise<Seen<Rules>> {
   const { name } = seen.rules;
   const publication = (await readPublication(options.pool, options.publicationName)) ?? seen.publication;
-  const now = (await readTables(options.pool, [name], options.publicationName)).get(name) ?? null;
-  const partitions = now === null ? undefined : (await leavesOf(options.pool, [now])).get(now.oid);
+  const { tables, leaves } = await readMoment(options, [name]);
+  const now = tables.get(name) ?? null;
+  const partitions = now === null ? undefined : leaves.get(now.oid);
   const isMended = seen.compared.mends.some((mend) => concernsAll(mend, seen.now));
   const compared = compareTable({ ...comparison, publication, now, partitions, isMended });
   return { ...seen, publication, now, partitions, compared, isUnmended: compared.mends.length > 0 };
@@ -96,9 +97,18 @@ function concernsAll(mend: Mend, table: TableFacts | null): boolean {
   return mend.kind !== 'identity' || (mend.schema === table?.schema && mend.table === table.table);
 }
 
-async function leavesOf(pool: Pool, tables: readonly TableFacts[]): Promise<Map<number, PartitionFacts[]>> {
-  return readPartitions(
-    pool,
-    tables.filter((table) => table.isPartitioned).map(({ oid }) => oid),
-  );
+interface Moment {
+  readonly tables: ReadonlyMap<string, TableFacts>;
+  /** By the root's oid. */
+  readonly leaves: ReadonlyMap<number, readonly PartitionFacts[]>;
+}
+
+/** In one snapshot: a rewrite shows by columns and files together, and files that came alone are taken for harmless. */
+async function readMoment({ pool, publicationName }: LookOptions, names: readonly string[]): Promise<Moment> {
+  return inTransaction(pool, async (client) => {
+    await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const tables = await readTables(client, names, publicationName);
+    const roots = [...tables.values()].filter((table) => table.isPartitioned).map(({ oid }) => oid);
+    return { tables, leaves: await readPartitions(client, roots) };
+  });
 }
