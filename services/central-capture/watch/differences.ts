@@ -28,6 +28,7 @@
  * alone: those that find their store through it follow.
  */
 import type { ErrorCode } from '../../shared/error-codes.ts';
+import { withoutLength } from '../setup/sent-tables.ts';
 import type {
   ColumnFacts,
   PartitionFacts,
@@ -231,11 +232,6 @@ function leaves({ partitions, seededPartitions, seeded }: Comparison): Pick<Comp
     return leaf?.path !== path || leaf.file !== file;
   });
   return { read, sweep };
-}
-
-/** More room for a text changes no value of it; less room makes a new file. */
-function withoutLength(type: string): string {
-  return type.replace(/^(character varying|bit varying)\(\d+\)/, '$1');
 }
 
 function state(code: StateCode, message: string): TableState {
