@@ -10,7 +10,8 @@
  *   unreadable    | our login may not SELECT                            | TABLE_NOT_READABLE
  *   virtual       | a virtual column where whole old rows are needed    | TABLE_VIRTUAL_COLUMN
  *   keyless       | no primary key                                      | TABLE_NO_KEY
- *   unpublished   | no membership, a filter or column list, or options  | mend, else TABLE_NOT_PUBLISHED; seed
+ *   unpublished   | no membership, or a filter or column list           | mend, else TABLE_NOT_PUBLISHED; seed
+ *   options       | the publication's could not be mended before this   | TABLE_NOT_PUBLISHED
  *   identity      | what the WAL needs of old rows is not logged        | mend, else TABLE_IDENTITY; seed
  *   returned      | a state from above ended                            | seed
  *   replaced      | another oid                                         | seed
@@ -59,7 +60,6 @@ export interface TableState {
 
 export type Mend =
   | { readonly kind: 'publish'; readonly rejoin: boolean }
-  | { readonly kind: 'options' }
   | {
       readonly kind: 'identity';
       readonly schema: string;
@@ -94,6 +94,8 @@ export interface Compared {
 export interface Comparison {
   readonly rules: TableRules;
   readonly publication: PublicationFacts;
+  /** Why its options could not be mended. */
+  readonly refusal: string | null;
   readonly now: TableFacts | null;
   /** Leaves; undefined: not looked at, or none. */
   readonly partitions: readonly PartitionFacts[] | undefined;
@@ -156,17 +158,18 @@ function unmendableState({ rules, partitions }: Comparison, now: TableFacts): Ta
 }
 
 function mendsOf(
-  { rules, publication, partitions = [] }: Comparison,
+  { rules, publication, refusal, partitions = [] }: Comparison,
   now: TableFacts,
 ): { mends: Mend[]; otherwise: TableState | null } {
   const mends: Mend[] = [];
   let otherwise: TableState | null = null;
   const isOut = now.membership?.isWhole !== true;
-  if (isOut) mends.push({ kind: 'publish', rejoin: now.membership !== null });
-  if (!publication.isComplete) mends.push({ kind: 'options' });
-  if (mends.length > 0) {
-    const what = isOut ? `does not publish ${now.name} whole` : 'does not publish every change';
-    otherwise = state('TABLE_NOT_PUBLISHED', `the publication ${what}`);
+  if (isOut) {
+    mends.push({ kind: 'publish', rejoin: now.membership !== null });
+    otherwise = state('TABLE_NOT_PUBLISHED', `the publication does not publish ${now.name} whole`);
+  } else if (!publication.isComplete) {
+    const why = refusal === null ? '' : ` (${refusal})`;
+    otherwise = state('TABLE_NOT_PUBLISHED', `the publication does not publish every change${why}`);
   }
   const identities = [now, ...partitions].flatMap((part): Mend[] => {
     if (part === now && now.isPartitioned) return [];

@@ -6,8 +6,12 @@ import { startPostgres } from '../../../../scripts/support/postgres.ts';
 import type * as CatalogFacts from '../../../../services/central-capture/watch/catalog-facts.ts';
 import type { TableRules } from '../../../../services/central-capture/watch/differences.ts';
 import { keptOf, partitionOrders } from '../../../../services/central-capture/watch/partition-orders.ts';
-import { lookAt, type Seen } from '../../../../services/central-capture/watch/table-look.ts';
-import { shapeOf } from '../../../../services/central-capture/watch/table-shape.ts';
+import {
+  lookAt,
+  lookAtPublication,
+  type Seen,
+} from '../../../../services/central-capture/watch/table-look.ts';
+import { shapeOf, type PublicationFacts } from '../../../../services/central-capture/watch/table-shape.ts';
 import { UNKNOWN, type Known } from '../../../../services/central-capture/watch/watch-store.ts';
 import { createPool } from '../../../../services/shared/database/postgres.ts';
 
@@ -28,6 +32,7 @@ const { readPublication } = await import('../../../../services/central-capture/w
 const log = pino({ level: 'silent' });
 const rules: TableRules = { name: 'events', isSent: () => true, needsFull: () => false };
 let pool: Pool;
+let published: PublicationFacts;
 let stop: () => Promise<void>;
 
 beforeEach(async () => {
@@ -38,7 +43,13 @@ beforeEach(async () => {
     CREATE TABLE events (id int, month int, what text, PRIMARY KEY (id, month)) PARTITION BY RANGE (month);
     CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (2);
     INSERT INTO events VALUES (1, 1, 'quiet');
-    CREATE PUBLICATION p FOR TABLE events WITH (publish_via_partition_root = true)`);
+    CREATE PUBLICATION p FOR TABLE events`);
+  const read = async () => {
+    const publication = await readPublication(pool, 'p');
+    if (publication === null) throw new Error('no publication');
+    return publication;
+  };
+  published = (await lookAtPublication({ pool, publicationName: 'p', log }, read)).publication;
 });
 afterEach(async () => {
   midway.happens = () => Promise.resolve();
@@ -47,19 +58,16 @@ afterEach(async () => {
 });
 
 async function look(known: Known): Promise<Seen<TableRules>> {
-  const publication = await readPublication(pool, 'p');
-  if (publication === null) throw new Error('no publication');
-  const [seen] = await lookAt({ pool, publicationName: 'p', log }, publication, [
-    { rules, known, isTold: false },
-  ]);
+  const whole = { publication: published, isMended: false, refusal: null };
+  const [seen] = await lookAt({ pool, publicationName: 'p', log }, whole, [{ rules, known, isTold: false }]);
   if (seen === undefined) throw new Error('not looked at');
   return seen;
 }
 
 /** What is kept once all that the look led to is done. */
-function settled({ known, now, publication, partitions = [], compared }: Seen<TableRules>): Known {
+function settled({ known, now, partitions = [], compared }: Seen<TableRules>): Known {
   if (now === null) throw new Error('the table is gone');
-  const shape = shapeOf(now, publication, '0/10');
+  const shape = shapeOf(now, published, '0/10');
   if (known.shape === null) return { shape, partitions: keptOf(partitions), state: null };
   const orders = partitionOrders('events', partitions, compared);
   return {

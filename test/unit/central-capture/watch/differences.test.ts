@@ -66,6 +66,7 @@ function compare(now: Partial<TableFacts> | null, more: Partial<Comparison> = {}
   return compareTable({
     rules: RULES,
     publication: PUBLICATION,
+    refusal: null,
     now: now === null ? null : { ...GOODS, ...now },
     partitions: undefined,
     seeded: shapeOf(GOODS, PUBLICATION, '0/10'),
@@ -153,13 +154,6 @@ describe('what is ours to mend', () => {
       'TABLE_NOT_PUBLISHED',
     ],
     [
-      'options',
-      {},
-      { publication: { ...PUBLICATION, isComplete: false } },
-      { kind: 'options' },
-      'TABLE_NOT_PUBLISHED',
-    ],
-    [
       'the identity',
       { identity: 'default' },
       {},
@@ -168,6 +162,13 @@ describe('what is ours to mend', () => {
     ],
   ])('%s is mended, or is a state', (_, now, more, mend, code) => {
     expect(compare(now, more)).toMatchObject({ mends: [mend], state: { code }, reasons: [] });
+  });
+
+  it('the options of the publication are of all tables: of one they are a state, which says why', () => {
+    const publication = { ...PUBLICATION, isComplete: false };
+    const compared = compare({ oid: 9 }, { publication, refusal: 'our login does not own it' });
+    expect(compared).toMatchObject({ mends: [], state: { code: 'TABLE_NOT_PUBLISHED' }, reasons: [] });
+    expect(compared.state?.message).toContain('(our login does not own it)');
   });
 
   it.each<[string, Partial<TableFacts>, string | null]>([
