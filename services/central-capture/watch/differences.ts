@@ -13,6 +13,7 @@
  *   unpublished   | no membership, or a filter or column list           | mend, else TABLE_NOT_PUBLISHED; seed
  *   options       | the publication's could not be mended before this   | TABLE_NOT_PUBLISHED
  *   identity      | what the WAL needs of old rows is not logged        | mend, else TABLE_IDENTITY; seed
+ *   of a leaf, which others lock just now               (told: as above) | nothing; it is mended later
  *   returned      | a state from above ended                            | seed
  *   replaced      | another oid                                         | seed
  *   republished   | another membership, or the publication was altered  | seed
@@ -107,6 +108,8 @@ export interface Comparison {
   readonly isTold: boolean;
   /** It was mended just now: what came before may be lost. */
   readonly isMended: boolean;
+  /** It could not be mended just now: others lock it, or a leaf of it. */
+  readonly isLocked: boolean;
 }
 
 const NOTHING = { mends: [], reasons: [], read: [], sweep: false } as const;
@@ -158,7 +161,7 @@ function unmendableState({ rules, partitions }: Comparison, now: TableFacts): Ta
 }
 
 function mendsOf(
-  { rules, publication, refusal, partitions = [] }: Comparison,
+  { rules, publication, refusal, partitions = [], isLocked, isTold, hadState }: Comparison,
   now: TableFacts,
 ): { mends: Mend[]; otherwise: TableState | null } {
   const mends: Mend[] = [];
@@ -171,7 +174,9 @@ function mendsOf(
     const why = refusal === null ? '' : ` (${refusal})`;
     otherwise = state('TABLE_NOT_PUBLISHED', `the publication does not publish every change${why}`);
   }
-  const identities = [now, ...partitions].flatMap((part): Mend[] => {
+  // What the WAL lacks of a leaf's old rows until then is told: of none yet.
+  const areLeavesLeft = isLocked && !isTold && !hadState;
+  const identities = [now, ...(areLeavesLeft ? [] : partitions)].flatMap((part): Mend[] => {
     if (part === now && now.isPartitioned) return [];
     const to = wantedIdentity({ ...now, identity: part.identity }, rules);
     return to === null ? [] : [{ kind: 'identity', schema: part.schema, table: part.table, to }];

@@ -9,7 +9,15 @@ import type { PublicationFacts, TableFacts } from './table-shape.ts';
 
 /** Whoever writes to the table waits behind us for as long: the replica identity takes the strongest lock. */
 const LOCK_TIMEOUT_MS = 100;
-const NOT_OURS = 'our login does not own it';
+/** Also when the lock timeout ran out. */
+const LOCK_NOT_AVAILABLE = '55P03';
+const NOT_OURS: Refusal = { why: 'our login does not own it', isLocked: false };
+
+export interface Refusal {
+  readonly why: string;
+  /** Others lock it just now. */
+  readonly isLocked: boolean;
+}
 
 interface PublicationMend {
   readonly pool: Pool;
@@ -21,8 +29,8 @@ export interface MendOptions extends PublicationMend {
   readonly table: TableFacts;
 }
 
-/** @returns why it could not be done; null: done */
-export async function mendAll(mends: readonly Mend[], options: MendOptions): Promise<string | null> {
+/** @returns why the first could not be done; null: all are done */
+export async function mendAll(mends: readonly Mend[], options: MendOptions): Promise<Refusal | null> {
   for (const mend of mends) {
     const refusal = isAllowed(mend, options) ? await refusalOf(() => carryOut(mend, options)) : NOT_OURS;
     if (refusal !== null) return refusal;
@@ -31,7 +39,7 @@ export async function mendAll(mends: readonly Mend[], options: MendOptions): Pro
 }
 
 /** Its options are of all tables. @returns why it could not be done; null: done */
-export async function mendPublication(mend: PublicationMend): Promise<string | null> {
+export async function mendPublication(mend: PublicationMend): Promise<Refusal | null> {
   const { pool, publicationName, publication } = mend;
   if (!publication.isOurs) return NOT_OURS;
   const alter = async (client: PoolClient) => {
@@ -42,13 +50,14 @@ export async function mendPublication(mend: PublicationMend): Promise<string | n
 }
 
 /** Whatever the server says against it is a state of tables; it is tried again at each look. */
-async function refusalOf(work: () => Promise<void>): Promise<string | null> {
+async function refusalOf(work: () => Promise<void>): Promise<Refusal | null> {
   try {
     await work();
     return null;
   } catch (error) {
-    if (!(error instanceof PayflowError) || postgresFacts(error) === null) throw error;
-    return error.message;
+    const facts = postgresFacts(error);
+    if (!(error instanceof PayflowError) || facts === null) throw error;
+    return { why: error.message, isLocked: facts.sqlState === LOCK_NOT_AVAILABLE };
   }
 }
 

@@ -46,7 +46,7 @@ export async function lookAtPublication(
   const publication = await read();
   if (publication.isComplete) return { publication, isMended: false, refusal: null };
   const refusal = await mendPublication({ pool, publicationName, publication });
-  if (refusal !== null) return { publication, isMended: false, refusal };
+  if (refusal !== null) return { publication, isMended: false, refusal: refusal.why };
   log.warn({ publication: publicationName }, 'its options were mended at the centre');
   return { publication: await read(), isMended: true, refusal: null };
 }
@@ -73,6 +73,7 @@ export async function lookAt<Rules extends TableRules>(
       hadState: one.known.state !== null,
       isTold: one.isTold,
       isMended,
+      isLocked: false,
     };
     seen.push(await settled(options, one, comparison));
   }
@@ -90,9 +91,10 @@ async function settled<Rules extends TableRules>(
   if (now === null || compared.mends.length === 0) return seen;
   const refusal = await mendAll(compared.mends, { ...options, publication, table: now });
   if (refusal !== null) {
-    const { state } = compared;
-    const said = state === null ? null : { ...state, message: `${state.message} (${refusal})` };
-    return { ...seen, compared: { ...compared, state: said, reasons: [] }, isUnmended: true };
+    const refused = compareTable({ ...comparison, isLocked: refusal.isLocked });
+    const { state } = refused;
+    const said = state === null ? null : { ...state, message: `${state.message} (${refusal.why})` };
+    return { ...seen, compared: { ...refused, state: said }, isUnmended: true };
   }
   options.log.warn({ table: rules.name, mends: compared.mends }, 'mended at the centre');
   return again(options, seen, comparison);

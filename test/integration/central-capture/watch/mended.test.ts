@@ -51,3 +51,29 @@ describe('wrong options of the publication', () => {
     expect(await shop.states()).toEqual({});
   });
 });
+
+it('a new partition that somebody fills is no state of its table, and gets its identity when that is over', async () => {
+  const identity = async () => {
+    const { rows } = await shop.site.pool.query<{ identity: string }>(
+      `SELECT relreplident AS identity FROM pg_class WHERE relname = 'events_3'`,
+    );
+    return rows[0]?.identity;
+  };
+  // So that it is locked before the first look at it.
+  await shop.pause();
+  await shop.sql(`${NOTING_SQL}; CREATE TABLE events_3 PARTITION OF events FOR VALUES FROM (3) TO (4)`);
+  const client = await shop.site.pool.connect();
+  try {
+    await client.query(`BEGIN; INSERT INTO events VALUES (90, 3, 'north', 'filled')`);
+    await shop.begin();
+    await shop.looks();
+    expect([await identity(), await shop.states()]).toEqual(['d', {}]);
+  } finally {
+    await client.query('COMMIT');
+    client.release();
+  }
+  await shop.looks();
+  await shop.sql(`UPDATE events SET store_id = 'south' WHERE id = 90`);
+  await shop.isRight();
+  expect([await identity(), await shop.states(), await noted()]).toEqual(['f', {}, []]);
+});
