@@ -36,7 +36,9 @@ function partsOf({ kept, most }: { kept?: number; most?: number } = {}) {
   const awaited = new AwaitedParents({} as Pool);
   const seeded: unknown[] = [];
   const looks = new ChildLooks({
-    pool: { query: (_: string, values: unknown[]) => Promise.resolve(seeded.push(values)) } as unknown as Pool,
+    pool: {
+      query: (_: string, values: unknown[]) => Promise.resolve(seeded.push(values)),
+    } as unknown as Pool,
     epoch: 1,
     awaited,
     oblige: () => () => undefined,
