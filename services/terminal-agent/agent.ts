@@ -25,6 +25,7 @@ import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { TillCapture } from './capture.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
 import type { TerminalIdentity } from './identity.ts';
 import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
@@ -213,7 +214,7 @@ export class TerminalAgent implements Service, LinkedAgent {
 
   /** Edits that are put back and rows that find room now; seldom, so it follows capture instead of leading it. */
   async #runLocal(signal: AbortSignal): Promise<void> {
-    await supervise(signal, { log: this.#options.log }, async () => {
+    await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       while (!signal.aborted) {
         await this.#written.wait(60_000, signal);
         while (this.till.gate.waitMs() > 0 && !signal.aborted) await sleep(this.till.gate.waitMs(), signal);
@@ -223,6 +224,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
+        ready();
         this.#watch.look();
         this.#applied.notify();
       }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { TillStanding } from './standing.ts';
 import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.ts';
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
@@ -50,6 +51,8 @@ export class TillCapture implements Service {
   readonly #standing: TillStanding;
   readonly #registrations: Registrations;
   #generation: number;
+  /** The newest entry that was read for a unit. */
+  #newest: OutboxEntry | undefined;
 
   constructor(options: TillCaptureOptions) {
     this.#options = options;
@@ -84,7 +87,11 @@ export class TillCapture implements Service {
   }
 
   #holds(unit: CutUnit): boolean {
-    return digestUnit(this.#outbox.entries(unit.firstSeq, unit.lastSeq), unit).hash.equals(unit.hash);
+    const entries = this.#outbox.entries(unit.firstSeq, unit.lastSeq);
+    if (!digestUnit(entries, unit).hash.equals(unit.hash)) return false;
+    const newest = entries.at(-1);
+    if (newest !== undefined) this.#till.lastCut.note(newest);
+    return true;
   }
 
   /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
@@ -106,7 +113,12 @@ export class TillCapture implements Service {
       units.push(unit);
       chain = unit;
     }
+    // Now, not before: what was read is then of the file that we know, whatever comes to it next.
+    this.#till.lastCut.check();
+    if (units.length === 0) return units;
+    this.#till.makeDurable();
     this.#agentFile.add(units);
+    if (this.#newest !== undefined) this.#till.lastCut.note(this.#newest);
     return units;
   }
 
@@ -130,6 +142,7 @@ export class TillCapture implements Service {
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
+    this.#newest = last;
     return {
       number: chain.number + 1,
       firstSeq: first.seq,
@@ -169,7 +182,8 @@ export class TillCapture implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth === undefined ? {} : { onHealth }) }, async (ready) => {
+    const options = { log, endures: isMendedOutside, ...(onHealth === undefined ? {} : { onHealth }) };
+    await supervise(signal, options, async (ready) => {
       try {
         await this.#watch(signal, ready);
       } catch (error) {

@@ -12,7 +12,7 @@ import type { SyncMode } from '../shared/agent-protocol.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
-import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
 import { inSnapshot } from '../shared/database/sqlite.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
@@ -155,7 +155,7 @@ export class Publisher implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    const options = { log, endures: isMendedAtTheLog, ...(onHealth === undefined ? {} : { onHealth }) };
+    const options = { log, endures: isMendedOutside, ...(onHealth === undefined ? {} : { onHealth }) };
     await supervise(signal, options, async (ready) => {
       await this.#checkStream();
       while (!signal.aborted) {

@@ -14,7 +14,7 @@ import {
   removeTriggers,
   uuidIndexOf,
 } from '../../terminal-agent/till/sync-install.ts';
-import { newerMapping } from '../../terminal-agent/till/till-database.ts';
+import { newerMapping } from '../../terminal-agent/till/file-facts.ts';
 import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';

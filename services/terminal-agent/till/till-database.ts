@@ -21,8 +21,11 @@ import {
 import { bindLocal, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { quoteName } from './local-schema.ts';
+import { metaBefore, newerMapping } from './file-facts.ts';
 import { FileWatch } from './file-watch.ts';
+import { LastCut } from './last-cut.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
+import { WalFlush } from './wal-flush.ts';
 import { WriteGate } from './write-gate.ts';
 
 export interface TillDatabaseOptions {
@@ -57,6 +60,7 @@ const CACHE_KB = 16 * 1024;
 export class TillDatabase {
   readonly db: SqliteDatabase;
   readonly gate: WriteGate;
+  readonly lastCut: LastCut;
   readonly terminalId: string;
   /** The incarnation that the file knew when it was opened; undefined: no agent ever had it. */
   readonly incarnationBefore: string | undefined;
@@ -70,6 +74,7 @@ export class TillDatabase {
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
+  readonly #walFlush: WalFlush;
   readonly #lock: AgentLock | null;
   readonly #databaseId: string | undefined;
   readonly #log: Logger;
@@ -83,8 +88,9 @@ export class TillDatabase {
     this.#lock = lock;
     this.#databaseId = options.databaseId;
     this.#log = options.log;
-    const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
-    this.#watch = new FileWatch(db.name, { isWal, now });
+    this.lastCut = new LastCut(db);
+    this.#walFlush = new WalFlush(db.name);
+    this.#watch = new FileWatch({ path: options.file, file: db.name, isWal: () => this.#isWal, now });
     this.terminalId = options.terminalId;
     this.#incarnation = options.incarnation;
     this.incarnationBefore = metaBefore(db, 'incarnation');
@@ -155,8 +161,16 @@ export class TillDatabase {
   /**
    * Whether somebody else has committed since the last look (PRAGMA data_version): tells the write gate, and
    * puts the triggers right when the app changed its schema.
+   * @throws PayflowError TERMINAL_DB_REPLACED
    */
   appCommitted(): boolean {
+    const hasCommitted = this.#appCommitted();
+    if (hasCommitted) this.#watch.committed();
+    this.#watch.check();
+    return hasCommitted;
+  }
+
+  #appCommitted(): boolean {
     if (!this.#watch.mayHaveChanged()) return false;
     const version = this.#pragma('data_version');
     if (version === this.#dataVersion) return false;
@@ -194,11 +208,18 @@ export class TillDatabase {
     else this.db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, ?)').run(name, value);
   }
 
-  /** One write transaction of ours. The caller has asked `gate.waitMs()` before. */
+  /**
+   * One write transaction of ours. The caller has asked `gate.waitMs()` before.
+   * @throws PayflowError TERMINAL_DB_REPLACED
+   */
   write<T>(body: () => T): T {
-    const result = inImmediate(this.db, body);
+    const result = inImmediate(this.db, () => {
+      this.lastCut.check();
+      return body();
+    });
     this.#ownWrite = true;
     this.gate.committed();
+    this.#watch.committed();
     return result;
   }
 
@@ -210,7 +231,7 @@ export class TillDatabase {
    */
   writeRepeatable<T>(body: () => T, { inBulk }: { readonly inBulk: boolean }): T {
     // Asked each time: the app may change the mode, and with a rollback journal NORMAL could damage the file.
-    if (this.db.pragma('journal_mode', { simple: true }) !== 'wal') return this.write(body);
+    if (!this.#isWal) return this.write(body);
     this.#checkpointAfter(inBulk ? CHECKPOINT_PAGES_IN_BULK : CHECKPOINT_PAGES);
     this.db.pragma('synchronous = NORMAL');
     try {
@@ -264,8 +285,14 @@ export class TillDatabase {
     }
   }
 
+  /** What can be read of the file now survives a power cut. */
+  makeDurable(): void {
+    if (this.#isWal) this.#walFlush.flush();
+  }
+
   close(): void {
     this.db.close();
+    this.#walFlush.close();
     this.#lock?.release();
   }
 
@@ -304,21 +331,11 @@ export class TillDatabase {
     }
   }
 
+  get #isWal(): boolean {
+    return this.db.pragma('journal_mode', { simple: true }) === 'wal';
+  }
+
   #pragma(name: 'data_version' | 'schema_version'): number {
     return this.#versions[name].get() ?? 0;
   }
-}
-
-/** A fact that the file holds, also before our tables are in it. */
-export function metaBefore(db: SqliteDatabase, name: string): string | undefined {
-  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
-  if (!hasMeta) return undefined;
-  return db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
-}
-
-/** The mapping of enrolment, or a newer one that came through the log and is kept in the file. */
-export function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
-  const version = Number(metaBefore(db, 'mapping_version') ?? 0);
-  const source = metaBefore(db, 'mapping_source');
-  return source === undefined || version <= enrolled.version ? enrolled : parseMapping(source, version);
 }

@@ -1,5 +1,5 @@
 /** What a killed agent publishes and cuts when it is started again. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PayflowError } from '../../../services/shared/errors.ts';
@@ -40,6 +40,26 @@ describe('a restart', () => {
     t.capture.cutAll();
     expect(t.agentFile.holding(1)?.hash).toEqual(cut?.hash);
     expect(t.agentFile.last()).toMatchObject({ number: 2, firstSeq: 6, lastSeq: 10 });
+  });
+
+  it('after a power cut finds what it has sent, although the app waits for no disk', async () => {
+    const t = await till();
+    t.app.pragma('synchronous = NORMAL');
+    const durable = new Map<string, Buffer>();
+    const parts = [t.test.file, `${t.test.file}-wal`];
+    const keep = () => parts.forEach((part) => durable.set(part, readFileSync(part)));
+    keep();
+    t.till.makeDurable = keep;
+    sell(t, 1);
+    const unit = t.capture.cutUnit();
+    sell(t, 2);
+    t.test.till.close();
+    t.app.close();
+    for (const [part, bytes] of durable) writeFileSync(part, bytes);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    expect(t.agentFile.last()?.hash).toEqual(unit?.hash);
+    expect(t.capture.cutUnit()).toBeUndefined();
   });
 
   it('on an older copy of payflow.db fences the till: nothing more is cut or published', async () => {
