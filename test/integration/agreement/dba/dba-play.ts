@@ -210,8 +210,8 @@ export class DbaPlay {
       const { captureProblem: problem } = world;
       if (problem !== undefined && !ENDED_BY_SETUP.has(problem.code)) throw problem;
       if (problem !== undefined) await world.setup();
-      // Setup alone ends the loss of a publication.
-      if (problem?.retry !== 'timed') {
+      // Setup alone ends the loss of a publication, for a capture that runs.
+      if (!this.#isCaptureWanted || problem?.retry !== 'timed') {
         await world.stopCapture();
         world.startCapture();
       }
