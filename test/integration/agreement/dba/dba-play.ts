@@ -19,6 +19,8 @@ const OBJECT_IN_USE = '55006';
 /** So many, that partitions are looked at too. */
 const LOOKS = 7;
 
+const LAST_DEEDS = ['table taken out', 'table replaced at once', 'partition attached with rows'] as const;
+
 export class DbaPlay {
   readonly #world: World;
   readonly #play: Play;
@@ -79,8 +81,11 @@ export class DbaPlay {
     await this.release();
     await this.#comeBack();
     await this.#untilEqual();
-    // Nothing that was still on its way takes it back.
-    await this.#untilEqual();
+    // Each session looks at all tables when it begins: of what comes now it is the watch alone that tells.
+    for (const does of LAST_DEEDS) {
+      await this.#do({ at: 'dba', does, pick: 0, seenHalfway: false, held: false });
+      await this.#untilEqual();
+    }
   }
 
   /** What the DBA left open is committed; whoever waits behind it could not even be stopped. */

@@ -7,7 +7,7 @@ import { dbaCommands, type DbaCommand } from './commands.ts';
 import { DbaPlay } from './dba-play.ts';
 import { DBA_SHOP } from './shop.ts';
 
-const RUNS = Number(process.env['AGREEMENT_RUNS'] ?? 10);
+const RUNS = Number(process.env['AGREEMENT_RUNS'] ?? 5);
 const SEED = Number(process.env['AGREEMENT_SEED'] ?? 20_261_126);
 
 let server: RunningPostgres;
