@@ -4,7 +4,7 @@
  * file before anybody publishes it, and never cut again. Works without any network.
  */
 import type { Logger } from 'pino';
-import type { PayflowError } from '../shared/errors.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import { isMendedOutside } from './mended-outside.ts';
@@ -39,6 +39,9 @@ const BACKLOG_REST_FACTOR = 1;
  * also settles what it sent.
  */
 const PIECES_AT_ONCE = 8;
+
+/** In the agent file: how often we had written to payflow.db when it was decided that it goes on. */
+export const WRITES_BEFORE = 'writes_before';
 
 export class TillCapture implements Service {
   readonly name = 'till-capture';
@@ -77,20 +80,30 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     if (this.#agentFile.waiting !== null) return undefined;
     const last = this.#agentFile.last();
-    if (last === undefined || this.#holds(last)) {
+    if (last === undefined ? this.#hasAll() : this.#holds(last)) {
       this.#registrations.adopt(this.#agentFile);
       return undefined;
     }
-    const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
+    const why =
+      last === undefined
+        ? `${this.#till.db.name} is older than when it was decided that it goes on`
+        : `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
     this.#standing.set({ kind: 'fenced', why });
     return this.#standing.refusal;
+  }
+
+  /** Without a unit: nothing of it may be older than what is known. */
+  #hasAll(): boolean {
+    const { chain } = this.#agentFile;
+    const writes = Number(this.#agentFile.getMeta(WRITES_BEFORE) ?? 0);
+    return this.#outbox.highestSeq() >= chain.lastSeq && this.#till.proof.writes >= writes;
   }
 
   #holds(unit: CutUnit): boolean {
     const entries = this.#outbox.entries(unit.firstSeq, unit.lastSeq);
     if (!digestUnit(entries, unit).hash.equals(unit.hash)) return false;
     const newest = entries.at(-1);
-    if (newest !== undefined) this.#till.lastCut.note(newest);
+    if (newest !== undefined) this.#till.proof.note(newest);
     return true;
   }
 
@@ -114,11 +127,12 @@ export class TillCapture implements Service {
       chain = unit;
     }
     // Now, not before: what was read is then of the file that we know, whatever comes to it next.
-    this.#till.lastCut.check();
+    this.#till.proof.check();
+    if (highest < this.#agentFile.chain.lastSeq) throw olderFile(this.#till.db.name);
     if (units.length === 0) return units;
     this.#till.makeDurable();
     this.#agentFile.add(units);
-    if (this.#newest !== undefined) this.#till.lastCut.note(this.#newest);
+    if (this.#newest !== undefined) this.#till.proof.note(this.#newest);
     return units;
   }
 
@@ -225,4 +239,8 @@ export class TillCapture implements Service {
     this.#outbox.reset();
     this.#backlog.reset();
   }
+}
+
+function olderFile(file: string): PayflowError {
+  return new PayflowError('TERMINAL_DB_REPLACED', `${file} holds fewer changes than were cut from it`);
 }

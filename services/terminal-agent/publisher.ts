@@ -169,7 +169,10 @@ export class Publisher implements Service {
   async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
     const { till } = this.#options;
     for (;;) {
-      const built = inSnapshot(till.db, () => this.#builder.build(units, this.#appendBytes));
+      const built = inSnapshot(till.db, () => {
+        till.proof.check();
+        return this.#builder.build(units, this.#appendBytes);
+      });
       if (built.unnamed.length === 0) return built;
       // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
       await sleep(till.gate.waitMs(), signal);

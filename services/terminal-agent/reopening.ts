@@ -1,9 +1,12 @@
 /** An agent for as long as it takes: its till file may be put back, or replaced, while it runs. */
 import type { Logger } from 'pino';
 import { asPayflowError, errorLine, type PayflowError } from '../shared/errors.ts';
-import { superviseOnce, type Health } from '../shared/lifecycle.ts';
+import { Backoff, sleep, superviseOnce, type Health } from '../shared/lifecycle.ts';
 import type { TerminalAgent } from './agent.ts';
 import { isMendedOutside } from './mended-outside.ts';
+
+/** An agent that ran for so long has found its file in order. */
+const LASTING_MS = 60_000;
 
 export interface ReopeningOptions {
   /** Opens the file; what it finds there decides whether it goes on. */
@@ -22,11 +25,15 @@ export interface ReopeningOptions {
  */
 export async function runReopening({ open, signal, log, onHealth, onOpen }: ReopeningOptions): Promise<void> {
   let wasOpen = false;
+  const backoff = new Backoff();
+  const endures = (error: PayflowError) =>
+    error.code === 'TERMINAL_DB_REPLACED' || isMendedOutside(error, wasOpen);
+  const options = { log, onHealth, endures };
   while (!signal.aborted) {
-    const options = { log, onHealth, endures: (error: PayflowError) => isMendedOutside(error, wasOpen) };
     const agent = await superviseOnce(signal, options, open);
     if (agent === undefined) return;
     wasOpen = true;
+    const openedAt = performance.now();
     onOpen(agent);
     try {
       await agent.run(signal);
@@ -38,5 +45,8 @@ export async function runReopening({ open, signal, log, onHealth, onOpen }: Reop
     } finally {
       agent.close();
     }
+    // A file that somebody writes on and on: not at once again and again.
+    if (performance.now() - openedAt > LASTING_MS) backoff.reset();
+    await sleep(backoff.next(), signal);
   }
 }

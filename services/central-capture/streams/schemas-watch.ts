@@ -7,7 +7,8 @@
  *   ---------------------------------------------+----------------------------------------------------------------
  *   a schema that the centre has not noted       | it is noted
  *   the session begins                           | what the centre has noted and the topic lacks is written again
- *   it begins later than at the last look        | all schemas are written again
+ *   it begins later than at the last look, or    | all schemas are written again
+ *   ends earlier: it was made anew               |
  *   missing, once                                | nothing: it may be a broker that has just started
  *   missing, twice                               | it is made anew, and all schemas are written again
  *
@@ -30,8 +31,8 @@ export interface SchemasWatchOptions {
 export class SchemasWatch {
   readonly #options: SchemasWatchOptions;
   readonly #noted = new Set<bigint>();
-  /** What it begins with; null: not looked at in this session. */
-  #first: number | null = null;
+  /** Where it began and ended; null: not looked at in this session. */
+  #known: { readonly first: number; readonly end: number } | null = null;
   /** What it held is to be written again. */
   #isLost = false;
 
@@ -48,12 +49,12 @@ export class SchemasWatch {
 
   async look(signal: AbortSignal): Promise<void> {
     const { eventLog, prefix, schemas } = this.#options;
-    const { first } = await eventLog.offsets(schemasStream(prefix));
-    if (this.#first === null) await this.#restore(signal);
-    else if (first > this.#first) this.#isLost = true;
+    const found = await eventLog.offsets(schemasStream(prefix));
+    if (this.#known === null) await this.#restore(signal);
+    else if (found.first > this.#known.first || found.end < this.#known.end) this.#isLost = true;
     if (this.#isLost) this.#tell(await schemas.publishAgain({ signal }));
     await this.#note();
-    this.#first = first;
+    this.#known = found;
     this.#isLost = false;
   }
 

@@ -14,11 +14,12 @@
  *   nothing, or another file             | replaced: our connection serves a file that no app opens any more
  *   the same, without its -wal, or with  | replaced: it stays there as long as anybody has the file open
  *   another one                          |
- *   the same, written while nobody       | replaced: copied over, and what our connection keeps of it is of the file
- *   committed                            | before
+ *   the same, whose change counter went   | replaced: copied over with an older one, and what our connection keeps of it
+ *   back, or which is no database        | is of the file before
  */
 import { statSync } from 'node:fs';
 import { PayflowError } from '../../shared/errors.ts';
+import { fromDisk } from './file-handle.ts';
 
 export interface FileWatchOptions {
   /** As configured: a link may come to lead to another file. */
@@ -28,6 +29,8 @@ export interface FileWatchOptions {
   /** Asked each time: the app may change the journal mode. */
   readonly isWal: () => boolean;
   readonly now: () => number;
+  /** As the file itself says it; undefined: it is no database. */
+  readonly changeCounter: () => number | undefined;
 }
 
 interface Found {
@@ -48,18 +51,17 @@ export class FileWatch {
   #modifiedNs = -1n;
   #askedAt = -Infinity;
   #lookedAt: number;
-  /** As it was when it was last known to be as SQLite left it. */
-  #leftNs: bigint;
-  #hasCommits = false;
-  /** The time of a write that no commit explains yet. */
-  #suspectNs: bigint | null = null;
+  /** When the change counter was read, and the highest that it was. */
+  #countedNs: bigint;
+  #counter: number;
 
   /** Of a file that SQLite has open and has read. */
   constructor(options: FileWatchOptions) {
     this.#options = options;
     const found = look(options.path);
     this.#opened = found.file;
-    this.#leftNs = found.modifiedNs;
+    this.#countedNs = found.modifiedNs;
+    this.#counter = options.changeCounter() ?? 0;
     this.#isWal = options.isWal();
     this.#wal = this.#isWal ? this.#walNow() : undefined;
     this.#lookedAt = options.now();
@@ -75,24 +77,15 @@ export class FileWatch {
     return true;
   }
 
-  /** Somebody has committed through SQLite since. */
-  committed(): void {
-    this.#hasCommits = true;
-    this.#suspectNs = null;
-  }
-
-  /**
-   * To be called after each look for commits.
-   * @throws PayflowError TERMINAL_DB_REPLACED
-   */
+  /** @throws PayflowError TERMINAL_DB_REPLACED, TERMINAL_DB_IO */
   check(): void {
     const now = this.#options.now();
-    if (now - this.#lookedAt < LOOK_MS && this.#suspectNs === null) return;
+    if (now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
     const found = look(this.#options.path);
     if (found.file !== this.#opened) throw this.#replaced('is not the file any more that was opened');
     this.#checkWal();
-    this.#checkWrites(found.modifiedNs);
+    this.#checkCounter(found.modifiedNs);
   }
 
   #checkWal(): void {
@@ -107,15 +100,14 @@ export class FileWatch {
     return look(`${this.#options.file}-wal`).file;
   }
 
-  #checkWrites(modifiedNs: bigint): void {
-    if (modifiedNs === this.#leftNs || this.#hasCommits || !this.#isWal) {
-      this.#leftNs = modifiedNs;
-      this.#hasCommits = false;
-      this.#suspectNs = null;
-    } else if (this.#suspectNs === null) {
-      // A commit may have come since SQLite was asked: it is seen with the next look.
-      this.#suspectNs = modifiedNs;
-    } else throw this.#replaced('was written past SQLite');
+  #checkCounter(modifiedNs: bigint): void {
+    if (modifiedNs === this.#countedNs) return;
+    const counter = this.#options.changeCounter();
+    if (counter === undefined) throw this.#replaced('is no database any more');
+    // As a number of 32 bits it begins again; that takes a till centuries.
+    if (counter < this.#counter) throw this.#replaced('was copied over with an older one');
+    this.#counter = counter;
+    this.#countedNs = modifiedNs;
   }
 
   #replaced(what: string): PayflowError {
@@ -124,6 +116,6 @@ export class FileWatch {
 }
 
 function look(path: string): Found {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stat = fromDisk(path, () => statSync(path, { bigint: true, throwIfNoEntry: false }));
   return stat === undefined ? NOTHING : { file: `${stat.dev}:${stat.ino}`, modifiedNs: stat.mtimeNs };
 }

@@ -8,7 +8,6 @@
  */
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
-import { PayflowError } from '../../shared/errors.ts';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -21,11 +20,11 @@ import {
 import { bindLocal, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { quoteName } from './local-schema.ts';
-import { metaBefore, newerMapping } from './file-facts.ts';
+import { claimFile, getMeta, metaBefore, newerMapping, setMeta } from './file-facts.ts';
+import { FileHandle } from './file-handle.ts';
+import { FileProof } from './file-proof.ts';
 import { FileWatch } from './file-watch.ts';
-import { LastCut } from './last-cut.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
-import { WalFlush } from './wal-flush.ts';
 import { WriteGate } from './write-gate.ts';
 
 export interface TillDatabaseOptions {
@@ -60,7 +59,7 @@ const CACHE_KB = 16 * 1024;
 export class TillDatabase {
   readonly db: SqliteDatabase;
   readonly gate: WriteGate;
-  readonly lastCut: LastCut;
+  readonly proof: FileProof;
   readonly terminalId: string;
   /** The incarnation that the file knew when it was opened; undefined: no agent ever had it. */
   readonly incarnationBefore: string | undefined;
@@ -74,23 +73,32 @@ export class TillDatabase {
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
-  readonly #walFlush: WalFlush;
+  readonly #handle: FileHandle;
   readonly #lock: AgentLock | null;
   readonly #databaseId: string | undefined;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
   readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
 
-  private constructor(db: SqliteDatabase, lock: AgentLock | null, options: TillDatabaseOptions) {
+  private constructor(
+    { db, handle, lock }: { db: SqliteDatabase; handle: FileHandle; lock: AgentLock | null },
+    options: TillDatabaseOptions,
+  ) {
     this.db = db;
     const now = options.elapsedMs ?? (() => performance.now());
     this.gate = new WriteGate({ now });
     this.#lock = lock;
     this.#databaseId = options.databaseId;
     this.#log = options.log;
-    this.lastCut = new LastCut(db);
-    this.#walFlush = new WalFlush(db.name);
-    this.#watch = new FileWatch({ path: options.file, file: db.name, isWal: () => this.#isWal, now });
+    this.proof = new FileProof(db);
+    this.#handle = handle;
+    this.#watch = new FileWatch({
+      path: options.file,
+      file: db.name,
+      isWal: () => this.#isWal,
+      now,
+      changeCounter: () => handle.changeCounter(),
+    });
     this.terminalId = options.terminalId;
     this.#incarnation = options.incarnation;
     this.incarnationBefore = metaBefore(db, 'incarnation');
@@ -101,6 +109,7 @@ export class TillDatabase {
     this.#dataVersion = this.#pragma('data_version');
     this.#mapping = newerMapping(db, options.mapping);
     this.#binding = this.#install(this.#mapping);
+    this.proof.begin();
     this.#schemaVersion = this.#pragma('schema_version');
   }
 
@@ -113,15 +122,18 @@ export class TillDatabase {
     const file = realDatabasePath(options.file);
     const lock = options.isLocked === true ? null : AgentLock.take(file);
     let db: SqliteDatabase | undefined;
+    let handle: FileHandle | undefined;
     try {
       db = openDatabase(file, { mustExist: true });
+      handle = new FileHandle(file);
       db.pragma('foreign_keys = OFF');
       // Not the library's default for a write-ahead log: what we publish must not be taken back by a power cut.
       db.pragma('synchronous = FULL');
       db.pragma(`cache_size = -${CACHE_KB}`);
-      return new TillDatabase(db, lock, options);
+      return new TillDatabase({ db, handle, lock }, options);
     } catch (error) {
       db?.close();
+      handle?.close();
       lock?.release();
       throw error;
     }
@@ -164,10 +176,8 @@ export class TillDatabase {
    * @throws PayflowError TERMINAL_DB_REPLACED
    */
   appCommitted(): boolean {
-    const hasCommitted = this.#appCommitted();
-    if (hasCommitted) this.#watch.committed();
     this.#watch.check();
-    return hasCommitted;
+    return this.#appCommitted();
   }
 
   #appCommitted(): boolean {
@@ -199,13 +209,12 @@ export class TillDatabase {
   }
 
   getMeta(name: string): string | undefined {
-    return this.db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+    return getMeta(this.db, name);
   }
 
   /** Inside `write`. null removes it. */
   setMeta(name: string, value: string | null): void {
-    if (value === null) this.db.prepare('DELETE FROM sync_meta WHERE name = ?').run(name);
-    else this.db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, ?)').run(name, value);
+    setMeta(this.db, name, value);
   }
 
   /**
@@ -213,13 +222,14 @@ export class TillDatabase {
    * @throws PayflowError TERMINAL_DB_REPLACED
    */
   write<T>(body: () => T): T {
-    const result = inImmediate(this.db, () => {
-      this.lastCut.check();
-      return body();
+    if (this.db.inTransaction) return body();
+    const { result, committed } = inImmediate(this.db, () => {
+      this.proof.check();
+      return { result: body(), committed: this.proof.count() };
     });
+    committed();
     this.#ownWrite = true;
     this.gate.committed();
-    this.#watch.committed();
     return result;
   }
 
@@ -287,48 +297,27 @@ export class TillDatabase {
 
   /** What can be read of the file now survives a power cut. */
   makeDurable(): void {
-    if (this.#isWal) this.#walFlush.flush();
+    this.#handle.flush({ isWal: this.#isWal });
   }
 
   close(): void {
     this.db.close();
-    this.#walFlush.close();
+    this.#handle.close();
     this.#lock?.release();
   }
 
   #install(mapping: Mapping): LocalBinding {
     return inImmediate(this.db, () => {
+      this.proof.check();
       const binding = bindLocal(mapping, readLocalCatalog(this.db));
       installSync(this.db, binding, this.#log);
-      this.#claim();
+      claimFile(this.db, {
+        terminalId: this.terminalId,
+        incarnation: this.#incarnation,
+        databaseId: this.#databaseId,
+      });
       return binding;
     });
-  }
-
-  #claim(): void {
-    const owner = this.getMeta('terminal_id');
-    if (owner !== undefined && owner !== this.terminalId) {
-      throw new PayflowError(
-        'TERMINAL_FENCED',
-        `${this.db.name} belongs to terminal ${owner}, not to ${this.terminalId}`,
-      );
-    }
-    const centre = this.getMeta('database_id');
-    if (centre !== undefined && this.#databaseId !== undefined && centre !== this.#databaseId) {
-      throw new PayflowError(
-        'TERMINAL_OTHER_CENTRE',
-        `${this.db.name} is linked with the centre ${centre}, and this till is enrolled at ${this.#databaseId}`,
-        { details: { file: centre, enrolment: this.#databaseId } },
-      );
-    }
-    const facts = {
-      terminal_id: this.terminalId,
-      incarnation: this.#incarnation,
-      ...(this.#databaseId !== undefined && { database_id: this.#databaseId }),
-    };
-    for (const [name, value] of Object.entries(facts)) {
-      if (this.getMeta(name) !== value) this.setMeta(name, value);
-    }
   }
 
   get #isWal(): boolean {

@@ -27,6 +27,7 @@ type Failing = 'lost' | 'publish' | 'publishAgain';
 
 interface Topic {
   first: number;
+  end?: number | undefined;
   /** max.message.bytes; undefined: it may not be described. */
   says: number | undefined;
   isMissing: boolean;
@@ -162,10 +163,10 @@ class Site {
   }
 
   #offsets({ topic }: StreamRef): Promise<{ first: number; end: number }> {
-    const { first, isMissing, isUnreachable } = this.topic(topic);
+    const { first, end = first + 10, isMissing, isUnreachable } = this.topic(topic);
     if (isUnreachable) return Promise.reject(new PayflowError('LOG_UNREACHABLE', 'no answer'));
     if (isMissing) return Promise.reject(new PayflowError('LOG_TOPIC_MISSING', 'not there'));
-    return Promise.resolve({ first, end: first + 10 });
+    return Promise.resolve({ first, end });
   }
 
   #describe(names: readonly string[]): Promise<Map<string, TopicDescription | PayflowError>> {
@@ -305,11 +306,14 @@ describe('the schemas topic', () => {
     expect(site.signals).toEqual([site.signal, site.signal]);
   });
 
-  it('that lost its beginning is written again, also where the log does not take it at first', async () => {
+  it.each([
+    ['lost its beginning', { first: 5 }],
+    ['was made anew between two looks', { end: 0 }],
+  ])('that %s is written again, also where the log does not take it at first', async (_what, found) => {
     const site = new Site();
     const { look } = await site.session();
     await look();
-    site.topic(SCHEMAS).first = 5;
+    Object.assign(site.topic(SCHEMAS), found);
     site.failures.set('publishAgain', new PayflowError('LOG_UNREACHABLE', 'no answer'));
     for (let turn = 0; turn < 3; turn += 1) await look();
     expect(site.published).toEqual(['now']);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileWatch } from '../../../../services/terminal-agent/till/file-watch.ts';
 
+const UNREAD = { changeCounter: () => 1 };
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'payflow-watch-'));
@@ -16,7 +18,7 @@ describe('a till file with a rollback journal', () => {
     writeFileSync(file, '');
     utimesSync(file, 1, 1);
     const clock = { now: 0 };
-    const watch = new FileWatch({ path: file, file, isWal: () => false, now: () => clock.now });
+    const watch = new FileWatch({ ...UNREAD, path: file, file, isWal: () => false, now: () => clock.now });
     expect(watch.mayHaveChanged()).toBe(true);
     expect(watch.mayHaveChanged()).toBe(false);
     utimesSync(file, 2, 2);
@@ -28,7 +30,7 @@ describe('a till file with a rollback journal', () => {
 
   it('in WAL mode can be asked at any time', () => {
     const none = join(folder, 'none');
-    const watch = new FileWatch({ path: none, file: none, isWal: () => true, now: () => 0 });
+    const watch = new FileWatch({ ...UNREAD, path: none, file: none, isWal: () => true, now: () => 0 });
     expect([watch.mayHaveChanged(), watch.mayHaveChanged()]).toEqual([true, true]);
   });
 });
@@ -45,12 +47,19 @@ describe('the file at its path', () => {
     if (linked) symlinkSync(file, path);
     const clock = { now: 0 };
     const mode = { isWal };
-    const watch = new FileWatch({ path, file, isWal: () => mode.isWal, now: () => clock.now });
+    const counter: { now: number | undefined } = { now: 7 };
+    const watch = new FileWatch({
+      path,
+      file,
+      isWal: () => mode.isWal,
+      now: () => clock.now,
+      changeCounter: () => counter.now,
+    });
     const look = () => {
       clock.now += 1000;
       watch.check();
     };
-    return { file, path, watch, look, mode, clock };
+    return { file, path, watch, look, mode, clock, counter };
   }
 
   it('may stay as it is', () => {
@@ -107,25 +116,34 @@ describe('the file at its path', () => {
     }).not.toThrow();
   });
 
-  it('was written past SQLite where no commit explains its time, also none that is seen with the next look', () => {
-    const { file, look } = watched();
+  it('may be written by commits and checkpoints, which never take its change counter back', () => {
+    const { file, look, counter } = watched();
+    for (const [time, now] of [
+      [2, 7],
+      [3, 8],
+      [4, 8],
+    ] as const) {
+      utimesSync(file, time, time);
+      counter.now = now;
+      expect(look).not.toThrow();
+    }
+  });
+
+  it('was copied over where its change counter went back', () => {
+    const { file, look, counter } = watched();
     utimesSync(file, 2, 2);
+    counter.now = 9;
     look();
+    utimesSync(file, 3, 3);
+    counter.now = 8;
     expect(look).toThrow(replaced);
   });
 
-  it('may be written by a checkpoint, whose commit is seen before it or with the next look', () => {
-    const { file, watch, look } = watched();
-    watch.committed();
+  it('was written over where it is no database any more', () => {
+    const { file, look, counter } = watched();
     utimesSync(file, 2, 2);
-    look();
-    utimesSync(file, 3, 3);
-    look();
-    watch.committed();
-    expect(() => {
-      look();
-      look();
-    }).not.toThrow();
+    counter.now = undefined;
+    expect(look).toThrow(replaced);
   });
 
   it('with a rollback journal is written by every commit', () => {
