@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { SchemasWatch } from '../../../../services/central-capture/streams/schemas-watch.ts';
@@ -12,7 +15,8 @@ const schemaOf = (table: string) =>
 it('a session that finds all schemas in their topic writes none, and says nothing of a loss', async () => {
   const written: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => void written.push(line) });
-  const eventLog = new EmbeddedLog({ file: ':memory:', log, maintenanceMs: 0 });
+  const folder = mkdtempSync(join(tmpdir(), 'payflow-schemas-'));
+  const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log, maintenanceMs: 0 });
   try {
     await eventLog.createTopic(topicSpecSchemas('t'));
     const schemas = [schemaOf('products'), schemaOf('orders')];
@@ -34,5 +38,6 @@ it('a session that finds all schemas in their topic writes none, and says nothin
     expect([(await eventLog.offsets(stream)).end, written]).toEqual([end, []]);
   } finally {
     await eventLog.close();
+    rmSync(folder, { recursive: true, force: true });
   }
 });
