@@ -1,0 +1,68 @@
+/** What the centre knew of a file before the file goes on under another name, as changes in flight. */
+import { sumsOf, type Entry } from '../../../../../services/terminal-agent/up/entries.ts';
+import { subtractDecimals } from '../../../../../services/shared/values/decimal.ts';
+import type { Cut, Edit, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
+import { DELTA, OTHERS, type Change } from './centre.ts';
+import { foldFile, thingOf, type FoldedRow } from './kept-rows.ts';
+import type { TillFile } from './till-file.ts';
+
+export function adoptedChanges(
+  file: TillFile,
+  known: ReadonlySet<string>,
+): { readonly entries: string[]; readonly changes: Change[] } {
+  const open = file.entries.filter(({ id }) => !file.done.has(id));
+  const changes: Change[] = [];
+  for (const row of foldFile(file)) {
+    const isKnown = ({ id }: Entry) => known.has(id) && !file.done.has(id);
+    const cut = cutOf(file, row, isKnown);
+    if (cut === null) continue;
+    const entries = row.entries.filter(isKnown).map(({ id }) => id);
+    const { identity } = row;
+    const kept = file.kept.get(identity);
+    const names = {
+      number: changes.length + 1,
+      identity,
+      id: kept?.id ?? null,
+      thing: thingOf(file, identity),
+    };
+    changes.push({ ...names, cut, entries, atMs: 0 });
+  }
+  return { entries: open.filter(({ id }) => known.has(id)).map(({ id }) => id), changes };
+}
+
+function cutOf(
+  file: TillFile,
+  { identity, key, entries }: FoldedRow,
+  isKnown: (entry: Entry) => boolean,
+): Cut | null {
+  const open = entries.filter(({ id }) => !file.done.has(id));
+  const counted = open.filter(isKnown);
+  if (counted.length === 0) return null;
+  const isPartly = counted.length < open.length;
+  const row = key === null ? undefined : file.rows.get(key);
+  const base = file.kept.get(identity)?.base ?? null;
+  if (row === undefined) {
+    if (counted.at(-1)?.op === 'd') return { op: 'd' };
+    // The centre has it and has not heard of its end.
+    return base === null ? { op: 'c', values: new Map() } : null;
+  }
+  if (base === null) return { op: 'c', values: insertOf(row, entries, { isPartly, isKnown }) };
+  const edits = new Map<string, Edit>();
+  for (const column of isPartly ? [] : OTHERS) {
+    const before = base.get(column) ?? null;
+    const after = row.get(column) ?? null;
+    if (before !== after) edits.set(column, { before, after });
+  }
+  return { op: 'u', edits, sums: sumsOf(entries, isKnown) };
+}
+
+/** Of columns that were perhaps changed since, nothing is said: all of them go up again. */
+function insertOf(
+  row: ReadonlyMap<string, Value>,
+  entries: readonly Entry[],
+  { isPartly, isKnown }: { isPartly: boolean; isKnown: (entry: Entry) => boolean },
+): Values {
+  if (!isPartly) return new Map(row);
+  const later = sumsOf(entries, (entry) => !isKnown(entry)).get(DELTA) ?? '0';
+  return new Map([[DELTA, subtractDecimals(row.get(DELTA) ?? '0', later)]]);
+}
