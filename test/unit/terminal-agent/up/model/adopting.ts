@@ -3,8 +3,14 @@ import { sumsOf, type Entry } from '../../../../../services/terminal-agent/up/en
 import { subtractDecimals } from '../../../../../services/shared/values/decimal.ts';
 import type { Cut, Edit, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
 import { DELTA, OTHERS, type Change } from './centre.ts';
-import { foldFile, thingOf, type FoldedRow } from './kept-rows.ts';
+import { foldFile, keptOf, thingOf, type FoldedRow } from './kept-rows.ts';
 import type { TillFile } from './till-file.ts';
+
+/** Of one row: what the centre counted of its entries, and whether that is all. */
+interface Counted {
+  readonly isPartly: boolean;
+  readonly isKnown: (entry: Entry) => boolean;
+}
 
 export function adoptedChanges(
   file: TillFile,
@@ -14,15 +20,18 @@ export function adoptedChanges(
   const changes: Change[] = [];
   for (const row of foldFile(file)) {
     const isKnown = ({ id }: Entry) => known.has(id) && !file.done.has(id);
-    const cut = cutOf(file, row, isKnown);
+    const open = row.entries.filter(({ id }) => !file.done.has(id));
+    const isPartly = open.some(isKnown) && !open.every(isKnown);
+    const cut = cutOf(file, row, { isPartly, isKnown });
     if (cut === null) continue;
     const entries = row.entries.filter(isKnown).map(({ id }) => id);
     const { identity } = row;
-    const kept = file.kept.get(identity);
+    const kept = keptOf(file, identity);
+    kept.isBlind = isPartly;
     const names = {
       number: changes.length + 1,
       identity,
-      id: kept?.id ?? null,
+      id: kept.id,
       thing: thingOf(file, identity),
     };
     changes.push({ ...names, cut, entries, atMs: 0 });
@@ -33,12 +42,10 @@ export function adoptedChanges(
 function cutOf(
   file: TillFile,
   { identity, key, entries }: FoldedRow,
-  isKnown: (entry: Entry) => boolean,
+  { isPartly, isKnown }: Counted,
 ): Cut | null {
-  const open = entries.filter(({ id }) => !file.done.has(id));
-  const counted = open.filter(isKnown);
+  const counted = entries.filter(isKnown);
   if (counted.length === 0) return null;
-  const isPartly = counted.length < open.length;
   const row = key === null ? undefined : file.rows.get(key);
   const base = file.kept.get(identity)?.base ?? null;
   if (row === undefined) {
@@ -60,7 +67,7 @@ function cutOf(
 function insertOf(
   row: ReadonlyMap<string, Value>,
   entries: readonly Entry[],
-  { isPartly, isKnown }: { isPartly: boolean; isKnown: (entry: Entry) => boolean },
+  { isPartly, isKnown }: Counted,
 ): Values {
   if (!isPartly) return new Map(row);
   const later = sumsOf(entries, (entry) => !isKnown(entry)).get(DELTA) ?? '0';

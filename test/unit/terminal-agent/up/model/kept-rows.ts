@@ -48,7 +48,16 @@ export function keepKeys(file: TillFile, upTo: number): void {
 export function keptOf(file: TillFile, identity: string): KeptRow {
   const known = file.kept.get(identity);
   if (known !== undefined) return known;
-  const kept: KeptRow = { identity, id: null, key: null, base: null, mark: null, at: 0, waiting: null };
+  const kept: KeptRow = {
+    identity,
+    id: null,
+    key: null,
+    base: null,
+    mark: null,
+    at: 0,
+    waiting: null,
+    isBlind: false,
+  };
   file.kept.set(identity, kept);
   return kept;
 }

@@ -21,6 +21,8 @@ export interface KeptRow {
   mark: 'deleted' | 'refused' | null;
   at: number;
   waiting: Waiting | null;
+  /** A part of what is not cut was counted before a hand-over, and which values with it can't be said. */
+  isBlind: boolean;
 }
 
 export interface TillFile {
@@ -45,7 +47,7 @@ export interface TillFile {
   /** Entries of settled units. */
   readonly done: Set<string>;
   nextKey: number;
-  /** Entries up to here were there when the agent file was made. */
+  /** Entries up to here may have been cut by an agent file that is lost, before the base moved. */
   blindTo: number;
   /** When it was last looked at with its triggers in place. */
   lookedAtMs: number;

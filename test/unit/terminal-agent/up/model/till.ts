@@ -81,7 +81,8 @@ export class Till {
     const last = mine.at(-1) ?? (ousted !== null && isUncut(ousted) ? ousted : undefined);
     if (last === undefined) return null;
     const row = key === null ? null : this.#rowAt(key);
-    const isBlind = mine.some(({ seq }) => seq <= this.file.blindTo);
+    const isBlind =
+      this.file.kept.get(identity)?.isBlind === true || mine.some(({ seq }) => seq <= this.file.blindTo);
     const uncut = { row, sums: sumsOf(entries, isUncut), isBlind };
     const cut = decideCut(this.#state(identity), uncut, RULES);
     if (cut === null) return null;
@@ -324,6 +325,7 @@ export class Till {
     )
       return;
     kept.waiting = null;
+    kept.isBlind = false;
     kept.at = at;
     if (image === undefined) {
       const cuts = this.#flight(kept.identity).filter((change) => answers.includes(this.#nameOf(change)));
