@@ -24,7 +24,7 @@ export interface Entry {
   readonly op: EntryOp;
   /** The local key as text; of `k` the new one. */
   readonly key: string;
-  /** Of `k`. */
+  /** Of `k`; of `b` the key of the row that comes. */
   readonly keyBefore: string | null;
   readonly atMs: number;
   /** By column; delta columns that are the same before and after may be left out. */
@@ -43,23 +43,24 @@ export const NO_SUMS: Sums = new Map();
  */
 export function sumsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Sums {
   let sums = NO_SUMS;
-  let threat: Entry | null = null;
+  let held: Entry['deltas'] | null = null;
   for (const entry of entries) {
-    if (entry.op === 'b') threat = entry;
-    else if (entry.op !== 'd') {
-      if (isCounted(entry)) sums = addSums(sums, amounts(entry, threat));
-      threat = null;
+    if (entry.op === 'b' || entry.op === 'd') {
+      // A threat by the row's own key, and its end, tell what it held; one by another index does not.
+      if (entry.deltas.size > 0) held = entry.deltas;
+      continue;
     }
+    if (isCounted(entry)) sums = addSums(sums, amounts(entry, held));
+    held = null;
   }
   return sums;
 }
 
-function amounts(entry: Entry, threat: Entry | null): Sums {
-  if (entry.op !== 'c') return differenceOf(entry.deltas);
-  return threat === null ? NO_SUMS : differenceOf(replaced(threat.deltas, entry.deltas));
+function amounts({ op, deltas }: Entry, held: Entry['deltas'] | null): Sums {
+  if (op !== 'c') return differenceOf(deltas);
+  return held === null ? NO_SUMS : differenceOf(replaced(held, deltas));
 }
 
-/** What the row held is told by its threat, what it holds by its insert. */
 function replaced(before: Entry['deltas'], after: Entry['deltas']): Entry['deltas'] {
   const columns = new Set([...before.keys(), ...after.keys()]);
   return new Map(

@@ -64,7 +64,7 @@ class Fold {
   readonly #met = new Set<string>();
   /** By key; a row that is gone stays until another takes its place. */
   readonly #at = new Map<string, Row>();
-  /** What may take rows away with the next entry, by their keys. */
+  /** What may put a row in the place of one with its key, by that key. */
   readonly #threats = new Map<string, Entry>();
 
   constructor(keptAt: (key: string) => string | undefined) {
@@ -74,7 +74,7 @@ class Fold {
   take(entry: Entry): void {
     switch (entry.op) {
       case 'b':
-        this.#threats.set(entry.key, entry);
+        if (entry.keyBefore === entry.key) this.#threats.set(entry.key, entry);
         this.#living(entry.key, entry).entries.push(entry);
         return;
       case 'd': {

@@ -83,7 +83,7 @@ export class App {
 
   #replace(file: TillFile, key: string, nowMs: number): void {
     const taken = this.#take(file, key, this.#random.below(3));
-    this.#enter(file, 'b', key, { old: taken.old, new: null }, nowMs);
+    this.#enter(file, 'b', key, { old: taken.old, new: null }, nowMs, key);
     if (this.#random.happens(0.5)) this.#enter(file, 'd', key, { old: taken.old, new: null }, nowMs);
     this.#enter(file, 'c', key, { old: null, new: taken.new }, nowMs);
   }
