@@ -3,7 +3,7 @@ import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { numberText } from '../../shared/values/decimal.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import type { DeltaValues, Entry, EntryOp } from '../up/entries.ts';
+import { NO_KEY, type DeltaValues, type Entry, type EntryOp } from '../up/entries.ts';
 
 type EntryRow = [bigint, bigint, EntryOp, SqliteValue, SqliteValue, bigint, bigint];
 type DeltaRow = [bigint, bigint, SqliteValue, SqliteValue];
@@ -13,13 +13,20 @@ export interface StoredEntry extends Entry {
   readonly rowKey: SqliteValue;
 }
 
+/** A delta column as the row itself is read: differences in any other form would not add up to it. */
+export interface DeltaColumn {
+  readonly name: string;
+  /** null: NULL, or no number. */
+  readonly central: (value: SqliteValue) => string | null;
+}
+
 export class EntryReader {
   readonly #entries: Statement<[number, number], EntryRow>;
   readonly #deltas: Statement<[number, number], DeltaRow>;
-  readonly #columnOf: (number: number) => string | undefined;
+  readonly #columnOf: (number: number) => DeltaColumn | undefined;
 
-  /** @param columnOf name of a delta column by its number; undefined: none of ours any more */
-  constructor(db: SqliteDatabase, columnOf: (number: number) => string | undefined) {
+  /** @param columnOf delta column by its number; undefined: none of ours any more */
+  constructor(db: SqliteDatabase, columnOf: (number: number) => DeltaColumn | undefined) {
     this.#columnOf = columnOf;
     this.#entries = db
       .prepare<[number, number], EntryRow>(
@@ -43,7 +50,7 @@ export class EntryReader {
       const column = this.#columnOf(Number(number));
       if (column === undefined) continue;
       const of = deltas.get(Number(seq)) ?? new Map<string, DeltaValues>();
-      of.set(column, { old: amountText(old), new: amountText(now) });
+      of.set(column.name, { old: column.central(old), new: column.central(now) });
       deltas.set(Number(seq), of);
     }
     return this.#entries.all(firstSeq, lastSeq).map(([seq, table, op, key, keyBefore, atMs, id]) => ({
@@ -53,7 +60,7 @@ export class EntryReader {
       op,
       rowKey: key,
       key: keyText(key),
-      keyBefore: keyBefore === null ? null : keyText(keyBefore),
+      keyBefore: keyBefore === null && op !== 'k' ? null : keyText(keyBefore),
       atMs: Number(atMs),
       deltas: deltas.get(Number(seq)) ?? NO_DELTAS,
     }));
@@ -62,17 +69,10 @@ export class EntryReader {
 
 const NO_DELTAS: Entry['deltas'] = new Map();
 
-/** A local key as text; keys of different storage classes are different. */
+/** A local key as text. Numbers that SQLite holds equal are one key; texts and bytes are compared as they are. */
 export function keyText(key: SqliteValue): string {
-  if (key === null) return 'null';
-  if (typeof key === 'bigint') return `i${key.toString()}`;
-  if (typeof key === 'number') return `r${numberText(key)}`;
+  if (key === null) return NO_KEY;
+  if (typeof key === 'bigint') return `n${key.toString()}`;
+  if (typeof key === 'number') return `n${numberText(key)}`;
   return typeof key === 'string' ? `t${key}` : `b${key.toString('hex')}`;
-}
-
-/** null: it is no number. */
-function amountText(value: SqliteValue): string | null {
-  if (typeof value === 'bigint') return value.toString();
-  if (typeof value === 'number') return Number.isFinite(value) ? numberText(value) : null;
-  return typeof value === 'string' && /^[-+]?(\d+(\.\d*)?|\.\d+)$/.test(value) ? value : null;
 }

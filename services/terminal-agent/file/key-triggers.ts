@@ -12,9 +12,10 @@ import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import { NOW_MS_SQL, type Trigger } from '../till/trigger-sql.ts';
 
 export const OUTBOX_SCHEMA = `
--- One row for each row that a statement of the app touched. table_number: of sync_table. op: b may be taken away by the row
--- that comes next (key_before: its key), c inserted, u updated, d deleted, k its key changed (from key_before), r was there
--- before. entry_id: random, the same in every copy of the file.
+-- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
+-- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
+-- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
+-- same in every copy of the file.
 CREATE TABLE IF NOT EXISTS sync_outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   table_number INTEGER,
@@ -36,12 +37,20 @@ CREATE INDEX IF NOT EXISTS sync_delta_seq ON sync_delta (seq);
 CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
 `;
 
+export interface UniqueIndex {
+  /** All that its terms and its condition read, and what generated columns among these are made of. */
+  readonly columns: readonly string[];
+  /** SQL over bare names of columns, with the index's collation where it is not the column's; else the columns. */
+  readonly terms?: readonly string[] | undefined;
+  /** Of a partial index its condition, over bare names too: without it more than one row could be meant. */
+  readonly condition?: string | undefined;
+}
+
 export interface CapturedTable {
   readonly number: number;
   readonly name: string;
   readonly key: readonly string[];
-  /** Columns of each unique index, without their collations' names. */
-  readonly uniques: readonly (readonly string[])[];
+  readonly uniques: readonly UniqueIndex[];
   readonly deltas: readonly { readonly number: number; readonly name: string }[];
 }
 
@@ -51,38 +60,25 @@ const NOT_SILENT = 'NOT EXISTS (SELECT 1 FROM sync_silence)';
 
 export function keyTriggers(table: CapturedTable): Trigger[] {
   const sql = new TriggerSql(table);
-  const ways = waysOf(table);
-  const named = [...new Set(ways.flat())].map(quoteName).join(', ');
-  const isMoved = `${sql.key('OLD')} IS NOT ${sql.key('NEW')}`;
+  const ways = [{ columns: table.key }, ...table.uniques];
+  const named = [...new Set(ways.flatMap(({ columns }) => columns))].map(quoteName).join(', ');
+  const isMoved = sql.isMoved();
   const op = `CASE WHEN ${isMoved} THEN 'k' ELSE 'u' END`;
   const keyBefore = `CASE WHEN ${isMoved} THEN ${sql.key('OLD')} END`;
   return [
-    sql.trigger(
-      'before_insert',
-      'BEFORE INSERT',
-      ways.flatMap((columns) => sql.threats(columns, 'insert')),
-    ),
+    sql.trigger('before_insert', 'BEFORE INSERT', [
+      ...sql.sameKey(),
+      ...table.uniques.flatMap((unique) => sql.inTheWay(unique, 'NEW')),
+    ]),
     sql.trigger(
       'before_update',
       `BEFORE UPDATE OF ${named}`,
-      ways.flatMap((columns) => sql.threats(columns, 'update')),
+      ways.flatMap((unique) => sql.inTheWay(unique, 'OLD')),
     ),
-    sql.trigger('insert', 'AFTER INSERT', [sql.entry(`'c'`, 'NEW'), ...sql.deltas(null, 'NEW')]),
+    sql.trigger('insert', 'AFTER INSERT', [sql.entry(`'c'`, 'NEW'), ...sql.inserted()]),
     sql.trigger('update', 'AFTER UPDATE', [sql.entry(op, 'NEW', { keyBefore }), ...sql.deltas('OLD', 'NEW')]),
     sql.trigger('delete', 'AFTER DELETE', [sql.entry(`'d'`, 'OLD'), ...sql.deltas('OLD', null)]),
   ];
-}
-
-/** The sets of columns by which a row may stand in another's way. */
-function waysOf({ key, uniques }: CapturedTable): string[][] {
-  const all = [key, ...uniques].map((columns) => [...columns]);
-  const names = new Set<string>();
-  return all.filter((columns) => {
-    const name = JSON.stringify(columns);
-    const isNew = columns.length > 0 && !names.has(name);
-    names.add(name);
-    return isNew;
-  });
 }
 
 class TriggerSql {
@@ -92,8 +88,20 @@ class TriggerSql {
     this.#table = table;
   }
 
+  /** NULL where a part of it is: such rows may be many. */
   key(row: Row): string {
-    return rowKeySql(row, this.#table.key);
+    const { key } = this.#table;
+    if (key.length === 1) return rowKeySql(row, key);
+    const isMissing = key.map((column) => `${cell(row, column)} IS NULL`).join(' OR ');
+    return `CASE WHEN ${isMissing} THEN NULL ELSE ${rowKeySql(row, key)} END`;
+  }
+
+  /** Byte for byte: to a key in other letters, or of another storage class, a row has moved. */
+  isMoved(): string {
+    return this.#table.key
+      .map((column) => [cell('OLD', column), cell('NEW', column)])
+      .map(([old, now]) => `${old} IS NOT ${now} COLLATE BINARY OR typeof(${old}) IS NOT typeof(${now})`)
+      .join(' OR ');
   }
 
   entry(op: string, row: Row, { keyBefore = 'NULL', from = '' } = {}): string {
@@ -106,23 +114,39 @@ class TriggerSql {
     return this.#table.deltas.map(({ number, name }) => {
       const old = before === null ? 'NULL' : bare(before, name);
       const now = after === null ? 'NULL' : bare(after, name);
-      const where = before === null || after === null ? from : ` WHERE ${old} IS NOT ${now}`;
+      const where = before === null || after === null ? from : ` WHERE ${old} IS NOT ${now} COLLATE BINARY`;
       return `INSERT INTO sync_delta (seq, column_number, old_value, new_value)
     SELECT last_insert_rowid(), ${number}, ${old}, ${now}${where}`;
     });
   }
 
-  /** Rows that have the same values in these columns as the one that comes. One with its key lives on as that one. */
-  threats(columns: readonly string[], event: 'insert' | 'update'): string[] {
-    const { name, key } = this.#table;
-    const isKey = columns.join() === key.join();
-    const isOther = event === 'update' ? ` AND ${this.key('t')} IS NOT ${this.key('OLD')}` : '';
-    const isInTheWay = columns.map((column) => `${cell('t', column)} = ${cell('NEW', column)}`).join(' AND ');
-    const from = `\n    FROM ${quoteName(name)} AS t WHERE ${isInTheWay}${isOther}`;
-    const livesOn = isKey && event === 'insert';
+  /** The row that has the key of the one that comes: it lives on as that one, if it is replaced. */
+  sameKey(): string[] {
+    const { key, name } = this.#table;
+    return this.held('b', `\n    FROM ${quoteName(name)} AS t WHERE ${isEqual(key)}`);
+  }
+
+  /** As the row is now: a trigger of the app's that fires first may have updated it. */
+  inserted(): string[] {
+    const { key, name } = this.#table;
+    return this.deltas(null, 't', `\n    FROM ${quoteName(name)} AS t WHERE ${isEqual(key)}`);
+  }
+
+  /** Rows that have the same values in a unique index as the one that comes, but for the one that is it. */
+  inTheWay({ columns, terms, condition }: UniqueIndex, it: Row): string[] {
+    const where =
+      terms === undefined ? isEqual(columns) : terms.map((term) => isSame(term, columns)).join(' AND ');
+    const isOther = `${this.key('t')} IS NOT ${this.key(it)}`;
+    const isIndexed = condition === undefined ? '' : ` AND (${condition})`;
+    const from = `\n    FROM ${quoteName(this.#table.name)} AS t WHERE ${where} AND ${isOther}${isIndexed}`;
+    return this.held('e', from);
+  }
+
+  /** With what it holds: should the one that comes be the same row, their difference is what it takes off. */
+  held(op: 'b' | 'e', from: string): string[] {
     return [
-      this.entry(`'b'`, 't', { keyBefore: this.key('NEW'), from }),
-      ...(livesOn ? this.deltas('t', null, from) : []),
+      this.entry(`'${op}'`, 't', { keyBefore: this.key('NEW'), from }),
+      ...this.deltas('t', null, from),
     ];
   }
 
@@ -140,11 +164,21 @@ END`,
   }
 }
 
+function isEqual(columns: readonly string[]): string {
+  return columns.map((column) => `${cell('t', column)} = ${cell('NEW', column)}`).join(' AND ');
+}
+
+/** The term's bare names mean the table's columns, and inside the subquery those of the row that comes. */
+function isSame(term: string, columns: readonly string[]): string {
+  const comes = columns.map((column) => `${cell('NEW', column)} AS ${quoteName(column)}`).join(', ');
+  return `(${term}) = (SELECT ${term} FROM (SELECT ${comes}))`;
+}
+
 function cell(row: Row, column: string): string {
   return `${row}.${quoteName(column)}`;
 }
 
-/** Without its affinity and collation: compared byte for byte, and stored as it is. */
+/** Without its affinity: stored as it is. */
 function bare(row: Row, column: string): string {
   return `+${cell(row, column)}`;
 }

@@ -6,10 +6,14 @@
 import { addDecimals, subtractDecimals } from '../../shared/values/decimal.ts';
 
 /**
- * b: a row that an INSERT OR REPLACE or UPDATE OR REPLACE may take away. c, u, d: inserted, updated, deleted. k: its
- * key changed. r: it was there before our triggers were.
+ * b: a row is there whose key the one that comes has. e: a row that stands in the way of one that comes, by another
+ * unique index, or of one that gets its key: OR REPLACE takes it away without a word. c, u, d: inserted, updated,
+ * deleted. k: its key changed. r: it was there before our triggers were.
  */
-export type EntryOp = 'b' | 'c' | 'u' | 'd' | 'k' | 'r';
+export type EntryOp = 'b' | 'e' | 'c' | 'u' | 'd' | 'k' | 'r';
+
+/** Of a row whose key is NULL. As many rows as like may have it, so that it names none. */
+export const NO_KEY = 'null';
 
 export interface DeltaValues {
   /** Decimal text; null: NULL, or no row. */
@@ -24,10 +28,14 @@ export interface Entry {
   readonly op: EntryOp;
   /** The local key as text; of `k` the new one. */
   readonly key: string;
-  /** Of `k`; of `b` the key of the row that comes. */
+  /** Of `k`; of `b` and `e` the key of the row that comes. */
   readonly keyBefore: string | null;
   readonly atMs: number;
-  /** By column; delta columns that are the same before and after may be left out. */
+  /**
+   * Of an insert what the row holds when its entry is written: a trigger of the app's may have updated it. By column, in
+   * the form that the row itself is read in, so that differences add up to what the row shows. Columns
+   * that are the same before and after may be left out.
+   */
   readonly deltas: ReadonlyMap<string, DeltaValues>;
 }
 
@@ -38,27 +46,38 @@ export const NO_SUMS: Sums = new Map();
 
 /**
  * What entries of one row, in seq order, added to its delta columns since the first of them. An insert's own amounts
- * are in the row that it made; where it put a row in the place of itself (b c, b d c) they are a difference.
+ * are in the row that it made; where it put a row in the place of itself (b c, e c, d c) they are
+ * the difference to what that one held, with all that triggers wrote between.
  * @param isCounted which of them count; the others are still needed to read them
  */
 export function sumsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Sums {
   let sums = NO_SUMS;
   let held: Entry['deltas'] | null = null;
+  /** What came since it was held: of the row that goes, or of the one that came in its place. */
+  let since = NO_SUMS;
   for (const entry of entries) {
-    if (entry.op === 'b' || entry.op === 'd') {
-      // A threat by the row's own key, and its end, tell what it held; one by another index does not.
-      if (entry.deltas.size > 0) held = entry.deltas;
-      continue;
+    if (entry.op === 'b' || entry.op === 'e' || entry.op === 'd') {
+      if (entry.deltas.size === 0) continue;
+      sums = addSums(sums, since);
+      since = NO_SUMS;
+      held = entry.deltas;
+    } else if (entry.op === 'c') {
+      const isIn = held !== null && isCounted(entry);
+      sums = addSums(sums, isIn ? differenceOf(replaced(held ?? entry.deltas, entry.deltas)) : since);
+      since = NO_SUMS;
+      held = null;
+    } else if (isCounted(entry)) {
+      since = addSums(since, differenceOf(entry.deltas));
     }
-    if (isCounted(entry)) sums = addSums(sums, amounts(entry, held));
-    held = null;
   }
-  return sums;
+  return addSums(sums, since);
 }
 
-function amounts({ op, deltas }: Entry, held: Entry['deltas'] | null): Sums {
-  if (op !== 'c') return differenceOf(deltas);
-  return held === null ? NO_SUMS : differenceOf(replaced(held, deltas));
+/** What the row was inserted with, by its own entry; null: its first entry is no insert, or a finding's without amounts. */
+export function insertedWith(entries: readonly Entry[]): Sums | null {
+  const [first] = entries;
+  if (first?.op !== 'c' || first.deltas.size === 0) return null;
+  return new Map([...first.deltas].map(([column, values]) => [column, values.new ?? '0']));
 }
 
 function replaced(before: Entry['deltas'], after: Entry['deltas']): Entry['deltas'] {
