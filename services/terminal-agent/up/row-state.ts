@@ -25,8 +25,14 @@
  *   the centre deleted it     | marked       | – answered | gone, where F = ∅   | else it stays until F is answered
  *   settled without an image  | – (an insert | – settled  | := E'               | (its image comes later, or was there
  *                             |  := c)       |            |                     |   before: compaction takes origins)
- *   refused, an insert        | := c, marked | – c        | – (it stays)        | its next change offers all of it again
- *   refused, another          | –            | – answered | := E': the centre's |
+ *   the same, d of a row      | none         | – settled  | –                   | (its insert was refused: no image of
+ *     without a link          |              |            |                     |   it ever comes)
+ *   refused, an insert        | := c, marked | – c        | – (it stays)        | its next change offers all of it
+ *                             |              |            |                     |   again, and says what it is itself
+ *   an insert is answered     | as above     | – all that | as above            | (what the centre holds of a refused
+ *                             |              |   was cut  |                     |   row is in the row offered again)
+ *                             |              |   before it|                     |
+ *   refused, another          | := image     | – answered | := E': the centre's |
  */
 import { addDecimals, subtractDecimals } from '../../shared/values/decimal.ts';
 import { isNothing, NO_SUMS, type Sums } from './entries.ts';
@@ -41,11 +47,19 @@ export interface Edit {
   readonly after: Value;
 }
 
-/** A change as it was cut. */
+export interface Update {
+  readonly edits: ReadonlyMap<string, Edit>;
+  readonly sums: Sums;
+}
+
+/**
+ * A change as it was cut. sums of d: what was taken off before it, which counts where the delete does not. latest: what it adds to an insert that was refused. An operator may get that one through
+ * before this comes, and then this is an update.
+ */
 export type Cut =
-  | { readonly op: 'c'; readonly values: Values }
-  | { readonly op: 'u'; readonly edits: ReadonlyMap<string, Edit>; readonly sums: Sums }
-  | { readonly op: 'd' };
+  | { readonly op: 'c'; readonly values: Values; readonly latest?: Update | undefined }
+  | ({ readonly op: 'u' } & Update)
+  | { readonly op: 'd'; readonly sums: Sums };
 
 export interface RowState {
   readonly base: Values | null;
@@ -70,8 +84,9 @@ export function expected({ base, mark, flight }: RowState): Values | null {
 function after(values: Values | null, cut: Cut, isRefused: boolean): Values | null {
   switch (cut.op) {
     case 'c':
+      if (values === null || isRefused) return cut.values;
       // That there is a base says that the centre has taken the insert in.
-      return values === null || isRefused ? cut.values : values;
+      return cut.latest === undefined ? values : withUpdate(values, cut.latest);
     case 'd':
       return null;
     case 'u':
@@ -79,7 +94,7 @@ function after(values: Values | null, cut: Cut, isRefused: boolean): Values | nu
   }
 }
 
-function withUpdate(values: Values, { edits, sums }: Cut & { op: 'u' }): Values {
+function withUpdate(values: Values, { edits, sums }: Update): Values {
   const changed = new Map(values);
   for (const [column, edit] of edits) changed.set(column, edit.after);
   for (const [column, amount] of sums) changed.set(column, addDecimals(changed.get(column) ?? '0', amount));
@@ -104,7 +119,7 @@ export interface Uncut {
 /** What goes up of a row that has entries; null: nothing. */
 export function decideCut(state: RowState, { row, sums, isBlind }: Uncut, rules: ColumnRules): Cut | null {
   const before = expected(state);
-  if (row === null) return before === null ? null : { op: 'd' };
+  if (row === null) return before === null ? null : { op: 'd', sums: amountsOf(sums, rules) };
   if (before === null) {
     // One that was cut as gone and is back under its identity is a new insert of it; a linked one without a base was
     // never shown here, so nothing of it can have been changed.
@@ -115,12 +130,15 @@ export function decideCut(state: RowState, { row, sums, isBlind }: Uncut, rules:
     if (rules.isDelta(column) || rules.isEqual(column, before.get(column) ?? null, value)) continue;
     edits.set(column, { before: isBlind ? undefined : (before.get(column) ?? null), after: value });
   }
-  const amounts = new Map(
-    [...sums].filter(([column, amount]) => rules.isDelta(column) && !isNothing(amount)),
-  );
+  const amounts = amountsOf(sums, rules);
   if (edits.size === 0 && amounts.size === 0) return null;
-  if (state.mark === 'refused' && !state.flight.some(({ op }) => op === 'c')) return { op: 'c', values: row };
-  return { op: 'u', edits, sums: amounts };
+  const latest = { edits, sums: amounts };
+  const isOffered = state.mark !== 'refused' || state.flight.some(({ op }) => op === 'c');
+  return isOffered ? { op: 'u', ...latest } : { op: 'c', values: row, latest };
+}
+
+function amountsOf(sums: Sums, { isDelta }: ColumnRules): Sums {
+  return new Map([...sums].filter(([column, amount]) => isDelta(column) && !isNothing(amount)));
 }
 
 export type Judgement =
@@ -128,16 +146,17 @@ export type Judgement =
   /** Somebody wrote it and no entry says so: these amounts of delta columns, and whatever else differs. */
   | { readonly kind: 'found'; readonly op: 'u' | 'd'; readonly sums: Sums };
 
-/**
- * Whether a row is as it should be.
- * @param uncut what its uncut entries say; null: there are none. With some, other columns are compared when they are cut.
- */
-export function judge(
-  state: RowState,
-  { row, uncut }: { readonly row: Values | null; readonly uncut: Sums | null },
-  rules: ColumnRules,
-): Judgement {
-  const should = uncut === null ? shown(state) : expected(state);
+export interface Seen {
+  readonly row: Values | null;
+  /** What its uncut entries say; null: there are none. With some, other columns are compared when they are cut. */
+  readonly uncut: Sums | null;
+  /** Of a row that was never cut: what it was inserted with. It is cut as it is, and counted by its entries. */
+  readonly inserted?: Sums | null | undefined;
+}
+
+/** Whether a row is as it should be. */
+export function judge(state: RowState, { row, uncut, inserted }: Seen, rules: ColumnRules): Judgement {
+  const should = (uncut === null ? shown(state) : expected(state)) ?? inserted ?? null;
   if (should === 'keep' || should === null) return { kind: 'clean' };
   if (row === null) return uncut === null ? found('d', NO_SUMS) : { kind: 'clean' };
   const sums = new Map<string, string>();
@@ -157,7 +176,26 @@ function found(op: 'u' | 'd', sums: Sums): Judgement {
   return { kind: 'found', op, sums };
 }
 
-/** B once a change is settled of which no image came: what was inserted stands for it until one does. */
-export function settledBase({ base }: Pick<RowState, 'base'>, cut: Cut): Values | null {
-  return cut.op === 'c' && base === null ? cut.values : base;
+/** B once a change is answered and no image came with it. */
+export function settled(
+  { base, mark, isLinked }: Omit<RowState, 'flight'>,
+  cut: Cut,
+  outcome: 'applied' | 'refused',
+): Pick<RowState, 'base' | 'mark'> {
+  if (cut.op === 'c') {
+    if (outcome === 'refused') return { base: cut.values, mark: 'refused' };
+    // What was inserted stands for its image until that comes.
+    if (mark === 'refused') return { base: cut.values, mark: null };
+    return { base: base ?? cut.values, mark };
+  }
+  return cut.op === 'd' && !isLinked ? { base: null, mark: null } : { base, mark };
+}
+
+/** Of a row's flight, in order: those that are answered. */
+export function answeredOf<Change extends { readonly cut: Cut }>(
+  flight: readonly Change[],
+  isAnswered: (change: Change) => boolean,
+): Change[] {
+  const insert = flight.findLastIndex((change) => change.cut.op === 'c' && isAnswered(change));
+  return flight.filter((change, at) => at < insert || isAnswered(change));
 }

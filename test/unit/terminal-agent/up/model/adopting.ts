@@ -1,8 +1,13 @@
 /** What the centre knew of a file before the file goes on under another name, as changes in flight. */
-import { sumsOf, type Entry } from '../../../../../services/terminal-agent/up/entries.ts';
-import { subtractDecimals } from '../../../../../services/shared/values/decimal.ts';
+import {
+  insertedWith,
+  NO_SUMS,
+  sumsOf,
+  type Entry,
+} from '../../../../../services/terminal-agent/up/entries.ts';
+import { addDecimals, subtractDecimals } from '../../../../../services/shared/values/decimal.ts';
 import type { Cut, Edit, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
-import { DELTA, OTHERS, type Change } from './centre.ts';
+import { DELTA, OTHERS, type Change } from './records.ts';
 import { foldFile, keptOf, thingOf, type FoldedRow } from './kept-rows.ts';
 import type { TillFile } from './till-file.ts';
 
@@ -21,7 +26,8 @@ export function adoptedChanges(
   for (const row of foldFile(file)) {
     const isKnown = ({ id }: Entry) => known.has(id) && !file.done.has(id);
     const open = row.entries.filter(({ id }) => !file.done.has(id));
-    const isPartly = open.some(isKnown) && !open.every(isKnown);
+    // What was written while the triggers were away can't be told from what was counted.
+    const isPartly = open.some(isKnown) && (file.hasUnseen || !open.every(isKnown));
     const cut = cutOf(file, row, { isPartly, isKnown });
     if (cut === null) continue;
     const entries = row.entries.filter(isKnown).map(({ id }) => id);
@@ -49,7 +55,7 @@ function cutOf(
   const row = key === null ? undefined : file.rows.get(key);
   const base = file.kept.get(identity)?.base ?? null;
   if (row === undefined) {
-    if (counted.at(-1)?.op === 'd') return { op: 'd' };
+    if (counted.at(-1)?.op === 'd') return { op: 'd', sums: NO_SUMS };
     // The centre has it and has not heard of its end.
     return base === null ? { op: 'c', values: new Map() } : null;
   }
@@ -69,7 +75,18 @@ function insertOf(
   entries: readonly Entry[],
   { isPartly, isKnown }: Counted,
 ): Values {
-  if (!isPartly) return new Map(row);
+  const amount = new Map([[DELTA, insertedAmount(row, entries, isKnown)]]);
+  return isPartly ? amount : new Map([...row, ...amount]);
+}
+
+/** By what entries say: the row may hold what no entry tells. */
+function insertedAmount(
+  row: ReadonlyMap<string, Value>,
+  entries: readonly Entry[],
+  isKnown: Counted['isKnown'],
+): string {
+  const inserted = insertedWith(entries)?.get(DELTA);
+  if (inserted !== undefined) return addDecimals(inserted, sumsOf(entries, isKnown).get(DELTA) ?? '0');
   const later = sumsOf(entries, (entry) => !isKnown(entry)).get(DELTA) ?? '0';
-  return new Map([[DELTA, subtractDecimals(row.get(DELTA) ?? '0', later)]]);
+  return subtractDecimals(row.get(DELTA) ?? '0', later);
 }

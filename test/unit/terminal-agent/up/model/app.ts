@@ -1,6 +1,6 @@
 /** The app of a till, and the triggers that see it. */
 import type { DeltaValues, Entry, EntryOp } from '../../../../../services/terminal-agent/up/entries.ts';
-import { DELTA, OTHERS } from './centre.ts';
+import { DELTA, OTHERS } from './records.ts';
 import type { Random } from './random.ts';
 import type { TillFile } from './till-file.ts';
 
@@ -9,6 +9,7 @@ export interface AppFaults {
   readonly delete?: boolean;
   readonly reuse?: boolean;
   readonly rekey?: boolean;
+  readonly evict?: boolean;
 }
 
 /** What the app did, for the end. */
@@ -22,7 +23,6 @@ export interface Deeds {
 
 export class App {
   readonly deeds: Deeds = { made: [], deleted: [], sold: [], soldAtCopy: 0 };
-  areTriggersOn = true;
   readonly #till: string;
   readonly #random: Random;
   readonly #edits: Map<string, number>;
@@ -41,13 +41,15 @@ export class App {
     if (kind < 4 || keys.length === 0) return this.#insert(file, String(file.nextKey++), nowMs);
     const key = random.pick(keys);
     if (kind < 11) this.#sell(file, key, nowMs);
-    else if (kind < 15) this.#edit(file, key, nowMs);
+    else if (kind < 15) this.edit(file, key, nowMs);
     else if (kind < 16) {
       if (faults.replace === true) this.#replace(file, key, nowMs);
     } else if (kind < 17) {
       if (faults.rekey === true) this.#rekey(file, key, nowMs);
     } else if (kind < 18) {
       if (faults.delete === true) this.#delete(file, key, nowMs);
+    } else if (kind < 19 && faults.evict === true) {
+      this.#evict(file, key, nowMs);
     } else if (faults.reuse === true) {
       this.#delete(file, key, nowMs);
       this.#insert(file, key, nowMs);
@@ -74,7 +76,7 @@ export class App {
     this.#enter(file, 'u', key, this.#take(file, key, 1 + this.#random.below(3)), nowMs);
   }
 
-  #edit(file: TillFile, key: string, nowMs: number): void {
+  edit(file: TillFile, key: string, nowMs: number): void {
     const column = this.#random.pick(OTHERS);
     file.rows.get(key)?.set(column, `${nowMs} ${this.#till}`);
     this.#edits.set(`${this.#till}:${file.things.get(key) ?? ''}:${column}`, nowMs);
@@ -109,6 +111,19 @@ export class App {
     this.#enter(file, 'd', key, { old, new: null }, nowMs);
   }
 
+  /** OR REPLACE by another unique value: a new row, and one gone without a word, whose key may be taken at once. */
+  #evict(file: TillFile, key: string, nowMs: number): void {
+    const next = String(file.nextKey++);
+    const old = file.rows.get(key)?.get(DELTA) ?? null;
+    this.#enter(file, 'e', key, { old, new: null }, nowMs, next);
+    const thing = file.things.get(key);
+    file.rows.delete(key);
+    file.things.delete(key);
+    if (thing !== undefined) this.deeds.deleted.push(thing);
+    this.#insert(file, next, nowMs);
+    if (this.#random.happens(0.5)) this.#insert(file, key, nowMs);
+  }
+
   #take(file: TillFile, key: string, count: number): DeltaValues {
     const row = file.rows.get(key);
     const old = row?.get(DELTA) ?? '0';
@@ -126,7 +141,7 @@ export class App {
     atMs: number,
     keyBefore: string | null = null,
   ): void {
-    if (!this.areTriggersOn) return;
+    if (!file.areTriggersOn) return;
     enter(file, this.#random, {
       op,
       key,

@@ -1,59 +1,10 @@
-/** Head office as the model of a till sees it: rows with one delta column and two others, links, and one down stream. */
-import type { Cut, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
+/** Head office as the model of a till sees it: rows, links, and one down stream. */
+import type { Cut, Update, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
+import { isCovered, type DeadLetter, type Insert } from './dead-letters.ts';
 import type { Random } from './random.ts';
+import { DELTA, OTHERS, type Change, type Down, type Origin, type Unit, type Up } from './records.ts';
 
-export const DELTA = 'stock';
-export const OTHERS = ['a', 'b'] as const;
-
-export interface Origin {
-  readonly till: string;
-  readonly incarnation: string;
-  readonly change: number;
-}
-
-export type Down = { readonly at: number } & (
-  | {
-      readonly kind: 'row';
-      readonly id: number;
-      readonly image: Values | null;
-      readonly origins: readonly Origin[];
-    }
-  | { readonly kind: 'link'; readonly till: string; readonly identity: string; readonly id: number }
-  | {
-      readonly kind: 'progress';
-      readonly till: string;
-      readonly incarnation: string;
-      readonly change: number;
-    }
-  | {
-      readonly kind: 'accept';
-      readonly till: string;
-      readonly incarnation: string;
-      readonly known: ReadonlySet<string>;
-    }
-);
 type WithoutPlace<T> = T extends unknown ? Omit<T, 'at'> : never;
-
-export interface Change {
-  readonly number: number;
-  readonly identity: string;
-  readonly id: number | null;
-  readonly cut: Cut;
-  /** Which it covers. */
-  readonly entries: readonly string[];
-  readonly atMs: number;
-  /** What the model calls the row: survives whatever the till takes it for. */
-  readonly thing: string;
-}
-
-export interface Unit {
-  readonly incarnation: string;
-  readonly number: number;
-  readonly entries: readonly string[];
-  readonly changes: readonly Change[];
-}
-
-export type Up = Unit | { readonly incarnation: string; readonly predecessor: string };
 
 interface CentralRow {
   readonly values: Map<string, Value>;
@@ -77,6 +28,13 @@ export class Centre {
   /** Rows that tills made, by thing. */
   readonly made = new Map<string, number[]>();
   readonly failures: string[] = [];
+  /** What refused updates would have added to delta columns. */
+  readonly refused = new Map<number, number>();
+  /** By chance a change is not taken. */
+  refuses = false;
+  /** Things of which it can't be told what was counted. */
+  readonly undecided = new Set<string>();
+  readonly #dead = new Map<string, DeadLetter>();
   readonly #links = new Map<string, number>();
   readonly #known = new Map<string, Known>();
   readonly #random: Random;
@@ -160,35 +118,151 @@ export class Centre {
     if (unit.number !== known.unit + 1) return;
     known.unit = unit.number;
     known.units.set(name, bytes);
-    for (const entry of unit.entries) known.entries.add(entry);
     const touched = new Map<number, Origin[]>();
     for (const change of unit.changes) {
-      const id = this.#change(till, change);
+      const id = this.#change(till, unit.incarnation, change);
       if (id === undefined) continue;
       const origins = touched.get(id) ?? [];
       origins.push({ till, incarnation: unit.incarnation, change: change.number });
       touched.set(id, origins);
     }
     for (const [id, origins] of touched) this.#image(id, origins);
-    const last = unit.changes.at(-1);
-    this.#emit({ kind: 'progress', till, incarnation: unit.incarnation, change: last?.number ?? 0 });
+    const held = this.#heldOf(till, unit.incarnation);
+    const isHeld = new Set(held.flatMap(({ entries }) => entries));
+    for (const entry of unit.entries) if (!isHeld.has(entry)) known.entries.add(entry);
+    this.#emit({
+      kind: 'progress',
+      till,
+      incarnation: unit.incarnation,
+      change: unit.changes.at(-1)?.number ?? 0,
+      held: held.map(({ number }) => number),
+    });
   }
 
-  #change(till: string, change: Change): number | undefined {
-    const { cut, identity, atMs, thing } = change;
+  #heldOf(till: string, of: string): Change[] {
+    const letters = [...this.#dead.values()].filter((letter) => letter.till === till);
+    return letters.flatMap(({ held }) =>
+      held.filter(({ incarnation }) => incarnation === of).map(({ change }) => change),
+    );
+  }
+
+  #change(till: string, incarnation: string, change: Change): number | undefined {
+    const { cut, identity } = change;
     const link = `${till} ${identity}`;
     const id = change.id ?? this.#links.get(link);
-    if (cut.op === 'c') return id ?? this.#insert(till, link, change, cut.values);
-    const row = id === undefined ? undefined : this.rows.get(id);
-    if (id === undefined) this.failures.push(`no row for ${cut.op} of ${thing}`);
-    if (id === undefined || row === undefined) return id;
-    if (cut.op === 'd') {
-      this.rows.delete(id);
+    if (cut.op === 'c') return this.#offered({ till, incarnation, link, id }, { ...change, cut });
+    if (id === undefined) return this.#unlinked({ link, incarnation }, change);
+    const row = this.rows.get(id);
+    if (row === undefined) return id;
+    if (this.refuses && this.#random.happens(0.1)) {
+      if (cut.op === 'u') this.#refuse(id, cut);
+      else this.#update(till, row, { change, update: { edits: new Map(), sums: cut.sums } });
       return id;
     }
-    const amount = Number(cut.sums.get(DELTA) ?? 0);
+    if (cut.op === 'd') this.rows.delete(id);
+    else this.#update(till, row, { change, update: cut });
+    return id;
+  }
+
+  #offered(
+    {
+      till,
+      incarnation,
+      link,
+      id,
+    }: { till: string; incarnation: string; link: string; id: number | undefined },
+    insert: Insert,
+  ): number | undefined {
+    const { cut } = insert;
+    if (id !== undefined) {
+      const row = this.rows.get(id);
+      // It was got through in the meantime.
+      if (cut.latest !== undefined && row !== undefined)
+        this.#update(till, row, { change: insert, update: cut.latest });
+      return id;
+    }
+    const former = this.#dead.get(link);
+    const held = former?.held ?? [];
+    // A restored file offers what it has: what the refused one took off beyond that is for an operator to decide.
+    if (
+      former !== undefined &&
+      isCovered({ incarnation: former.incarnation, change: former.insert }, { incarnation, insert }) !== 'all'
+    )
+      this.undecided.add(insert.thing);
+    this.#dead.delete(link);
+    const letter = { till, incarnation, insert, held };
+    if (!this.refuses || !this.#random.happens(0.3)) return this.#getThrough(link, letter);
+    this.#dead.set(link, letter);
+    this.#emit({ kind: 'refused', till, incarnation, change: insert.number });
+    return undefined;
+  }
+
+  /** What was held comes after it; what can be told from it only in part is for an operator to decide. */
+  #getThrough(link: string, { till, incarnation, insert, held }: DeadLetter): number {
+    const id = this.#insert(till, link, insert, insert.cut.values);
+    const row = this.rows.get(id);
+    for (const one of held) {
+      for (const entry of one.change.entries) this.#known.get(till)?.entries.add(entry);
+      const covered = isCovered(one, { incarnation, insert });
+      if (covered === 'part') this.undecided.add(insert.thing);
+      else if (covered === 'none' && row !== undefined && one.change.cut.op === 'u')
+        this.#update(till, row, { change: one.change, update: one.change.cut });
+    }
+    return id;
+  }
+
+  /** Of a row that the centre has not taken. */
+  #unlinked({ link, incarnation }: { link: string; incarnation: string }, change: Change): undefined {
+    const letter = this.#dead.get(link);
+    // A restored file may tell a second time that its row is gone.
+    if (change.cut.op === 'd') this.#close(link, change.thing);
+    else if (letter !== undefined) letter.held.push({ incarnation, change });
+    else this.failures.push(`no row for ${change.cut.op} of ${change.thing}`);
+    return undefined;
+  }
+
+  /** Should a restored file have the row again, what was taken off it before its end is gone with that end. */
+  #close(link: string, thing: string): void {
+    this.#dead.delete(link);
+    this.undecided.add(thing);
+  }
+
+  /** An operator gets a refused insert through, with what was held for it: not while its till may offer it anew. */
+  retry(random: Random): void {
+    const letters = [...this.#dead].filter(
+      ([, { till, incarnation }]) => this.#known.get(till)?.incarnation === incarnation,
+    );
+    if (letters.length > 0) this.#retry(random.pick(letters));
+  }
+
+  /** @param deleted things that nobody wants any more */
+  retryAll(deleted: ReadonlySet<string>): void {
+    for (const letter of this.#dead) if (!deleted.has(letter[1].insert.thing)) this.#retry(letter);
+  }
+
+  #retry([link, letter]: [string, DeadLetter]): void {
+    this.#dead.delete(link);
+    const { till, held } = letter;
+    const origins = held.map(({ incarnation, change: { number } }) => ({
+      till,
+      incarnation,
+      change: number,
+    }));
+    this.#image(this.#getThrough(link, letter), origins);
+  }
+
+  #refuse(id: number, { sums }: Update): void {
+    this.refused.set(id, (this.refused.get(id) ?? 0) + Number(sums.get(DELTA) ?? 0));
+  }
+
+  #update(
+    till: string,
+    row: CentralRow,
+    { change: { thing, atMs }, update }: { change: Change; update: Update },
+  ): void {
+    const amount = Number(update.sums.get(DELTA) ?? 0);
     row.values.set(DELTA, String(Number(row.values.get(DELTA)) + amount));
-    for (const [column, { before, after }] of cut.edits) {
+    for (const [column, { before, after }] of update.edits) {
       if (row.values.get(column) === after) continue;
       const isUnseen =
         row.writers.get(column) === '' && (row.clocks.get(column) ?? 0) > this.#editOf(till, thing, column);
@@ -200,7 +274,6 @@ export class Centre {
         this.#write(row, column, after, { clock: atMs, writer: till });
       }
     }
-    return id;
   }
 
   #editOf(till: string, thing: string, column: string): number {
@@ -254,6 +327,6 @@ export class Centre {
 }
 
 function describe(cut: Cut): unknown {
-  if (cut.op === 'c') return ['c', ...cut.values];
-  return cut.op === 'd' ? ['d'] : ['u', ...cut.edits, ...cut.sums];
+  if (cut.op === 'c') return ['c', ...cut.values, ...(cut.latest?.edits ?? []), ...(cut.latest?.sums ?? [])];
+  return cut.op === 'd' ? ['d', ...cut.sums] : ['u', ...cut.edits, ...cut.sums];
 }

@@ -1,7 +1,7 @@
 /** payflow.db and the agent file as the model has them. */
 import type { Entry } from '../../../../../services/terminal-agent/up/entries.ts';
 import type { Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
-import type { Change } from './centre.ts';
+import type { Change } from './records.ts';
 
 /** What the centre said of a row and is not written yet. */
 export interface Waiting {
@@ -10,6 +10,8 @@ export interface Waiting {
   readonly at: number;
   /** Changes, as `incarnation number`. */
   readonly answers: readonly string[];
+  /** Those of them that the centre has not taken. */
+  readonly refused: readonly string[];
 }
 
 /** sync_row. */
@@ -51,6 +53,9 @@ export interface TillFile {
   blindTo: number;
   /** When it was last looked at with its triggers in place. */
   lookedAtMs: number;
+  areTriggersOn: boolean;
+  /** Triggers were away when the agent file went. */
+  hasUnseen: boolean;
 }
 
 export interface CutUnit {
@@ -68,6 +73,8 @@ export interface AgentFile {
   lastUnit: number;
   lastChange: number;
   published: number;
+  /** Where a till settles that does not hold to the rule. */
+  readonly settled: Set<string>;
   /** Waits for the centre to accept this incarnation. */
   announcement: { isAdopted: boolean } | null;
 }
@@ -89,9 +96,19 @@ export function newTillFile(): TillFile {
     nextKey: 1,
     blindTo: 0,
     lookedAtMs: 0,
+    areTriggersOn: true,
+    hasUnseen: false,
   };
 }
 
 export function newAgentFile(incarnation: string): AgentFile {
-  return { incarnation, units: [], lastUnit: 0, lastChange: 0, published: 0, announcement: null };
+  return {
+    incarnation,
+    units: [],
+    lastUnit: 0,
+    lastChange: 0,
+    published: 0,
+    settled: new Set(),
+    announcement: null,
+  };
 }

@@ -1,10 +1,15 @@
 /** Two tills and head office, at random; at the end all must have the same rows, and each sale counts once. */
 import type { AppFaults } from './app.ts';
-import { Centre, DELTA, OTHERS } from './centre.ts';
+import { Centre } from './centre.ts';
+import { DELTA, OTHERS } from './records.ts';
 import { Random } from './random.ts';
+import type { Rule } from './rules.ts';
 import { Till } from './till.ts';
 
 export interface Faults extends AppFaults {
+  readonly refuse?: boolean;
+  /** A stream is read again from further back. */
+  readonly reread?: boolean;
   readonly compact?: boolean;
   readonly park?: boolean;
   readonly triggersOff?: boolean;
@@ -14,8 +19,8 @@ export interface Faults extends AppFaults {
 }
 
 /** @returns what went wrong; nothing when all is right */
-export function play(seed: number, faults: Faults): string[] {
-  const world = new World(seed, faults);
+export function play(seed: number, faults: Faults, without: Rule | null = null): string[] {
+  const world = new World(seed, faults, without);
   world.run();
   return world.failures();
 }
@@ -28,13 +33,14 @@ class World {
   readonly #tills: ReadonlyMap<string, Till>;
   #nowMs = 0;
 
-  constructor(seed: number, faults: Faults) {
+  constructor(seed: number, faults: Faults, without: Rule | null) {
     this.#random = new Random(seed);
     this.#faults = faults;
     this.#centre = new Centre(this.#random, this.#edits);
-    const parts = { centre: this.#centre, random: this.#random, edits: this.#edits };
+    const parts = { centre: this.#centre, random: this.#random, edits: this.#edits, without };
+    this.#centre.refuses = faults.refuse === true;
     this.#tills = new Map(['A', 'B'].map((name) => [name, new Till(name, parts)]));
-    for (const till of this.#tills.values()) till.parks = faults.park === true;
+    for (const till of this.#tills.values()) till.state.parks = faults.park === true;
   }
 
   run(): void {
@@ -55,9 +61,9 @@ class World {
   #step(name: string, till: Till): void {
     const random = this.#random;
     const dice = random.below(100);
-    if (dice < 34) till.work(this.#tick(), till.app.areTriggersOn ? this.#faults : {});
-    else if (dice < 46) till.cut(this.#nowMs);
-    else if (dice < 54) till.publish();
+    if (dice < 34) this.#work(till);
+    else if (dice < 46) till.up.cut(this.#nowMs);
+    else if (dice < 54) till.up.publish();
     else if (dice < 66) this.#centre.apply(name);
     else if (dice < 74) this.#centre.work(this.#tick(), this.#faults.delete === true);
     else if (dice < 90) till.read(1 + random.below(6));
@@ -66,55 +72,65 @@ class World {
       if (this.#faults.compact === true) this.#centre.compact();
     } else if (dice < 94) this.#quietRestore(name, till);
     else if (dice < 96) {
-      if (this.#faults.loss === true && random.happens(0.3) && till.app.areTriggersOn) till.loseAgentFile();
+      if (this.#faults.loss === true && random.happens(0.3)) till.loseAgentFile();
     } else if (dice < 98) {
       if (this.#faults.restore === true) till.backup();
     } else if (this.#faults.restore === true && random.happens(0.5)) this.#restore(till);
   }
 
-  #switch(till: Till): void {
-    till.resend();
-    if (this.#faults.triggersOff !== true || till.isAnnouncing) return;
-    if (till.app.areTriggersOn) till.app.areTriggersOn = !this.#random.happens(0.4);
-    else this.#switchOn(till);
+  /** Who a row is can't be told without triggers if its key is another's next. */
+  #work(till: Till): void {
+    till.work(this.#tick(), till.state.file.areTriggersOn ? this.#faults : {});
   }
 
-  #switchOn(till: Till): void {
-    till.app.areTriggersOn = true;
-    till.sweep();
+  #switch(till: Till): void {
+    till.up.resend();
+    if (this.#faults.reread === true && this.#random.happens(0.3)) till.rewind();
+    if (this.#faults.refuse === true) this.#centre.retry(this.#random);
+    if (this.#faults.triggersOff !== true || till.state.isAnnouncing) return;
+    if (!till.state.file.areTriggersOn) till.switchTriggers(true);
+    else if (this.#random.happens(0.4)) till.switchTriggers(false);
   }
 
   /** All of it was settled, and what came down since is gone with the file. */
   #quietRestore(name: string, till: Till): void {
-    if (this.#faults.quiet !== true || till.isAnnouncing) return;
-    till.cut(this.#nowMs);
+    if (this.#faults.quiet !== true || till.state.isAnnouncing) return;
+    till.up.cut(this.#nowMs);
     till.backup();
-    till.publish();
-    till.publish();
+    till.up.publish();
+    till.up.publish();
     while (this.#centre.apply(name));
     till.read(1 + this.#random.below(30));
     till.restore();
-    if (this.#random.happens(0.5)) till.work(this.#tick(), this.#faults);
+    if (this.#random.happens(0.5)) this.#work(till);
   }
 
   /** What was never cut is gone with the file: here everything is. */
   #restore(till: Till): void {
-    till.cut(this.#nowMs);
-    if (till.uncut.length === 0) till.restore();
+    till.up.cut(this.#nowMs);
+    if (till.state.uncut.length === 0) till.restore();
   }
 
   #settleDown(): void {
-    for (const till of this.#tills.values()) if (!till.app.areTriggersOn) this.#switchOn(till);
+    for (const till of this.#tills.values()) till.switchTriggers(true);
+    this.#centre.refuses = false;
     for (let round = 0; round < 60; round += 1) {
+      // Till the centre has said no to all that it will say no to, and then what that was is mended.
+      if (round >= 20 && round < 30) for (const till of this.#tills.values()) till.mend(this.#tick());
+      if (round === 40) this.#centre.retryAll(this.#deleted());
       for (const [name, till] of this.#tills) {
-        till.parks = false;
-        till.cut(this.#nowMs);
-        till.publish();
-        till.resend();
+        till.state.parks = false;
+        till.up.cut(this.#nowMs);
+        till.up.publish();
+        till.up.resend();
         while (this.#centre.apply(name));
         till.read(1000);
       }
     }
+  }
+
+  #deleted(): Set<string> {
+    return new Set([...this.#tills.values()].flatMap(({ app }) => app.deeds.deleted));
   }
 
   failures(): string[] {
@@ -132,6 +148,11 @@ class World {
       }
       for (const thing of till.app.deeds.made) failures.push(...this.#insertFailures(thing, till));
     }
+    for (const [id, amount] of this.#centre.refused) {
+      const before = want.get(id);
+      if (before !== undefined) want.set(id, before - amount);
+    }
+    for (const thing of this.#centre.undecided) want.delete(this.#idOf(thing) ?? 0);
     for (const [id, amount] of want) {
       const stock = this.#centre.rows.get(id)?.values.get(DELTA);
       if (stock !== String(amount)) failures.push(`stock of ${id} is ${String(stock)}, sold it is ${amount}`);
@@ -151,12 +172,12 @@ class World {
   }
 
   #differences(name: string, till: Till): string[] {
-    if (till.isAnnouncing) return [`${name} waits to be accepted`];
+    if (till.state.isAnnouncing) return [`${name} waits to be accepted`];
     const failures: string[] = [];
-    if (till.uncut.length > 0 && !till.isInDoubt) failures.push(`${name} does not cut`);
-    const shown = new Map([...till.file.kept.values()].map(({ id, key }) => [id, key]));
+    if (till.state.uncut.length > 0 && !till.state.isInDoubt) failures.push(`${name} does not cut`);
+    const shown = new Map([...till.state.file.kept.values()].map(({ id, key }) => [id, key]));
     for (const [id, { values }] of this.#centre.rows) {
-      const row = till.file.rows.get(shown.get(id) ?? '');
+      const row = till.state.file.rows.get(shown.get(id) ?? '');
       if (row === undefined) failures.push(`${id} is missing on ${name}`);
       for (const column of row === undefined ? [] : [DELTA, ...OTHERS]) {
         const [here, there] = [row?.get(column), values.get(column)];
@@ -164,7 +185,7 @@ class World {
           failures.push(`${column} of ${id} is ${String(here)} on ${name}, ${String(there)} at the centre`);
       }
     }
-    const [here, there] = [till.file.rows.size, this.#centre.rows.size];
+    const [here, there] = [till.state.file.rows.size, this.#centre.rows.size];
     return here === there ? failures : [...failures, `${name} has ${here} rows, the centre ${there}`];
   }
 }
