@@ -205,7 +205,7 @@ class Fold {
   #isInPlace({ row, by }: Threat): boolean {
     if (row.key !== null) return row.key === by.key;
     // A DELETE at any later time ends it: only REPLACE deletes with nothing between.
-    return row.ousted === null && by.seq > this.#writtenSeq;
+    return by.seq > this.#writtenSeq;
   }
 
   #move(entry: Entry): void {
@@ -221,9 +221,9 @@ class Fold {
     const row = this.#rowAt(key);
     if (row?.key === key) return row;
     const threat = this.#threats.get(key);
-    if (entry.op !== 'u' || threat === undefined || !this.#isInPlace(threat))
+    if (threat === undefined || !this.#isInPlace(threat))
       return this.#add(entry, key, { isEarlier: true, follows: null });
-    // A trigger of the app's updates the row that came in its place, before ours says that it came.
+    // A trigger of the app's writes the row that came in its place, before ours says that it came.
     this.#put(threat.row, key);
     return threat.row;
   }

@@ -18,6 +18,8 @@
  *                             |              |            |                     |   E; of delta columns Σ
  *   cut, E there, L not       | –            | + d        | –                   | a delete
  *   cut, equal                | –            | –          | –                   | nothing; its entries are done
+ *   cut, a column that B has  | –            | + u        | –                   | an update that only fills; NULL and
+ *     not                     |              |            |                     |   what a delta column holds don't go up
  *   image, something uncut    | –            | –          | –                   | it waits
  *   image, L ≠ E, no entry    | –            | –          | –                   | a finding: an entry; it waits
  *   image                     | := image     | – answered | := E'               |
@@ -45,6 +47,8 @@ export interface Edit {
   /** undefined: it can't be said what the app saw. */
   readonly before: Value | undefined;
   readonly after: Value;
+  /** Nobody has agreed on this column yet: it is taken where the centre has NULL, whatever the clocks say. */
+  readonly fills?: true | undefined;
 }
 
 export interface Update {
@@ -97,7 +101,9 @@ function after(values: Values | null, cut: Cut, isRefused: boolean): Values | nu
 function withUpdate(values: Values, { edits, sums }: Update): Values {
   const changed = new Map(values);
   for (const [column, edit] of edits) changed.set(column, edit.after);
-  for (const [column, amount] of sums) changed.set(column, addDecimals(changed.get(column) ?? '0', amount));
+  // Of one that is in no image, what there is at the centre is not known.
+  for (const [column, amount] of sums)
+    if (changed.has(column)) changed.set(column, addDecimals(changed.get(column) ?? '0', amount));
   return changed;
 }
 
@@ -128,13 +134,23 @@ export function decideCut(state: RowState, { row, sums, isBlind }: Uncut, rules:
   const edits = new Map<string, Edit>();
   for (const [column, value] of row) {
     if (rules.isDelta(column) || rules.isEqual(column, before.get(column) ?? null, value)) continue;
-    edits.set(column, { before: isBlind ? undefined : (before.get(column) ?? null), after: value });
+    edits.set(column, editOf(before, column, { value, isBlind }));
   }
   const amounts = amountsOf(sums, rules);
   if (edits.size === 0 && amounts.size === 0) return null;
   const latest = { edits, sums: amounts };
   const isOffered = state.mark !== 'refused' || state.flight.some(({ op }) => op === 'c');
   return isOffered ? { op: 'u', ...latest } : { op: 'c', values: row, latest };
+}
+
+function editOf(
+  before: Values,
+  column: string,
+  { value, isBlind }: { readonly value: Value; readonly isBlind: boolean },
+): Edit {
+  if (isBlind) return { before: undefined, after: value };
+  if (!before.has(column)) return { before: null, after: value, fills: true };
+  return { before: before.get(column) ?? null, after: value };
 }
 
 function amountsOf(sums: Sums, { isDelta }: ColumnRules): Sums {
@@ -164,6 +180,7 @@ export function judge(state: RowState, { row, uncut, inserted }: Seen, rules: Co
   for (const [column, value] of row) {
     const wanted = should.get(column) ?? null;
     if (rules.isDelta(column)) {
+      if (!should.has(column)) continue;
       const known = addDecimals(wanted ?? '0', uncut?.get(column) ?? '0');
       const rest = subtractDecimals(value ?? '0', known);
       if (!isNothing(rest)) sums.set(column, rest);

@@ -38,6 +38,7 @@ const CASES: readonly Case[] = [
     entries: ['b 1<1=50>', 'd 1=50>', 'u 1=48>47', 'c 1=>47'],
     sum: '-3',
   },
+  { of: 'a row that comes again after such a one', entries: ['e 1<2', 'c 2=>48'], sum: undefined },
   { of: 'a threat that says nothing of amounts', entries: ['e 1<2', 'u 1=50>49'], sum: '-1' },
 ];
 

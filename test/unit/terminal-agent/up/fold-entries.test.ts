@@ -56,6 +56,19 @@ const CASES: readonly Case[] = [
   },
   { of: 'b c in other letters', entries: ['b ab<AB', 'c AB'], kept: { ab: 'A' }, rows: ['A at AB: 1,2'] },
   { of: 'b c of another key', entries: ['b 1<1', 'c 2'], kept: A, rows: ['A at 1: 1', 'e2 at 2: 2 new'] },
+  {
+    of: 'b, then k, and the key is taken again',
+    entries: ['b 1<1', 'k 3<1', 'c 1'],
+    kept: A,
+    rows: ['A at 3: 1,2', 'e3 at 1: 3 new'],
+  },
+  {
+    of: 'b c, and c where that row lives',
+    entries: ['b 1<1', 'c 1', 'c 1'],
+    kept: A,
+    rows: ['A ousted by 3: 1,2', 'e3 at 1: 3 new'],
+  },
+  { of: 'b d k, the row itself', entries: ['b 1<1', 'd 1', 'k 2<1'], kept: A, rows: ['A at 2: 1,2,3'] },
   { of: 'b u', entries: ['b 1<1', 'u 1'], kept: A, rows: ['A at 1: 1,2'] },
   { of: 'b', entries: ['b 1<1'], kept: A, rows: ['A at 1: 1'] },
   { of: 'e c', entries: ['e 1<2', 'c 2'], kept: A, rows: ['A at 1: 1', 'e2 at 2: 2 new'] },
@@ -173,6 +186,7 @@ describe('a row that comes again under a name of its own', () => {
 
   it.each([
     { of: 'another name', entries: ['d 1', 'c 1'], names: { A: 'x', e2: 'y' }, here: ['1'] },
+    { of: 'one that was there before', entries: ['d 1', 'u 2'], names: { A: 'x', e2: 'x' }, here: ['2'] },
     { of: 'no name', entries: ['d 1', 'c 1'], names: {}, here: ['1'] },
     {
       of: 'a copy of one that is still here',

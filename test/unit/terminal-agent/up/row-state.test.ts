@@ -197,6 +197,42 @@ describe('what goes up of a row', () => {
   });
 });
 
+describe('a column that is in no image yet', () => {
+  const state = linked({ base: new Map([['name', 'n']]) });
+  const cutOf = (now: Values, amounts?: string) =>
+    decideCut(state, { row: now, sums: sums(amounts), isBlind: false }, RULES);
+
+  it('goes up to fill what is NULL', () => {
+    const edits = new Map([['colour', { before: null, after: 'red', fills: true }]]);
+    expect(
+      cutOf(
+        new Map([
+          ['name', 'n'],
+          ['colour', 'red'],
+        ]),
+      ),
+    ).toEqual({ op: 'u', edits, sums: sums() });
+  });
+
+  it('does not go up where it is NULL', () => {
+    expect(
+      cutOf(
+        new Map([
+          ['name', 'n'],
+          ['colour', null],
+        ]),
+      ),
+    ).toBeNull();
+  });
+
+  it('goes up, of a delta, with what entries say and no more', () => {
+    expect(cutOf(row('50'), '-2')).toEqual(update('-2'));
+    expect(judge(state, { row: row('50'), uncut: null }, RULES)).toEqual({ kind: 'clean' });
+    const later = { ...state, flight: [update('-2')] };
+    expect(judge(later, { row: row('48'), uncut: null }, RULES)).toEqual({ kind: 'clean' });
+  });
+});
+
 describe('a row that is looked at', () => {
   const clean = { kind: 'clean' };
   const found = (op: 'u' | 'd', amount?: string) => ({ kind: 'found', op, sums: sums(amount) });
@@ -221,6 +257,12 @@ describe('a row that is looked at', () => {
       linked({ mark: 'deleted', flight: [update('-2')] }),
       { row: row('9'), uncut: null },
       clean,
+    ],
+    [
+      'that is kept, of which entries tell a part',
+      linked({ mark: 'deleted', flight: [update('-2')] }),
+      { row: row('45'), uncut: sums('-1') },
+      found('u', '-2'),
     ],
     ['that was refused', refused(), { row: row('50'), uncut: null }, clean],
     ['that was refused and changed', refused(), { row: row('49'), uncut: null }, found('u', '-1')],

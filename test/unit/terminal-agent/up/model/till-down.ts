@@ -229,7 +229,7 @@ export class TillDown {
         ({ cut, identity }) => isUndone && cut.op === 'c' && file.kept.get(identity)?.id === null,
       );
       const identities = new Set(undone.map(({ identity }) => identity));
-      unit.changes = unit.changes.filter((change) => !undone.includes(change));
+      unit.changes = unit.changes.filter(({ identity }) => !identities.has(identity));
       unit.entries = unit.entries.filter((id) => !identities.has(file.rowOf.get(id) ?? ''));
       for (const change of unit.changes) this.#settle(change);
     }
