@@ -1,6 +1,6 @@
 /** Head office as the model of a till sees it: rows, links, and one down stream. */
 import type { Cut, Update, Value, Values } from '../../../../../services/terminal-agent/up/row-state.ts';
-import { isCovered, type DeadLetter, type Insert } from './dead-letters.ts';
+import { isCovered, type DeadLetter, type Held, type Insert } from './dead-letters.ts';
 import type { Random } from './random.ts';
 import { DELTA, OTHERS, type Change, type Down, type Origin, type Unit, type Up } from './records.ts';
 
@@ -190,7 +190,12 @@ export class Centre {
     )
       this.undecided.add(insert.thing);
     this.#dead.delete(link);
-    const letter = { till, incarnation, insert, held };
+    const isIn = (one: Held) => isCovered(one, { incarnation, insert }) === 'all';
+    const covered = [
+      ...(former?.covered ?? []),
+      ...held.filter(isIn).flatMap(({ change }) => change.entries),
+    ];
+    const letter = { till, incarnation, insert, held: held.filter((one) => !isIn(one)), covered };
     if (!this.refuses || !this.#random.happens(0.3)) return this.#getThrough(link, letter);
     this.#dead.set(link, letter);
     this.#emit({ kind: 'refused', till, incarnation, change: insert.number });
@@ -198,14 +203,14 @@ export class Centre {
   }
 
   /** What was held comes after it; what can be told from it only in part is for an operator to decide. */
-  #getThrough(link: string, { till, incarnation, insert, held }: DeadLetter): number {
+  #getThrough(link: string, { till, incarnation, insert, held, covered }: DeadLetter): number {
     const id = this.#insert(till, link, insert, insert.cut.values);
     const row = this.rows.get(id);
+    const counted = held.flatMap(({ change }) => change.entries);
+    for (const entry of [...covered, ...counted]) this.#known.get(till)?.entries.add(entry);
     for (const one of held) {
-      for (const entry of one.change.entries) this.#known.get(till)?.entries.add(entry);
-      const covered = isCovered(one, { incarnation, insert });
-      if (covered === 'part') this.undecided.add(insert.thing);
-      else if (covered === 'none' && row !== undefined && one.change.cut.op === 'u')
+      if (isCovered(one, { incarnation, insert }) === 'part') this.undecided.add(insert.thing);
+      else if (row !== undefined && one.change.cut.op === 'u')
         this.#update(till, row, { change: one.change, update: one.change.cut });
     }
     return id;

@@ -14,6 +14,8 @@ export interface DeadLetter {
   readonly incarnation: string;
   readonly insert: Insert;
   readonly held: Held[];
+  /** Entries of what was held and is in the insert: in each that its till offers later, too. */
+  readonly covered: readonly string[];
 }
 
 /**

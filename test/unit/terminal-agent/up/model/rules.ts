@@ -19,7 +19,6 @@ export const TILL_RULES = [
   'what an insert holds beyond its entries is found',
   'all rows are looked at after a hand-over',
   'a refused row is offered whole',
-  'an insert that is answered answers what was cut before',
 ] as const;
 
 export type Rule = (typeof TILL_RULES)[number];

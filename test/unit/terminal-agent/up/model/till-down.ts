@@ -135,10 +135,7 @@ export class TillDown {
   }
 
   #answered({ identity }: KeptRow, answers: readonly string[]): Change[] {
-    const flight = this.#till.flight(identity);
-    const isAnswered = (change: Change) => answers.includes(this.#till.nameOf(change));
-    const isWhole = this.#till.keeps('an insert that is answered answers what was cut before');
-    return isWhole ? answeredOf(flight, isAnswered) : flight.filter(isAnswered);
+    return answeredOf(this.#till.flight(identity), (change) => answers.includes(this.#till.nameOf(change)));
   }
 
   /** With their entries, in the transaction that moves the base: an agent file that is lost knows of neither. */
