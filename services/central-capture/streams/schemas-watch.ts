@@ -23,7 +23,7 @@ import type { TopicNotes } from './topic-notes.ts';
 export interface SchemasWatchOptions {
   readonly eventLog: Pick<EventLog, 'createTopic' | 'offsets'>;
   readonly prefix: string;
-  readonly schemas: Pick<SchemaRegistry, 'known' | 'publish' | 'publishAgain'>;
+  readonly schemas: Pick<SchemaRegistry, 'load' | 'known' | 'publish' | 'publishAgain'>;
   readonly notes: Pick<TopicNotes, 'schemas' | 'noteSchemas'>;
   readonly log: Logger;
 }
@@ -60,6 +60,7 @@ export class SchemasWatch {
 
   async #restore(signal: AbortSignal): Promise<void> {
     const { schemas, notes } = this.#options;
+    await schemas.load();
     const before = schemas.known.length;
     for (const schema of await notes.schemas()) {
       const { fingerprint } = await schemas.publish(schema, { signal });

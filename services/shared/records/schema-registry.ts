@@ -27,6 +27,11 @@ export class SchemaRegistry implements SchemaSource {
     return [...this.#schemas.values()];
   }
 
+  /** Reads what stands in the topic by now. */
+  async load(): Promise<void> {
+    await this.#refresh();
+  }
+
   find(fingerprint: bigint): CompiledSchema | undefined {
     return this.#schemas.get(fingerprint);
   }

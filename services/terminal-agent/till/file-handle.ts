@@ -6,9 +6,9 @@
  * with `OFF`: after a power cut the file may lack what the agent has put into a unit, and the centre has.
  *
  * Closing a descriptor of a file takes away all locks that the process has on it (POSIX), SQLite's too: this one is
- * kept for as long as the database is open, and closed after it. On a -wal SQLite holds no locks.
+ * kept from before the database is opened until it is closed. On a -wal SQLite holds no locks.
  */
-import { closeSync, fdatasyncSync, openSync, readSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import { PayflowError } from '../../shared/errors.ts';
 
@@ -23,10 +23,18 @@ export class FileHandle {
   #walFd: number | undefined;
   #isClosed = false;
 
-  /** @throws PayflowError TERMINAL_DB_REPLACED, TERMINAL_DB_IO */
+  /**
+   * Before the database is opened: another file that comes to the path between the two is then told from this one.
+   * @throws PayflowError TERMINAL_DB_REPLACED, TERMINAL_DB_READ_ONLY, TERMINAL_DB_IO
+   */
   constructor(file: string) {
     this.#file = file;
     this.#fd = fromDisk(file, () => openSync(file, 'r+'));
+  }
+
+  /** Which file it is. */
+  identity(): string {
+    return identityOf(fromDisk(this.#file, () => fstatSync(this.#fd, { bigint: true })));
   }
 
   /**
@@ -56,6 +64,10 @@ export class FileHandle {
     closeSync(this.#fd);
     if (this.#walFd !== undefined) closeSync(this.#walFd);
   }
+}
+
+export function identityOf({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
+  return `${dev}:${ino}`;
 }
 
 const CODES: Readonly<Record<string, ErrorCode>> = {

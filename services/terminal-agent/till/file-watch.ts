@@ -19,7 +19,7 @@
  */
 import { statSync } from 'node:fs';
 import { PayflowError } from '../../shared/errors.ts';
-import { fromDisk } from './file-handle.ts';
+import { fromDisk, identityOf } from './file-handle.ts';
 
 export interface FileWatchOptions {
   /** As configured: a link may come to lead to another file. */
@@ -29,6 +29,8 @@ export interface FileWatchOptions {
   /** Asked each time: the app may change the journal mode. */
   readonly isWal: () => boolean;
   readonly now: () => number;
+  /** The file that was opened. */
+  readonly identity: string;
   /** As the file itself says it; undefined: it is no database. */
   readonly changeCounter: () => number | undefined;
 }
@@ -45,7 +47,6 @@ const NOTHING: Found = { file: undefined, modifiedNs: -1n };
 
 export class FileWatch {
   readonly #options: FileWatchOptions;
-  readonly #opened: string | undefined;
   #wal: string | undefined;
   #isWal: boolean;
   #modifiedNs = -1n;
@@ -58,9 +59,7 @@ export class FileWatch {
   /** Of a file that SQLite has open and has read. */
   constructor(options: FileWatchOptions) {
     this.#options = options;
-    const found = look(options.path);
-    this.#opened = found.file;
-    this.#countedNs = found.modifiedNs;
+    this.#countedNs = look(options.path).modifiedNs;
     this.#counter = options.changeCounter() ?? 0;
     this.#isWal = options.isWal();
     this.#wal = this.#isWal ? this.#walNow() : undefined;
@@ -83,7 +82,8 @@ export class FileWatch {
     if (now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
     const found = look(this.#options.path);
-    if (found.file !== this.#opened) throw this.#replaced('is not the file any more that was opened');
+    if (found.file !== this.#options.identity)
+      throw this.#replaced('is not the file any more that was opened');
     this.#checkWal();
     this.#checkCounter(found.modifiedNs);
   }
@@ -117,5 +117,5 @@ export class FileWatch {
 
 function look(path: string): Found {
   const stat = fromDisk(path, () => statSync(path, { bigint: true, throwIfNoEntry: false }));
-  return stat === undefined ? NOTHING : { file: `${stat.dev}:${stat.ino}`, modifiedNs: stat.mtimeNs };
+  return stat === undefined ? NOTHING : { file: identityOf(stat), modifiedNs: stat.mtimeNs };
 }

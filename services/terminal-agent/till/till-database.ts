@@ -97,6 +97,7 @@ export class TillDatabase {
       file: db.name,
       isWal: () => this.#isWal,
       now,
+      identity: handle.identity(),
       changeCounter: () => handle.changeCounter(),
     });
     this.terminalId = options.terminalId;
@@ -124,8 +125,8 @@ export class TillDatabase {
     let db: SqliteDatabase | undefined;
     let handle: FileHandle | undefined;
     try {
-      db = openDatabase(file, { mustExist: true });
       handle = new FileHandle(file);
+      db = openDatabase(file, { mustExist: true });
       db.pragma('foreign_keys = OFF');
       // Not the library's default for a write-ahead log: what we publish must not be taken back by a power cut.
       db.pragma('synchronous = FULL');

@@ -108,6 +108,7 @@ class Site {
   #registry(): TopicWatchOptions['schemas'] {
     const known = () => this.known.map((schema) => compileSchema(schema));
     return {
+      load: () => Promise.resolve(),
       get known() {
         return known();
       },

@@ -1,10 +1,20 @@
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { identityOf } from '../../../../services/terminal-agent/till/file-handle.ts';
 import { FileWatch } from '../../../../services/terminal-agent/till/file-watch.ts';
 
-const UNREAD = { changeCounter: () => 1 };
+const UNREAD = { identity: '', changeCounter: () => 1 };
 
 let folder: string;
 beforeEach(() => {
@@ -53,6 +63,7 @@ describe('the file at its path', () => {
       file,
       isWal: () => mode.isWal,
       now: () => clock.now,
+      identity: identityOf(statSync(path, { bigint: true })),
       changeCounter: () => counter.now,
     });
     const look = () => {
