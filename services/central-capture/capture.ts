@@ -235,7 +235,7 @@ export class Capture implements Service {
     if (verdict.state === 'adopted') log.info('the streams are taken over from an earlier version');
     await reseedAfterLoss({ pool, prefix, log }, streams, { state, isMoved: verdict.state === 'lost' });
     session.expect(verdict.expected);
-    await session.watch.start();
+    await session.start();
     this.#options.onSession?.(session);
     return session;
   }

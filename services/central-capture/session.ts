@@ -70,6 +70,7 @@ export class CaptureSession {
   readonly #router: TransactionRouter;
   readonly #chunks: ChunkRunner;
   readonly #introductions: Introductions;
+  readonly #seeding: Seeding;
   readonly #awaited: AwaitedParents;
   readonly #resend = new ResendWatch();
   readonly #pool: Pool;
@@ -169,8 +170,10 @@ export class CaptureSession {
       streams,
       keys: new StreamKeys(options),
       looks,
+      sender,
       log,
     });
+    this.#seeding = seeding;
     const topics = new TopicWatch({
       ...options,
       streams,
@@ -232,6 +235,12 @@ export class CaptureSession {
     await this.#introductions.prepare(stream, this.rows.routes);
     if (this.#inTransaction) this.#introductions.write();
     return stream;
+  }
+
+  /** What is known before anything is read from the WAL. @throws PayflowError PUBLICATION_LOST */
+  async start(): Promise<void> {
+    await this.watch.start();
+    await this.#seeding.prepare();
   }
 
   /** The tails that have to come again. */

@@ -72,7 +72,7 @@ export class Settler {
 
   /** Settles everything that the progress record accounts for, and shows the rows accordingly. */
   byProgress(progress: Progress): void {
-    const { open, tables, applier, log } = this.#parts;
+    const { till, open, tables, applier, unlinked, log } = this.#parts;
     const rows = new Map<string, { table: TillTable; centralId: string; key: SqliteValue }>();
     for (const entry of open.upTo(progress.lastSeq)) {
       const fate = fateByProgress(progress, entry.seq);
@@ -91,7 +91,13 @@ export class Settler {
         );
       }
       this.#settle(table, entry, fate);
-      if (entry.centralId === null) continue;
+      if (entry.centralId === null) {
+        // Where records were lost its link comes late, ahead of the row itself.
+        if (isInsert(entry) && entry.identity !== null && fate === 'applied') {
+          unlinked.add(table, keyNow(till.db, table, entry.identity, entry.rowKey));
+        }
+        continue;
+      }
       const key = entry.op === 'd' ? entry.rowKey : null;
       rows.set(`${entry.table}:${entry.centralId}`, { table, centralId: entry.centralId, key });
     }

@@ -50,31 +50,41 @@ export class UnlinkedRows {
     for (const table of tables) if (this.#loadTable(table) > 0) this.#tables.add(table.name);
   }
 
-  #loadTable({ bound, name }: TillTable): number {
-    const table = quoteName(name);
-    const linked = quoteName(`sync_row_${name}`);
-    const key = rowKeySql('source', bound.local.key);
-    const unknown = `NOT EXISTS (SELECT 1 FROM ${linked} WHERE row_key = ${key})
-      AND NOT EXISTS (SELECT 1 FROM temp.sync_open WHERE table_name = @table AND row_key = ${key}
-        AND op IN ('c', 'r'))`;
-    const rows = this.#count(`SELECT count(*) FROM ${table}`);
+  #loadTable(table: TillTable): number {
+    const rows = this.#count(`SELECT count(*) FROM ${quoteName(table.name)}`);
+    const linked = quoteName(`sync_row_${table.name}`);
     if (rows === 0 || rows <= this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL`))
       return 0;
+    return this.#take(table, null);
+  }
+
+  /** One that is settled by now, if it is still there. */
+  add(table: TillTable, rowKey: SqliteValue): void {
+    if (rowKey !== null && this.#take(table, rowKey) > 0) this.#tables.add(table.name);
+  }
+
+  /** @param rowKey of one of them; null: all. @returns how many there are */
+  #take({ bound, name }: TillTable, rowKey: SqliteValue): number {
+    const key = rowKeySql('source', bound.local.key);
+    const unknown = `NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${name}`)} WHERE row_key = ${key})
+      AND NOT EXISTS (SELECT 1 FROM temp.sync_open WHERE table_name = @table AND row_key = ${key}
+        AND op IN ('c', 'r'))`;
     const { identityColumn, linkColumn, mapping } = bound;
     const columns = [identityColumn, linkColumn, ...mapping.naturalKey].map((column) =>
       column === null ? 'NULL' : `source.${quoteName(column)}`,
     );
     const found = this.#prepare(
       `SELECT ${key}, (SELECT identity FROM sync_identity WHERE table_name = @table AND row_key = ${key}),
-        ${columns.join(', ')} FROM ${table} AS source WHERE ${unknown}`,
+        ${columns.join(', ')} FROM ${quoteName(name)} AS source
+       WHERE ${unknown}${rowKey === null ? '' : ` AND ${key} = @rowKey`}`,
     )
       .raw()
-      .all({ table: name }) as SqliteValue[][];
+      .all(rowKey === null ? { table: name } : { table: name, rowKey }) as SqliteValue[][];
     const insert = this.#prepare('INSERT INTO temp.sync_unlinked VALUES (?, ?, ?, ?, ?)');
-    for (const [rowKey = null, pinned, identity, link, ...natural] of found) {
+    for (const [newKey = null, pinned, identity, link, ...natural] of found) {
       insert.run(
         name,
-        rowKey,
+        newKey,
         text(pinned ?? identity ?? null),
         naturalText(natural),
         text(link === undefined ? null : link),

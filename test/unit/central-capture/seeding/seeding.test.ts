@@ -11,6 +11,7 @@ const IDLE = {
   epoch: 1,
   rows: { routes: { mapping: { tables: [] } } },
   looks: { hasWork: false },
+  sender: { heldBack: new Set<string>() },
   log: pino({ level: 'silent' }),
 } as unknown as SeedingOptions;
 
