@@ -141,7 +141,11 @@ export async function reseedAfterLoss(
 }
 
 /** How far each of them is durable. */
-export async function rememberStreams(pool: Pool, streams: readonly StreamWriter[]): Promise<void> {
+export async function rememberStreams(
+  pool: Pool,
+  streams: readonly StreamWriter[],
+  { begin }: { readonly begin: 'at 0' | 'where they do' } = { begin: 'where they do' },
+): Promise<void> {
   await query(
     pool,
     `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, first_offset)
@@ -154,7 +158,7 @@ export async function rememberStreams(pool: Pool, streams: readonly StreamWriter
       streams.map(({ streamId }) => streamId),
       streams.map(({ lastOffset }) => lastOffset),
       streams.map(({ durable }) => formatPosition(durable)),
-      streams.map(({ firstOffset }) => firstOffset),
+      streams.map(({ firstOffset }) => (begin === 'at 0' ? 0 : firstOffset)),
     ],
   );
 }

@@ -256,7 +256,8 @@ export class CaptureSession {
     this.#known.add(topic);
     const other = this.#isRunning ? this.#resend.late({ topic, tail: stream.tail }, this.#state) : undefined;
     if (other !== undefined) await this.#endHistory(other);
-    await rememberStreams(this.#pool, [stream]);
+    // Where it begins later, records are missing: whoever dies before their tables are wanted again has not hidden it.
+    await rememberStreams(this.#pool, [stream], { begin: 'at 0' });
   }
 
   /** resume point → read → route → flush → acknowledge */

@@ -30,7 +30,7 @@ export interface RowSenderOptions {
 
 export class RowSender {
   readonly #options: RowSenderOptions;
-  /** Tables whose rows are not sent: all of them come with the seeding that they wait for. */
+  /** Tables of which deletes alone are sent: all rows come with the seeding that they wait for. */
   heldBack: ReadonlySet<string> = new Set();
 
   constructor(options: RowSenderOptions) {
@@ -39,7 +39,7 @@ export class RowSender {
 
   /** @param store of the stream, null for one that every till reads */
   send(stream: StreamWriter, route: Route, part: RowChange, store: StoreId): void {
-    if (this.heldBack.has(route.name)) return;
+    if (part.op !== 'd' && this.heldBack.has(route.name)) return;
     const change: OutgoingChange = { ...part, origins: this.#originsFor(route, part, store) };
     if (route.name !== PROGRESS_TABLE) this.#options.writer.change(stream, route, change);
     else this.#options.writer.change(stream, route, { ...change, headers: this.#catalogPosition() });
@@ -89,7 +89,7 @@ export class RowSender {
   answerGone(route: Route, row: Tuple, origin: AnswerOrigin): void {
     const store = this.#storeOfTerminal(origin.terminal);
     const stream = store === null ? undefined : this.#options.streams.stores.get(store);
-    if (stream === undefined || !route.sent || this.heldBack.has(route.name)) return;
+    if (stream === undefined || !route.sent) return;
     this.#options.writer.change(stream, route, {
       op: 'd',
       before: row,

@@ -51,10 +51,15 @@ it('of a slot that was made again, links come first, then progress and rows, wha
   await site.pool.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slotName(site.prefix)]);
   // In the WAL that is read next, ahead of any seeding.
   await site.pool.query(sold(6, `UPDATE orders SET note = 'head office'`));
+  await site.pool.query(
+    `INSERT INTO orders VALUES (4, 'north', 'to be moved'), (5, 'north', 'to be deleted')`,
+  );
+  await site.pool.query(`UPDATE orders SET store_id = 'south' WHERE id = 4; DELETE FROM orders WHERE id = 5`);
   await site.capture();
   await site.seeded();
   const sent = await firstSent(stored.length);
-  expect(sent[0]).toMatch(/^payflow_sync.link:/);
+  // What tills made and nobody sent them is taken away all the same.
+  expect(sent.slice(0, 3)).toEqual(['orders:4', 'orders:5', expect.stringMatching(/^payflow_sync.link:/)]);
   expect(sent).toEqual(expect.arrayContaining(['payflow_sync.progress:till-n', 'orders:1', 'orders:2']));
   const { changes } = await site.store('north');
   expect(changes.findLast(({ table }) => table === 'payflow_sync.progress')?.after).toMatchObject({
@@ -63,6 +68,8 @@ it('of a slot that was made again, links come first, then progress and rows, wha
   expect(changes.findLast(({ table, id }) => table === 'orders' && id === '2')?.after).toMatchObject({
     note: 'head office',
   });
+  const ofGone = changes.filter(({ table, id }) => table === 'orders' && /^[45]$/.test(id));
+  expect(ofGone.filter(({ op }) => op !== 'd')).toEqual([]);
 });
 
 it('what comes once the links are there is sent as ever', async () => {
