@@ -8,6 +8,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { setupCentre } from '../../services/central-capture/setup/setup.ts';
 import { CatalogWatch } from '../../services/central-capture/watch/catalog-watch.ts';
+import { PgoutputMemory } from '../../services/central-capture/watch/pgoutput-memory.ts';
 import { publicationName } from '../../services/shared/database/slot-names.ts';
 import { withReleasers } from '../../services/shared/lifecycle.ts';
 import { EmbeddedLog } from '../../services/shared/log/embedded-log.ts';
@@ -59,10 +60,12 @@ export async function benchWatch({ folder, say }: WatchOptions): Promise<Figure[
         epoch: 1,
         publication: publicationName(PREFIX),
         mapping: () => mapping,
+        pgoutput: new PgoutputMemory(),
         everyMs: 10_000,
         onStates: () => undefined,
         onSweep: () => undefined,
         onPartition: () => undefined,
+        onStale: () => undefined,
         log,
       });
       await watch.start();
