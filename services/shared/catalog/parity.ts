@@ -38,7 +38,7 @@ export function parity(
           'nothing, if it does not need it: its rows are skipped here',
         ),
       });
-    else if (centralTable !== undefined)
+    else if (centralTable !== undefined && localTable.notATable === undefined)
       findings.push(
         ...tableFindings(table, centralTable, localTable),
         ...relationFindings(table, { mapping, centralTable, localTable, local }),

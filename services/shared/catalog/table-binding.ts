@@ -55,7 +55,7 @@ export interface LocalBinding {
   /** Parents first, by local name. */
   readonly tables: ReadonlyMap<string, BoundTable>;
   readonly byCentral: ReadonlyMap<string, BoundTable>;
-  /** Mapped tables that this till lacks. */
+  /** Mapped tables that this till lacks, or has a view or a virtual table in the place of. */
   readonly missing: readonly TableMapping[];
 }
 
@@ -66,7 +66,7 @@ export function bindLocal(mapping: Mapping, catalog: ReadonlyMap<string, LocalTa
   const missing: TableMapping[] = [];
   for (const table of parentsFirst(mapping.tables, mayBeNull)) {
     const local = catalog.get(table.local);
-    if (local === undefined) missing.push(table);
+    if (local === undefined || local.notATable !== undefined) missing.push(table);
     else bound.push(bindLocalTable(table, local));
   }
   return {

@@ -1,6 +1,6 @@
 /**
  * The app's own triggers must not run on central rows: its `stock − qty` would count a sale of another till
- * again. SQLite can't switch triggers off, so they are dropped and made again inside our transaction, from the
+ * again. (Those that fill a search index must: see running-triggers.ts.) SQLite can't switch triggers off, so they are dropped and made again inside our transaction, from the
  * text that stands in the file at that moment; nobody else ever sees the file without them.
  *
  * After that every connection of the app has to read the schema again, tens of ms with all our triggers in it.
@@ -10,9 +10,13 @@
  * Ours are silent on central rows and stay too, except where very many rows of a table come at once while the
  * app is quiet: to be entered and left again costs each of them more than the row does.
  */
+import Database from 'better-sqlite3';
+import { readVirtualTables } from '../../shared/catalog/local-catalog.ts';
+import { writesOnlyVirtual } from '../../shared/catalog/trigger-targets.ts';
 import type { TillHost } from '../till/till-host.ts';
 import { quoteName } from '../till/local-schema.ts';
 import { TRIGGER_NAME } from '../till/triggers.ts';
+import { runsOnCentralRows } from './running-triggers.ts';
 
 export type WriteKind = 'insert' | 'update' | 'delete';
 
@@ -53,6 +57,7 @@ export function firedBy(sql: string): WriteKind | null {
 export class AppTriggers {
   readonly #till: TillHost;
   readonly #tables = new Map<string, TableTriggers>();
+  #virtual: ReadonlySet<string> | undefined;
 
   /** Local tables of which so many rows come that ours are taken away too. */
   readonly #bulk: ReadonlySet<string>;
@@ -103,7 +108,7 @@ export class AppTriggers {
       .all(table)
       .map(({ name, sql }) => ({ name, sql, kind: firedBy(sql) }));
     const ours = this.#bulk.has(table) ? all.filter(({ name }) => TRIGGER_NAME.test(name)) : [];
-    const apps = all.filter(({ name }) => !TRIGGER_NAME.test(name));
+    const apps = all.filter(({ name, sql }) => !TRIGGER_NAME.test(name) && !this.#runs(table, sql));
     // One that is not understood goes with any write, and the others with it, so that their order stays.
     const unclear = apps.some(({ kind }) => kind === null);
     const triggers: TableTriggers = {
@@ -113,5 +118,25 @@ export class AppTriggers {
     };
     this.#tables.set(table, triggers);
     return triggers;
+  }
+
+  #runs(table: string, sql: string): boolean {
+    const mode = this.#till.binding.tables.get(table)?.mapping.appTriggers ?? 'auto';
+    this.#virtual ??= readVirtualTables(this.#till.db);
+    const fillsIndex = writesOnlyVirtual(sql, this.#virtual);
+    return runsOnCentralRows({ fillsIndex }, mode) && this.#compiles(table);
+  }
+
+  /** A module or a tokenizer of the app's own is not there in our process: its index can't be written by us. */
+  #compiles(table: string): boolean {
+    const name = quoteName(table);
+    try {
+      this.#till.db.prepare(`EXPLAIN INSERT INTO ${name} DEFAULT VALUES`).all();
+      this.#till.db.prepare(`EXPLAIN DELETE FROM ${name}`).all();
+      return true;
+    } catch (error) {
+      if (error instanceof Database.SqliteError && error.code === 'SQLITE_ERROR') return false;
+      throw error;
+    }
   }
 }

@@ -3,6 +3,7 @@
  * central ids of its parents, because which local key a parent has is known only when the row is written.
  * `base` and parked rows are kept as images, so that neither schema nor mapping of the record is needed again.
  */
+import { PayflowError } from '../../shared/errors.ts';
 import type { AvroReader } from '../../shared/records/avro-bytes.ts';
 import type { CentralValue, Origin } from '../../shared/records/change-record.ts';
 import {
@@ -17,7 +18,7 @@ import type { AvroForm } from '../../shared/records/change-schema.ts';
 import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { localConverter, type LocalConverter } from '../../shared/values/values.ts';
+import { localConverter, toLocalValue, type LocalConverter } from '../../shared/values/values.ts';
 
 /** Some columns of a table, in a fixed order; `key` tells two sets apart, for statement caches. */
 export interface ColumnSet {
@@ -29,6 +30,15 @@ export interface Image {
   readonly set: ColumnSet;
   /** In the set's order. A reference column holds the parent's central id as text. */
   readonly values: readonly SqliteValue[];
+  /** What the centre says itself, where that is still known: images kept by an earlier version lack it. */
+  readonly central?: CentralSide | undefined;
+}
+
+/** In the order of the image's columns. */
+export interface CentralSide {
+  /** As `format_type` prints them. */
+  readonly types: readonly string[];
+  readonly values: readonly CentralValue[];
 }
 
 export function columnSet(columns: readonly BoundColumn[]): ColumnSet {
@@ -70,18 +80,22 @@ export class ImageReader {
     return { image, origins, commitTimeUs };
   }
 
-  #image(reader: AvroReader, { set, steps, empty }: ImagePlan): Image | null {
-    const values = empty.slice();
+  #image(reader: AvroReader, { set, steps, empty, types }: ImagePlan): Image | null {
+    const values: SqliteValue[] = empty.slice();
+    const said: CentralValue[] = empty.slice();
     let deleted = false;
     for (const step of steps) {
       if (step.take === 'skip') skipValue(reader, step.form);
       else {
         const value = readValue(reader, step.form);
         if (step.take === 'mark') deleted ||= isMarked(value);
-        else values[step.at] = step.convert(value);
+        else {
+          said[step.at] = value;
+          values[step.at] = step.convert(value);
+        }
       }
     }
-    return deleted ? null : { set, values };
+    return deleted ? null : { set, values, central: { types, values: said } };
   }
 
   #plan(schema: CompiledSchema, omitted: readonly string[]): ImagePlan {
@@ -106,7 +120,8 @@ export class ImageReader {
       if (column === undefined) return { take: 'skip', form };
       return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
     });
-    return { set: columnSet(columns), steps, empty: columns.map(() => null) };
+    const ofColumn = columns.map(({ central }) => types.get(central) ?? '');
+    return { set: columnSet(columns), steps, empty: columns.map(() => null), types: ofColumn };
   }
 }
 
@@ -115,7 +130,8 @@ interface ImagePlan {
   /** One for each value of the record, in its order. */
   readonly steps: readonly ImageStep[];
   /** What an image's values are copied from. */
-  readonly empty: readonly SqliteValue[];
+  readonly empty: readonly null[];
+  readonly types: readonly string[];
 }
 
 type ImageStep =
@@ -138,23 +154,80 @@ function isMarked(value: CentralValue): boolean {
   return value !== null && value !== false && value !== 0;
 }
 
-/** Text for `base` and `sync_parked.record`: JSON of tagged values, `null` for a row that the centre deleted. */
+/** In kept images: [local column, its type at the centre, what the centre says]. */
+type KeptColumn = readonly [local: string, type: string, central: string | null];
+
+/**
+ * Text for `base` and `sync_parked.record`: what the centre said, so that a mapping that is mended meanwhile counts;
+ * `null` for a row that the centre deleted.
+ */
 export function encodeImage(image: Image | null): string {
   if (image === null) return 'null';
+  const { set, values, central } = image;
+  if (central !== undefined) {
+    const { types, values: said } = central;
+    return JSON.stringify(
+      set.columns.map(({ local }, at): KeptColumn => [local, types[at] ?? '', encodeCentral(said[at] ?? null)]),
+    );
+  }
   const fields: Record<string, string | null> = {};
-  image.set.columns.forEach((column, i) => (fields[column.local] = encodeValue(image.values[i] ?? null)));
+  set.columns.forEach((column, i) => (fields[column.local] = encodeValue(values[i] ?? null)));
   return JSON.stringify(fields);
 }
 
 /** Columns that the table no longer has are dropped. */
 export function decodeImage(table: BoundTable, text: string): Image | null {
-  const fields = JSON.parse(text) as Record<string, string | null> | null;
-  if (fields === null) return null;
-  const columns = table.columns.filter((column) => Object.hasOwn(fields, column.local));
+  const kept = JSON.parse(text) as readonly KeptColumn[] | Record<string, string | null> | null;
+  if (kept === null) return null;
+  if (isList(kept)) return decodeKept(table, kept);
+  // Of an earlier version: an object with the values in their local form.
+  const columns = table.columns.filter((column) => Object.hasOwn(kept, column.local));
   return {
     set: columnSet(columns),
-    values: columns.map((column) => decodeValue(fields[column.local] ?? null)),
+    values: columns.map((column) => decodeValue(kept[column.local] ?? null)),
   };
+}
+
+function isList(kept: readonly KeptColumn[] | Record<string, unknown>): kept is readonly KeptColumn[] {
+  return Array.isArray(kept);
+}
+
+function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
+  const byLocal = new Map(kept.map((column) => [column[0], column]));
+  const columns: BoundColumn[] = [];
+  const values: SqliteValue[] = [];
+  const types: string[] = [];
+  const said: CentralValue[] = [];
+  for (const column of table.columns) {
+    const [, type = '', text = null] = byLocal.get(column.local) ?? [];
+    if (!byLocal.has(column.local)) continue;
+    const central = decodeCentral(text);
+    const local = column.reference === null ? asLocal(central, type, column) : idText(central);
+    // A character set that the mapping names since then lacks a letter: the column stays as it is on the till.
+    if (local === undefined) continue;
+    columns.push(column);
+    values.push(local);
+    types.push(type);
+    said.push(central);
+  }
+  return { set: columnSet(columns), values, central: { types, values: said } };
+}
+
+function asLocal(central: CentralValue, type: string, column: BoundColumn): SqliteValue | undefined {
+  try {
+    return toLocalValue(central, { type }, column);
+  } catch (error) {
+    if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return undefined;
+    throw error;
+  }
+}
+
+function encodeCentral(value: CentralValue): string | null {
+  return typeof value === 'boolean' ? (value ? 'o1' : 'o0') : encodeValue(value);
+}
+
+function decodeCentral(text: string | null): CentralValue {
+  return text?.startsWith('o') === true ? text === 'o1' : decodeValue(text);
 }
 
 /** The image's value of a local column; undefined where the image lacks the column. */
@@ -182,8 +255,22 @@ export function decodeValue(text: string | null): SqliteValue {
 
 /** An image in which columns were omitted, completed from the one before. */
 export function completedImage(image: Image, before: Image): Image {
-  const missing = before.set.columns.filter((column) => imageValue(image, column.local) === undefined);
+  const missing = before.set.columns.flatMap(({ local }, at) =>
+    imageValue(image, local) === undefined ? [at] : [],
+  );
   if (missing.length === 0) return image;
-  const added = missing.map((column) => imageValue(before, column.local) ?? null);
-  return { set: columnSet([...image.set.columns, ...missing]), values: [...image.values, ...added] };
+  const added = <Value>(of: readonly Value[]) => missing.flatMap((at) => of.slice(at, at + 1));
+  const { central } = image;
+  const known = before.central;
+  return {
+    set: columnSet([...image.set.columns, ...added(before.set.columns)]),
+    values: [...image.values, ...added(before.values)],
+    central:
+      central === undefined || known === undefined
+        ? undefined
+        : {
+            types: [...central.types, ...added(known.types)],
+            values: [...central.values, ...added(known.values)],
+          },
+  };
 }

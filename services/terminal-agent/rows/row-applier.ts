@@ -14,6 +14,7 @@ import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
 import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
 import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
@@ -228,7 +229,7 @@ export class RowApplier {
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = table.writer.update(rowKey, image.set, values, true);
+      key = table.writer.update(rowKey, { ...image, values }, true);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
@@ -309,13 +310,20 @@ export class RowApplier {
     const central: LocalValues = new Map(
       image.set.columns.map((column, at) => [column.local, resolved.values[at] ?? null]),
     );
-    const changes = open.map((entry) => this.#parts.open.change(entry));
+    const changes = open.map((entry) => this.#parts.open.change(entry, table.bound));
     const shown = rebase(central, changes, (column) => policyOf(table, column));
     if (shown.kind !== 'row') return;
-    const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
+    const { set, central: said } = image;
+    const values = set.columns.map((column) => shown.values.get(column.local) ?? null);
+    const answered = said && {
+      types: said.types,
+      values: said.values.map((value, at) =>
+        sameStored(values[at] ?? null, resolved.values[at] ?? null) ? value : undefined,
+      ),
+    };
     this.#touch(table, 'update');
     try {
-      const key = table.writer.update(row.rowKey, image.set, values, false);
+      const key = table.writer.update(row.rowKey, { set, values, central: answered }, false);
       if (key !== undefined && !sameValue(key, row.rowKey))
         table.rows.put(centralId, { ...row, rowKey: key });
     } catch (error) {

@@ -6,9 +6,13 @@
 import Database, { type Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
-import type { ColumnSet } from './image.ts';
+import { boundSql, exactText, mayBeReplaced, readSql, type ExactText } from '../till/exact-text.ts';
+import type { CentralSide, ColumnSet } from './image.ts';
+import { appTriggersThatRun } from './running-triggers.ts';
+import { changedColumns, type SameRow } from './changed-columns.ts';
 import { UuidMinter } from './minted-uuid.ts';
 import { rowKeyOf, rowKeyParts, sameValue } from './row-key.ts';
 
@@ -17,8 +21,10 @@ export type SyncStatus = 'synced' | 'rejected';
 interface SetPlan {
   readonly insert: Statement;
   readonly insertWithKey: Statement;
-  readonly update: Statement;
-  readonly updateQuietly: Statement;
+  /** The set's columns, in its order. */
+  readonly standing: Statement;
+  /** By which columns of the set they write, and whether the status too. */
+  readonly updates: Map<string, Statement>;
   /** Where the key columns stand in the set, in key order; null while the set does not hold all of them. */
   readonly keyAt: readonly number[] | null;
   /** The same among all that an insert binds: the key may be a UUID that is minted for the row. */
@@ -29,6 +35,22 @@ interface SetPlan {
   readonly mints: boolean;
   readonly links: boolean;
 }
+
+/** What a row is to show: the image's columns with values of this till, parents as local keys. */
+export interface ShownRow {
+  readonly set: ColumnSet;
+  readonly values: readonly SqliteValue[];
+  readonly central?: ShownCentral | undefined;
+}
+
+/** undefined: the column shows a value of the till that the centre has not answered. */
+export interface ShownCentral {
+  readonly types: CentralSide['types'];
+  readonly values: readonly (CentralValue | undefined)[];
+}
+
+/** Statements for so many different choices of columns are kept; beyond, the rows have nothing in common. */
+const MAX_UPDATES = 64;
 
 /** A local constraint (UNIQUE, CHECK, NOT NULL …) or type refused the row. */
 export function isRefusal(error: unknown): error is Error {
@@ -56,9 +78,14 @@ export class RowWriter {
   /** Values of the status columns of a row that is as the centre has it. */
   #synced: readonly SqliteValue[] = [];
 
-  constructor(db: SqliteDatabase, table: BoundTable) {
+  readonly #sameRow: SameRow;
+  #exactText: ExactText | undefined;
+
+  /** @param sameRow whether two values of a reference column name one row of its parent */
+  constructor(db: SqliteDatabase, table: BoundTable, sameRow: SameRow = () => false) {
     this.#db = db;
     this.table = table;
+    this.#sameRow = sameRow;
     this.#name = quoteName(table.local.name);
     this.#whereKey = table.local.key.map((column) => `${quoteName(column)} = ?`).join(' AND ');
     const link = table.local.columns.find(({ name }) => name === table.linkColumn);
@@ -107,19 +134,67 @@ export class RowWriter {
   }
 
   /**
+   * Writes the columns whose meaning differs from what stands there, and no other: the app finds its rows by the
+   * form in which it wrote them.
    * @param settled whether the row is now as the centre has it, so that its status may say so
    * @returns the row key afterwards, undefined where there is no such row
    */
-  update(
-    rowKey: SqliteValue,
-    set: ColumnSet,
-    values: readonly SqliteValue[],
-    settled: boolean,
-  ): SqliteValue | undefined {
-    const plan = this.#plan(set);
-    const key = this.#keyParts(rowKey);
-    const done = settled ? plan.update.run(values, this.#synced, key) : plan.updateQuietly.run(values, key);
-    return done.changes === 0 ? undefined : this.#keyIn(plan, values, rowKey);
+  update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
+    const plan = this.#plan(row.set);
+    const standing = this.#standing(plan, row.set, rowKey);
+    if (standing === undefined) return undefined;
+    const changed = changedColumns(row, standing, this.#sameRow);
+    const status = settled ? this.#synced : [];
+    if (changed.length + status.length > 0) {
+      const bound = [...changed.map(({ value }) => value), ...status, ...this.#keyParts(rowKey)];
+      this.#updateOf(plan, row.set, changed, settled).run(bound);
+    }
+    if (plan.keyAt === null) return rowKey;
+    const now = new Map(changed.map(({ at, value }) => [at, value]));
+    return rowKeyOf(plan.keyAt.map((at) => (now.has(at) ? (now.get(at) ?? null) : (standing[at] ?? null))));
+  }
+
+  #updateOf(plan: SetPlan, set: ColumnSet, changed: readonly { at: number }[], settled: boolean): Statement {
+    const name = `${changed.map(({ at }) => at).join()}${settled ? '+' : ''}`;
+    let statement = plan.updates.get(name);
+    if (statement === undefined) {
+      if (plan.updates.size >= MAX_UPDATES) plan.updates.clear();
+      const columns = changed.flatMap(({ at }) => set.columns.slice(at, at + 1));
+      statement = this.#db.prepare(this.#updateSql(columns, settled ? this.#statusColumns() : []));
+      plan.updates.set(name, statement);
+    }
+    return statement;
+  }
+
+  /** What the set's columns hold, to the byte. */
+  #standing(plan: SetPlan, { columns }: ColumnSet, rowKey: SqliteValue): SqliteValue[] | undefined {
+    const row = plan.standing.get(...this.#keyParts(rowKey)) as SqliteValue[] | undefined;
+    if (row === undefined) return undefined;
+    columns.forEach(({ local }, at) => {
+      if (mayBeReplaced(row[at])) row[at] = this.#exact(local, rowKey);
+    });
+    return row;
+  }
+
+  #exact(column: string, rowKey: SqliteValue): SqliteValue {
+    const sql = `SELECT CAST(${quoteName(column)} AS BLOB) FROM ${this.#name} WHERE ${this.#whereKey}`;
+    this.#exactText ??= exactText(this.#db);
+    return this.#exactText(
+      this.#prepare(sql)
+        .pluck()
+        .get(...this.#keyParts(rowKey)),
+    );
+  }
+
+  /**
+   * Whether two values of a column name one row, as the column itself compares them.
+   * @param b null: whether the first names none
+   */
+  namesSameRow(column: string, a: SqliteValue, b: SqliteValue): boolean {
+    const is = `${quoteName(column)} = ?`;
+    if (b === null) return this.#prepare(`SELECT 1 FROM ${this.#name} WHERE ${is}`).get(a) === undefined;
+    const both = `SELECT 1 FROM ${this.#name} WHERE ${is} AND ${is} LIMIT 1`;
+    return this.#prepare(both).get(a, b) !== undefined;
   }
 
   delete(rowKey: SqliteValue): void {
@@ -131,20 +206,26 @@ export class RowWriter {
     return this.#prepare(sql).get(...this.#keyParts(rowKey)) !== undefined;
   }
 
-  /** Every stored column of the row, by local name. */
+  /** Every stored column of the row, by local name, to the byte. */
   read(rowKey: SqliteValue): Map<string, SqliteValue> | undefined {
     const columns = this.table.local.columns.filter((column) => !column.generated).map(({ name }) => name);
     const sql = `SELECT ${columns.map(quoteName).join(', ')} FROM ${this.#name} WHERE ${this.#whereKey}`;
     const row = this.#prepare(sql)
       .raw()
       .get(...this.#keyParts(rowKey)) as SqliteValue[] | undefined;
-    return row === undefined ? undefined : new Map(columns.map((name, i) => [name, row[i] ?? null]));
+    if (row === undefined) return undefined;
+    return new Map(
+      columns.map((name, i) => {
+        const value = row[i] ?? null;
+        return [name, mayBeReplaced(value) ? this.#exact(name, rowKey) : value];
+      }),
+    );
   }
 
   /** Writes a row back whole, after `read` and `delete`. */
   putBack(row: ReadonlyMap<string, SqliteValue>): SqliteValue {
     const names = [...row.keys()];
-    const marks = names.map(() => '?').join(', ');
+    const marks = names.map((name) => this.#mark(name, row.get(name))).join(', ');
     this.#prepare(`INSERT INTO ${this.#name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`).run(
       ...row.values(),
     );
@@ -154,7 +235,9 @@ export class RowWriter {
   /** Row key of another row that holds these values in these columns. */
   findOther(columns: readonly string[], values: readonly SqliteValue[], rowKey: SqliteValue): SqliteValue {
     const key = this.table.local.key.map(quoteName).join(', ');
-    const where = columns.map((column) => `${quoteName(column)} = ?`).join(' AND ');
+    const where = columns
+      .map((column, at) => `${quoteName(column)} = ${this.#mark(column, values[at])}`)
+      .join(' AND ');
     const rows = this.#prepare(`SELECT ${key} FROM ${this.#name} WHERE ${where} LIMIT 2`)
       .raw()
       .all(...values) as SqliteValue[][];
@@ -164,7 +247,9 @@ export class RowWriter {
   /** Sets single columns, the status aside: what rebase and putting back need. */
   set(rowKey: SqliteValue, values: ReadonlyMap<string, SqliteValue>): void {
     if (values.size === 0) return;
-    const assignments = [...values.keys()].map((name) => `${quoteName(name)} = ?`).join(', ');
+    const assignments = [...values]
+      .map(([name, value]) => `${quoteName(name)} = ${this.#mark(name, value)}`)
+      .join(', ');
     this.#prepare(`UPDATE ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`).run(
       ...values.values(),
       ...this.#keyParts(rowKey),
@@ -210,8 +295,11 @@ export class RowWriter {
     return rowKeyParts(rowKey, this.table.local.key.length);
   }
 
-  #keyIn(plan: SetPlan, values: readonly SqliteValue[], fallback: SqliteValue): SqliteValue {
-    return plan.keyAt === null ? fallback : rowKeyOf(plan.keyAt.map((at) => values[at] ?? null));
+  /** Bytes that were read from a text column go back as a text. */
+  #mark(name: string, value: SqliteValue | undefined): string {
+    if (!Buffer.isBuffer(value)) return '?';
+    const column = this.table.local.columns.find((candidate) => candidate.name === name);
+    return column?.affinity === 'TEXT' ? 'CAST(? AS TEXT)' : '?';
   }
 
   #plan(set: ColumnSet): SetPlan {
@@ -238,10 +326,10 @@ export class RowWriter {
     const inserted = [...names, ...own];
     const insertKeyAt = local.key.map((column) => inserted.indexOf(column));
     return {
-      insert: this.#db.prepare(insertSql(this.#name, [...names, ...own])),
-      insertWithKey: this.#db.prepare(insertSql(this.#name, [...names, ...own, ...local.key])),
-      update: this.#db.prepare(this.#updateSql([...names, ...status])),
-      updateQuietly: this.#db.prepare(this.#updateSql(names)),
+      insert: this.#db.prepare(this.#insertSql(columns, own)),
+      insertWithKey: this.#db.prepare(this.#insertSql(columns, [...own, ...local.key])),
+      standing: this.#db.prepare(this.#standingSql(columns)).raw().safeIntegers(),
+      updates: new Map(),
       keyAt: keyAt.includes(-1) ? null : keyAt,
       mints,
       links,
@@ -253,9 +341,36 @@ export class RowWriter {
     };
   }
 
-  #updateSql(names: readonly string[]): string {
-    const assignments = names.map((name) => `${quoteName(name)} = ?`).join(', ');
-    return `UPDATE OR FAIL ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`;
+  #standingSql(columns: readonly BoundColumn[]): string {
+    const read = columns.length === 0 ? '1' : columns.map(readSql).join(', ');
+    return `SELECT ${read} FROM ${this.#name} WHERE ${this.#whereKey}`;
+  }
+
+  #updateSql(columns: readonly BoundColumn[], own: readonly string[]): string {
+    const assignments = [
+      ...columns.map((column) => `${quoteName(column.local)} = ${boundSql(column)}`),
+      ...own.map((name) => `${quoteName(name)} = ?`),
+    ];
+    return `UPDATE ${this.#onConflict} ${this.#name} SET ${assignments.join(', ')} WHERE ${this.#whereKey}`;
+  }
+
+  #insertSql(columns: readonly BoundColumn[], own: readonly string[]): string {
+    const names = [...columns.map(({ local }) => local), ...own];
+    if (names.length === 0) return `INSERT ${this.#onConflict} INTO ${this.#name} DEFAULT VALUES`;
+    const marks = [...columns.map(boundSql), ...own.map(() => '?')];
+    return `INSERT ${this.#onConflict} INTO ${this.#name} (${names.map(quoteName).join(', ')}) VALUES (${marks.join(', ')})`;
+  }
+
+  /**
+   * With ABORT, SQLite keeps a journal of each statement on a table that has triggers, which costs more than the
+   * insert itself. For one row, with triggers silent, both leave the same behind: all constraints are checked before
+   * anything is written. It also overrides an ON CONFLICT REPLACE of the app's schema, which would evict another row.
+   * A trigger of the app that runs may fail behind the row, and its own conflict clauses must hold in it.
+   */
+  get #onConflict(): string {
+    const running = appTriggersThatRun(this.table);
+    if (running.length === 0) return 'OR FAIL';
+    return running.some(({ sql }) => /\bREPLACE\b|\bOR\s+(?:IGNORE|ROLLBACK|FAIL)\b/i.test(sql)) ? '' : 'OR ABORT';
   }
 
   #prepare(sql: string): Statement {
@@ -266,14 +381,4 @@ export class RowWriter {
     }
     return statement;
   }
-}
-
-/**
- * OR FAIL, here and in the update: with ABORT, SQLite keeps a journal of each statement on a table that has
- * triggers, which costs more than the insert itself. For one row, with triggers silent, both leave the same
- * behind: all constraints are checked before anything is written. It also overrides an ON CONFLICT REPLACE of
- * the app's schema, which would evict another row.
- */
-function insertSql(table: string, names: readonly string[]): string {
-  return `INSERT OR FAIL INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`;
 }

@@ -151,7 +151,7 @@ export class Settler {
 
   #undo(table: TillTable, entry: OpenEntry): void {
     const { open, applier } = this.#parts;
-    const { edits } = open.change(entry);
+    const { edits } = open.change(entry, table.bound);
     const old = new Map(
       table.bound.columns.flatMap(({ local }) => {
         const edit = edits.get(local);

@@ -46,7 +46,7 @@ export class TillTables {
         name: bound.local.name,
         images: new ImageReader(bound),
         rows: new SyncRows(db, bound.local.name),
-        writer: new RowWriter(db, bound),
+        writer: new RowWriter(db, bound, this.#sameRow),
         children: all.flatMap((child) =>
           child.columns.flatMap(({ local, reference }) =>
             reference?.table === bound.mapping.local
@@ -127,6 +127,19 @@ export class TillTables {
     const numeric = column.affinity === 'INTEGER' || column.affinity === 'NUMERIC';
     return typeof held === 'string' && numeric && /^-?\d{1,18}$/.test(held) ? BigInt(held) : held;
   }
+
+  /** References compare by the row that they mean: `ABC` and `abc` are one where the parent's key says so. */
+  readonly #sameRow = ({ reference }: BoundColumn, a: SqliteValue, b: SqliteValue): boolean => {
+    const parent = reference === null ? undefined : this.#byLocal.get(reference.table);
+    if (reference === null || parent === undefined || a === null) return false;
+    const { bound, writer } = parent;
+    const column = {
+      local_key: bound.local.key.length === 1 ? (bound.local.key[0] ?? null) : null,
+      server_id: bound.linkColumn,
+      local_id: bound.identityColumn,
+    }[reference.holds];
+    return column !== null && writer.namesSameRow(column, a, b);
+  };
 
   #references(set: ColumnSet): readonly number[] {
     let positions = this.#referencesAt.get(set);

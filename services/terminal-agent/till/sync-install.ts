@@ -12,6 +12,7 @@ import {
   quoteName,
   syncChangeTableSql,
   syncEvictedTableSql,
+  syncRowIndexSql,
   syncRowTableSql,
 } from './local-schema.ts';
 import { triggerStatusColumns } from './status-columns.ts';
@@ -20,35 +21,97 @@ import { TRIGGER_NAME, triggersOf } from './triggers.ts';
 
 const UUID_INDEX = 'sync_uuid_';
 
-/** A table without a key, or with nothing mapped, cannot be captured; parity lists it. */
+/** A table without a key cannot be captured; parity lists it. One with nothing but its key can. */
 export function isCapturable(table: BoundTable): boolean {
-  return table.local.key.length > 0 && table.columns.length > 0;
+  return table.local.key.length > 0;
 }
 
-export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): void {
+/** A table that this file can't capture, and why: the others sync without it. */
+export interface Uninstallable {
+  readonly table: string;
+  readonly why: string;
+}
+
+/** @returns the mapped tables that could not be installed; nothing of them stays behind */
+export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): Uninstallable[] {
   checkOwnTables(db);
   tellMissing(db, binding, log);
   db.exec(LOCAL_SCHEMA);
   const wanted = new Set<string>();
+  const failed: Uninstallable[] = [];
   for (const table of binding.tables.values()) {
-    db.exec(syncRowTableSql(table.local.name));
-    if (!isCapturable(table)) {
-      log.warn({ table: table.local.name }, 'table without a key or mapped columns is not captured');
-      continue;
-    }
-    installTables(db, table);
-    installUuidIndex(db, table);
-    for (const { name } of installTriggers(db, table, log)) wanted.add(name);
+    const installed = installTable(db, table, log);
+    if (Array.isArray(installed)) for (const { name } of installed) wanted.add(name);
+    else failed.push({ table: table.local.name, why: installed });
   }
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
   dropTriggers(db, stale);
+  for (const { table, why } of failed) log.error({ table, why }, 'this table can not be synced on this till');
+  return failed;
+}
+
+/** @returns its triggers; a text says why it can have none */
+function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] | string {
+  db.exec('SAVEPOINT sync_install');
+  try {
+    installRows(db, table.local.name);
+    let triggers: Trigger[] = [];
+    if (isCapturable(table)) {
+      installTables(db, table);
+      installUuidIndex(db, table);
+      triggers = installTriggers(db, table, log);
+    } else log.warn({ table: table.local.name }, 'table without a key is not captured');
+    db.exec('RELEASE sync_install');
+    return triggers;
+  } catch (error) {
+    const why = reasonOf(error);
+    if (why === null) throw error;
+    db.exec('ROLLBACK TO sync_install; RELEASE sync_install');
+    return why;
+  }
+}
+
+/** What the table itself is to blame for, a limit of SQLite's above all; null: anything else. */
+function reasonOf(error: unknown): string | null {
+  const cause = error instanceof PayflowError ? error.cause : error;
+  if (!(cause instanceof Database.SqliteError)) return null;
+  return cause.code === 'SQLITE_ERROR' || cause.code === 'SQLITE_TOOBIG' ? cause.message : null;
+}
+
+/** An index that an earlier version made under another name does as well. */
+function installRows(db: SqliteDatabase, table: string): void {
+  const name = `sync_row_${table}`;
+  const inTheWay = db
+    .prepare<[string], string>(`SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = ?`)
+    .pluck()
+    .get(name);
+  if (inTheWay !== undefined) {
+    db.exec(`DROP INDEX ${quoteName(name)}; ${syncRowIndexSql(inTheWay.slice('sync_row_'.length))}`);
+  }
+  db.exec(syncRowTableSql(table));
+  const indexed = db
+    .prepare<[string], number>(
+      `SELECT count(*) FROM pragma_index_list(?) AS l JOIN pragma_index_info(l.name) AS i
+        WHERE i.seqno = 0 AND i.name = 'row_key'`,
+    )
+    .pluck()
+    .get(name);
+  if (indexed === 0) db.exec(syncRowIndexSql(table));
 }
 
 /** Each time that tables and mapping are put together: at the start, and when one of them changed. */
 function tellMissing(db: SqliteDatabase, { tables, missing }: LocalBinding, log: Logger): void {
   if (missing.length === 0) return;
-  const names = missing.map(({ local }) => local);
+  const what = db.prepare<[string], string>(
+    `SELECT CASE type WHEN 'view' THEN 'view' ELSE 'virtual table' END FROM sqlite_master
+      WHERE name = ? AND type IN ('table', 'view')`,
+  );
+  const found = missing.map(({ local }) => ({ local, what: what.pluck().get(local) }));
+  for (const { local: table, what: kind } of found)
+    if (kind !== undefined) log.warn({ table }, `mapped, but it is a ${kind}: none of its rows sync`);
+  const names = found.flatMap(({ local, what: kind }) => (kind === undefined ? [local] : []));
+  if (names.length === 0) return;
   if (tables.size > 0) log.info({ tables: names }, 'mapped tables that this till lacks are skipped');
   else log.warn({ tables: names }, `${db.name} has none of the mapped tables; is it the file of the app?`);
 }
@@ -210,7 +273,8 @@ function ownTriggers(db: SqliteDatabase): string[] {
 /** @returns the error with which the app's statements on this table would fail, or undefined */
 function compiles(db: SqliteDatabase, { local, columns }: BoundTable): unknown {
   const table = quoteName(local.name);
-  const sets = columns.map((column) => `${quoteName(column.local)} = ${quoteName(column.local)}`);
+  const written = new Set([...local.key, ...columns.map((column) => column.local)]);
+  const sets = [...written].map((column) => `${quoteName(column)} = ${quoteName(column)}`);
   try {
     db.prepare(`EXPLAIN INSERT INTO ${table} DEFAULT VALUES`).all();
     db.prepare(`EXPLAIN UPDATE ${table} SET ${sets.join(', ')}`).all();

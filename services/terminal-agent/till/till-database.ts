@@ -271,10 +271,13 @@ export class TillDatabase {
 
   #install(mapping: Mapping): LocalBinding {
     return inImmediate(this.db, () => {
-      const binding = bindLocal(mapping, readLocalCatalog(this.db));
-      installSync(this.db, binding, this.#log);
+      const catalog = readLocalCatalog(this.db);
+      const binding = bindLocal(mapping, catalog);
+      const failed = installSync(this.db, binding, this.#log);
       this.#claim();
-      return binding;
+      if (failed.length === 0) return binding;
+      for (const { table } of failed) catalog.delete(table);
+      return bindLocal(mapping, catalog);
     });
   }
 

@@ -131,8 +131,8 @@ export class UnitBuilder {
     const columns: ColumnChange[] = [];
     const references: ReferenceChange[] = [];
     for (const { name, reference, oldIndex, newIndex, always } of plan) {
-      const before = op === 'c' || op === 'r' ? null : (entry.values[oldIndex] ?? null);
-      const after = op === 'd' ? null : (entry.values[newIndex] ?? null);
+      const before = op === 'c' || op === 'r' ? null : this.#outbox.exact(entry, oldIndex);
+      const after = op === 'd' ? null : this.#outbox.exact(entry, newIndex);
       if (op === 'u' && !always && sameValue(before, after)) continue;
       columns.push({ name, old: before, new: after });
       if (reference === null) continue;

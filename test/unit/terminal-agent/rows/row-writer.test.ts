@@ -35,7 +35,7 @@ describe('a table whose key is the UUID that is minted for its rows', () => {
     );
     const key = writer.insert(set, [3n], 'central-1');
     expect(key).toMatch(/^[0-9a-f-]{36}$/);
-    expect(writer.update(key, set, [4n], true)).toBe(key);
+    expect(writer.update(key, { set, values: [4n] }, true)).toBe(key);
     expect(db.prepare('SELECT local_id, server_id, qty FROM lines').get()).toEqual({
       local_id: key,
       server_id: 'central-1',

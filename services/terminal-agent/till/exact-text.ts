@@ -1,0 +1,64 @@
+/**
+ * Texts of a till's file, to the byte. SQLite stores any bytes as a text; the driver hands them out as UTF-8 and puts
+ * U+FFFD in the place of what is none, in silence. So a text that comes with U+FFFD is read a second time as bytes:
+ *
+ *   read as text            | its bytes are          | it is
+ *   ------------------------+------------------------+--------------------------------------------------
+ *   without U+FFFD          | not asked for          | that text
+ *   with U+FFFD             | UTF-8                  | that text: the app wrote the letter itself
+ *   with U+FFFD             | anything else          | these bytes, as a Buffer
+ *
+ * No other value costs more than a look for the letter. Columns with `charset` are read as bytes from the first.
+ */
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { utf8Text } from '../../shared/values/charset.ts';
+import { quoteName } from './local-schema.ts';
+
+const REPLACED = '\ufffd';
+const HALF_LETTER = /\p{Surrogate}/u;
+
+/** Whether the driver may have put something else in the place of bytes. */
+export function mayBeReplaced(value: SqliteValue | undefined): boolean {
+  return typeof value === 'string' && value.includes(REPLACED);
+}
+
+export type ExactText = (bytes: unknown) => SqliteValue;
+
+/** What `CAST(x AS BLOB)` of a text means in this file, which may keep its texts as UTF-16. */
+export function exactText(db: SqliteDatabase): ExactText {
+  const encoding = String(db.pragma('encoding', { simple: true }));
+  if (encoding === 'UTF-8') return (bytes) => (Buffer.isBuffer(bytes) ? (utf8Text(bytes) ?? bytes) : null);
+  return (bytes) => {
+    if (!Buffer.isBuffer(bytes)) return null;
+    const units = encoding === 'UTF-16be' ? Buffer.from(bytes).swap16() : bytes;
+    const text = units.toString('utf16le');
+    // Half of a letter, which UTF-8 has no bytes for: told by bytes that no reader takes for UTF-8.
+    return !HALF_LETTER.test(text) ? text : Buffer.concat([...text].map(letterBytes));
+  };
+}
+
+function letterBytes(letter: string): Buffer {
+  if (!HALF_LETTER.test(letter)) return Buffer.from(letter);
+  const unit = letter.charCodeAt(0);
+  return Buffer.from([0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)]);
+}
+
+/** SQL with which a column is read: the texts of one with `charset` as their bytes. */
+export function readSql({ local, options }: Pick<BoundColumn, 'local' | 'options'>): string {
+  const name = quoteName(local);
+  return options.charset === undefined
+    ? name
+    : `CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`;
+}
+
+/** SQL for the value that is bound to a column: bytes of a text are stored as a text. */
+export function boundSql({ options }: Pick<BoundColumn, 'options'>): string {
+  return options.charset === undefined ? '?' : 'CAST(? AS TEXT)';
+}
+
+/** A stored text in the form in which columns with `charset` are read and written. */
+export function asRead(value: SqliteValue, { options }: Pick<BoundColumn, 'options'>): SqliteValue {
+  return options.charset !== undefined && typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
+}

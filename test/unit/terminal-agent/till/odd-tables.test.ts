@@ -1,0 +1,109 @@
+/** Tables of shapes that nobody thinks of: they work, or are named with a reason, and the others go on. */
+import { afterEach, expect, it } from 'vitest';
+import { useTillPull } from '../../../support/till-pull.ts';
+import type { CentralColumns } from '../../../support/down-stream.ts';
+import { mine, openShopTill, type ShopTill } from '../../../support/shop-till.ts';
+
+const open = useTillPull();
+let shop: ShopTill | undefined;
+afterEach(() => {
+  shop?.close();
+  shop = undefined;
+});
+const global = (...tables: string[]) =>
+  `version: 1\ntables:\n${tables.map((name) => `  ${name}: {scope: global}\n`).join('')}`;
+
+it('a table of 700 columns is captured and received', async () => {
+  const names = Array.from({ length: 700 }, (_, at) => `c${at}`);
+  const central: Record<string, CentralColumns> = {
+    wide: { id: ['bigint', 'bigint'], ...Object.fromEntries(names.map((name) => [name, ['text', 'text'] as const])) },
+  };
+  const schema = `CREATE TABLE wide (id INTEGER PRIMARY KEY, ${names.map((name) => `${name} TEXT`).join(', ')})`;
+  shop = openShopTill({ schema, mapping: global('wide'), central });
+  shop.test.app.exec(`INSERT INTO wide (c0, c699) VALUES ('a', 'b'); UPDATE wide SET c350 = 'x'; DELETE FROM wide`);
+  expect(shop.rows('SELECT op FROM sync_outbox ORDER BY seq')).toEqual([{ op: 'c' }, { op: 'u' }, { op: 'd' }]);
+  shop.close();
+  shop = openShopTill({ schema, mapping: global('wide'), central });
+  const values = (text: string) => Object.fromEntries(names.map((name) => [name, text]));
+  await shop.toCatalog(shop.catalog.commit(100, shop.catalog.row('wide', 7, values('one'))));
+  await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('wide', 7, { ...values('one'), c699: 'two' })));
+  expect(shop.rows('SELECT c0, c350, c699 FROM wide')).toEqual([{ c0: 'one', c350: 'one', c699: 'two' }]);
+});
+
+it('a table with more columns than can be captured is left out, and the others go on', async () => {
+  const columns = Array.from({ length: 1200 }, (_, at) => `c${at}`).join(', ');
+  const t = await open({
+    schema: `CREATE TABLE huge (id INTEGER PRIMARY KEY, ${columns}); CREATE TABLE notes (id INTEGER PRIMARY KEY, text)`,
+    mapping: global('huge', 'notes'),
+  });
+  expect([...t.till.binding.tables.keys()]).toEqual(['notes']);
+  t.app.exec(`INSERT INTO huge (c0) VALUES (1); INSERT INTO notes (text) VALUES ('n')`);
+  await t.pull();
+  expect((await t.changes()).map(({ table }) => table)).toEqual(['notes']);
+});
+
+it('a table that is called like the key of another one has its own rows', async () => {
+  const t = await open({
+    schema: `CREATE TABLE license (id INTEGER PRIMARY KEY, name TEXT);
+      CREATE TABLE license_key (id INTEGER PRIMARY KEY, text TEXT)`,
+    mapping: global('license', 'license_key'),
+  });
+  t.app.exec(`INSERT INTO license (name) VALUES ('a'); INSERT INTO license_key (text) VALUES ('b')`);
+  await t.pull();
+  expect((await t.changes()).map(({ table }) => table)).toEqual(['license', 'license_key']);
+});
+
+it('also where the index of an earlier version bears its name', async () => {
+  const t = await open({
+    schema: `CREATE TABLE license (id INTEGER PRIMARY KEY, name TEXT)`,
+    mapping: global('license', 'license_key'),
+  });
+  t.app.exec(`DROP INDEX sync_key_license; CREATE INDEX sync_row_license_key ON sync_row_license (row_key);
+    CREATE TABLE license_key (id INTEGER PRIMARY KEY, text TEXT)`);
+  t.restart();
+  t.app.exec(`INSERT INTO license_key (text) VALUES ('b')`);
+  await t.pull();
+  expect((await t.changes()).map(({ table }) => table)).toEqual(['license_key']);
+  const indexes = t.app.prepare(`SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%(row_key)'`);
+  expect(indexes.pluck().all()).toEqual(expect.arrayContaining(['sync_key_license', 'sync_key_license_key']));
+});
+
+it('a table with nothing but its key goes up and comes down', async () => {
+  const central: Record<string, CentralColumns> = {
+    tags: { code: ['text', 'text'] },
+    tickets: { id: ['bigint', 'bigint'] },
+  };
+  shop = openShopTill({
+    schema: 'CREATE TABLE tags (code TEXT PRIMARY KEY); CREATE TABLE tickets (id INTEGER PRIMARY KEY)',
+    mapping: global('tags', 'tickets'),
+    central,
+  });
+  const { catalog } = shop;
+  shop.test.app.exec(`INSERT INTO tags VALUES ('a'); INSERT INTO tickets DEFAULT VALUES`);
+  await shop.toCatalog(
+    catalog.commit(
+      100,
+      catalog.row('tags', 'a', {}, { op: 'c', origins: [mine(1)] }),
+      catalog.row('tickets', 70, {}, { op: 'c', origins: [mine(2)] }),
+      catalog.row('tags', 'b', {}),
+      catalog.row('tickets', 71, {}),
+    ),
+  );
+  await shop.toCatalog(catalog.commit(101, catalog.row('tags', 'a', {}), catalog.row('tickets', 70, {})));
+  expect(shop.rows('SELECT code FROM tags ORDER BY code')).toEqual([{ code: 'a' }, { code: 'b' }]);
+  expect(shop.rows('SELECT id FROM tickets ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }]);
+  expect(shop.outcomes()).toMatchObject([{ outcome: 'applied' }, { outcome: 'applied' }]);
+});
+
+it('a view or a search index in the mapping is left out, and the others go on', async () => {
+  const t = await open({
+    schema: `CREATE TABLE notes (id INTEGER PRIMARY KEY, text); CREATE VIEW shown AS SELECT * FROM notes;
+      CREATE VIRTUAL TABLE search USING fts5(text)`,
+    mapping: global('shown', 'search', 'search_content', 'notes'),
+  });
+  expect([...t.till.binding.tables.keys()]).toEqual(['notes']);
+  expect(t.till.binding.missing.map(({ local }) => local).sort()).toEqual(['search', 'search_content', 'shown']);
+  t.app.exec(`INSERT INTO notes (text) VALUES ('n'); INSERT INTO search VALUES ('n')`);
+  await t.pull();
+  expect((await t.changes()).map(({ table }) => table)).toEqual(['notes']);
+});

@@ -1,0 +1,49 @@
+/** Bytes that are no UTF-8 go up as they are: the driver would put another letter in their place. */
+import { expect, test } from 'vitest';
+import { useTillPull } from '../../../support/till-pull.ts';
+
+const open = useTillPull();
+const SCHEMA = 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, more TEXT)';
+const MAPPING = 'version: 1\ntables:\n  notes: {scope: global}\n';
+const text = (hex: string) => `CAST(X'${hex}' AS TEXT)`;
+
+test('of every kind of change, and a true U+FFFD stays the letter that it is', async () => {
+  const t = await open({ schema: SCHEMA, mapping: MAPPING });
+  t.app.exec(`INSERT INTO notes (text, more) VALUES (${text('436166E9')}, char(65533));
+    UPDATE notes SET text = ${text('436166EA')}, more = 'plain';
+    DELETE FROM notes`);
+  await t.pull();
+  const values = (await t.changes()).map(({ op, columns }) => [
+    op,
+    ...columns.map(({ name, old, new: next }) => [name, old, next]),
+  ]);
+  const [e, f] = [Buffer.from('436166E9', 'hex'), Buffer.from('436166EA', 'hex')];
+  expect(values).toEqual([
+    ['c', ['text', null, e], ['more', null, '\ufffd']],
+    ['u', ['text', e, f], ['more', '\ufffd', 'plain']],
+    ['d', ['text', f, null], ['more', 'plain', null]],
+  ]);
+});
+
+test('the hash of a unit that an earlier version cut still fits', async () => {
+  const t = await open({ schema: SCHEMA, mapping: MAPPING });
+  t.app.exec(`INSERT INTO notes (text) VALUES (${text('436166E9')})`);
+  await t.pull();
+  t.restart();
+  t.app.exec(`INSERT INTO notes (text) VALUES (${text('FF')})`);
+  await t.pull();
+  expect((await t.units()).map(({ number }) => number)).toEqual([1, 2]);
+});
+
+test('half a letter in a file that keeps its texts as UTF-16 is told by bytes that no one reads as text', async () => {
+  const t = await open({ schema: `PRAGMA encoding = 'UTF-16le'; ${SCHEMA}`, mapping: MAPPING, journalMode: 'delete' });
+  const { encoding } = t.app.pragma('encoding', { simple: false })[0] as { encoding: string };
+  t.app.exec(`INSERT INTO notes (text, more) VALUES (CAST(X'410000D8' AS TEXT), 'Größe 😀' || char(65533))`);
+  await t.pull();
+  const [change] = await t.changes();
+  expect(encoding).toBe('UTF-16le');
+  expect(change?.columns.map(({ new: next }) => next)).toEqual([
+    Buffer.from([0x41, 0xed, 0xa0, 0x80]),
+    'Größe 😀\ufffd',
+  ]);
+});
