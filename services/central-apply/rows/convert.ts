@@ -104,7 +104,8 @@ function converted(table: TableModel, model: ColumnModel, value: SqliteValue): T
     throw error;
   }
   if (text === null) return null;
-  if (text.includes('\0')) throw new Unfit(
+  if (text.includes('\0'))
+    throw new Unfit(
       `${table.local}.${model.local} holds a zero character, which no text of the centre can; no option of the mapping takes it out`,
     );
   if (model.policy === 'delta' && !isDecimal(text)) {

@@ -111,7 +111,8 @@ function pairFindings(table: TableMapping, central: CentralColumn, local: LocalC
     if (type !== null) found.push({ ...type, table: table.local, column: local.name });
   }
   if (generated) return found;
-  if (pushes(table) && local.notNull && !central.notNull)
+  const takesEmpty = table.columns.get(local.name)?.emptyIsNull === true;
+  if (pushes(table) && local.notNull && !central.notNull && !takesEmpty)
     found.push({
       kind: 'mismatch',
       table: table.local,

@@ -22,7 +22,8 @@ function tokensOf(sql: string): Token[] {
   for (const match of sql.matchAll(TOKEN)) {
     const [text, single, double, back, square, word] = match;
     if (text.startsWith('--') || text.startsWith('/*')) continue;
-    const quoted = single?.replaceAll("''", "'") ?? double?.replaceAll('""', '"') ?? back?.replaceAll('``', '`') ?? square;
+    const quoted =
+      single?.replaceAll("''", "'") ?? double?.replaceAll('""', '"') ?? back?.replaceAll('``', '`') ?? square;
     if (quoted !== undefined) tokens.push({ word: '', name: quoted });
     else tokens.push({ word: text.toLowerCase(), name: word ?? null });
   }

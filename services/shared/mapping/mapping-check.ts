@@ -6,7 +6,7 @@
 import type { CentralColumn, CentralTable } from '../catalog/central-catalog.ts';
 import { typeShape } from '../catalog/central-types.ts';
 import type { LocalTable } from '../catalog/local-catalog.ts';
-import { hardCycles } from './mapping-order.ts';
+import { cycleFindings } from './mapping-cycles.ts';
 import { failOnProblems, MappingSource, suggestion, type SourcePath } from './mapping-source.ts';
 import { centralColumn, type Mapping, type TableMapping } from './mapping.ts';
 import { hasSurrogateKey, isCarried, localColumn } from '../catalog/table-binding.ts';
@@ -324,31 +324,4 @@ function checkSoftDelete({ table, central }: TableContext, note: Note): void {
     },
     ['delete'],
   );
-}
-
-function cycleFindings(mapping: Mapping, catalogs: Catalogs): CheckFinding[] {
-  const mayBeNull = (table: TableMapping, column: string): boolean => {
-    const central = catalogs.central
-      ?.get(table.central)
-      ?.columns.find(({ name }) => name === centralColumn(table, column));
-    const local = catalogs.local?.get(table.local)?.columns.find(({ name }) => name === column);
-    // Unknown on both sides: no reason to complain.
-    return central?.notNull !== true && local?.notNull !== true;
-  };
-  return hardCycles(mapping.tables, mayBeNull).flatMap((cycle) => {
-    const [first] = cycle;
-    if (first === undefined) return [];
-    const names = [...cycle.map(({ table }) => table.local), first.table.local];
-    const columns = cycle.map(({ table, column }) => `${table.local}.${column}`);
-    return [
-      {
-        code: 'cycle' as const,
-        table: first.table.local,
-        column: first.column,
-        message: `${names.join(' → ')} is a cycle of which no column may be NULL, so no row could come first`,
-        remedy: `let one of ${columns.join(', ')} be NULL`,
-        path: ['tables', first.table.local, 'references', first.column],
-      },
-    ];
-  });
 }

@@ -104,10 +104,13 @@ const WORD_PAIRS: readonly (readonly [string, string])[] = [
  * @param written what `localConverter` makes of the new value
  */
 export function inFormOf(standing: SqliteValue, written: SqliteValue, type: string): SqliteValue {
-  if (typeof standing !== 'string' || written === null || typeShape(type).family !== 'boolean') return written;
+  if (typeof standing !== 'string' || written === null || typeShape(type).family !== 'boolean')
+    return written;
   const pair = WORD_PAIRS.find((words) => words.includes(standing.toLowerCase()));
   if (pair === undefined) return written;
   const word = pair[String(written) === '1' ? 0 : 1];
   if (standing === standing.toUpperCase()) return word.toUpperCase();
-  return standing.charAt(0) === standing.charAt(0).toUpperCase() ? word.charAt(0).toUpperCase() + word.slice(1) : word;
+  return standing.charAt(0) === standing.charAt(0).toUpperCase()
+    ? word.charAt(0).toUpperCase() + word.slice(1)
+    : word;
 }

@@ -151,21 +151,21 @@ export function parseEpoch(text: string, unitUs: bigint): bigint | null {
 }
 
 const MS_PER_DAY = 86_400_000;
-/** Noon of 24 November 4714 BC to midnight of 1 January 1970. */
-const JULIAN_1970 = 2_440_587.5;
-/** As SQLite has it: from there to the end of the year 9999. */
+/** ms from noon of 24 November 4714 BC, where SQLite begins to count, to 1 January 1970. */
+const JULIAN_1970_MS = 210_866_760_000_000;
+/** As SQLite has it: up to the end of the year 9999. */
 const JULIAN_END = 5_373_484.5;
 
 /** Days since 4714 BC, as SQLite's julianday() counts; rounded to ms, which is all that it knows. */
 export function parseJulian(text: string): bigint | null {
   const days = parseDecimal(text) === null ? Number.NaN : Number(text);
   if (!(days >= 0 && days < JULIAN_END)) return null;
-  return BigInt(Math.round((days - JULIAN_1970) * MS_PER_DAY)) * US_PER_MS;
+  return BigInt(Math.round(days * MS_PER_DAY) - JULIAN_1970_MS) * US_PER_MS;
 }
 
-/** What julianday() says of it. null beyond its years. */
+/** What julianday() says of it, to the last bit. null beyond its years. */
 export function julianDays(us: bigint): number | null {
-  const days = Number(us) / (MS_PER_DAY * 1000) + JULIAN_1970;
+  const days = (Number(floorDivide(us + US_PER_MS / 2n, US_PER_MS)) + JULIAN_1970_MS) / MS_PER_DAY;
   return days >= 0 && days < JULIAN_END ? days : null;
 }
 

@@ -67,7 +67,9 @@ export function isEmpty(value: SqliteValue, family: TypeFamily): boolean {
 export function refuseEmpty(value: Stored, family: TypeFamily): void {
   const name = NAMES[family];
   if (name === undefined || !isEmpty(value, family)) return;
-  throw unfit(`holds an empty text, which is no ${name}; say empty: null if that means that nothing is known`);
+  throw unfit(
+    `holds an empty text, which is no ${name}; say empty: null if that means that nothing is known`,
+  );
 }
 
 /** @param text of `value`, which is no decimal @throws PayflowError VALUE_UNFIT */

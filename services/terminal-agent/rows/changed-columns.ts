@@ -31,7 +31,11 @@ const comparers = new WeakMap<BoundColumn, Known>();
  *   other                  | what means something else         | yes, yes and no in the words that stood there
  * @param standing what the row holds, in the set's order
  */
-export function changedColumns(row: ShownRow, standing: readonly SqliteValue[], sameRow: SameRow): ChangedColumn[] {
+export function changedColumns(
+  row: ShownRow,
+  standing: readonly SqliteValue[],
+  sameRow: SameRow,
+): ChangedColumn[] {
   const changed: ChangedColumn[] = [];
   for (let at = 0; at < row.values.length; at += 1) {
     const column = row.set.columns[at];

@@ -167,7 +167,11 @@ export function encodeImage(image: Image | null): string {
   if (central !== undefined) {
     const { types, values: said } = central;
     return JSON.stringify(
-      set.columns.map(({ local }, at): KeptColumn => [local, types[at] ?? '', encodeCentral(said[at] ?? null)]),
+      set.columns.map(({ local }, at): KeptColumn => [
+        local,
+        types[at] ?? '',
+        encodeCentral(said[at] ?? null),
+      ]),
     );
   }
   const fields: Record<string, string | null> = {};

@@ -8,13 +8,12 @@ import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/reco
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
 import { rebase, type LocalValues } from './rebase.ts';
-import { isRefusal } from './row-writer.ts';
+import { isRefusal, shownRow } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
-import { sameStored } from '../../shared/values/same-meaning.ts';
 import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
 import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
@@ -313,17 +312,10 @@ export class RowApplier {
     const changes = open.map((entry) => this.#parts.open.change(entry, table.bound));
     const shown = rebase(central, changes, (column) => policyOf(table, column));
     if (shown.kind !== 'row') return;
-    const { set, central: said } = image;
-    const values = set.columns.map((column) => shown.values.get(column.local) ?? null);
-    const answered = said && {
-      types: said.types,
-      values: said.values.map((value, at) =>
-        sameStored(values[at] ?? null, resolved.values[at] ?? null) ? value : undefined,
-      ),
-    };
+    const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
     this.#touch(table, 'update');
     try {
-      const key = table.writer.update(row.rowKey, { set, values, central: answered }, false);
+      const key = table.writer.update(row.rowKey, shownRow(image, resolved.values, values), false);
       if (key !== undefined && !sameValue(key, row.rowKey))
         table.rows.put(centralId, { ...row, rowKey: key });
     } catch (error) {

@@ -9,12 +9,14 @@ import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding
 import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
-import { boundSql, exactText, mayBeReplaced, readSql, type ExactText } from '../till/exact-text.ts';
-import type { CentralSide, ColumnSet } from './image.ts';
+import { boundSql } from '../till/exact-text.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
+import type { CentralSide, ColumnSet, Image } from './image.ts';
 import { appTriggersThatRun } from './running-triggers.ts';
 import { changedColumns, type SameRow } from './changed-columns.ts';
 import { UuidMinter } from './minted-uuid.ts';
-import { rowKeyOf, rowKeyParts, sameValue } from './row-key.ts';
+import { rowKeyOf } from './row-key.ts';
+import { RowReader } from './row-reader.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
 
@@ -49,6 +51,21 @@ export interface ShownCentral {
   readonly values: readonly (CentralValue | undefined)[];
 }
 
+/**
+ * The image with some columns shown otherwise: there the till's own value counts, and the centre's does not.
+ * @param answered what the row would show of the image alone
+ */
+export function shownRow(
+  { set, central }: Image,
+  answered: readonly SqliteValue[],
+  values: readonly SqliteValue[],
+): ShownRow {
+  if (central === undefined) return { set, values };
+  const isAnswered = (at: number) => sameStored(values[at] ?? null, answered[at] ?? null);
+  const said = central.values.map((value, at) => (isAnswered(at) ? value : undefined));
+  return { set, values, central: { types: central.types, values: said } };
+}
+
 /** Statements for so many different choices of columns are kept; beyond, the rows have nothing in common. */
 const MAX_UPDATES = 64;
 
@@ -60,14 +77,9 @@ export function isRefusal(error: unknown): error is Error {
   );
 }
 
-export class RowWriter {
-  readonly table: BoundTable;
-  readonly #db: SqliteDatabase;
-  readonly #name: string;
-  readonly #whereKey: string;
+export class RowWriter extends RowReader {
   readonly #plans = new Map<string, SetPlan>();
   readonly #lastPlan: { set: ColumnSet | null; plan: SetPlan | null } = { set: null, plan: null };
-  readonly #statements = new Map<string, Statement>();
   readonly #uuids = new UuidMinter();
   readonly #linkIsNumeric: boolean;
   /** What the insert in hand binds; used again, so that a row leaves no list behind. */
@@ -79,15 +91,11 @@ export class RowWriter {
   #synced: readonly SqliteValue[] = [];
 
   readonly #sameRow: SameRow;
-  #exactText: ExactText | undefined;
 
   /** @param sameRow whether two values of a reference column name one row of its parent */
   constructor(db: SqliteDatabase, table: BoundTable, sameRow: SameRow = () => false) {
-    this.#db = db;
-    this.table = table;
+    super(db, table);
     this.#sameRow = sameRow;
-    this.#name = quoteName(table.local.name);
-    this.#whereKey = table.local.key.map((column) => `${quoteName(column)} = ?`).join(' AND ');
     const link = table.local.columns.find(({ name }) => name === table.linkColumn);
     this.#linkIsNumeric = link?.affinity === 'INTEGER' || link?.affinity === 'NUMERIC';
   }
@@ -141,12 +149,12 @@ export class RowWriter {
    */
   update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
     const plan = this.#plan(row.set);
-    const standing = this.#standing(plan, row.set, rowKey);
+    const standing = this.standing(plan.standing, row.set.columns, rowKey);
     if (standing === undefined) return undefined;
     const changed = changedColumns(row, standing, this.#sameRow);
     const status = settled ? this.#synced : [];
     if (changed.length + status.length > 0) {
-      const bound = [...changed.map(({ value }) => value), ...status, ...this.#keyParts(rowKey)];
+      const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
       this.#updateOf(plan, row.set, changed, settled).run(bound);
     }
     if (plan.keyAt === null) return rowKey;
@@ -160,111 +168,36 @@ export class RowWriter {
     if (statement === undefined) {
       if (plan.updates.size >= MAX_UPDATES) plan.updates.clear();
       const columns = changed.flatMap(({ at }) => set.columns.slice(at, at + 1));
-      statement = this.#db.prepare(this.#updateSql(columns, settled ? this.#statusColumns() : []));
+      statement = this.db.prepare(this.#updateSql(columns, settled ? this.#statusColumns() : []));
       plan.updates.set(name, statement);
     }
     return statement;
   }
 
-  /** What the set's columns hold, to the byte. */
-  #standing(plan: SetPlan, { columns }: ColumnSet, rowKey: SqliteValue): SqliteValue[] | undefined {
-    const row = plan.standing.get(...this.#keyParts(rowKey)) as SqliteValue[] | undefined;
-    if (row === undefined) return undefined;
-    columns.forEach(({ local }, at) => {
-      if (mayBeReplaced(row[at])) row[at] = this.#exact(local, rowKey);
-    });
-    return row;
-  }
-
-  #exact(column: string, rowKey: SqliteValue): SqliteValue {
-    const sql = `SELECT CAST(${quoteName(column)} AS BLOB) FROM ${this.#name} WHERE ${this.#whereKey}`;
-    this.#exactText ??= exactText(this.#db);
-    return this.#exactText(
-      this.#prepare(sql)
-        .pluck()
-        .get(...this.#keyParts(rowKey)),
-    );
-  }
-
-  /**
-   * Whether two values of a column name one row, as the column itself compares them.
-   * @param b null: whether the first names none
-   */
-  namesSameRow(column: string, a: SqliteValue, b: SqliteValue): boolean {
-    const is = `${quoteName(column)} = ?`;
-    if (b === null) return this.#prepare(`SELECT 1 FROM ${this.#name} WHERE ${is}`).get(a) === undefined;
-    const both = `SELECT 1 FROM ${this.#name} WHERE ${is} AND ${is} LIMIT 1`;
-    return this.#prepare(both).get(a, b) !== undefined;
-  }
-
   delete(rowKey: SqliteValue): void {
-    this.#prepare(`DELETE FROM ${this.#name} WHERE ${this.#whereKey}`).run(...this.#keyParts(rowKey));
-  }
-
-  exists(rowKey: SqliteValue): boolean {
-    const sql = `SELECT 1 FROM ${this.#name} WHERE ${this.#whereKey}`;
-    return this.#prepare(sql).get(...this.#keyParts(rowKey)) !== undefined;
-  }
-
-  /** Every stored column of the row, by local name, to the byte. */
-  read(rowKey: SqliteValue): Map<string, SqliteValue> | undefined {
-    const columns = this.table.local.columns.filter((column) => !column.generated).map(({ name }) => name);
-    const sql = `SELECT ${columns.map(quoteName).join(', ')} FROM ${this.#name} WHERE ${this.#whereKey}`;
-    const row = this.#prepare(sql)
-      .raw()
-      .get(...this.#keyParts(rowKey)) as SqliteValue[] | undefined;
-    if (row === undefined) return undefined;
-    return new Map(
-      columns.map((name, i) => {
-        const value = row[i] ?? null;
-        return [name, mayBeReplaced(value) ? this.#exact(name, rowKey) : value];
-      }),
-    );
+    this.prepare(`DELETE FROM ${this.name} WHERE ${this.whereKey}`).run(...this.keyParts(rowKey));
   }
 
   /** Writes a row back whole, after `read` and `delete`. */
   putBack(row: ReadonlyMap<string, SqliteValue>): SqliteValue {
     const names = [...row.keys()];
-    const marks = names.map((name) => this.#mark(name, row.get(name))).join(', ');
-    this.#prepare(`INSERT INTO ${this.#name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`).run(
+    const marks = names.map((name) => this.mark(name, row.get(name))).join(', ');
+    this.prepare(`INSERT INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`).run(
       ...row.values(),
     );
     return rowKeyOf(this.table.local.key.map((column) => row.get(column) ?? null));
-  }
-
-  /** Row key of another row that holds these values in these columns. */
-  findOther(columns: readonly string[], values: readonly SqliteValue[], rowKey: SqliteValue): SqliteValue {
-    const key = this.table.local.key.map(quoteName).join(', ');
-    const where = columns
-      .map((column, at) => `${quoteName(column)} = ${this.#mark(column, values[at])}`)
-      .join(' AND ');
-    const rows = this.#prepare(`SELECT ${key} FROM ${this.#name} WHERE ${where} LIMIT 2`)
-      .raw()
-      .all(...values) as SqliteValue[][];
-    return rows.map(rowKeyOf).find((found) => !sameValue(found, rowKey)) ?? null;
   }
 
   /** Sets single columns, the status aside: what rebase and putting back need. */
   set(rowKey: SqliteValue, values: ReadonlyMap<string, SqliteValue>): void {
     if (values.size === 0) return;
     const assignments = [...values]
-      .map(([name, value]) => `${quoteName(name)} = ${this.#mark(name, value)}`)
+      .map(([name, value]) => `${quoteName(name)} = ${this.mark(name, value)}`)
       .join(', ');
-    this.#prepare(`UPDATE ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`).run(
+    this.prepare(`UPDATE ${this.name} SET ${assignments} WHERE ${this.whereKey}`).run(
       ...values.values(),
-      ...this.#keyParts(rowKey),
+      ...this.keyParts(rowKey),
     );
-  }
-
-  /** What the identity column holds. */
-  identity(rowKey: SqliteValue): string | null {
-    const { identityColumn } = this.table;
-    if (identityColumn === null) return null;
-    const sql = `SELECT ${quoteName(identityColumn)} FROM ${this.#name} WHERE ${this.#whereKey}`;
-    const value: unknown = this.#prepare(sql)
-      .pluck()
-      .get(...this.#keyParts(rowKey));
-    return typeof value === 'string' ? value : null;
   }
 
   setLink(rowKey: SqliteValue, centralId: string): void {
@@ -291,17 +224,6 @@ export class RowWriter {
     return this.#linkIsNumeric && /^-?\d{1,18}$/.test(centralId) ? BigInt(centralId) : centralId;
   }
 
-  #keyParts(rowKey: SqliteValue): SqliteValue[] {
-    return rowKeyParts(rowKey, this.table.local.key.length);
-  }
-
-  /** Bytes that were read from a text column go back as a text. */
-  #mark(name: string, value: SqliteValue | undefined): string {
-    if (!Buffer.isBuffer(value)) return '?';
-    const column = this.table.local.columns.find((candidate) => candidate.name === name);
-    return column?.affinity === 'TEXT' ? 'CAST(? AS TEXT)' : '?';
-  }
-
   #plan(set: ColumnSet): SetPlan {
     const last = this.#lastPlan;
     if (last.set === set && last.plan !== null) return last.plan;
@@ -326,9 +248,9 @@ export class RowWriter {
     const inserted = [...names, ...own];
     const insertKeyAt = local.key.map((column) => inserted.indexOf(column));
     return {
-      insert: this.#db.prepare(this.#insertSql(columns, own)),
-      insertWithKey: this.#db.prepare(this.#insertSql(columns, [...own, ...local.key])),
-      standing: this.#db.prepare(this.#standingSql(columns)).raw().safeIntegers(),
+      insert: this.db.prepare(this.#insertSql(columns, own)),
+      insertWithKey: this.db.prepare(this.#insertSql(columns, [...own, ...local.key])),
+      standing: this.standingStatement(columns),
       updates: new Map(),
       keyAt: keyAt.includes(-1) ? null : keyAt,
       mints,
@@ -341,24 +263,19 @@ export class RowWriter {
     };
   }
 
-  #standingSql(columns: readonly BoundColumn[]): string {
-    const read = columns.length === 0 ? '1' : columns.map(readSql).join(', ');
-    return `SELECT ${read} FROM ${this.#name} WHERE ${this.#whereKey}`;
-  }
-
   #updateSql(columns: readonly BoundColumn[], own: readonly string[]): string {
     const assignments = [
       ...columns.map((column) => `${quoteName(column.local)} = ${boundSql(column)}`),
       ...own.map((name) => `${quoteName(name)} = ?`),
     ];
-    return `UPDATE ${this.#onConflict} ${this.#name} SET ${assignments.join(', ')} WHERE ${this.#whereKey}`;
+    return `UPDATE ${this.#onConflict} ${this.name} SET ${assignments.join(', ')} WHERE ${this.whereKey}`;
   }
 
   #insertSql(columns: readonly BoundColumn[], own: readonly string[]): string {
     const names = [...columns.map(({ local }) => local), ...own];
-    if (names.length === 0) return `INSERT ${this.#onConflict} INTO ${this.#name} DEFAULT VALUES`;
+    if (names.length === 0) return `INSERT ${this.#onConflict} INTO ${this.name} DEFAULT VALUES`;
     const marks = [...columns.map(boundSql), ...own.map(() => '?')];
-    return `INSERT ${this.#onConflict} INTO ${this.#name} (${names.map(quoteName).join(', ')}) VALUES (${marks.join(', ')})`;
+    return `INSERT ${this.#onConflict} INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks.join(', ')})`;
   }
 
   /**
@@ -370,15 +287,8 @@ export class RowWriter {
   get #onConflict(): string {
     const running = appTriggersThatRun(this.table);
     if (running.length === 0) return 'OR FAIL';
-    return running.some(({ sql }) => /\bREPLACE\b|\bOR\s+(?:IGNORE|ROLLBACK|FAIL)\b/i.test(sql)) ? '' : 'OR ABORT';
-  }
-
-  #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql).safeIntegers();
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    return running.some(({ sql }) => /\bREPLACE\b|\bOR\s+(?:IGNORE|ROLLBACK|FAIL)\b/i.test(sql))
+      ? ''
+      : 'OR ABORT';
   }
 }

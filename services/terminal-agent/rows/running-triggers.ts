@@ -10,7 +10,10 @@ import type { AppTriggerMode } from '../../shared/mapping/mapping.ts';
  *   keep         | runs                       | runs
  *   suspend      | suspended                  | suspended
  */
-export function runsOnCentralRows({ fillsIndex }: Pick<AppTrigger, 'fillsIndex'>, mode: AppTriggerMode): boolean {
+export function runsOnCentralRows(
+  { fillsIndex }: Pick<AppTrigger, 'fillsIndex'>,
+  mode: AppTriggerMode,
+): boolean {
   return mode === 'keep' || (mode === 'auto' && fillsIndex);
 }
 

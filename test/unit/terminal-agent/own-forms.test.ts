@@ -93,7 +93,12 @@ describe('the answer to a row of the till', () => {
     openVisits();
     insertVisit();
     await echo(atCentre(), 100);
-    const later = { active: false, note: 'window', seen: '2026-10-02 10:00:00.7+00', until: '2026-10-02 12:00:00+00' };
+    const later = {
+      active: false,
+      note: 'window',
+      seen: '2026-10-02 10:00:00.7+00',
+      until: '2026-10-02 12:00:00+00',
+    };
     await echo(atCentre(later), 101, []);
     expect(shop.rows('SELECT * FROM visits')).toEqual([
       {
@@ -139,7 +144,9 @@ describe('a reference', () => {
     const line = { visit_id: GUID.toLowerCase(), qty: 1 };
     const row = shop.catalog.row('lines', OTHER.toLowerCase(), line, { op: 'c', origins: [mine(2)] });
     await shop.toCatalog(shop.catalog.commit(101, row));
-    expect(shop.rows('SELECT id, visit_id FROM lines')).toEqual([{ id: OTHER, visit_id: GUID.toLowerCase() }]);
+    expect(shop.rows('SELECT id, visit_id FROM lines')).toEqual([
+      { id: OTHER, visit_id: GUID.toLowerCase() },
+    ]);
   });
 
   it('of a row from the centre holds the key as the till has it', async () => {
@@ -148,12 +155,15 @@ describe('a reference', () => {
     await echo(atCentre(), 100);
     const line = { visit_id: GUID.toLowerCase(), qty: 1 };
     await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('lines', OTHER.toLowerCase(), line)));
-    expect(shop.rows('SELECT id, visit_id FROM lines')).toEqual([{ id: OTHER.toLowerCase(), visit_id: GUID }]);
+    expect(shop.rows('SELECT id, visit_id FROM lines')).toEqual([
+      { id: OTHER.toLowerCase(), visit_id: GUID },
+    ]);
   });
 });
 
 describe('texts of another character set', () => {
-  const menus = () => shop.rows(`SELECT code, hex(menu) AS bytes, typeof(menu) AS class FROM tags ORDER BY code`);
+  const menus = () =>
+    shop.rows(`SELECT code, hex(menu) AS bytes, typeof(menu) AS class FROM tags ORDER BY code`);
   const menu = (text: string) => ({ menu: text });
 
   it('come from the centre in its bytes, and what stands there in other bytes of the same meaning stays', async () => {
@@ -184,7 +194,11 @@ describe('texts of another character set', () => {
     );
     expect(menus()).toEqual([{ code: 'b', bytes: '546565', class: 'text' }]);
     expect(shop.rows('SELECT central_id, reason, message FROM sync_parked')).toEqual([
-      { central_id: 'a', reason: 'unreadable', message: expect.stringMatching(/letters that windows-1252 lacks/) },
+      {
+        central_id: 'a',
+        reason: 'unreadable',
+        message: expect.stringMatching(/letters that windows-1252 lacks/),
+      },
     ]);
   });
 });

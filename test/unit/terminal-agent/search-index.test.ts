@@ -21,8 +21,11 @@ let shop: ShopTill;
 afterEach(() => shop.close());
 
 const found = (word: string) =>
-  shop.rows(`SELECT sku FROM products WHERE id IN (SELECT rowid FROM product_search('${word}')) ORDER BY sku`);
-const triggers = () => shop.rows(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'products_%'`);
+  shop.rows(
+    `SELECT sku FROM products WHERE id IN (SELECT rowid FROM product_search('${word}')) ORDER BY sku`,
+  );
+const triggers = () =>
+  shop.rows(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'products_%'`);
 const checkIndex = () =>
   shop.test.app.exec(`INSERT INTO product_search(product_search, rank) VALUES ('integrity-check', 1)`);
 
@@ -66,7 +69,9 @@ describe('beside it', () => {
   const COUNTING = `CREATE TABLE log (what);
     CREATE TRIGGER counts AFTER INSERT ON products BEGIN INSERT INTO log VALUES (new.sku); END;`;
   const apple = async () =>
-    shop.toCatalog(shop.catalog.commit(100, shop.catalog.row('products', 7, product('A', { name: 'apple' }))));
+    shop.toCatalog(
+      shop.catalog.commit(100, shop.catalog.row('products', 7, product('A', { name: 'apple' }))),
+    );
 
   it('a trigger that writes ordinary tables stays away, and all stand as they stood', async () => {
     shop = openShopTill({ schema: SHOP_SCHEMA + EXTERNAL_CONTENT + COUNTING });
@@ -78,7 +83,8 @@ describe('beside it', () => {
   });
 
   it('the mapping may keep them all, or none', async () => {
-    const withMode = (mode: string) => SHOP_MAPPING.replace('natural_key: [sku]', `natural_key: [sku]\n    app_triggers: ${mode}`);
+    const withMode = (mode: string) =>
+      SHOP_MAPPING.replace('natural_key: [sku]', `natural_key: [sku]\n    app_triggers: ${mode}`);
     shop = openShopTill({ schema: SHOP_SCHEMA + EXTERNAL_CONTENT + COUNTING, mapping: withMode('keep') });
     await apple();
     expect(found('apple')).toEqual([{ sku: 'A' }]);

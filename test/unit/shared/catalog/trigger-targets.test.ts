@@ -5,7 +5,10 @@ import { triggerTargets, writesOnlyVirtual } from '../../../../services/shared/c
 const fts = (body: string) => `CREATE TRIGGER t AFTER UPDATE ON products BEGIN ${body} END`;
 
 test.each<[sql: string, targets: string[] | null]>([
-  [fts(`INSERT INTO docs(docs, rowid) VALUES ('delete', old.id); INSERT INTO docs(rowid) VALUES (new.id);`), ['docs', 'docs']],
+  [
+    fts(`INSERT INTO docs(docs, rowid) VALUES ('delete', old.id); INSERT INTO docs(rowid) VALUES (new.id);`),
+    ['docs', 'docs'],
+  ],
   [fts(`INSERT OR REPLACE INTO "Docs" VALUES (1);`), ['docs']],
   [fts(`REPLACE INTO main.[docs] VALUES (1);`), ['docs']],
   [fts('DELETE FROM `docs` WHERE rowid = 1;'), ['docs']],
@@ -13,9 +16,18 @@ test.each<[sql: string, targets: string[] | null]>([
   [fts(`UPDATE docs SET a = 'x; UPDATE stock SET b = 1';`), ['docs']],
   [fts(`/* ; DELETE FROM stock */ DELETE FROM docs; -- ; DELETE FROM stock\n`), ['docs']],
   [fts(`SELECT RAISE(ABORT, 'no');`), []],
-  [fts(`INSERT INTO docs SELECT rowid FROM stock; UPDATE stock SET a = CASE WHEN 1 THEN 2 END;`), ['docs', 'stock']],
-  [`CREATE TRIGGER begin BEFORE DELETE ON "begin" FOR EACH ROW WHEN old.begin > 1 begin delete from docs; end`, ['docs']],
-  [`CREATE TRIGGER t AFTER INSERT ON p WHEN (SELECT 'BEGIN UPDATE x') IS NULL BEGIN DELETE FROM docs; END`, ['docs']],
+  [
+    fts(`INSERT INTO docs SELECT rowid FROM stock; UPDATE stock SET a = CASE WHEN 1 THEN 2 END;`),
+    ['docs', 'stock'],
+  ],
+  [
+    `CREATE TRIGGER begin BEFORE DELETE ON "begin" FOR EACH ROW WHEN old.begin > 1 begin delete from docs; end`,
+    ['docs'],
+  ],
+  [
+    `CREATE TRIGGER t AFTER INSERT ON p WHEN (SELECT 'BEGIN UPDATE x') IS NULL BEGIN DELETE FROM docs; END`,
+    ['docs'],
+  ],
   ['CREATE TRIGGER t AFTER INSERT ON p', null],
   [fts('PRAGMA user_version = 1;'), null],
 ])('%s', (sql, targets) => {

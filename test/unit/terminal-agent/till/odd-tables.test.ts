@@ -16,17 +16,28 @@ const global = (...tables: string[]) =>
 it('a table of 700 columns is captured and received', async () => {
   const names = Array.from({ length: 700 }, (_, at) => `c${at}`);
   const central: Record<string, CentralColumns> = {
-    wide: { id: ['bigint', 'bigint'], ...Object.fromEntries(names.map((name) => [name, ['text', 'text'] as const])) },
+    wide: {
+      id: ['bigint', 'bigint'],
+      ...Object.fromEntries(names.map((name) => [name, ['text', 'text'] as const])),
+    },
   };
   const schema = `CREATE TABLE wide (id INTEGER PRIMARY KEY, ${names.map((name) => `${name} TEXT`).join(', ')})`;
   shop = openShopTill({ schema, mapping: global('wide'), central });
-  shop.test.app.exec(`INSERT INTO wide (c0, c699) VALUES ('a', 'b'); UPDATE wide SET c350 = 'x'; DELETE FROM wide`);
-  expect(shop.rows('SELECT op FROM sync_outbox ORDER BY seq')).toEqual([{ op: 'c' }, { op: 'u' }, { op: 'd' }]);
+  shop.test.app.exec(
+    `INSERT INTO wide (c0, c699) VALUES ('a', 'b'); UPDATE wide SET c350 = 'x'; DELETE FROM wide`,
+  );
+  expect(shop.rows('SELECT op FROM sync_outbox ORDER BY seq')).toEqual([
+    { op: 'c' },
+    { op: 'u' },
+    { op: 'd' },
+  ]);
   shop.close();
   shop = openShopTill({ schema, mapping: global('wide'), central });
   const values = (text: string) => Object.fromEntries(names.map((name) => [name, text]));
   await shop.toCatalog(shop.catalog.commit(100, shop.catalog.row('wide', 7, values('one'))));
-  await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('wide', 7, { ...values('one'), c699: 'two' })));
+  await shop.toCatalog(
+    shop.catalog.commit(101, shop.catalog.row('wide', 7, { ...values('one'), c699: 'two' })),
+  );
   expect(shop.rows('SELECT c0, c350, c699 FROM wide')).toEqual([{ c0: 'one', c350: 'one', c699: 'two' }]);
 });
 
@@ -64,7 +75,9 @@ it('also where the index of an earlier version bears its name', async () => {
   t.app.exec(`INSERT INTO license_key (text) VALUES ('b')`);
   await t.pull();
   expect((await t.changes()).map(({ table }) => table)).toEqual(['license_key']);
-  const indexes = t.app.prepare(`SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%(row_key)'`);
+  const indexes = t.app.prepare(
+    `SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%(row_key)'`,
+  );
   expect(indexes.pluck().all()).toEqual(expect.arrayContaining(['sync_key_license', 'sync_key_license_key']));
 });
 
@@ -102,7 +115,11 @@ it('a view or a search index in the mapping is left out, and the others go on', 
     mapping: global('shown', 'search', 'search_content', 'notes'),
   });
   expect([...t.till.binding.tables.keys()]).toEqual(['notes']);
-  expect(t.till.binding.missing.map(({ local }) => local).sort()).toEqual(['search', 'search_content', 'shown']);
+  expect(t.till.binding.missing.map(({ local }) => local).sort()).toEqual([
+    'search',
+    'search_content',
+    'shown',
+  ]);
   t.app.exec(`INSERT INTO notes (text) VALUES ('n'); INSERT INTO search VALUES ('n')`);
   await t.pull();
   expect((await t.changes()).map(({ table }) => table)).toEqual(['notes']);
