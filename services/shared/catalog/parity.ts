@@ -66,6 +66,7 @@ function tableFindings(table: TableMapping, central: CentralTable, local: LocalT
     ...central.columns.flatMap((column) => centralColumnFindings(table, central, local, column)),
     ...timestampFindings(table, central, local),
     ...linkFindings(table, central, local),
+    ...sizeFindings(table, local),
   ];
 }
 
@@ -197,6 +198,23 @@ function timestampFindings(table: TableMapping, central: CentralTable, local: Lo
       code: 'no_timestamp',
       message: `${table.central}.${target.name} is ${target.type}, which is no point in time`,
       remedy: 'make it timestamptz, or name another column with timestamp:',
+    },
+  ];
+}
+
+/** Old and new value of each column stand in one table of ours, and SQLite's tables have 2,000 columns at most. */
+const MAX_COLUMNS = 998;
+
+function sizeFindings(table: TableMapping, local: LocalTable): ParityFinding[] {
+  const carried = local.columns.filter(({ name, generated }) => !generated && isCarried(table, name));
+  if (carried.length <= MAX_COLUMNS) return [];
+  return [
+    {
+      kind: 'mismatch',
+      table: table.local,
+      code: 'too_many_columns',
+      message: `${table.local} has ${carried.length} columns, and ${MAX_COLUMNS} of a table can be watched: none of its rows sync`,
+      remedy: 'exclude those that need not travel',
     },
   ];
 }

@@ -114,8 +114,11 @@ export class RowReader {
   /** Bytes that were read from a text column go back as a text. */
   protected mark(name: string, value: SqliteValue | undefined): string {
     if (!Buffer.isBuffer(value)) return '?';
-    const column = this.table.local.columns.find((candidate) => candidate.name === name);
-    return column?.affinity === 'TEXT' ? 'CAST(? AS TEXT)' : '?';
+    const isText = this.table.local.columns.some((each) => each.name === name && each.affinity === 'TEXT');
+    const hasCharset = this.table.columns.some(
+      (each) => each.local === name && each.options.charset !== undefined,
+    );
+    return isText || hasCharset ? 'CAST(? AS TEXT)' : '?';
   }
 
   protected prepare(sql: string): Statement {

@@ -9,7 +9,7 @@ import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding
 import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
-import { boundSql } from '../till/exact-text.ts';
+import { asRead, boundSql } from '../till/exact-text.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import type { CentralSide, ColumnSet, Image } from './image.ts';
 import { appTriggersThatRun } from './running-triggers.ts';
@@ -160,6 +160,16 @@ export class RowWriter extends RowReader {
     if (plan.keyAt === null) return rowKey;
     const now = new Map(changed.map(({ at, value }) => [at, value]));
     return rowKeyOf(plan.keyAt.map((at) => (now.has(at) ? (now.get(at) ?? null) : (standing[at] ?? null))));
+  }
+
+  /** Makes a whole row, as `read` gives it, mean what it is to show; what means the same keeps its form. */
+  show(row: Map<string, SqliteValue>, shown: ShownRow): void {
+    const { columns } = shown.set;
+    const standing = columns.map((column) => asRead(row.get(column.local) ?? null, column));
+    for (const { at, value } of changedColumns(shown, standing, this.#sameRow)) {
+      const column = columns[at];
+      if (column !== undefined) row.set(column.local, value);
+    }
   }
 
   #updateOf(plan: SetPlan, set: ColumnSet, changed: readonly { at: number }[], settled: boolean): Statement {

@@ -49,7 +49,7 @@ export function unblock(
     for (const { member } of rows) table.writer.delete(member.rowKey);
     for (const { member, row } of rows) {
       if (row === undefined) throw new Vanished();
-      member.image.set.columns.forEach((column, at) => row.set(column.local, member.values[at] ?? null));
+      table.writer.show(row, { ...member.image, values: member.values });
       const rowKey = table.writer.putBack(row);
       table.writer.setStatus(rowKey, 'synced');
       const { position, centralId } = member.parked;
