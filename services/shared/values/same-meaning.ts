@@ -32,21 +32,42 @@ export type SameMeaning = (values: Compared) => boolean;
 
 /** The comparison of one column, for many values. */
 export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'options'>): SameMeaning {
-  const fromTill = centralConverter(type, options);
-  // The centre's own text knows nothing of the till's forms.
-  const ofCentre = centralConverter(type, {});
-  const same = textComparer(type);
+  const fromTill = tillMeaning(type, options);
+  const ofCentre = centralMeaning(type);
+  const isJsonb = type === 'jsonb';
   return ({ local, central, written }) => {
     if (sameStored(local, written)) return true;
-    const here = known(() => fromTill(local));
+    const here = fromTill(local);
     if (here === undefined) return false;
-    const there =
-      central === undefined
-        ? known(() => fromTill(written))
-        : known(() => (central === null ? null : ofCentre(storedForm(central))));
-    if (here === null || there === null) return here === there;
-    return there !== undefined && same(here, there);
+    const there = central === undefined ? fromTill(written) : ofCentre(central);
+    if (here === null || there === null || there === undefined) return here === there;
+    return here === there || (isJsonb && sameJson(here, there));
   };
+}
+
+/** One text for all that means the same (jsonb aside); null for NULL, undefined where no meaning can be told. */
+export type Meaning<Value> = (value: Value) => string | null | undefined;
+
+/** Of what a till's column holds. */
+export function tillMeaning(type: string, options: LocalTarget['options']): Meaning<SqliteValue> {
+  const convert = centralConverter(type, options);
+  const plain = plainForm(type);
+  return (value) => {
+    try {
+      const text = convert(value);
+      return text === null ? null : plain(text);
+    } catch (error) {
+      if (error instanceof RangeError || (error instanceof PayflowError && error.code === 'VALUE_UNFIT'))
+        return undefined;
+      throw error;
+    }
+  };
+}
+
+/** Of what the centre says, which knows nothing of a till's forms. */
+export function centralMeaning(type: string): Meaning<CentralValue> {
+  const meaning = tillMeaning(type, {});
+  return (value) => meaning(typeof value === 'boolean' ? String(value) : value);
 }
 
 /** Of one storage class and value; untyped columns tell −0 and 0 apart. */
@@ -54,26 +75,10 @@ export function sameStored(a: SqliteValue, b: SqliteValue): boolean {
   return Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : Object.is(a, b);
 }
 
-/** undefined: it can't be said what the value means. */
-function known(convert: () => string | null): string | null | undefined {
-  try {
-    return convert();
-  } catch (error) {
-    if (error instanceof RangeError || (error instanceof PayflowError && error.code === 'VALUE_UNFIT'))
-      return undefined;
-    throw error;
-  }
-}
-
-function storedForm(central: Exclude<CentralValue, null>): SqliteValue {
-  return typeof central === 'boolean' ? String(central) : central;
-}
-
-function textComparer(type: string): (a: string, b: string) => boolean {
-  if (type === 'jsonb') return (a, b) => a === b || sameJson(a, b);
-  if (/^time(?:\(\d\))? /.test(type)) return (a, b) => a === b || timeOfDay(a) === timeOfDay(b);
-  if (typeShape(type).family === 'uuid') return (a, b) => bareUuid(a) === bareUuid(b);
-  return (a, b) => a === b;
+/** What PostgreSQL reads and prints in more ways than one. */
+function plainForm(type: string): (text: string) => string {
+  if (/^time(?:\(\d\))? /.test(type)) return timeOfDay;
+  return typeShape(type).family === 'uuid' ? bareUuid : (text) => text;
 }
 
 /** With seconds, and without zeros at the end of their fraction. */

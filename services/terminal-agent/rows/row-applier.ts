@@ -182,7 +182,7 @@ export class RowApplier {
     }
     const resolved = tables.resolve(image);
     if (resolved.kind === 'values') {
-      const match = unlinked.match(table, centralId, image.set, resolved.values);
+      const match = unlinked.match(table, centralId, image, resolved.values);
       if (match.kind === 'clash') {
         return this.#park(
           arrival,

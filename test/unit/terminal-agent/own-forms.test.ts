@@ -11,6 +11,8 @@ CREATE TABLE visits (id TEXT PRIMARY KEY COLLATE NOCASE, at TEXT, active TEXT, p
   extra TEXT, note TEXT NOT NULL DEFAULT '', until REAL, seen TEXT, sync_status TEXT);
 CREATE TABLE lines (id TEXT PRIMARY KEY, visit_id TEXT, qty INTEGER);
 CREATE TABLE tags (code TEXT PRIMARY KEY, menu TEXT);
+CREATE TABLE days (id INTEGER PRIMARY KEY, day TEXT, room TEXT, seats INTEGER, server_id TEXT);
+INSERT INTO days (day, room, seats) VALUES ('2026-10-01 00:00:00', CAST(X'43E9' AS TEXT), 1), ('x', 'Cé', 2);
 `;
 const MAPPING = `
 version: 1
@@ -27,6 +29,10 @@ tables:
   tags:
     scope: global
     columns: {menu: {charset: windows-1252}}
+  days:
+    scope: global
+    natural_key: [day, room]
+    columns: {room: {charset: latin1}}
 `;
 const CENTRAL: Record<string, CentralColumns> = {
   visits: {
@@ -42,6 +48,12 @@ const CENTRAL: Record<string, CentralColumns> = {
   },
   lines: { id: ['text', 'uuid'], visit_id: ['text', 'uuid'], qty: ['int', 'integer'] },
   tags: { code: ['text', 'text'], menu: ['text', 'text'] },
+  days: {
+    id: ['text', 'uuid'],
+    day: ['text', 'date'],
+    room: ['text', 'text'],
+    seats: ['int', 'integer'],
+  },
 };
 
 /** As PostgreSQL has made it of what the app wrote. */
@@ -157,6 +169,20 @@ describe('a reference', () => {
     await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('lines', OTHER.toLowerCase(), line)));
     expect(shop.rows('SELECT id, visit_id FROM lines')).toEqual([
       { id: OTHER.toLowerCase(), visit_id: GUID },
+    ]);
+  });
+});
+
+describe('a row that was there before the agent', () => {
+  const days = () => shop.rows(`SELECT id, day, hex(room) AS room, seats FROM days ORDER BY id`);
+  it('is found by what its natural key means, and keeps the form of it', async () => {
+    openVisits();
+    const { catalog } = shop;
+    const values = { day: '2026-10-01', room: 'Cé', seats: 7 };
+    await shop.toCatalog(catalog.commit(100, catalog.row('days', OTHER.toLowerCase(), values)));
+    expect(days()).toEqual([
+      { id: 1, day: '2026-10-01 00:00:00', room: '43E9', seats: 7 },
+      { id: 2, day: 'x', room: '43C3A9', seats: 2 },
     ]);
   });
 });
