@@ -35,8 +35,10 @@ export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'op
   const fromTill = tillMeaning(type, options);
   const ofCentre = centralMeaning(type);
   const isJsonb = type === 'jsonb';
+  const isOneForm = oneForm(type, options);
   return ({ local, central, written }) => {
     if (sameStored(local, written)) return true;
+    if (isOneForm(local) && isOneForm(written)) return false;
     const here = fromTill(local);
     if (here === undefined) return false;
     const there = central === undefined ? fromTill(written) : ofCentre(central);
@@ -44,6 +46,34 @@ export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'op
     return here === there || (isJsonb && sameJson(here, there));
   };
 }
+
+/**
+ * Whether a value has a form in which every meaning is written in one way, so that two such values that differ mean two
+ * things: most that differ at all do, and conversions cost far more than this look.
+ */
+function oneForm(type: string, options: LocalTarget['options']): (value: SqliteValue) => boolean {
+  const { family, secondDigits, scale } = typeShape(type);
+  const isRounded = options.minorUnits !== undefined || (scale ?? 0) < 0;
+  const isPlain =
+    options.format === undefined && options.charset === undefined && options.emptyIsNull !== true;
+  switch (family) {
+    case 'integer':
+    case 'numeric':
+      return isRounded ? () => false : (value) => typeof value === 'bigint';
+    case 'text':
+      return isPlain && ANY_TEXT.test(type) ? (value) => typeof value === 'string' : () => false;
+    case 'timestamptz':
+      return isPlain && secondDigits >= 3
+        ? (value) => typeof value === 'string' && ISO_MS.test(value)
+        : () => false;
+    default:
+      return () => false;
+  }
+}
+
+/** Types whose texts are what they are; others of the family (time, inet) are written in more ways than one. */
+const ANY_TEXT = /^(?:text|character varying(?:\(\d+\))?)$/;
+const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** One text for all that means the same (jsonb aside); null for NULL, undefined where no meaning can be told. */
 export type Meaning<Value> = (value: Value) => string | null | undefined;

@@ -157,7 +157,7 @@ export class RowWriter extends RowReader {
       const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
       this.#updateOf(plan, row.set, changed, settled).run(bound);
     }
-    if (plan.keyAt === null) return rowKey;
+    if (plan.keyAt?.some((at) => changed.some((column) => column.at === at)) !== true) return rowKey;
     const now = new Map(changed.map(({ at, value }) => [at, value]));
     return rowKeyOf(plan.keyAt.map((at) => (now.has(at) ? (now.get(at) ?? null) : (standing[at] ?? null))));
   }
@@ -173,7 +173,8 @@ export class RowWriter extends RowReader {
   }
 
   #updateOf(plan: SetPlan, set: ColumnSet, changed: readonly { at: number }[], settled: boolean): Statement {
-    const name = `${changed.map(({ at }) => at).join()}${settled ? '+' : ''}`;
+    let name = settled ? '+' : '';
+    for (const { at } of changed) name += `${at},`;
     let statement = plan.updates.get(name);
     if (statement === undefined) {
       if (plan.updates.size >= MAX_UPDATES) plan.updates.clear();

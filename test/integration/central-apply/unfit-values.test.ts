@@ -51,7 +51,9 @@ describe('a value that does not fit', () => {
     );
     expect(counts).toEqual({ applied: 2, rejected: 1 });
     const letters = await lettersOf(till);
-    expect(letters).toMatchObject([{ code: 'VALUE_UNFIT', message: expect.stringMatching(message) }]);
+    expect(letters).toMatchObject([
+      { code: 'VALUE_UNFIT', message: expect.stringMatching(message) as string },
+    ]);
   });
 
   test('keeps its bytes in the letter', async () => {
@@ -88,7 +90,7 @@ describe('a trigger that makes keys of its own', () => {
     expect(await lettersOf(till)).toMatchObject([
       {
         code: 'KEY_CHANGED',
-        message: expect.stringMatching(/trigger of counted gave the row \d+ the key \d+/),
+        message: expect.stringMatching(/trigger of counted gave the row \d+ the key \d+/) as string,
       },
     ]);
     expect(await centre.all(`SELECT name FROM counted WHERE name LIKE 'own%'`)).toEqual([]);

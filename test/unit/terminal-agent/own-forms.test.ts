@@ -223,7 +223,7 @@ describe('texts of another character set', () => {
       {
         central_id: 'a',
         reason: 'unreadable',
-        message: expect.stringMatching(/letters that windows-1252 lacks/),
+        message: expect.stringMatching(/letters that windows-1252 lacks/) as string,
       },
     ]);
   });
