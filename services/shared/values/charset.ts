@@ -3,9 +3,15 @@
  * bytes for a text. Only sets of one byte per letter: they can be told both ways by one table of 256 letters.
  */
 
-/** As the mapping names them. `latin1` is iso-8859-1 to the letter, not the windows-1252 of browsers. */
+/** Other names of iso-8859-1: to the letter, not the windows-1252 for which browsers take it. */
+const LATIN1: readonly string[] = ['latin1', 'latin-1', 'iso-8859-1'];
+
+/** As the mapping names them. */
 export const CHARSETS = [
   'latin1',
+  'latin-1',
+  'iso-8859-1',
+  'cp1252',
   'windows-1250',
   'windows-1251',
   'windows-1252',
@@ -36,10 +42,9 @@ const BYTES = 256;
 
 /** Making one takes a table; a column makes it once. */
 export function codecOf(charset: Charset): Codec {
-  const letters =
-    charset === 'latin1'
-      ? Array.from({ length: BYTES }, (_, byte) => String.fromCharCode(byte))
-      : [...new TextDecoder(charset).decode(Uint8Array.from({ length: BYTES }, (_, byte) => byte))];
+  const letters = LATIN1.includes(charset)
+    ? Array.from({ length: BYTES }, (_, byte) => String.fromCharCode(byte))
+    : [...new TextDecoder(charset).decode(Uint8Array.from({ length: BYTES }, (_, byte) => byte))];
   const bytesOf = new Map(letters.map((letter, byte) => [letter, byte]));
   bytesOf.delete(NO_LETTER);
   return {
