@@ -100,7 +100,7 @@ export class ApplyTransaction {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
-    this.#triggers = new AppTriggers(parts.till, parts.bulk);
+    this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables.indexTriggersRun);
     this.#written = new Set(parts.written);
     const { suspend } = this.#triggers;
     this.#scope = {

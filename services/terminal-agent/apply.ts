@@ -23,6 +23,7 @@ import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
+import { isIndexFault } from './rows/app-triggers.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows } from './rows/unseen.ts';
@@ -279,7 +280,13 @@ export class TillApply {
     } catch (error) {
       this.open.reload();
       this.#unseen.reload();
-      throw error;
+      if (!this.#tables.indexTriggersRun || !isIndexFault(error)) throw error;
+      this.#tables.indexTriggersRun = false;
+      log.warn(
+        { err: error },
+        'a search index of the app refused a row: it has to be rebuilt; its triggers rest',
+      );
+      return this.#transaction(body, { written, bulk });
     }
     this.#afterCommit(work);
     return work;

@@ -56,21 +56,15 @@ function oneForm(type: string, options: LocalTarget['options']): (value: SqliteV
   const isRounded = options.minorUnits !== undefined || (scale ?? 0) < 0;
   const isPlain =
     options.format === undefined && options.charset === undefined && options.emptyIsNull !== true;
-  switch (family) {
-    case 'integer':
-    case 'numeric':
-      return isRounded ? () => false : (value) => typeof value === 'bigint';
-    case 'text':
-      return isPlain && ANY_TEXT.test(type) ? (value) => typeof value === 'string' : () => false;
-    case 'timestamptz':
-      return isPlain && secondDigits >= 3
-        ? (value) => typeof value === 'string' && ISO_MS.test(value)
-        : () => false;
-    default:
-      return () => false;
-  }
+  if ((family === 'integer' || family === 'numeric') && !isRounded)
+    return (value) => typeof value === 'bigint';
+  if (isPlain && ANY_TEXT.test(type)) return (value) => typeof value === 'string';
+  if (isPlain && family === 'timestamptz' && secondDigits >= MILLISECOND_DIGITS)
+    return (value) => typeof value === 'string' && ISO_MS.test(value);
+  return () => false;
 }
 
+const MILLISECOND_DIGITS = 3;
 /** Types whose texts are what they are; others of the family (time, inet) are written in more ways than one. */
 const ANY_TEXT = /^(?:text|character varying(?:\(\d+\))?)$/;
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

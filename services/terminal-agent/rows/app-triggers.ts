@@ -12,6 +12,7 @@
  */
 import Database from 'better-sqlite3';
 import { readVirtualTables } from '../../shared/catalog/local-catalog.ts';
+import { PayflowError } from '../../shared/errors.ts';
 import { writesOnlyVirtual } from '../../shared/catalog/trigger-targets.ts';
 import type { TillHost } from '../till/till-host.ts';
 import { quoteName } from '../till/local-schema.ts';
@@ -25,12 +26,16 @@ interface StandingTrigger {
   readonly sql: string;
   /** What fires it; null: anything may. */
   readonly kind: WriteKind | null;
+  /** Among all of its table, oldest first. */
+  readonly rank: number;
 }
 
 interface TableTriggers {
   /** Writes that fire no trigger of the app any more. */
   readonly silent: Set<WriteKind>;
   readonly app: Taken;
+  /** Of the app too; they run on central rows. */
+  readonly running: readonly StandingTrigger[];
   /** Of a table of which many rows come; else empty, whatever stands there. */
   readonly ours: Taken;
 }
@@ -62,9 +67,13 @@ export class AppTriggers {
   /** Local tables of which so many rows come that ours are taken away too. */
   readonly #bulk: ReadonlySet<string>;
 
-  constructor(till: TillHost, bulk: ReadonlySet<string>) {
+  /** False once an index has refused a row of ours: see `isIndexFault`. */
+  readonly #mayRun: boolean;
+
+  constructor(till: TillHost, bulk: ReadonlySet<string>, mayRun: boolean) {
     this.#till = till;
     this.#bulk = bulk;
+    this.#mayRun = mayRun;
   }
 
   /** Before a write of this kind to a table in this transaction. */
@@ -82,8 +91,12 @@ export class AppTriggers {
       ([, { app, ours }]) => app.dropped.length + ours.dropped.length > 0,
     );
     if (changed.length === 0) return;
-    for (const [, { app, ours }] of changed) {
-      for (const { sql } of [...app.dropped, ...ours.dropped]) this.#till.db.exec(sql);
+    for (const [, { app, running, ours }] of changed) {
+      // The newest fires first: those that ran all the time are made again too, so that all keep their order.
+      const again = app.dropped.length > 0 ? running : [];
+      for (const { name } of again) this.#till.db.exec(`DROP TRIGGER ${quoteName(name)}`);
+      const made = [...app.dropped, ...again, ...ours.dropped].sort((a, b) => a.rank - b.rank);
+      for (const { sql } of made) this.#till.db.exec(sql);
     }
     // All of ours have to be newer than any of the app's.
     this.#till.triggersRestored(
@@ -106,14 +119,16 @@ export class AppTriggers {
         `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY rowid`,
       )
       .all(table)
-      .map(({ name, sql }) => ({ name, sql, kind: firedBy(sql) }));
+      .map(({ name, sql }, rank) => ({ name, sql, kind: firedBy(sql), rank }));
     const ours = this.#bulk.has(table) ? all.filter(({ name }) => TRIGGER_NAME.test(name)) : [];
-    const apps = all.filter(({ name, sql }) => !TRIGGER_NAME.test(name) && !this.#runs(table, sql));
+    const running = all.filter(({ name, sql }) => !TRIGGER_NAME.test(name) && this.#runs(table, sql));
+    const apps = all.filter((trigger) => !TRIGGER_NAME.test(trigger.name) && !running.includes(trigger));
     // One that is not understood goes with any write, and the others with it, so that their order stays.
     const unclear = apps.some(({ kind }) => kind === null);
     const triggers: TableTriggers = {
       silent: new Set(),
       app: { standing: unclear ? apps.map((trigger) => ({ ...trigger, kind: null })) : apps, dropped: [] },
+      running,
       ours: { standing: ours, dropped: [] },
     };
     this.#tables.set(table, triggers);
@@ -124,7 +139,7 @@ export class AppTriggers {
     const mode = this.#till.binding.tables.get(table)?.mapping.appTriggers ?? 'auto';
     this.#virtual ??= readVirtualTables(this.#till.db);
     const fillsIndex = writesOnlyVirtual(sql, this.#virtual);
-    return runsOnCentralRows({ fillsIndex }, mode) && this.#compiles(table);
+    return this.#mayRun && runsOnCentralRows({ fillsIndex }, mode) && this.#compiles(table);
   }
 
   /** A module or a tokenizer of the app's own is not there in our process: its index can't be written by us. */
@@ -139,4 +154,14 @@ export class AppTriggers {
       throw error;
     }
   }
+}
+
+/**
+ * A search index that does not hold what it should, since rows came while its triggers stood still, can refuse an
+ * update of a row; then the row counts, and the app builds its index anew.
+ */
+export function isIndexFault(error: unknown): boolean {
+  const code =
+    error instanceof PayflowError ? error.details['sqlite'] : (error as { code?: unknown } | null)?.code;
+  return code === 'SQLITE_CORRUPT_VTAB' || code === 'SQLITE_ERROR';
 }

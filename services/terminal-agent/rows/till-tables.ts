@@ -36,6 +36,8 @@ export type Resolved =
 export class TillTables {
   readonly #byLocal = new Map<string, TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
+  /** Triggers of the app that fill search indexes; until the tables are bound anew. */
+  indexTriggersRun = true;
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
