@@ -32,6 +32,8 @@ export interface Image {
   readonly values: readonly SqliteValue[];
   /** What the centre says itself, where that is still known: images kept by an earlier version lack it. */
   readonly central?: CentralSide | undefined;
+  /** Why this till can't hold the row as the centre has it: it waits until the mapping, or the row, is another. */
+  readonly unfit?: string | undefined;
 }
 
 /** In the order of the image's columns. */
@@ -84,6 +86,7 @@ export class ImageReader {
     const values: SqliteValue[] = empty.slice();
     const said: CentralValue[] = empty.slice();
     let deleted = false;
+    let unfit: string | undefined;
     for (const step of steps) {
       if (step.take === 'skip') skipValue(reader, step.form);
       else {
@@ -91,11 +94,13 @@ export class ImageReader {
         if (step.take === 'mark') deleted ||= isMarked(value);
         else {
           said[step.at] = value;
-          values[step.at] = step.convert(value);
+          const converted = fitted(step.convert, value);
+          if (converted instanceof PayflowError) unfit ??= unfitText(set.columns[step.at], converted);
+          else values[step.at] = converted;
         }
       }
     }
-    return deleted ? null : { set, values, central: { types, values: said } };
+    return deleted ? null : { set, values, central: { types, values: said }, unfit };
   }
 
   #plan(schema: CompiledSchema, omitted: readonly string[]): ImagePlan {
@@ -198,32 +203,33 @@ function isList(kept: readonly KeptColumn[] | Record<string, unknown>): kept is 
 
 function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
   const byLocal = new Map(kept.map((column) => [column[0], column]));
-  const columns: BoundColumn[] = [];
-  const values: SqliteValue[] = [];
-  const types: string[] = [];
-  const said: CentralValue[] = [];
-  for (const column of table.columns) {
-    const [, type = '', text = null] = byLocal.get(column.local) ?? [];
-    if (!byLocal.has(column.local)) continue;
-    const central = decodeCentral(text);
-    const local = column.reference === null ? asLocal(central, type, column) : idText(central);
-    // A character set that the mapping names since then lacks a letter: the column stays as it is on the till.
-    if (local === undefined) continue;
-    columns.push(column);
-    values.push(local);
-    types.push(type);
-    said.push(central);
-  }
-  return { set: columnSet(columns), values, central: { types, values: said } };
+  const columns = table.columns.filter(({ local }) => byLocal.has(local));
+  const types = columns.map(({ local }) => byLocal.get(local)?.[1] ?? '');
+  const said = columns.map(({ local }) => decodeCentral(byLocal.get(local)?.[2] ?? null));
+  let unfit: string | undefined;
+  const values = columns.map((column, at) => {
+    const value = said[at] ?? null;
+    if (column.reference !== null) return idText(value);
+    const converted = fitted((each) => toLocalValue(each, { type: types[at] ?? '' }, column), value);
+    if (!(converted instanceof PayflowError)) return converted;
+    unfit ??= unfitText(column, converted);
+    return null;
+  });
+  return { set: columnSet(columns), values, central: { types, values: said }, unfit };
 }
 
-function asLocal(central: CentralValue, type: string, column: BoundColumn): SqliteValue | undefined {
+/** A value that the till's column can't hold, or why. */
+function fitted(convert: LocalConverter, value: CentralValue): SqliteValue | PayflowError {
   try {
-    return toLocalValue(central, { type }, column);
+    return convert(value);
   } catch (error) {
-    if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return undefined;
+    if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return error;
     throw error;
   }
+}
+
+function unfitText(column: BoundColumn | undefined, { message }: PayflowError): string {
+  return `${column?.local ?? ''}: ${message}`;
 }
 
 function encodeCentral(value: CentralValue): string | null {
@@ -276,5 +282,6 @@ export function completedImage(image: Image, before: Image): Image {
             types: [...central.types, ...added(known.types)],
             values: [...central.values, ...added(known.values)],
           },
+    unfit: image.unfit,
   };
 }

@@ -83,6 +83,7 @@ export class RowApplier {
     if (waiting !== undefined && Buffer.compare(position, waiting.position) < 0) return 'older';
     if (waiting !== undefined) parked.remove(table.name, centralId);
     if (image === null) return this.#remove(arrival, row);
+    if (image.unfit !== undefined) return this.#park(arrival, 'refused', image.unfit);
     return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
   }
 
@@ -302,7 +303,7 @@ export class RowApplier {
     open: readonly OpenEntry[],
   ): void {
     const image = decodeImage(table.bound, base);
-    if (row.rowKey === null || image === null) return;
+    if (row.rowKey === null || image === null || image.unfit !== undefined) return;
     const resolved = this.#parts.tables.resolve(image);
     // Settling brings the row up again; until then it shows what it shows.
     if (resolved.kind === 'missing') return;

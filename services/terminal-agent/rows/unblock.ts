@@ -92,7 +92,14 @@ function gather(
 function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Member | null {
   const image = decodeImage(table.bound, parked.image);
   const row = table.rows.get(parked.centralId);
-  if (image === null || row === undefined || row.rowKey === null || row.base !== null) return null;
+  if (
+    image === null ||
+    image.unfit !== undefined ||
+    row === undefined ||
+    row.rowKey === null ||
+    row.base !== null
+  )
+    return null;
   const resolved = tables.resolve(image);
   if (resolved.kind === 'missing') return null;
   return { parked, image, values: resolved.values, rowKey: row.rowKey };

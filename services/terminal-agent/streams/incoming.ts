@@ -148,8 +148,7 @@ export function readRow(
 /** Listed and left behind: one broken record must not stop all others. */
 function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Unreadable {
   const error = asPayflowError(thrown);
-  // A value that this till's columns have no letters for is as hopeless, until the mapping says otherwise.
-  if (error.code !== 'RECORD_MALFORMED' && error.code !== 'VALUE_UNFIT') throw error;
+  if (error.code !== 'RECORD_MALFORMED') throw error;
   log.error({ code: error.code, offset: record.offset, err: error }, error.message);
   const { table, id } = parseRowKey(record.key?.toString('utf8') ?? '');
   return { kind: 'unreadable', table, id, error };

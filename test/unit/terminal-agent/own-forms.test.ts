@@ -222,9 +222,17 @@ describe('texts of another character set', () => {
     expect(shop.rows('SELECT central_id, reason, message FROM sync_parked')).toEqual([
       {
         central_id: 'a',
-        reason: 'unreadable',
+        reason: 'refused',
         message: expect.stringMatching(/letters that windows-1252 lacks/) as string,
       },
     ]);
+    // Under a mapping that says otherwise they are written with the next row of their table.
+    shop.test.till.adoptMapping(2, MAPPING.replace('    columns: {menu: {charset: windows-1252}}\n', ''));
+    await shop.toCatalog(catalog.commit(101, catalog.row('tags', 'b', menu('Mate'))));
+    expect(shop.rows('SELECT code, menu FROM tags ORDER BY code')).toEqual([
+      { code: 'a', menu: '日本' },
+      { code: 'b', menu: 'Mate' },
+    ]);
+    expect(shop.rows('SELECT 1 FROM sync_parked')).toEqual([]);
   });
 });
