@@ -96,7 +96,7 @@ const table = z.strictObject({
     .enum(['keep', 'suspend'])
     .optional()
     .describe(
-      "Whether the app's own triggers run on rows from the centre; default: those that write only virtual tables",
+      "Whether the app's own triggers run on rows from the centre; default: those that write only virtual tables. What they write into synced tables then stays on the till",
     ),
 });
 
