@@ -161,6 +161,15 @@ describe('a reference', () => {
     ]);
   });
 
+  it('that names no row is left while the centre knows of none either', async () => {
+    openVisits();
+    shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', 'nowhere', 1)`);
+    const line = { visit_id: null, qty: 2 };
+    const row = shop.catalog.row('lines', OTHER.toLowerCase(), line, { op: 'c', origins: [mine(1)] });
+    await shop.toCatalog(shop.catalog.commit(100, row));
+    expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: 'nowhere', qty: 2 }]);
+  });
+
   it('of a row from the centre holds the key as the till has it', async () => {
     openVisits();
     insertVisit();
