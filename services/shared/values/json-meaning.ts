@@ -6,6 +6,7 @@ export function sameJson(a: string, b: string): boolean {
     return canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
   } catch (error) {
     if (error instanceof SyntaxError) return false; // Not JSON: the statement will say so.
+    if (error instanceof RangeError) return false; // Nested deeper than a comparison can go.
     throw error;
   }
 }

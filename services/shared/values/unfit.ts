@@ -57,8 +57,12 @@ export function shownValue(value: Stored): string {
   return text.length > SHOWN_LETTERS ? `a text of ${text.length} letters` : `"${text.replaceAll('"', '""')}"`;
 }
 
+/** Families whose texts come as bytes where the column has a character set. */
+const TEXTS: readonly TypeFamily[] = ['text', 'char', 'json', 'array'];
+
 /** Blanks count as empty where no text is meant. */
 export function isEmpty(value: SqliteValue, family: TypeFamily): boolean {
+  if (Buffer.isBuffer(value)) return value.length === 0 && TEXTS.includes(family);
   if (typeof value !== 'string') return false;
   return family === 'text' || family === 'char' ? value === '' : value.trim() === '';
 }

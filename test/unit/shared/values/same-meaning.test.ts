@@ -57,8 +57,12 @@ const equal: Line[] = [
   ['text', { affinity: 'TEXT', options: { emptyIsNull: true } }, '', null],
   ['integer', { affinity: 'INTEGER', options: { emptyIsNull: true } }, '  ', null],
   ['text', { affinity: 'TEXT', options: { charset: 'latin1' } }, Buffer.from('Caf\u00e9', 'latin1'), 'Café'],
+  ['text', { affinity: 'TEXT', options: { charset: 'latin1', emptyIsNull: true } }, Buffer.alloc(0), null],
   ['bytea', { affinity: 'BLOB', options: {} }, 'abc', Buffer.from('abc')],
 ];
+
+const NESTED = 200_000;
+const nested = (inner: string) => '['.repeat(NESTED) + inner + ']'.repeat(NESTED);
 
 const different: Line[] = [
   ['uuid', text, '0F0E0D0C-0B0A-4908-8706-050403020101', '0f0e0d0c-0b0a-4908-8706-050403020100'],
@@ -86,6 +90,10 @@ describe('a value of the till is left in its own form', () => {
   test.each(equal)('%s', (...line) => {
     expect(isLeft(line)).toBe(true);
   });
+});
+
+test('JSON that is nested deeper than anybody compares is another one', () => {
+  expect(isLeft(['jsonb', text, nested('1'), nested(' 1')])).toBe(false);
 });
 
 describe('a value of the till that means something else, or nothing, is replaced', () => {
