@@ -72,6 +72,8 @@ export const agentStatusSchema = z.object({
   inParts: z.object({ transactions: count, underWay: z.boolean() }).nullish(),
   /** Mapped tables that this till lacks. */
   missingTables: z.array(z.string()),
+  /** Tables that this file can't capture, and why; not reported by agents of the version before. */
+  uninstallableTables: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),

@@ -36,6 +36,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     parked: apply.parked.count(),
     inParts: apply.inParts,
     missingTables: till.binding.missing.map(({ local }) => local),
+    uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

@@ -25,9 +25,10 @@ import { readChange, readRow, type Incoming, type Unreadable } from './streams/i
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
-import { imageValue, type RowChange } from './rows/image.ts';
+import type { RowChange } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
-import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-applier.ts';
+import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
+import { RowApplier, type Scope } from './rows/row-applier.ts';
 import { Settler } from './rows/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
@@ -100,7 +101,7 @@ export class ApplyTransaction {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
-    this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables.indexTriggersRun);
+    this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
     this.#written = new Set(parts.written);
     const { suspend } = this.#triggers;
     this.#scope = {
@@ -245,6 +246,8 @@ export class ApplyTransaction {
     change: RowChange,
   ): void {
     const origins = this.#parts.fenced ? [] : this.#ownOrigins(record, change);
+    // Before they are settled: then nobody knows any more what they did.
+    const answers = this.#settler.answeredBy(table, origins);
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
     if (table.bound.mapping.direction === 'pull') {
@@ -259,6 +262,7 @@ export class ApplyTransaction {
       topic,
       fromCatalog: topic === this.#parts.catalogTopic,
       known: origins.length > 0,
+      answers,
       key,
     });
     if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);
@@ -343,10 +347,4 @@ export class ApplyTransaction {
 function positionBytes(record: StoredRecord): Buffer {
   const header = record.headers[POSITION_HEADER];
   return header === undefined ? Buffer.alloc(POSITION_BYTES) : header.subarray(0, POSITION_BYTES);
-}
-
-function timestampOf({ table, image }: Arrival): string | null {
-  const { timestampColumn } = table.bound;
-  const value = timestampColumn === null || image === null ? null : imageValue(image, timestampColumn);
-  return value === undefined || value === null ? null : String(value);
 }

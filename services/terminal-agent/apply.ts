@@ -23,7 +23,7 @@ import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
-import { isIndexFault } from './rows/app-triggers.ts';
+import { TriggerFault } from './rows/refusal.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows } from './rows/unseen.ts';
@@ -280,12 +280,12 @@ export class TillApply {
     } catch (error) {
       this.open.reload();
       this.#unseen.reload();
-      if (!this.#tables.indexTriggersRun || !isIndexFault(error)) throw error;
-      this.#tables.indexTriggersRun = false;
-      log.warn(
-        { err: error },
-        'a search index of the app refused a row: it has to be rebuilt; its triggers rest',
-      );
+      this.#unlinked.forgetTypes();
+      if (!(error instanceof TriggerFault) || !this.#tables.rest(error)) throw error;
+      const { table } = error;
+      if (error.ofIndex)
+        log.warn({ err: error, table }, 'a search index has to be rebuilt; its triggers rest');
+      else log.warn({ err: error, table }, 'triggers of the app fail; all of this table rest');
       return this.#transaction(body, { written, bulk });
     }
     this.#afterCommit(work);

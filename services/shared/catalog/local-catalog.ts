@@ -1,6 +1,6 @@
 /** What an SQLite file says of its tables. */
 import type { Database } from 'better-sqlite3';
-import { writesOnlyVirtual } from './trigger-targets.ts';
+import { hasConflictClause, triggerHasConflictClause, writesOnlyVirtual } from './trigger-targets.ts';
 
 export type Affinity = 'INTEGER' | 'REAL' | 'NUMERIC' | 'TEXT' | 'BLOB';
 
@@ -37,6 +37,8 @@ export interface LocalTable {
   readonly foreignKeys: readonly LocalForeignKey[];
   /** CREATE TRIGGER statements of the app's own triggers on this table (not ours, whose names start with sync_). */
   readonly appTriggers: readonly AppTrigger[];
+  /** Its declaration says ON CONFLICT somewhere. */
+  readonly conflictClause?: boolean | undefined;
   /** What stands under this name is none of these, and can't be synced: it has no columns here. */
   readonly notATable?: 'view' | 'virtual table' | undefined;
 }
@@ -46,6 +48,8 @@ export interface AppTrigger {
   readonly sql: string;
   /** It writes virtual tables and nothing else. */
   readonly fillsIndex: boolean;
+  /** A statement of it says what happens to rows in its way (OR REPLACE …). */
+  readonly conflictClause?: boolean | undefined;
 }
 
 const GENERATED_VIRTUAL = 2;
@@ -71,7 +75,8 @@ export function readLocalCatalog(db: Database): Map<string, LocalTable> {
     const withoutRowid = ordinary.get(name);
     if (withoutRowid !== undefined) {
       const appTriggers = triggers.get(name.toLowerCase()) ?? [];
-      catalog.set(name, { ...readTable(db, name, withoutRowid), appTriggers });
+      const conflictClause = hasConflictClause(sql);
+      catalog.set(name, { ...readTable(db, name, withoutRowid), appTriggers, conflictClause });
     } else if (type === 'view') catalog.set(name, notATable(name, 'view'));
     else if (isVirtual(sql)) catalog.set(name, notATable(name, 'virtual table'));
   }
@@ -182,7 +187,12 @@ function readTriggers(db: Database): Map<string, AppTrigger[]> {
   const byTable = new Map<string, AppTrigger[]>();
   for (const { name, tbl_name, sql } of rows) {
     const list = byTable.get(tbl_name.toLowerCase()) ?? [];
-    list.push({ name, sql, fillsIndex: writesOnlyVirtual(sql, virtual) });
+    list.push({
+      name,
+      sql,
+      fillsIndex: writesOnlyVirtual(sql, virtual),
+      conflictClause: triggerHasConflictClause(sql),
+    });
     byTable.set(tbl_name.toLowerCase(), list);
   }
   return byTable;

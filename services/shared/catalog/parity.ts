@@ -11,7 +11,7 @@ import { suggestion } from '../mapping/mapping-source.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../mapping/mapping.ts';
 import { relationFindings } from './parity-relations.ts';
 import { typeFinding } from './parity-types.ts';
-import { hasSurrogateKey, isCarried, localColumn } from './table-binding.ts';
+import { hasSurrogateKey, isCarried, localColumn, MAX_COLUMNS } from './table-binding.ts';
 
 /** @returns mismatches first, each kind in the mapping's order. */
 export function parity(
@@ -201,9 +201,6 @@ function timestampFindings(table: TableMapping, central: CentralTable, local: Lo
     },
   ];
 }
-
-/** Old and new value of each column stand in one table of ours, and SQLite's tables have 2,000 columns at most. */
-const MAX_COLUMNS = 998;
 
 function sizeFindings(table: TableMapping, local: LocalTable): ParityFinding[] {
   const carried = local.columns.filter(({ name, generated }) => !generated && isCarried(table, name));

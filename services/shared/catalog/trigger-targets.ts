@@ -32,21 +32,46 @@ function tokensOf(sql: string): Token[] {
 
 /** @returns the tables, as the trigger names them, in lower case; null where the text is not understood */
 export function triggerTargets(sql: string): string[] | null {
-  const tokens = tokensOf(sql);
+  const statements = statementsOf(tokensOf(sql));
+  if (statements === null) return null;
+  const targets: string[] = [];
+  for (const { tokens, start } of statements) {
+    const target = targetOf(tokens, start);
+    if (target === undefined) return null;
+    if (target !== null) targets.push(target.toLowerCase());
+  }
+  return targets;
+}
+
+/** Whether a statement of the trigger has a conflict clause; a text that is not understood may have one. */
+export function triggerHasConflictClause(sql: string): boolean {
+  const statements = statementsOf(tokensOf(sql));
+  if (statements === null) return true;
+  return statements.some(({ tokens, start }) => {
+    const word = tokens[start]?.word;
+    if (word === 'replace') return true;
+    return (word === 'insert' || word === 'update') && tokens[start + 1]?.word === 'or';
+  });
+}
+
+/** Whether the declaration of a table, or of an index, says what happens to rows in the way of another. */
+export function hasConflictClause(sql: string): boolean {
+  return tokensOf(sql).some(({ word }, at, all) => word === 'on' && all[at + 1]?.word === 'conflict');
+}
+
+interface StatementStart {
+  readonly tokens: readonly Token[];
+  readonly start: number;
+}
+
+/** Where the statements of a trigger's body start; null where the text is not understood. */
+function statementsOf(tokens: readonly Token[]): StatementStart[] | null {
   // BEGIN can be a name before the body, but never as the last one that a statement follows.
   const begin = tokens.findIndex(({ word }, at) => word === 'begin' && isStatement(tokens[at + 1]));
   if (begin < 0) return null;
-  const targets: string[] = [];
-  let starts = true;
-  for (let at = begin + 1; at < tokens.length; at += 1) {
-    if (starts) {
-      const target = targetOf(tokens, at);
-      if (target === undefined) return null;
-      if (target !== null) targets.push(target.toLowerCase());
-    }
-    starts = tokens[at]?.word === ';';
-  }
-  return targets;
+  return tokens.flatMap((_, at) =>
+    at > begin && (at === begin + 1 || tokens[at - 1]?.word === ';') ? [{ tokens, start: at }] : [],
+  );
 }
 
 const STATEMENTS: readonly string[] = ['insert', 'replace', 'update', 'delete', 'select', 'with', 'values'];

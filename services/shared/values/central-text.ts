@@ -102,14 +102,16 @@ function nonNullConverter(shape: TypeShape, options: ColumnOptions): (value: Sto
   }
 }
 
-/** Of a text in another character set the bytes count, also where they could be read as UTF-8. */
+/**
+ * Of a text in another character set the bytes count, also where they could be read as UTF-8. What comes as a text is
+ * one: ASCII, which is the same in all of them, or of a file that keeps its texts as UTF-16.
+ */
 function textReader({ charset }: ColumnOptions): (value: Stored) => string {
   if (charset === undefined) return textOf;
   const codec: Codec = codecOf(charset);
   return (value) => {
-    if (typeof value === 'number' || typeof value === 'bigint') return textOf(value);
-    const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value, 'utf8');
-    return codec.decode(bytes) ?? refuseBytes(bytes, charset);
+    if (!Buffer.isBuffer(value)) return textOf(value);
+    return codec.decode(value) ?? refuseBytes(value, charset);
   };
 }
 

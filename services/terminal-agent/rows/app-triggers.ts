@@ -12,12 +12,12 @@
  */
 import Database from 'better-sqlite3';
 import { readVirtualTables } from '../../shared/catalog/local-catalog.ts';
-import { PayflowError } from '../../shared/errors.ts';
-import { writesOnlyVirtual } from '../../shared/catalog/trigger-targets.ts';
+import { triggerHasConflictClause, writesOnlyVirtual } from '../../shared/catalog/trigger-targets.ts';
 import type { TillHost } from '../till/till-host.ts';
 import { quoteName } from '../till/local-schema.ts';
 import { TRIGGER_NAME } from '../till/triggers.ts';
 import { runsOnCentralRows } from './running-triggers.ts';
+import type { TillTables } from './till-tables.ts';
 
 export type WriteKind = 'insert' | 'update' | 'delete';
 
@@ -67,13 +67,12 @@ export class AppTriggers {
   /** Local tables of which so many rows come that ours are taken away too. */
   readonly #bulk: ReadonlySet<string>;
 
-  /** False once an index has refused a row of ours: see `isIndexFault`. */
-  readonly #mayRun: boolean;
+  readonly #tablesOfTill: Pick<TillTables, 'byLocal'>;
 
-  constructor(till: TillHost, bulk: ReadonlySet<string>, mayRun: boolean) {
+  constructor(till: TillHost, bulk: ReadonlySet<string>, tables: Pick<TillTables, 'byLocal'>) {
     this.#till = till;
     this.#bulk = bulk;
-    this.#mayRun = mayRun;
+    this.#tablesOfTill = tables;
   }
 
   /** Before a write of this kind to a table in this transaction. */
@@ -136,10 +135,15 @@ export class AppTriggers {
   }
 
   #runs(table: string, sql: string): boolean {
-    const mode = this.#till.binding.tables.get(table)?.mapping.appTriggers ?? 'auto';
+    const bound = this.#till.binding.tables.get(table);
     this.#virtual ??= readVirtualTables(this.#till.db);
     const fillsIndex = writesOnlyVirtual(sql, this.#virtual);
-    return this.#mayRun && runsOnCentralRows({ fillsIndex }, mode) && this.#compiles(table);
+    const conflictClause = triggerHasConflictClause(sql);
+    const resting = this.#tablesOfTill.byLocal(table)?.writer.resting ?? 'none';
+    // What failed before fails the app too until it is mended: its row counts, or waits.
+    if (resting === 'all' || (resting === 'index' && fillsIndex)) return false;
+    const mode = bound?.mapping.appTriggers ?? 'auto';
+    return runsOnCentralRows({ fillsIndex, conflictClause }, mode, bound?.local) && this.#compiles(table);
   }
 
   /** A module or a tokenizer of the app's own is not there in our process: its index can't be written by us. */
@@ -154,14 +158,4 @@ export class AppTriggers {
       throw error;
     }
   }
-}
-
-/**
- * A search index that does not hold what it should, since rows came while its triggers stood still, can refuse an
- * update of a row; then the row counts, and the app builds its index anew.
- */
-export function isIndexFault(error: unknown): boolean {
-  const code =
-    error instanceof PayflowError ? error.details['sqlite'] : (error as { code?: unknown } | null)?.code;
-  return code === 'SQLITE_CORRUPT_VTAB' || code === 'SQLITE_ERROR';
 }

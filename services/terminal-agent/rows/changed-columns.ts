@@ -26,9 +26,14 @@ const comparers = new WeakMap<BoundColumn, Known>();
  *   -----------------------+-----------------------------------+------------------------------------------
  *   any                    | the very value                    | no
  *   reference              | another name of the same parent   | no
+ *   reference, NULL wanted | '' or 0, and no row has that key  | no: so the app says that there is none
+ *   reference, NULL wanted | what the till set itself, and the | no: the centre answers that it knows none
+ *                          | centre answers; it names no row   |
+ *   reference, NULL wanted | anything else                     | yes: its row is gone, and the key comes again
  *   of unknown type        | another value                     | yes: an image of an earlier version
  *   other                  | what means the same               | no
- *   other                  | what means something else         | yes, yes and no in the words that stood there
+ *   other                  | what means something else         | yes; the centre's yes and no in the words that
+ *                          |                                   | stood there, the till's own as it wrote them
  * @param standing what the row holds, in the set's order
  */
 export function changedColumns(
@@ -43,16 +48,22 @@ export function changedColumns(
     const local = standing[at] ?? null;
     if (column === undefined || sameStored(local, wanted)) continue;
     if (column.reference !== null) {
-      if (!sameRow(column, local, wanted)) changed.push({ at, value: wanted });
+      const isKept = wanted !== null || namesNone(local) || row.answers?.has(column.local) === true;
+      if (!isKept || !sameRow(column, local, wanted)) changed.push({ at, value: wanted });
       continue;
     }
     const type = row.central?.types[at];
     const central = row.central?.values[at];
     if (type === undefined) changed.push({ at, value: wanted });
     else if (!comparer(column, type)({ local, central, written: wanted }))
-      changed.push({ at, value: inFormOf(local, wanted, type) });
+      changed.push({ at, value: central === undefined ? wanted : inFormOf(local, wanted, type) });
   }
   return changed;
+}
+
+/** What no row that comes later is ever called. */
+function namesNone(value: SqliteValue): boolean {
+  return value === '' || value === 0 || value === 0n || value === '0';
 }
 
 function comparer(column: BoundColumn, type: string): SameMeaning {

@@ -8,7 +8,7 @@ import type { Outcome } from '../../shared/records/change-record.ts';
 import { inSnapshot, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import type { ColumnEdit, OpenChange } from './rebase.ts';
-import { asRead, exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
+import { asRead, asStored, exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
@@ -201,7 +201,7 @@ export class OpenChanges {
     const bound = new Map(columns.map((column) => [column.local, column]));
     const kept = (name: string, column: string): SqliteValue => {
       const value = row[name] ?? null;
-      const exact = mayBeReplaced(value) ? this.#exact(changes, name, entry.seq) : value;
+      const exact = mayBeReplaced(value) ? this.#exact(changes, name, entry.seq) : asStored(value);
       const target = bound.get(column);
       return target === undefined ? exact : asRead(exact, target);
     };

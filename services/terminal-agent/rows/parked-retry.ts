@@ -5,7 +5,8 @@ import type { TillHost } from '../till/till-host.ts';
 import { decodeImage } from './image.ts';
 import type { OpenChanges } from './open-changes.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
-import type { Applied, Arrival, Scope } from './row-applier.ts';
+import type { Applied, Arrival } from './arrival.ts';
+import type { Scope } from './row-applier.ts';
 import type { TillTables } from './till-tables.ts';
 import { unblock } from './unblock.ts';
 

@@ -8,9 +8,11 @@ import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/reco
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
 import { rebase, type LocalValues } from './rebase.ts';
-import { isRefusal, shownRow } from './row-writer.ts';
+import { isRefusal } from './refusal.ts';
+import { shownRow } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
+import type { Applied, Arrival } from './arrival.ts';
 import type { WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
@@ -18,23 +20,6 @@ import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
 import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
-
-export interface Arrival {
-  readonly table: TillTable;
-  readonly centralId: string;
-  /** Encoded. */
-  readonly position: Buffer;
-  /** null: the centre deleted the row. */
-  readonly image: Image | null;
-  readonly topic: string;
-  readonly fromCatalog: boolean;
-  /** It answers a change of this till, or is known not to be one of its own unlinked rows. */
-  readonly known: boolean;
-  /** The local key to give the row if it is inserted. */
-  readonly key?: SqliteValue | undefined;
-}
-
-export type Applied = 'applied' | 'older' | 'parked';
 
 export interface ApplierParts {
   readonly till: TillHost;
@@ -168,7 +153,12 @@ export class RowApplier {
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
       const identity = table.writer.identity(row.rowKey);
-      table.writer.delete(row.rowKey);
+      try {
+        table.writer.delete(row.rowKey);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return this.#park(arrival, 'refused', error.message);
+      }
       this.#parts.till.forgetRow(table.bound, row.rowKey, identity);
     }
     table.rows.put(centralId, gone);
@@ -229,7 +219,7 @@ export class RowApplier {
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = table.writer.update(rowKey, { ...image, values }, true);
+      key = table.writer.update(rowKey, { ...image, values, answers: arrival.answers }, true);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);

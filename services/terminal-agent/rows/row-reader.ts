@@ -3,7 +3,14 @@ import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { exactText, mayBeReplaced, readSql, type ExactText } from '../till/exact-text.ts';
+import {
+  asStored,
+  exactText,
+  mayBeReplaced,
+  readSql,
+  storedSql,
+  type ExactText,
+} from '../till/exact-text.ts';
 import { quoteName } from '../till/local-schema.ts';
 import { rowKeyOf, rowKeyParts, sameValue } from './row-key.ts';
 
@@ -79,7 +86,7 @@ export class RowReader {
     return new Map(
       columns.map((name, i) => {
         const value = row[i] ?? null;
-        return [name, mayBeReplaced(value) ? this.#exact(name, rowKey) : value];
+        return [name, mayBeReplaced(value) ? this.#exact(name, rowKey) : asStored(value)];
       }),
     );
   }
@@ -111,14 +118,13 @@ export class RowReader {
     return rowKeyParts(rowKey, this.table.local.key.length);
   }
 
-  /** Bytes that were read from a text column go back as a text. */
+  /** Bytes that were read as a text go back as a text, those of a BLOB as a BLOB. */
   protected mark(name: string, value: SqliteValue | undefined): string {
     if (!Buffer.isBuffer(value)) return '?';
-    const isText = this.table.local.columns.some((each) => each.name === name && each.affinity === 'TEXT');
     const hasCharset = this.table.columns.some(
       (each) => each.local === name && each.options.charset !== undefined,
     );
-    return isText || hasCharset ? 'CAST(? AS TEXT)' : '?';
+    return storedSql(value, { hasCharset });
   }
 
   protected prepare(sql: string): Statement {

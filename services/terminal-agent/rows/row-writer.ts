@@ -3,7 +3,8 @@
  * agent keeps itself (link, identity, status), and nothing about why. A refusal by the table's own
  * constraints comes out as SQLite's error; it undoes its statement only, so that the transaction goes on.
  */
-import Database, { type Statement } from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { CentralValue } from '../../shared/records/change-record.ts';
@@ -16,6 +17,7 @@ import { appTriggersThatRun } from './running-triggers.ts';
 import { changedColumns, type SameRow } from './changed-columns.ts';
 import { UuidMinter } from './minted-uuid.ts';
 import { rowKeyOf } from './row-key.ts';
+import { isStatementFault, NothingWritten, TriggerFault, type Resting } from './refusal.ts';
 import { RowReader } from './row-reader.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
@@ -43,6 +45,8 @@ export interface ShownRow {
   readonly set: ColumnSet;
   readonly values: readonly SqliteValue[];
   readonly central?: ShownCentral | undefined;
+  /** Columns that the till set itself in what the row answers. */
+  readonly answers?: ReadonlySet<string> | undefined;
 }
 
 /** undefined: the column shows a value of the till that the centre has not answered. */
@@ -69,14 +73,6 @@ export function shownRow(
 /** Statements for so many different choices of columns are kept; beyond, the rows have nothing in common. */
 const MAX_UPDATES = 64;
 
-/** A local constraint (UNIQUE, CHECK, NOT NULL …) or type refused the row. */
-export function isRefusal(error: unknown): error is Error {
-  return (
-    error instanceof Database.SqliteError &&
-    (error.code.startsWith('SQLITE_CONSTRAINT') || error.code === 'SQLITE_MISMATCH')
-  );
-}
-
 export class RowWriter extends RowReader {
   readonly #plans = new Map<string, SetPlan>();
   readonly #lastPlan: { set: ColumnSet | null; plan: SetPlan | null } = { set: null, plan: null };
@@ -90,6 +86,8 @@ export class RowWriter extends RowReader {
   /** Values of the status columns of a row that is as the centre has it. */
   #synced: readonly SqliteValue[] = [];
 
+  /** Of the app's triggers on this table. */
+  resting: Resting = 'none';
   readonly #sameRow: SameRow;
 
   /** @param sameRow whether two values of a reference column name one row of its parent */
@@ -113,20 +111,41 @@ export class RowWriter extends RowReader {
    * @returns the row key
    */
   insert(set: ColumnSet, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
-    const plan = this.#plan(set);
+    try {
+      return this.#insert(this.#plan(set), values, centralId, key);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  #insert(plan: SetPlan, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
     const bound = this.#bind(plan, values, centralId);
     if (!this.table.surrogateKey) {
       const { insertKeyAt, mintedKeyAt } = plan;
       // A row that comes back keeps the UUID by which others on this till may name it.
       if (mintedKeyAt !== null && key != null && !this.exists(key)) this.#bound[mintedKeyAt] = key;
-      plan.insert.run(bound);
+      this.#written(plan.insert.run(bound));
       return insertKeyAt === null ? null : rowKeyOf(insertKeyAt.map((at) => bound[at] ?? null));
     }
     if (key !== undefined && key !== null && !this.exists(key)) {
-      plan.insertWithKey.run(bound, key);
+      this.#written(plan.insertWithKey.run(bound, key));
       return key;
     }
-    return BigInt(plan.insert.run(bound).lastInsertRowid);
+    return BigInt(this.#written(plan.insert.run(bound)).lastInsertRowid);
+  }
+
+  /** What changed nothing has no rowid either: the driver gives that of an earlier insert. */
+  #written(result: Database.RunResult): Database.RunResult {
+    if (result.changes === 0) throw new NothingWritten(this.table.local.name);
+    return result;
+  }
+
+  #fault(error: unknown): unknown {
+    if (!isStatementFault(error) || this.resting === 'all') return error;
+    const running = appTriggersThatRun(this.table);
+    const ofIndex = this.resting === 'none' && running.some(({ fillsIndex }) => fillsIndex);
+    if (!ofIndex && running.every(({ fillsIndex }) => fillsIndex)) return error;
+    return new TriggerFault(this.table.local.name, { ofIndex, cause: error });
   }
 
   /** The values, then our own columns in the plan's order. */
@@ -148,6 +167,14 @@ export class RowWriter extends RowReader {
    * @returns the row key afterwards, undefined where there is no such row
    */
   update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
+    try {
+      return this.#update(rowKey, row, settled);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  #update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
     const plan = this.#plan(row.set);
     const standing = this.standing(plan.standing, row.set.columns, rowKey);
     if (standing === undefined) return undefined;
@@ -155,7 +182,7 @@ export class RowWriter extends RowReader {
     const status = settled ? this.#synced : [];
     if (changed.length + status.length > 0) {
       const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
-      this.#updateOf(plan, row.set, changed, settled).run(bound);
+      this.#written(this.#updateOf(plan, row.set, changed, settled).run(bound));
     }
     if (plan.keyAt?.some((at) => changed.some((column) => column.at === at)) !== true) return rowKey;
     const now = new Map(changed.map(({ at, value }) => [at, value]));
@@ -186,16 +213,24 @@ export class RowWriter extends RowReader {
   }
 
   delete(rowKey: SqliteValue): void {
-    this.prepare(`DELETE FROM ${this.name} WHERE ${this.whereKey}`).run(...this.keyParts(rowKey));
+    const done = this.#run(`DELETE FROM ${this.name} WHERE ${this.whereKey}`, this.keyParts(rowKey));
+    if (done.changes === 0 && this.exists(rowKey)) throw new NothingWritten(this.table.local.name);
+  }
+
+  #run(sql: string, values: readonly SqliteValue[]): Database.RunResult {
+    try {
+      return this.prepare(sql).run(...values);
+    } catch (error) {
+      throw this.#fault(error);
+    }
   }
 
   /** Writes a row back whole, after `read` and `delete`. */
   putBack(row: ReadonlyMap<string, SqliteValue>): SqliteValue {
     const names = [...row.keys()];
     const marks = names.map((name) => this.mark(name, row.get(name))).join(', ');
-    this.prepare(`INSERT INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`).run(
-      ...row.values(),
-    );
+    const sql = `INSERT INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`;
+    this.#written(this.#run(sql, [...row.values()]));
     return rowKeyOf(this.table.local.key.map((column) => row.get(column) ?? null));
   }
 
@@ -205,10 +240,8 @@ export class RowWriter extends RowReader {
     const assignments = [...values]
       .map(([name, value]) => `${quoteName(name)} = ${this.mark(name, value)}`)
       .join(', ');
-    this.prepare(`UPDATE ${this.name} SET ${assignments} WHERE ${this.whereKey}`).run(
-      ...values.values(),
-      ...this.keyParts(rowKey),
-    );
+    const sql = `UPDATE ${this.name} SET ${assignments} WHERE ${this.whereKey}`;
+    this.#run(sql, [...values.values(), ...this.keyParts(rowKey)]);
   }
 
   setLink(rowKey: SqliteValue, centralId: string): void {
@@ -293,13 +326,12 @@ export class RowWriter extends RowReader {
    * With ABORT, SQLite keeps a journal of each statement on a table that has triggers, which costs more than the
    * insert itself. For one row, with triggers silent, both leave the same behind: all constraints are checked before
    * anything is written. It also overrides an ON CONFLICT REPLACE of the app's schema, which would evict another row.
-   * A trigger of the app that runs may fail behind the row, and its own conflict clauses must hold in it.
+   * A trigger of the app that runs may fail behind the row, and its own conflict clauses must hold in it: where the
+   * table has some too, such a trigger does not run.
    */
   get #onConflict(): string {
     const running = appTriggersThatRun(this.table);
     if (running.length === 0) return 'OR FAIL';
-    return running.some(({ sql }) => /\bREPLACE\b|\bOR\s+(?:IGNORE|ROLLBACK|FAIL)\b/i.test(sql))
-      ? ''
-      : 'OR ABORT';
+    return running.some(({ conflictClause }) => conflictClause === true) ? '' : 'OR ABORT';
   }
 }

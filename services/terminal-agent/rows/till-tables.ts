@@ -6,6 +6,7 @@ import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/catalog
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { RowWriter } from './row-writer.ts';
 import { ImageReader, type ColumnSet, type Image } from './image.ts';
+import type { TriggerFault } from './refusal.ts';
 import { SyncRows } from './sync-rows.ts';
 
 export interface TillTable {
@@ -36,11 +37,11 @@ export type Resolved =
 export class TillTables {
   readonly #byLocal = new Map<string, TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
-  /** Triggers of the app that fill search indexes; until the tables are bound anew. */
-  indexTriggersRun = true;
+  readonly #uninstallable: LocalBinding['uninstallable'];
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
+    this.#uninstallable = binding.uninstallable;
     const all = [...binding.tables.values()].filter(({ local }) => local.key.length > 0);
     for (const bound of all) {
       const table: TillTable = {
@@ -60,6 +61,17 @@ export class TillTables {
       this.#byLocal.set(bound.local.name, table);
       this.#byCentral.set(bound.mapping.central, table);
     }
+  }
+
+  /**
+   * After a fault in a trigger of the app: those that fill indexes rest first, then all of the table.
+   * @returns false where none is left that could
+   */
+  rest({ table, ofIndex }: TriggerFault): boolean {
+    const writer = this.#byLocal.get(table)?.writer;
+    if (writer === undefined || writer.resting === 'all') return false;
+    writer.resting = ofIndex ? 'index' : 'all';
+    return true;
   }
 
   byCentral(name: string): TillTable | undefined {
@@ -122,6 +134,8 @@ export class TillTables {
   /** undefined: the parent is not here. A till that lacks the whole table can hold nothing but NULL. */
   #held(column: BoundColumn, reference: Reference, centralId: string): SqliteValue | undefined {
     const parent = this.#byLocal.get(reference.table);
+    // Its rows are there, under keys that can't be told: a reference to them is never written over.
+    if (this.#uninstallable?.has(reference.table) === true) return undefined;
     if (parent === undefined) return column.notNull ? centralId : null;
     const row = parent.rows.get(centralId);
     if (row === undefined || row.rowKey === null) return undefined;

@@ -7,7 +7,7 @@ import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { WriteKind } from './app-triggers.ts';
 import type { ParkedRow } from './parked.ts';
-import { isRefusal } from './row-writer.ts';
+import { isRefusal } from './refusal.ts';
 import { decodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable, TillTables } from './till-tables.ts';

@@ -55,6 +55,11 @@ export class UnlinkedRows {
     for (const table of tables) if (this.#loadTable(table) > 0) this.#tables.set(table.name, null);
   }
 
+  /** After a rollback: the natural keys that were worked out in it went with it. */
+  forgetTypes(): void {
+    for (const name of this.#tables.keys()) this.#tables.set(name, null);
+  }
+
   #loadTable({ bound, name }: TillTable): number {
     const table = quoteName(name);
     const linked = quoteName(`sync_row_${name}`);

@@ -24,18 +24,41 @@ export function mayBeReplaced(value: SqliteValue | undefined): boolean {
   return typeof value === 'string' && value.includes(REPLACED);
 }
 
+/** What bytes were in the file: only what was read there is known, and it may be written back as it was. */
+const STORED_AS = new WeakMap<Buffer, 'text' | 'blob'>();
+
+function readAs<Value extends SqliteValue>(value: Value, storage: 'text' | 'blob'): Value {
+  if (Buffer.isBuffer(value)) STORED_AS.set(value, storage);
+  return value;
+}
+
+/** A value as the driver read it, no column of which was cast: bytes are a BLOB. */
+export function asStored(value: SqliteValue): SqliteValue {
+  return readAs(value, 'blob');
+}
+
+/** SQL for a value that goes back into the column where it, or its like, was read. */
+export function storedSql(
+  value: SqliteValue | undefined,
+  { hasCharset }: { readonly hasCharset: boolean },
+): string {
+  if (!Buffer.isBuffer(value)) return '?';
+  return (STORED_AS.get(value) ?? (hasCharset ? 'text' : 'blob')) === 'text' ? 'CAST(? AS TEXT)' : '?';
+}
+
 export type ExactText = (bytes: unknown) => SqliteValue;
 
 /** What `CAST(x AS BLOB)` of a text means in this file, which may keep its texts as UTF-16. */
 export function exactText(db: SqliteDatabase): ExactText {
   const encoding = String(db.pragma('encoding', { simple: true }));
-  if (encoding === 'UTF-8') return (bytes) => (Buffer.isBuffer(bytes) ? (utf8Text(bytes) ?? bytes) : null);
+  if (encoding === 'UTF-8')
+    return (bytes) => (Buffer.isBuffer(bytes) ? (utf8Text(bytes) ?? readAs(bytes, 'text')) : null);
   return (bytes) => {
     if (!Buffer.isBuffer(bytes)) return null;
     const units = encoding === 'UTF-16be' ? Buffer.from(bytes).swap16() : bytes;
     const text = units.toString('utf16le');
     // Half of a letter, which UTF-8 has no bytes for: told by bytes that no reader takes for UTF-8.
-    return !HALF_LETTER.test(text) ? text : Buffer.concat([...text].map(letterBytes));
+    return !HALF_LETTER.test(text) ? text : readAs(Buffer.concat([...text].map(letterBytes)), 'text');
   };
 }
 
@@ -56,6 +79,14 @@ export function readSql({ local, options }: Pick<BoundColumn, 'local' | 'options
 /** SQL for the value that is bound to a column: bytes of a text are stored as a text. */
 export function boundSql({ options }: Pick<BoundColumn, 'options'>): string {
   return options.charset === undefined ? '?' : 'CAST(? AS TEXT)';
+}
+
+const ASCII = /^[\0-\x7f]*$/;
+
+/** What goes up of a column: of a text in another character set its bytes, unless they are the same in all of them. */
+export function asSent(value: SqliteValue, charset: string | undefined): SqliteValue {
+  if (charset === undefined || typeof value !== 'string' || ASCII.test(value)) return value;
+  return Buffer.from(value, 'utf8');
 }
 
 /** A stored text in the form in which columns with `charset` are read and written. */

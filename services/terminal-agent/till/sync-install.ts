@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import {
   LOCAL_SCHEMA,
   quoteName,
@@ -32,7 +32,7 @@ export interface Uninstallable {
   readonly why: string;
 }
 
-/** @returns the mapped tables that could not be installed; nothing of them stays behind */
+/** @returns the mapped tables that could not be installed; what an earlier installation left of them stays */
 export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): Uninstallable[] {
   checkOwnTables(db);
   tellMissing(db, binding, log);
@@ -42,7 +42,12 @@ export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logg
   for (const table of binding.tables.values()) {
     const installed = installTable(db, table, log);
     if (Array.isArray(installed)) for (const { name } of installed) wanted.add(name);
-    else failed.push({ table: table.local.name, why: installed });
+    else {
+      failed.push({ table: table.local.name, why: installed });
+      // What it was captured by goes on recording, as long as it fails no statement of the app.
+      if (compiles(db, table) === undefined)
+        for (const name of ownTriggersOf(db, table.local.name)) wanted.add(name);
+    }
   }
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
@@ -53,6 +58,9 @@ export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logg
 
 /** @returns its triggers; a text says why it can have none */
 function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] | string {
+  const { length } = table.columns;
+  // SQLite finds out only after seconds, with the file locked.
+  if (length > MAX_COLUMNS) return `too many columns: ${length}, and ${MAX_COLUMNS} can be recorded`;
   db.exec('SAVEPOINT sync_install');
   try {
     installRows(db, table.local.name);
@@ -252,6 +260,12 @@ function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Tri
   if (lastApp > firstOwn) return false;
   const own = new Map(all.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]));
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
+}
+
+function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
+  return [...triggerRows(db, table), ...triggerRows(db, `sync_evicted_${table}`)]
+    .map(({ name }) => name)
+    .filter((name) => TRIGGER_NAME.test(name));
 }
 
 function triggerRows(db: SqliteDatabase, table: string): Trigger[] {

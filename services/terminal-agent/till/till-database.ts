@@ -18,10 +18,16 @@ import {
   realDatabasePath,
   type SqliteDatabase,
 } from '../../shared/database/sqlite.ts';
-import { bindLocal, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import {
+  bindLocal,
+  withoutTables,
+  type BoundTable,
+  type LocalBinding,
+} from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { quoteName } from './local-schema.ts';
 import { FileWatch } from './file-watch.ts';
+import { mappingOfFile } from './file-mapping.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -93,7 +99,7 @@ export class TillDatabase {
       schema_version: db.prepare<[], number>('PRAGMA schema_version').pluck(),
     };
     this.#dataVersion = this.#pragma('data_version');
-    this.#mapping = newerMapping(db, options.mapping);
+    this.#mapping = mappingOfFile(db, newerMapping(db, options.mapping), options.log);
     this.#binding = this.#install(this.#mapping);
     this.#schemaVersion = this.#pragma('schema_version');
   }
@@ -167,7 +173,8 @@ export class TillDatabase {
   }
 
   /** Reads the app's changed schema: binds and installs again. */
-  rebind(mapping: Mapping): void {
+  rebind(given: Mapping): void {
+    const mapping = mappingOfFile(this.db, given, this.#log);
     this.#binding = this.#install(mapping);
     this.#mapping = mapping;
     this.#schemaVersion = this.#pragma('schema_version');
@@ -275,9 +282,9 @@ export class TillDatabase {
       const binding = bindLocal(mapping, catalog);
       const failed = installSync(this.db, binding, this.#log);
       this.#claim();
-      if (failed.length === 0) return binding;
-      for (const { table } of failed) catalog.delete(table);
-      return bindLocal(mapping, catalog);
+      return failed.length === 0
+        ? binding
+        : withoutTables(binding, new Map(failed.map(({ table, why }) => [table, why])));
     });
   }
 

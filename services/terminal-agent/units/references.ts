@@ -93,10 +93,18 @@ export class References {
     const name = `${reference.holds}\0${reference.table}`;
     const known = this.#readers.get(name);
     if (known !== undefined) return known;
-    const parent = this.#binding.tables.get(reference.table);
+    const parent = this.#binding.tables.get(reference.table) ?? this.#installedBefore(reference.table);
     const reader = parent === undefined ? null : this.#prepare(parent, reference);
     this.#readers.set(name, reader);
     return reader;
+  }
+
+  /** It can't be captured any more, but names of its rows are known since it could. */
+  #installedBefore(table: string): BoundTable | undefined {
+    const isKnown = this.#db
+      .prepare(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?`)
+      .get(`sync_change_${table}`);
+    return isKnown === undefined ? undefined : this.#binding.uninstallable?.get(table)?.bound;
   }
 
   #prepare(parent: BoundTable, { holds }: Reference): ParentReader | null {

@@ -1,5 +1,5 @@
 /** The app finds its rows by the form in which it wrote them: what means the same is never written over. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CentralColumns } from '../../support/down-stream.ts';
 import { mine, openShopTill, type ShopTill } from '../../support/shop-till.ts';
 
@@ -170,6 +170,60 @@ describe('a reference', () => {
     expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: 'nowhere', qty: 2 }]);
   });
 
+  it('to a row that the centre deleted is NULL, as ON DELETE SET NULL has made it there', async () => {
+    openVisits();
+    insertVisit();
+    await echo(atCentre(), 100);
+    shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', '${GUID}', 1)`);
+    const id = OTHER.toLowerCase();
+    const { catalog } = shop;
+    const line = { visit_id: GUID.toLowerCase(), qty: 1 };
+    await shop.toCatalog(
+      catalog.commit(101, catalog.row('lines', id, line, { op: 'c', origins: [mine(2)] })),
+    );
+    await shop.toCatalog(
+      catalog.commit(
+        102,
+        catalog.delete('visits', GUID.toLowerCase()),
+        catalog.row('lines', id, { visit_id: null, qty: 1 }),
+      ),
+    );
+    expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: null, qty: 1 }]);
+  });
+
+  it('is NULL also where all that is heard of it is the answer to an edit of another column', async () => {
+    openVisits();
+    insertVisit();
+    await echo(atCentre(), 100);
+    const id = OTHER.toLowerCase();
+    const { catalog } = shop;
+    shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', '${GUID}', 1)`);
+    const line = { visit_id: GUID.toLowerCase(), qty: 1 };
+    await shop.toCatalog(
+      catalog.commit(101, catalog.row('lines', id, line, { op: 'c', origins: [mine(2)] })),
+    );
+    await shop.toCatalog(catalog.commit(102, catalog.delete('visits', GUID.toLowerCase())));
+    shop.test.app.exec('UPDATE lines SET qty = 2');
+    const edited = { visit_id: null, qty: 2 };
+    await shop.toCatalog(
+      catalog.commit(103, catalog.row('lines', id, edited, { op: 'u', origins: [mine(3)] })),
+    );
+    expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: null, qty: 2 }]);
+  });
+
+  it('with the word of the app for none keeps it, whoever wrote the row last', async () => {
+    openVisits();
+    const { catalog } = shop;
+    shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', '', 1)`);
+    const id = OTHER.toLowerCase();
+    const line = { visit_id: null, qty: 1 };
+    await shop.toCatalog(
+      catalog.commit(100, catalog.row('lines', id, line, { op: 'c', origins: [mine(1)] })),
+    );
+    await shop.toCatalog(catalog.commit(101, catalog.row('lines', id, { visit_id: null, qty: 5 })));
+    expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: '', qty: 5 }]);
+  });
+
   it('of a row from the centre holds the key as the till has it', async () => {
     openVisits();
     insertVisit();
@@ -192,6 +246,26 @@ describe('a row that was there before the agent', () => {
     expect(days()).toEqual([
       { id: 1, day: '2026-10-01 00:00:00', room: '43E9', seats: 7 },
       { id: 2, day: 'x', room: '43C3A9', seats: 2 },
+    ]);
+  });
+});
+
+describe('a row that was there before the agent, after a rollback', () => {
+  it('is still found', async () => {
+    openVisits();
+    const { catalog } = shop;
+    const rows = catalog.commit(
+      100,
+      catalog.row('days', OTHER.toLowerCase(), { day: '2026-10-01', room: 'Cé', seats: 7 }),
+    );
+    vi.spyOn(shop.apply.checkpoints, 'saveStream').mockImplementationOnce(() => {
+      throw new Error('no room on the disk');
+    });
+    await expect(shop.toCatalog(rows)).rejects.toThrow('no room');
+    await shop.toCatalog(rows);
+    expect(shop.rows('SELECT id, seats FROM days ORDER BY id')).toEqual([
+      { id: 1, seats: 7 },
+      { id: 2, seats: 2 },
     ]);
   });
 });
@@ -219,6 +293,22 @@ describe('texts of another character set', () => {
     shop.test.app.exec(`UPDATE tags SET menu = CAST(X'E9' AS TEXT)`);
     await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('tags', 'a', menu('central'))));
     expect(menus()).toEqual([{ code: 'a', bytes: 'E9', class: 'text' }]);
+  });
+
+  it('are no bytes in a file that keeps its texts as UTF-16', async () => {
+    shop = openShopTill({
+      schema: `PRAGMA encoding = 'UTF-16le'; ${SCHEMA.slice(0, SCHEMA.indexOf('INSERT'))}`,
+      mapping: MAPPING,
+      central: CENTRAL,
+      journalMode: 'delete',
+    });
+    expect(shop.test.app.pragma('encoding', { simple: true })).toBe('UTF-16le');
+    const { catalog } = shop;
+    await shop.toCatalog(catalog.commit(100, catalog.row('tags', 'a', menu('5 € für Café 日本'))));
+    expect(shop.rows('SELECT menu FROM tags')).toEqual([{ menu: '5 € für Café 日本' }]);
+    shop.test.till.adoptMapping(2, MAPPING);
+    await shop.toCatalog(catalog.commit(101, catalog.row('tags', 'a', menu('Größe'))));
+    expect(shop.rows('SELECT menu FROM tags')).toEqual([{ menu: 'Größe' }]);
   });
 
   it('that have a letter which it lacks wait, named, and other rows go on', async () => {

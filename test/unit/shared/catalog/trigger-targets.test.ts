@@ -1,6 +1,11 @@
 /** Which tables a trigger writes decides whether it runs on rows from the centre. */
 import { expect, test } from 'vitest';
-import { triggerTargets, writesOnlyVirtual } from '../../../../services/shared/catalog/trigger-targets.ts';
+import {
+  hasConflictClause,
+  triggerHasConflictClause,
+  triggerTargets,
+  writesOnlyVirtual,
+} from '../../../../services/shared/catalog/trigger-targets.ts';
 
 const fts = (body: string) => `CREATE TRIGGER t AFTER UPDATE ON products BEGIN ${body} END`;
 
@@ -39,4 +44,23 @@ test('one that writes nothing fills no index, nor does one that writes an ordina
   expect(writesOnlyVirtual(fts('DELETE FROM Docs;'), virtual)).toBe(true);
   expect(writesOnlyVirtual(fts('DELETE FROM docs; DELETE FROM stock;'), virtual)).toBe(false);
   expect(writesOnlyVirtual(fts(`SELECT RAISE(ABORT, 'no');`), virtual)).toBe(false);
+});
+
+test.each<[sql: string, says: boolean]>([
+  [fts('INSERT OR REPLACE INTO docs VALUES (1);'), true],
+  [fts('REPLACE INTO docs VALUES (1);'), true],
+  [fts('UPDATE OR IGNORE docs SET a = 1;'), true],
+  [fts(`DELETE FROM docs; insert /* so */ or fail INTO docs VALUES (1);`), true],
+  [fts(`INSERT INTO docs VALUES (replace(new.a, 'x', 'y'));`), false],
+  [fts(`UPDATE docs SET a = 'OR REPLACE' WHERE b = 1 OR c = 2;`), false],
+  [fts(`INSERT INTO docs VALUES (1); -- REPLACE INTO docs\n`), false],
+  ['CREATE TRIGGER t AFTER INSERT ON p', true],
+])('%s has a conflict clause: %s', (sql, says) => {
+  expect(triggerHasConflictClause(sql)).toBe(says);
+});
+
+test('the declaration of a table has one, or speaks of one', () => {
+  expect(hasConflictClause('CREATE TABLE t (a UNIQUE ON CONFLICT REPLACE)')).toBe(true);
+  expect(hasConflictClause('CREATE TABLE t (a, UNIQUE (a) on /* x */ conflict ignore)')).toBe(true);
+  expect(hasConflictClause(`CREATE TABLE t (a DEFAULT 'ON CONFLICT') -- ON CONFLICT`)).toBe(false);
 });

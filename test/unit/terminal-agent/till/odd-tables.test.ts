@@ -1,8 +1,10 @@
 /** Tables of shapes that nobody thinks of: they work, or are named with a reason, and the others go on. */
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { useTillPull } from '../../../support/till-pull.ts';
 import type { CentralColumns } from '../../../support/down-stream.ts';
-import { mine, openShopTill, type ShopTill } from '../../../support/shop-till.ts';
+import type { SqliteDatabase } from '../../../../services/shared/database/sqlite.ts';
+import { agentStatus } from '../../../../services/terminal-agent/agent-status.ts';
+import { mine, openShopTill, product, type ShopTill } from '../../../support/shop-till.ts';
 
 const open = useTillPull();
 let shop: ShopTill | undefined;
@@ -123,4 +125,69 @@ it('a view or a search index in the mapping is left out, and the others go on', 
   t.app.exec(`INSERT INTO notes (text) VALUES ('n'); INSERT INTO search VALUES ('n')`);
   await t.pull();
   expect((await t.changes()).map(({ table }) => table)).toEqual(['notes']);
+});
+
+describe('a table that was captured and can not be any more', () => {
+  /** As 1,000 times ADD COLUMN leaves the file, which takes SQLite many seconds. */
+  const widen = (db: SqliteDatabase, table: string) => {
+    const columns = Array.from({ length: 1000 }, (_, at) => `c${at}`).join(', ');
+    db.unsafeMode(true);
+    db.exec(`PRAGMA writable_schema = ON;
+      UPDATE sqlite_master SET sql = substr(sql, 1, length(sql) - 1) || ', ${columns})' WHERE name = '${table}';
+      PRAGMA writable_schema = RESET; CREATE TABLE noticed (n)`);
+  };
+
+  it('is recorded as before, and what refers to it still names its rows', async () => {
+    const t = await open({
+      schema: `CREATE TABLE sales (id INTEGER PRIMARY KEY, number TEXT);
+        CREATE TABLE items (id INTEGER PRIMARY KEY, sale_id INTEGER, qty INTEGER)`,
+      mapping: `${global('sales')}  items: {scope: global, references: {sale_id: sales}}\n`,
+    });
+    widen(t.app, 'sales');
+    t.restart();
+    expect([...t.till.binding.tables.keys()]).toEqual(['items']);
+    t.app.exec(`INSERT INTO sales (number) VALUES ('A'); INSERT INTO items (sale_id, qty) VALUES (1, 2)`);
+    await t.pull();
+    const [sale, item] = await t.changes();
+    expect(sale).toMatchObject({ table: 'sales', op: 'c', columns: [{ name: 'number', new: 'A' }] });
+    expect(item?.references).toMatchObject([{ column: 'sale_id', target: { identity: sale?.row.identity } }]);
+  });
+
+  it('loses its triggers where they would fail the app', async () => {
+    const t = await open({
+      schema: 'CREATE TABLE sales (id INTEGER PRIMARY KEY, number TEXT)',
+      mapping: global('sales'),
+    });
+    t.till.close();
+    t.app.exec('ALTER TABLE sales RENAME COLUMN number TO named');
+    widen(t.app, 'sales');
+    // As a program leaves it that rebuilds its tables and keeps their triggers.
+    t.app.unsafeMode(true);
+    t.app.exec(`PRAGMA writable_schema = ON;
+      UPDATE sqlite_master SET sql = replace(sql, '"named"', '"number"') WHERE type = 'trigger';
+      PRAGMA writable_schema = RESET`);
+    t.restart();
+    t.app.exec(`INSERT INTO sales (named) VALUES ('A')`);
+    expect(t.app.prepare(`SELECT count(*) FROM sqlite_master WHERE type = 'trigger'`).pluck().get()).toBe(0);
+  });
+
+  it('is told by the status, and a row that refers to it waits instead of losing the reference', async () => {
+    shop = openShopTill();
+    const { catalog, test } = shop;
+    const rows = (name: string) => [
+      catalog.row('categories', 9, { name: 'c', parent_id: null }),
+      catalog.row('products', 7, product('A', { category_id: 9n, name })),
+    ];
+    await shop.toCatalog(catalog.commit(100, ...rows('before')));
+    widen(test.app, 'categories');
+    shop.restart();
+    const status = () =>
+      agentStatus({ till: test.till, apply: (shop as ShopTill).apply, topics: [], mode: 'stream' });
+    expect(status().uninstallableTables).toEqual([
+      { table: 'categories', why: expect.stringMatching(/too many/) as string },
+    ]);
+    await shop.toCatalog(catalog.commit(101, ...rows('after')));
+    expect(shop.rows('SELECT category_id, name FROM products')).toEqual([{ category_id: 1, name: 'before' }]);
+    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'parent', waitsFor: 'categories:9' }]);
+  });
 });

@@ -1,6 +1,7 @@
 /** Bytes that are no UTF-8 go up as they are: the driver would put another letter in their place. */
 import { expect, test } from 'vitest';
-import { useTillPull } from '../../../support/till-pull.ts';
+import { toCentralText } from '../../../../services/shared/values/values.ts';
+import { useTillPull, type TillPull } from '../../../support/till-pull.ts';
 
 const open = useTillPull();
 const SCHEMA = 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, more TEXT)';
@@ -50,4 +51,29 @@ test('half a letter in a file that keeps its texts as UTF-16 is told by bytes th
     Buffer.from([0x41, 0xed, 0xa0, 0x80]),
     'Größe 😀\ufffd',
   ]);
+});
+
+const CHARSET = 'version: 1\ntables:\n  notes: {scope: global, columns: {text: {charset: latin1}}}\n';
+const sentTexts = async (t: TillPull) =>
+  (await t.changes()).map(({ columns }) => columns.find(({ name }) => name === 'text')?.new);
+
+test('of a column with a character set the bytes go up, whatever else they could be read as', async () => {
+  const t = await open({ schema: SCHEMA, mapping: CHARSET });
+  t.app.exec(`INSERT INTO notes (text) VALUES (${text('436166E9')}), ('Café'), ('plain'), ('')`);
+  await t.pull();
+  const sent = await sentTexts(t);
+  expect(sent).toEqual([Buffer.from('436166E9', 'hex'), Buffer.from('Café'), 'plain', '']);
+  const central = sent.map((value) => toCentralText(value ?? null, { type: 'text' }, { charset: 'latin1' }));
+  expect(central).toEqual(['Café', 'CafÃ©', 'plain', '']);
+});
+
+test('in a file that keeps its texts as UTF-16 the texts themselves go up', async () => {
+  const schema = `PRAGMA encoding = 'UTF-16be'; ${SCHEMA}`;
+  const t = await open({ schema, mapping: CHARSET, journalMode: 'delete' });
+  expect(t.app.pragma('encoding', { simple: true })).toBe('UTF-16be');
+  t.app.exec(`INSERT INTO notes (text) VALUES ('Café'), ('日本')`);
+  await t.pull();
+  const sent = await sentTexts(t);
+  const central = sent.map((value) => toCentralText(value ?? null, { type: 'text' }, { charset: 'latin1' }));
+  expect(central).toEqual(['Café', '日本']);
 });
