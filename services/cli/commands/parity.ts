@@ -6,6 +6,9 @@ import { readLocalCatalog, type LocalTable } from '../../shared/catalog/local-ca
 import type { ParityFinding } from '../../shared/catalog/parity-finding.ts';
 import { parity } from '../../shared/catalog/parity.ts';
 import { valueFindings, type SampleRow } from '../../shared/catalog/parity-values.ts';
+import { bindLocal } from '../../shared/catalog/table-binding.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { mappingOfFile } from '../../terminal-agent/till/file-mapping.ts';
 import { readMapping, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
@@ -43,7 +46,7 @@ export function parityCommand(cli: Cli): Command {
       }
       const mapping = readMapping(cli.config);
       const names = mapping.tables.map((table) => table.central);
-      const tills = await tillCatalogs(cli, options);
+      const tills = await tillCatalogs(cli, mapping, options);
       const central = await withDatabase(cli, (pool) => readCentralCatalog(pool, names));
       const reports = tills.map(({ till, tables, samples }) => {
         const findings = [...parity(mapping, central, tables), ...valueFindings(mapping, central, samples)];
@@ -58,11 +61,16 @@ export function parityCommand(cli: Cli): Command {
   );
 }
 
-async function tillCatalogs(cli: Cli, { terminal, terminalDb }: ParityOptions): Promise<TillCatalog[]> {
+async function tillCatalogs(
+  cli: Cli,
+  mapping: Mapping,
+  { terminal, terminalDb }: ParityOptions,
+): Promise<TillCatalog[]> {
   if (terminalDb !== undefined) {
     return withTillFile(terminalDb, (db) => {
       const tables = readLocalCatalog(db);
-      return [{ till: terminalDb, tables, samples: sampleRows(db, tables.values()) }];
+      const here = mappingOfFile(db, mapping, cli.commandLog());
+      return [{ till: terminalDb, tables, samples: sampleRows(db, bindLocal(here, tables)) }];
     });
   }
   return withGateway(cli, async (client) => {
