@@ -7,6 +7,7 @@
  *   succeeds and changes no row                | a refusal              | the same: RAISE(IGNORE), a clause
  *   fails; triggers that fill an index run     | a fault of the index   | its triggers rest, the row counts
  *   fails; other triggers of the app run       | a refusal              | the row waits, with the message
+ *   is undone with the whole transaction       | a fault of the trigger | its triggers rest: RAISE(ROLLBACK)
  *   fails, and no trigger of the app runs      | our own fault          | it is thrown
  */
 import Database from 'better-sqlite3';
@@ -25,11 +26,17 @@ export class NothingWritten extends Error {
 export class TriggerFault extends Error {
   readonly table: string;
   readonly ofIndex: boolean;
+  /** The transaction is gone with it: nothing more may be written in it. */
+  readonly undidAll: boolean;
 
-  constructor(table: string, { ofIndex, cause }: { readonly ofIndex: boolean; readonly cause: Error }) {
-    super(cause.message, { cause });
+  constructor(
+    table: string,
+    fault: { readonly ofIndex: boolean; readonly undidAll: boolean; readonly cause: Error },
+  ) {
+    super(fault.cause.message, { cause: fault.cause });
     this.table = table;
-    this.ofIndex = ofIndex;
+    this.ofIndex = fault.ofIndex;
+    this.undidAll = fault.undidAll;
   }
 }
 
@@ -44,7 +51,7 @@ export function isStatementFault(error: unknown): error is Error {
 /** A local constraint (UNIQUE, CHECK, NOT NULL …), type or trigger refused the row. */
 export function isRefusal(error: unknown): error is Error {
   if (error instanceof NothingWritten) return true;
-  if (error instanceof TriggerFault) return !error.ofIndex;
+  if (error instanceof TriggerFault) return !error.ofIndex && !error.undidAll;
   return (
     error instanceof Database.SqliteError &&
     (error.code.startsWith('SQLITE_CONSTRAINT') || error.code === 'SQLITE_MISMATCH')

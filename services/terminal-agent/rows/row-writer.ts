@@ -3,8 +3,7 @@
  * agent keeps itself (link, identity, status), and nothing about why. A refusal by the table's own
  * constraints comes out as SQLite's error; it undoes its statement only, so that the transaction goes on.
  */
-import type Database from 'better-sqlite3';
-import type { Statement } from 'better-sqlite3';
+import Database, { type Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { CentralValue } from '../../shared/records/change-record.ts';
@@ -141,11 +140,14 @@ export class RowWriter extends RowReader {
   }
 
   #fault(error: unknown): unknown {
-    if (!isStatementFault(error) || this.resting === 'all') return error;
+    if (!(error instanceof Database.SqliteError) || this.resting === 'all') return error;
     const running = appTriggersThatRun(this.table);
+    const undidAll = !this.db.inTransaction && running.length > 0;
+    if (undidAll) return new TriggerFault(this.table.local.name, { ofIndex: false, undidAll, cause: error });
+    if (!isStatementFault(error)) return error;
     const ofIndex = this.resting === 'none' && running.some(({ fillsIndex }) => fillsIndex);
     if (!ofIndex && running.every(({ fillsIndex }) => fillsIndex)) return error;
-    return new TriggerFault(this.table.local.name, { ofIndex, cause: error });
+    return new TriggerFault(this.table.local.name, { ofIndex, undidAll, cause: error });
   }
 
   /** The values, then our own columns in the plan's order. */

@@ -1,6 +1,7 @@
 /** Triggers of the app that run on central rows, and what they do to them: nothing happens in silence. */
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  CATALOG,
   mine,
   openShopTill,
   product,
@@ -137,6 +138,15 @@ describe('a trigger that fails', () => {
     expect(parked()).toEqual([]);
     expect(shop.rows('SELECT sku FROM noted')).toEqual([{ sku: 'A' }]);
     expect(shop.rows(`SELECT name FROM search('fruit')`)).toEqual([{ name: 'fruit' }]);
+  });
+
+  it('and takes the whole transaction with it rests: nothing is written outside of one', async () => {
+    openWith(`CREATE TRIGGER no AFTER INSERT ON products WHEN new.sku = 'B' BEGIN
+      SELECT RAISE(ROLLBACK, 'not here'); END;`);
+    await push(100, [7, 'A'], [8, 'B'], [9, 'C']);
+    expect(names()).toMatchObject([{ sku: 'A' }, { sku: 'B' }, { sku: 'C' }]);
+    expect(shop.rows('SELECT op FROM sync_outbox')).toEqual([]);
+    expect(shop.apply.resume(CATALOG)).toBeGreaterThan(0);
   });
 
   it('within what the agent notes in a row rests, and the row is settled', async () => {
