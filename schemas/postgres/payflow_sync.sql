@@ -336,6 +336,12 @@ CREATE TABLE IF NOT EXISTS payflow_sync.topic (
   since       timestamptz NOT NULL DEFAULT now()
 );
 
+-- All that ever stood in the schemas topic: it is written there again where the topic has lost it.
+CREATE TABLE IF NOT EXISTS payflow_sync.schema (
+  fingerprint text PRIMARY KEY,
+  schema      text NOT NULL
+);
+
 -- Seeding of a table into the streams, resumable. last_key: JSON array of key texts of the last chunk written.
 CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
   table_name text NOT NULL,

@@ -194,7 +194,8 @@ interface SetUpFacts {
 async function checkSetUp(pool: Pool, prefix: string): Promise<void> {
   const { rows } = await pool.query<SetUpFacts>(
     `SELECT to_regclass('payflow_sync.mapping') IS NOT NULL
-              AND to_regclass('payflow_sync.watched_table') IS NOT NULL AS schema,
+              AND to_regclass('payflow_sync.watched_table') IS NOT NULL
+              AND to_regclass('payflow_sync.schema') IS NOT NULL AS schema,
             (SELECT oid::text FROM pg_publication WHERE pubname = $2) AS publication,
             (SELECT coalesce(wal_status, 'reserved') FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
     [slotName(prefix), publicationName(prefix)],

@@ -110,7 +110,14 @@ export class CaptureSession {
     const watermarks = new Watermarks(state.committing);
     const origins = new TransactionOrigins();
     this.#awaited = new AwaitedParents(pool);
-    this.#chunks = new ChunkRunner({ pool, watermarks, log, signal, cache: () => this.rows.routes.cache });
+    this.#chunks = new ChunkRunner({
+      pool,
+      watermarks,
+      log,
+      signal,
+      cache: () => this.rows.routes.cache,
+      isUnstored: () => this.#awaited.isUnstored,
+    });
     this.streams = new DownStreams({
       ...options,
       notes,
@@ -170,7 +177,7 @@ export class CaptureSession {
       schemas,
       notes,
       routes: () => rows.routes,
-      takeOmitted: () => this.#writer.takeOmitted(),
+      takeOmitted: (topic) => this.#writer.takeOmitted(topic),
       everyMs: options.heartbeatMs,
       onHealth: options.onTopics,
     });

@@ -126,7 +126,7 @@ export const ERROR_CODES = {
     503,
     'timed',
     'A topic takes smaller records than before.',
-    'Raise max.message.bytes of the topic; meanwhile rows that are larger travel without their largest columns.',
+    'Raise max.message.bytes of the topic; meanwhile rows that are larger travel without their largest columns. Where capture may not describe the topic, start capture again then.',
   ),
   LOG_TOPIC_SETTINGS: entry(
     503,

@@ -1,4 +1,5 @@
 /** The one error class. What each code means, and what to do about it, stands in error-codes.ts. */
+import { sqliteErrorCode } from './database/sqlite-codes.ts';
 import { ERROR_CODES, type ErrorCode, type Retry } from './error-codes.ts';
 
 export class PayflowError extends Error {
@@ -26,12 +27,14 @@ export class PayflowError extends Error {
   }
 }
 
-/** Any thrown value as a PayflowError; what is not ours already is a defect (INTERNAL) and is not retried. */
+/**
+ * Any thrown value as a PayflowError. SQLite is asked in too many places for each to wrap its errors, so they are told
+ * here at the latest; what else is not ours already is a defect (INTERNAL) and is not retried.
+ */
 export function asPayflowError(error: unknown): PayflowError {
   if (error instanceof PayflowError) return error;
-  return new PayflowError('INTERNAL', error instanceof Error ? error.message : String(error), {
-    cause: error,
-  });
+  const code = sqliteErrorCode(error)?.code ?? 'INTERNAL';
+  return new PayflowError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }
 
 /** The one line people see: `[CODE] what happened. What to do.` */

@@ -89,7 +89,7 @@ export interface SuperviseOptions {
   readonly log: Logger;
   readonly backoff?: Backoff;
   /** Told at each change, for /readyz and the metrics. */
-  readonly onHealth?: (health: Health) => void;
+  readonly onHealth?: ((health: Health) => void) | undefined;
   /**
    * What is tried again. `everything`: one of many parts of a process, whose error must not end the others; it stays
    * unready with its code until it works. A function is asked about what waiting does not mend, and told whether the

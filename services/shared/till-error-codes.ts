@@ -20,6 +20,12 @@ export const TILL_ERROR_CODES = {
     'The till file is not an SQLite database.',
     'Check TERMINAL_DB; encrypted files cannot be synced.',
   ),
+  TERMINAL_DB_REPLACED: entry(
+    503,
+    'manual',
+    'Another file stands where the till file was, or it was put back to an older state.',
+    'The agent opens it anew by itself, and looks whether it is the file that it knows.',
+  ),
   TERMINAL_DB_IN_USE: entry(
     500,
     'fatal',

@@ -25,6 +25,7 @@ import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { TillCapture } from './capture.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
 import type { TerminalIdentity } from './identity.ts';
 import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
@@ -96,46 +97,51 @@ export class TerminalAgent implements Service, LinkedAgent {
         isLocked: options.isLocked,
         log,
       });
-      this.#agentFile.claim(this.till.incarnationBefore);
     } catch (error) {
       this.#agentFile.close();
       throw error;
     }
-    this.publisher = this.#publisher();
-    this.capture = new TillCapture({
-      till: this.till,
-      agentFile: this.#agentFile,
-      log,
-      now,
-      onCut: () => this.#onCut(),
-      standing: this.#standing,
-      ...this.#part('capture'),
-    });
-    this.apply = new TillApply({
-      till: this.till,
-      schemas: new SchemaRegistry({ eventLog, prefix }),
-      topics: { catalog: identity.streams.catalog, store: identity.streams.store },
-      log,
-      now,
-      standing: this.#standing,
-      ownUnits: this.#agentFile,
-      horizonDays: identity.horizonDays ?? options.horizonDays,
-      ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
-      ...(options.txRows !== undefined && { txRows: options.txRows }),
-    });
-    this.#watch = this.#standingWatch();
-    this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
-    this.#requests = new TillRequests({
-      apply: this.apply,
-      capture: this.capture,
-      publisher: this.publisher,
-      eventLog,
-      topics: [identity.streams.catalog, identity.streams.store],
-      applied: this.#applied,
-      valve: this.#valve,
-      now,
-    });
-    this.#watch.start(this.capture.checkFile()?.message ?? null);
+    try {
+      this.#agentFile.claim(this.till.incarnationBefore);
+      this.publisher = this.#publisher();
+      this.capture = new TillCapture({
+        till: this.till,
+        agentFile: this.#agentFile,
+        log,
+        now,
+        onCut: () => this.#onCut(),
+        standing: this.#standing,
+        ...this.#part('capture'),
+      });
+      this.apply = new TillApply({
+        till: this.till,
+        schemas: new SchemaRegistry({ eventLog, prefix }),
+        topics: { catalog: identity.streams.catalog, store: identity.streams.store },
+        log,
+        now,
+        standing: this.#standing,
+        ownUnits: this.#agentFile,
+        horizonDays: identity.horizonDays ?? options.horizonDays,
+        ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
+        ...(options.txRows !== undefined && { txRows: options.txRows }),
+      });
+      this.#watch = this.#standingWatch();
+      this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
+      this.#requests = new TillRequests({
+        apply: this.apply,
+        capture: this.capture,
+        publisher: this.publisher,
+        eventLog,
+        topics: [identity.streams.catalog, identity.streams.store],
+        applied: this.#applied,
+        valve: this.#valve,
+        now,
+      });
+      this.#watch.start(this.capture.checkFile()?.message ?? null);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Works until the signal is aborted. @throws PayflowError when a person must change something */
@@ -213,7 +219,7 @@ export class TerminalAgent implements Service, LinkedAgent {
 
   /** Edits that are put back and rows that find room now; seldom, so it follows capture instead of leading it. */
   async #runLocal(signal: AbortSignal): Promise<void> {
-    await supervise(signal, { log: this.#options.log }, async () => {
+    await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       while (!signal.aborted) {
         await this.#written.wait(60_000, signal);
         while (this.till.gate.waitMs() > 0 && !signal.aborted) await sleep(this.till.gate.waitMs(), signal);
@@ -223,6 +229,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
+        ready();
         this.#watch.look();
         this.#applied.notify();
       }

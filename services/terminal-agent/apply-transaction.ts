@@ -14,14 +14,9 @@ import {
 import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
 import { ORIGIN_UNITS_HEADER } from '../shared/records/origin-units.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
-import {
-  encodePosition,
-  POSITION_BYTES,
-  POSITION_HEADER,
-  ZERO_POSITION,
-} from '../shared/records/position.ts';
+import { encodePosition, ZERO_POSITION } from '../shared/records/position.ts';
 import type { Checkpoints } from './streams/checkpoints.ts';
-import { readChange, readRow, type Incoming, type Unreadable } from './streams/incoming.ts';
+import { positionBytes, readChange, readRow, type Incoming, type Unreadable } from './streams/incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
@@ -341,10 +336,4 @@ export class ApplyTransaction {
       this.#parts.nowMs,
     );
   }
-}
-
-/** As it stands in the record's header: nothing has to be encoded again. */
-function positionBytes(record: StoredRecord): Buffer {
-  const header = record.headers[POSITION_HEADER];
-  return header === undefined ? Buffer.alloc(POSITION_BYTES) : header.subarray(0, POSITION_BYTES);
 }

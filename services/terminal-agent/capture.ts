@@ -4,9 +4,10 @@
  * file before anybody publishes it, and never cut again. Works without any network.
  */
 import type { Logger } from 'pino';
-import type { PayflowError } from '../shared/errors.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { TillStanding } from './standing.ts';
 import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.ts';
 import { Outbox, type OutboxEntry } from './units/outbox.ts';
@@ -39,6 +40,9 @@ const BACKLOG_REST_FACTOR = 1;
  */
 const PIECES_AT_ONCE = 8;
 
+/** In the agent file: how often we had written to payflow.db when it was decided that it goes on. */
+export const WRITES_BEFORE = 'writes_before';
+
 export class TillCapture implements Service {
   readonly name = 'till-capture';
   readonly #options: TillCaptureOptions;
@@ -50,6 +54,8 @@ export class TillCapture implements Service {
   readonly #standing: TillStanding;
   readonly #registrations: Registrations;
   #generation: number;
+  /** The newest entry that was read for a unit. */
+  #newest: OutboxEntry | undefined;
 
   constructor(options: TillCaptureOptions) {
     this.#options = options;
@@ -74,17 +80,31 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     if (this.#agentFile.waiting !== null) return undefined;
     const last = this.#agentFile.last();
-    if (last === undefined || this.#holds(last)) {
+    if (last === undefined ? this.#hasAll() : this.#holds(last)) {
       this.#registrations.adopt(this.#agentFile);
       return undefined;
     }
-    const why = `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
+    const why =
+      last === undefined
+        ? `${this.#till.db.name} is older than when it was decided that it goes on`
+        : `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
     this.#standing.set({ kind: 'fenced', why });
     return this.#standing.refusal;
   }
 
+  /** Without a unit: nothing of it may be older than what is known. */
+  #hasAll(): boolean {
+    const { chain } = this.#agentFile;
+    const writes = Number(this.#agentFile.getMeta(WRITES_BEFORE) ?? 0);
+    return this.#outbox.highestSeq() >= chain.lastSeq && this.#till.proof.writes >= writes;
+  }
+
   #holds(unit: CutUnit): boolean {
-    return digestUnit(this.#outbox.entries(unit.firstSeq, unit.lastSeq), unit).hash.equals(unit.hash);
+    const entries = this.#outbox.entries(unit.firstSeq, unit.lastSeq);
+    if (!digestUnit(entries, unit).hash.equals(unit.hash)) return false;
+    const newest = entries.at(-1);
+    if (newest !== undefined) this.#till.proof.note(newest);
+    return true;
   }
 
   /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
@@ -106,7 +126,13 @@ export class TillCapture implements Service {
       units.push(unit);
       chain = unit;
     }
+    // Now, not before: what was read is then of the file that we know, whatever comes to it next.
+    this.#till.proof.check();
+    if (highest < this.#agentFile.chain.lastSeq) throw olderFile(this.#till.db.name);
+    if (units.length === 0) return units;
+    this.#till.makeDurable();
     this.#agentFile.add(units);
+    if (this.#newest !== undefined) this.#till.proof.note(this.#newest);
     return units;
   }
 
@@ -130,6 +156,7 @@ export class TillCapture implements Service {
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return undefined;
+    this.#newest = last;
     return {
       number: chain.number + 1,
       firstSeq: first.seq,
@@ -169,7 +196,8 @@ export class TillCapture implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    await supervise(signal, { log, ...(onHealth === undefined ? {} : { onHealth }) }, async (ready) => {
+    const options = { log, endures: isMendedOutside, ...(onHealth === undefined ? {} : { onHealth }) };
+    await supervise(signal, options, async (ready) => {
       try {
         await this.#watch(signal, ready);
       } catch (error) {
@@ -211,4 +239,8 @@ export class TillCapture implements Service {
     this.#outbox.reset();
     this.#backlog.reset();
   }
+}
+
+function olderFile(file: string): PayflowError {
+  return new PayflowError('TERMINAL_DB_REPLACED', `${file} holds fewer changes than were cut from it`);
 }

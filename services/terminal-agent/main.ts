@@ -1,14 +1,15 @@
 /** Wires a till's agent: configuration and enrolment → event log → agent → wait. */
 import { requireSettings, type Config } from '../shared/config.ts';
-import { superviseOnce, withReleasers } from '../shared/lifecycle.ts';
+import { withReleasers } from '../shared/lifecycle.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
 import { gauge } from '../shared/metrics.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { TerminalAgent } from './agent.ts';
 import { loadIdentity } from './identity.ts';
+import { runReopening } from './reopening.ts';
 
 export interface TerminalStart extends ServiceContext {
-  /** Told once the agent holds the till's file. */
+  /** Told each time that the agent holds the till's file. */
   readonly onOpen?: (agent: TerminalAgent) => void;
   /** The lock of the till's file is held by whoever starts it. */
   readonly isLocked?: boolean | undefined;
@@ -45,22 +46,26 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
         ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
         ...(start.health && { health: start.health }),
       });
-    // A file that the app holds for long (a backup, a VACUUM) or a disk in trouble is waited for, at start too.
+    let current: TerminalAgent | undefined;
+    measure(() => current, identity.terminalId, start);
+    const onOpen = (agent: TerminalAgent) => {
+      current = agent;
+      start.onOpen?.(agent);
+    };
     const onHealth = start.health?.part('till file');
-    const agent = await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, open);
-    if (agent === undefined) return;
-    onRelease(() => agent.close());
-    measure(agent, identity.terminalId, start);
-    start.onOpen?.(agent);
-    await agent.run(start.signal);
+    await runReopening({ open, signal: start.signal, log, onHealth, onOpen });
   });
 }
 
 /** Read from the till's state when they are asked for. */
-function measure(agent: TerminalAgent, terminal: string, { registry }: TerminalStart): void {
+function measure(
+  agent: () => TerminalAgent | undefined,
+  terminal: string,
+  { registry }: TerminalStart,
+): void {
   if (registry === undefined) return;
   const labelNames = ['terminal'];
-  const status = () => (agent.till.db.open ? agent.status() : undefined);
+  const status = () => (agent()?.till.db.open === true ? agent()?.status() : undefined);
   gauge(registry, {
     name: 'payflow_till_outbox_changes',
     help: 'Unsettled changes.',

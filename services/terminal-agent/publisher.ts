@@ -12,7 +12,7 @@ import type { SyncMode } from '../shared/agent-protocol.ts';
 import { asPayflowError, type PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
-import { isMendedAtTheLog } from '../shared/log/mended-outside.ts';
+import { isMendedOutside } from './mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
 import { inSnapshot } from '../shared/database/sqlite.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
@@ -155,7 +155,7 @@ export class Publisher implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    const options = { log, endures: isMendedAtTheLog, ...(onHealth === undefined ? {} : { onHealth }) };
+    const options = { log, endures: isMendedOutside, ...(onHealth === undefined ? {} : { onHealth }) };
     await supervise(signal, options, async (ready) => {
       await this.#checkStream();
       while (!signal.aborted) {
@@ -169,7 +169,10 @@ export class Publisher implements Service {
   async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
     const { till } = this.#options;
     for (;;) {
-      const built = inSnapshot(till.db, () => this.#builder.build(units, this.#appendBytes));
+      const built = inSnapshot(till.db, () => {
+        till.proof.check();
+        return this.#builder.build(units, this.#appendBytes);
+      });
       if (built.unnamed.length === 0) return built;
       // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
       await sleep(till.gate.waitMs(), signal);

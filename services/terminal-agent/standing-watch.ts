@@ -5,6 +5,7 @@ import { errorLine } from '../shared/errors.ts';
 import type { Health } from '../shared/lifecycle.ts';
 import type { TillApply } from './apply.ts';
 import { CONFIRMED_SEQ } from './apply-transaction.ts';
+import { WRITES_BEFORE } from './capture.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
@@ -70,6 +71,9 @@ export class StandingWatch {
     switch (step.kind) {
       case 'go on': {
         const { beginsAfter, settled } = new Outbox(till.db).unsettledFrom();
+        // Until it has sold again no unit proves that it is this file.
+        till.makeDurable();
+        agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
         agentFile.goOn(beginsAfter, settled);
         this.#options.log.info(
           { incarnation: agentFile.incarnation, beginsAfter },

@@ -82,8 +82,13 @@ describe(`another shop (seed ${SEED})`, () => {
       );
     }
   };
-  const refused = async () =>
-    (await site.pool.query<object>('SELECT terminal_id, code, message FROM payflow_sync.dead_letter')).rows;
+  /** What a till changed in a sale that head office had moved to another store meanwhile is refused, and has to be. */
+  const refused = async () => {
+    const { rows } = await site.pool.query<{ code: string }>(
+      'SELECT terminal_id, code, message FROM payflow_sync.dead_letter',
+    );
+    return rows.filter(({ code }) => code !== 'CHANGE_NOT_ALLOWED' || !centre.hasMovedSales);
+  };
 
   test('parity finds nothing in the way', async () => {
     const found = await site.command('parity', '--terminal-db', site.tillFile('A'), '--json');

@@ -19,36 +19,47 @@ import {
 import { decodeUnitRecord } from '../../services/shared/records/unit-codec.ts';
 import type { UnitChange, UnitRecord } from '../../services/shared/records/unit-record.ts';
 import { TerminalAgent, type TerminalAgentOptions } from '../../services/terminal-agent/agent.ts';
+import { HealthBoard } from '../../services/shared/health.ts';
+import type { Health } from '../../services/shared/lifecycle.ts';
+import { runReopening } from '../../services/terminal-agent/reopening.ts';
 import { DownStream, TestSchemas } from './down-stream.ts';
 import { CATALOG, SHOP_CENTRAL, SHOP_MAPPING, SHOP_SCHEMA, STORE } from './shop-till.ts';
 import { silentLog } from './till.ts';
 
 const PREFIX = 'payflow';
 
+interface AppOptions {
+  readonly journalMode?: 'wal' | 'delete';
+}
+
 export class AgentTill {
   readonly folder: string;
-  readonly app: Database.Database;
+  app: Database.Database;
   readonly schemas = new TestSchemas(SHOP_CENTRAL);
   catalog = new DownStream(this.schemas);
   store = new DownStream(this.schemas);
   log: EmbeddedLog;
   agent!: TerminalAgent;
+  /** What became of the till file. */
+  readonly fileHealth: Health[] = [];
+  /** Of the agent's parts. */
+  readonly health = new HealthBoard();
   readonly #options: Partial<TerminalAgentOptions>;
   readonly #privateKey = readPrivateKey(makeKeyPair().privateKey);
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(options: Partial<TerminalAgentOptions>) {
+  private constructor(options: Partial<TerminalAgentOptions>, { journalMode = 'wal' }: AppOptions) {
     this.#options = options;
     this.folder = mkdtempSync(join(tmpdir(), 'payflow-agent-'));
-    this.app = new Database(join(this.folder, 'payflow.db'));
-    this.app.pragma('journal_mode = wal');
+    this.app = new Database(this.file);
+    this.app.pragma(`journal_mode = ${journalMode}`);
     this.app.exec(SHOP_SCHEMA);
     this.log = new EmbeddedLog({ file: join(this.folder, 'log.db'), log: silentLog, maintenanceMs: 0 });
   }
 
-  static async start(options: Partial<TerminalAgentOptions> = {}): Promise<AgentTill> {
-    const till = new AgentTill(options);
+  static async start(options: Partial<TerminalAgentOptions> = {}, app: AppOptions = {}): Promise<AgentTill> {
+    const till = new AgentTill(options, app);
     await till.createTopics();
     till.run();
     return till;
@@ -69,8 +80,20 @@ export class AgentTill {
   }
 
   run(): void {
-    this.agent = new TerminalAgent({
-      terminalDb: join(this.folder, 'payflow.db'),
+    this.#stop = new AbortController();
+    this.#running = runReopening({
+      // Known from the first moment on: tests look at it at once.
+      open: () => (this.agent = this.#open()),
+      signal: this.#stop.signal,
+      log: silentLog,
+      onOpen: () => undefined,
+      onHealth: (health) => this.fileHealth.push(health),
+    });
+  }
+
+  #open(): TerminalAgent {
+    return new TerminalAgent({
+      terminalDb: this.file,
       dataDir: this.folder,
       eventLog: this.log,
       prefix: PREFIX,
@@ -90,16 +113,14 @@ export class AgentTill {
       log: silentLog,
       mode: 'stream',
       gatewayUrl: null,
+      health: this.health,
       ...this.#options,
     });
-    this.#stop = new AbortController();
-    this.#running = this.agent.run(this.#stop.signal);
   }
 
   async stopAgent(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    this.agent.close();
   }
 
   async toCatalog(records: readonly StoredRecord[]): Promise<void> {
@@ -115,6 +136,16 @@ export class AgentTill {
       { topic, partition: 0 },
       records.map(({ key, value, headers }) => ({ key, value, headers })),
     );
+  }
+
+  get file(): string {
+    return join(this.folder, 'payflow.db');
+  }
+
+  /** The app is started again: it opens whatever stands at the path now. */
+  restartApp(): void {
+    this.app.close();
+    this.app = new Database(this.file);
   }
 
   /** Every change that the till has published, in order. */

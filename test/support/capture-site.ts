@@ -228,12 +228,14 @@ export class CaptureSite {
 
   /**
    * Waits until the slot has confirmed everything that is in the WAL now. That takes a record behind it: what led to
-   * none is confirmed with the next.
+   * none is confirmed with the next. It is the record that is waited for: somebody may have moved the slot itself.
    */
   async acknowledged(): Promise<void> {
-    const { rows } = await this.pool.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
     const marker = JSON.stringify({ streams: [catalogTopic(this.prefix)] });
-    await this.pool.query(`SELECT pg_logical_emit_message(true, 'payflow.marker', $1)`, [marker]);
+    const { rows } = await this.pool.query<{ lsn: string }>(
+      `SELECT pg_logical_emit_message(true, 'payflow.marker', $1)::text AS lsn`,
+      [marker],
+    );
     await until(
       async () => {
         const confirmed = await this.pool.query(

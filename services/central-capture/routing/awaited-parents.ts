@@ -16,7 +16,7 @@ type Entry = readonly [table: string, id: string];
 interface Wait {
   /** Changes whenever a child is found without this parent. */
   version: number;
-  /** Its absence was seen by a reader who sees all that was decoded. */
+  /** Its absence was seen by a reader who sees all that was decoded, and it has not come since. */
   isCertain: boolean;
 }
 
@@ -55,6 +55,20 @@ export class AwaitedParents {
   /** Nothing is gained by reading it again. */
   isCertain(table: string, id: string): boolean {
     return this.#byTable.get(table)?.get(id)?.isCertain === true;
+  }
+
+  /** It came, or may have: whoever does not know where it is has to read it. */
+  doubt(table: string, id: string): void {
+    const wait = this.#byTable.get(table)?.get(id);
+    if (wait !== undefined) wait.isCertain = false;
+  }
+
+  /** @param table whose rows may have come unseen; undefined: those of any */
+  doubtAll(table?: string): void {
+    for (const [name, waits] of this.#byTable) {
+      if (table !== undefined && table !== name) continue;
+      for (const wait of waits.values()) wait.isCertain = false;
+    }
   }
 
   add(table: string, id: string, isCertain: boolean): void {

@@ -81,6 +81,23 @@ export class Parents {
     if (this.#options.awaited.has(parent, id)) this.#options.looks.want(parent, id, NOWHERE);
   }
 
+  /** A look found this row, itself a child, in this store. */
+  placed(parent: string, id: string, store: StoreId): void {
+    this.#options.cache().set(parent, id, { store, state: 'sure' });
+    this.#options.awaited.doubt(parent, id);
+  }
+
+  /** The table was emptied: what its rows said is true of none that come later. */
+  emptied(parent: string): void {
+    this.#options.cache().clear(parent);
+    this.#options.awaited.doubtAll(parent);
+  }
+
+  /** The cache is a new one, and what is read may be other tables than before. */
+  renewed(): void {
+    this.#options.awaited.doubtAll();
+  }
+
   /** One of the tables below the parent is empty; `isAll`: the only one. */
   noneWaits(parent: string, isAll: boolean): void {
     const { awaited, looks } = this.#options;
@@ -136,6 +153,8 @@ export class Parents {
     const left = leftByChildren({ ...event, before, isAwaited: awaited.has(parent, id) });
     const store = event.kind === 'deleted' ? firstOf(before) : event.now;
     cache().set(parent, id, { store, state: event.kind === 'deleted' ? 'gone' : 'sure' });
+    // The cache may forget it before its children have been looked at.
+    awaited.doubt(parent, id);
     if (left !== undefined) looks.want(parent, id, left);
   }
 

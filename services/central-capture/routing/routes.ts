@@ -34,6 +34,8 @@ export interface Route {
   readonly scopeIndex: number;
   /** Where the key columns stand in the relation. */
   readonly keyIndexes: readonly number[];
+  /** Of the columns that are never NULL, and the scope's. */
+  readonly filledIndexes: readonly number[];
   /** An update must bring the whole old row. */
   readonly needsOldRow: boolean;
   /** Rows go down. Tables of direction `pull`, and some of ours, are only read. */
@@ -108,14 +110,19 @@ export class Routes {
     const schema = await this.#schemas.publish(relationSchema(relation, table, sentColumns));
     const scope = this.scopes.get(relation.name) ?? { kind: 'global' };
     const scopeColumn = scope.kind === 'column' || scope.kind === 'via' ? scope.column : null;
+    const indexesOf = (names: readonly (string | null)[]) =>
+      names.map((name) => relation.columns.findIndex((column) => column.name === name));
+    const [scopeIndex = -1] = indexesOf([scopeColumn]);
+    const notNull = indexesOf(table.columns.filter((column) => column.notNull).map(({ name }) => name));
     return {
       name: relation.name,
       relation,
       table,
       encoder: new ChangeEncoder(schema.schema, relation, table, singleObjectHeader(schema.fingerprint)),
       scope,
-      scopeIndex: relation.columns.findIndex((column) => column.name === scopeColumn),
-      keyIndexes: table.key.map((name) => relation.columns.findIndex((column) => column.name === name)),
+      scopeIndex,
+      keyIndexes: indexesOf(table.key),
+      filledIndexes: [...notNull, scopeIndex].filter((index) => index >= 0),
       needsOldRow: needsFullIdentity(table, this.#binding.tables.get(relation.name)?.mapping),
       sent: this.#isSent(relation.name),
       isParent: this.cache.isParent(relation.name),

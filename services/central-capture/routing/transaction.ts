@@ -217,6 +217,7 @@ export class TransactionRouter {
     const { seen } = rows.routes.cache;
     rows.routes = await this.#options.reload(source);
     rows.routes.cache.decodedUpTo(seen);
+    rows.parents.renewed();
     for (const { relation } of [...this.#relations.values()]) {
       this.#relations.set(relation.oid, { relation, route: await rows.routes.forRelation(relation) });
     }
@@ -236,7 +237,7 @@ export class TransactionRouter {
     for (const { oid, name: described } of relations) {
       const name = this.#relations.get(oid)?.route?.name ?? described;
       watermarks.truncated(name);
-      rows.routes.cache.clear(name);
+      rows.parents.emptied(name);
       rows.childrenEmptied(name);
       if (rows.routes.childrenOf(name).some((child) => !emptied.has(child))) onParentEmptied(name);
       if (this.#relations.get(oid)?.route?.sent !== true) continue;

@@ -16,8 +16,9 @@ import { NOWHERE, placeOf, union, without, type Places } from '../routing/parent
 import { UNKNOWN, type Looks } from '../routing/parents.ts';
 import type { Route } from '../routing/routes.ts';
 import type { Tuple } from '../wal/pgoutput-decoder.ts';
-import { chunkLimit, keyTexts } from './chunk-reader.ts';
+import { keyTexts } from './chunk-reader.ts';
 import type { ReadingParts } from './chunk-rows.ts';
+import type { DoneChunk } from './chunks.ts';
 
 /** What a transaction waits for before it is acknowledged. */
 interface Hold {
@@ -165,8 +166,7 @@ export class ChildLooks implements Looks {
     const waiting = new Set<string>();
     for (const child of parts.rows.routes.childrenOf(table)) {
       const route = await parts.rows.routes.forTable(child);
-      if (route !== undefined)
-        await new ChildrenOf(this, { parts, route, table, batch, waiting }).look(this.#options.pool);
+      if (route !== undefined) await new ChildrenOf(this, { parts, route, table, batch, waiting }).look();
     }
     for (const [id, version] of versions) if (!waiting.has(id)) awaited.remove(table, id, version);
     await awaited.store();
@@ -199,18 +199,16 @@ class ChildrenOf {
     this.#these = these;
   }
 
-  async look(pool: Pool): Promise<void> {
+  async look(): Promise<void> {
     const { parts, route, batch } = this.#these;
     if (route.scope.kind !== 'via') return;
     const { column } = route.scope;
     const parentIds = [...batch.keys()];
     for (let key: string[] | null = null, more = true; more;) {
       const changed = new Map<CentralId, Look>();
-      const from = { kind: 'children', column, parentIds, key } as const;
-      const limit: number = await chunkLimit(pool, route, from);
-      const read: readonly Tuple[] = await parts.chunks.run({
+      const read: DoneChunk = await parts.chunks.run({
         route,
-        selection: { ...from, limit },
+        selection: { kind: 'children', column, parentIds, key },
         emit: async (rows, isStale, parents) => {
           parts.rows.parents.adopt(parents);
           for (const row of rows) {
@@ -224,9 +222,9 @@ class ChildrenOf {
       });
       let open = changed;
       while (open.size > 0) open = await this.#lookByKey(open);
-      const last = read.at(-1);
+      const last = read.rows.at(-1);
       if (last !== undefined) key = keyTexts(route, last);
-      more = read.length === limit;
+      more = !read.isLast;
     }
   }
 
@@ -266,7 +264,7 @@ class ChildrenOf {
     const to = store === UNKNOWN ? null : store;
     const { cache } = parts.rows.routes;
     const before = union(placeOf(cache.get(route.name, id)?.store ?? null), look.left);
-    cache.set(route.name, id, { store: to, state: 'sure' });
+    parts.rows.parents.placed(route.name, id, to);
     this.#looks.below(route.name, id, without(before, to), look.holds);
   }
 

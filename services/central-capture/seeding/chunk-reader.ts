@@ -18,6 +18,8 @@ import { parseSnapshot, type Snapshot } from './watermarks.ts';
 
 export interface ReadChunk {
   readonly rows: readonly Tuple[];
+  /** No row comes behind these. */
+  readonly isLast: boolean;
   readonly snapshot: Snapshot;
   /** Of rows that find their store through a parent. */
   readonly parents: ParentReading;
@@ -55,7 +57,7 @@ export type RowsFrom =
 
 /** Which rows: behind a key, or children of some rows, or named ones. */
 export type ChunkSelection =
-  | (RowsFrom & { readonly limit: number })
+  | RowsFrom
   | {
       readonly kind: 'keys';
       readonly ids: readonly CentralId[];
@@ -68,16 +70,11 @@ const LOCK_TIMEOUT_MS = 2_000;
 /** undefined_column, undefined_table */
 const ALTERED: ReadonlySet<string> = new Set(['42703', '42P01']);
 
-/** How many of the rows from here on one chunk may read. */
-export function chunkLimit(pool: Pool, route: Route, from: RowsFrom): Promise<number> {
-  return unlessAltered(route, () => chunkRows(pool, route, rowsFrom(route, from)));
-}
-
 /** @throws PayflowError DB_TRANSIENT when the table was altered, or is locked for too long */
 export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
   const { route, selection } = reading;
   if (selection.kind !== 'keys') {
-    return read(reading, { ...rowsFrom(route, selection), limit: `LIMIT ${selection.limit}` });
+    return read(reading, rowsFrom(route, selection));
   }
   try {
     return await read(reading, keysCondition(route, selection.ids, 'typed'));
@@ -88,8 +85,8 @@ export async function readChunk(reading: ChunkReading): Promise<ReadChunk> {
   }
 }
 
-async function read(reading: ChunkReading, condition: Condition): Promise<ReadChunk> {
-  return unlessAltered(reading.route, () => readRows(reading, condition));
+async function read(reading: ChunkReading, wanted: RowsWanted): Promise<ReadChunk> {
+  return unlessAltered(reading.route, () => readRows(reading, wanted));
 }
 
 /** @throws PayflowError DB_TRANSIENT when the table was altered: the next session knows its new shape */
@@ -110,19 +107,20 @@ function columnsOf({ route, selection }: ChunkReading): string[] {
   });
 }
 
-async function readRows(reading: ChunkReading, { where, values, limit }: Condition): Promise<ReadChunk> {
-  const { pool, route, cache } = reading;
+async function readRows(reading: ChunkReading, wanted: RowsWanted): Promise<ReadChunk> {
+  const { pool, route, selection, cache } = reading;
   const order = route.table.key.map(quoteIdent).join(', ');
   const columns = columnsOf(reading).join(', ');
-  const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${where} ORDER BY ${order} ${limit}`;
+  const text = `SELECT ${columns} FROM ${quotedTable(route.table)} WHERE ${wanted.where} ORDER BY ${order}`;
   const locked = [quotedTable(route.table), ...cache.ancestorTables(route.name)].join(', ');
   const body = async (client: ClientBase): Promise<ReadChunk> => {
     await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await client.query(`LOCK TABLE ${locked} IN ACCESS SHARE MODE`);
     const snapshot = await client.query<{ text: string }>('SELECT pg_current_snapshot()::text AS text');
+    const limit = selection.kind === 'keys' ? Infinity : await chunkRows(client, route, wanted);
     const { rows } = await client.query<(string | null)[]>({
-      text,
-      values: [...values],
+      text: limit === Infinity ? text : `${text} LIMIT ${limit}`,
+      values: [...wanted.values],
       rowMode: 'array',
       // Nothing is parsed: what PostgreSQL prints is what travels.
       types: { getTypeParser: () => (value: string) => value },
@@ -130,6 +128,7 @@ async function readRows(reading: ChunkReading, { where, values, limit }: Conditi
     const tuples = rows.map((row) => tupleOf(row));
     return {
       rows: tuples,
+      isLast: tuples.length < limit,
       snapshot: parseSnapshot(snapshot.rows[0]?.text ?? '0:0:'),
       parents: await readParents(client, reading, tuples),
     };
@@ -156,10 +155,6 @@ export function keyTexts(route: Route, row: Tuple): string[] {
   });
 }
 
-interface Condition extends RowsWanted {
-  readonly limit: string;
-}
-
 function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   const values: unknown[] = [];
   const terms: string[] = [];
@@ -179,7 +174,7 @@ function rowsFrom(route: Route, selection: RowsFrom): RowsWanted {
   return { where: terms.join(' AND ') || 'true', values };
 }
 
-function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): Condition {
+function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 'as text'): RowsWanted {
   const { key, columns } = route.table;
   const parts = ids.flatMap((id) => keyParts(id, key.length));
   const arrays = key.map((name, index) => {
@@ -196,7 +191,6 @@ function keysCondition(route: Route, ids: readonly CentralId[], form: 'typed' | 
   return {
     where: `(${names}) IN (SELECT * FROM unnest(${arrays.map((array) => array.sql).join(', ')}))`,
     values: arrays.map((array) => array.values),
-    limit: '',
   };
 }
 

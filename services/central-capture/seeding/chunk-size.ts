@@ -3,7 +3,7 @@
  * would not do: a table may hold a million short rows and then some of a megabyte each, and all of a chunk is in
  * memory until it is sent.
  */
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { quotedTable, quoteIdent } from '../setup/published-tables.ts';
 import type { Route } from '../routing/routes.ts';
@@ -23,7 +23,7 @@ export interface RowsWanted {
 
 /** @returns 1 at least: a row of any size has to be read */
 export async function chunkRows(
-  pool: Pool,
+  client: Pool | ClientBase,
   { table, relation }: Pick<Route, 'table' | 'relation'>,
   { where, values }: RowsWanted,
 ): Promise<number> {
@@ -31,7 +31,7 @@ export async function chunkRows(
   const columns = table.columns.filter((column) => names.has(column.name));
   const limit = `$${values.length + 1}`;
   const bytes = `$${values.length + 2}`;
-  const { rows } = await pool.query<{ found: number; fitting: number }>(
+  const { rows } = await client.query<{ found: number; fitting: number }>(
     `SELECT count(*)::int AS found, (count(*) FILTER (WHERE total <= ${bytes}::bigint))::int AS fitting
        FROM (SELECT sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS total
                FROM (SELECT (${columns.map(sizeSql).join(' + ')})::bigint AS size

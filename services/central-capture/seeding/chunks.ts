@@ -26,6 +26,9 @@ export interface ChunkRequest {
   ): Promise<void>;
 }
 
+/** What a chunk was read with. */
+export type DoneChunk = Pick<ReadChunk, 'rows' | 'isLast'>;
+
 interface Waiting {
   readonly resolve: (verdict: ChunkVerdict) => void;
   readonly reject: (error: PayflowError) => void;
@@ -39,6 +42,8 @@ export interface ChunkRunnerOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly cache: () => ScopeCache;
+  /** Of what was handed over, something that is no record is still to be stored. */
+  readonly isUnstored: () => boolean;
 }
 
 /** Somebody alters the table: its rows are read when that is over. */
@@ -54,8 +59,8 @@ export class ChunkRunner {
     options.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** @returns the rows that the chunk was read with, when all of them are durable */
-  async run(request: ChunkRequest): Promise<readonly Tuple[]> {
+  /** @returns when all rows that the chunk was read with are durable */
+  async run(request: ChunkRequest): Promise<DoneChunk> {
     const { watermarks, log } = this.#options;
     for (;;) {
       let parents = NO_PARENTS;
@@ -72,12 +77,11 @@ export class ChunkRunner {
         await this.#mark('low', chunk.id);
         const read = await this.#read(request);
         if (read === 'locked') continue;
-        const { rows } = read;
-        chunk.rows = rows;
+        chunk.rows = read.rows;
         chunk.snapshot = read.snapshot;
         parents = read.parents;
         await this.#mark('high', chunk.id);
-        if ((await written) === 'written') return rows;
+        if ((await written) === 'written') return read;
         log.info({ table: request.route.name }, 'a chunk is read again: a commit was not visible to it yet');
       } finally {
         watermarks.forget(chunk.id);
@@ -107,8 +111,9 @@ export class ChunkRunner {
     else waiting.endLsn = endLsn;
   }
 
-  /** Everything up to here is durable. */
+  /** All records up to here are durable. To be said again once all is stored: rows of a chunk may wait for parents. */
   durable(lsn: Lsn): void {
+    if (this.#options.isUnstored()) return;
     for (const { endLsn, resolve } of this.#waiting.values()) {
       if (endLsn !== undefined && endLsn <= lsn) resolve('written');
     }

@@ -4,11 +4,11 @@ import { CONTROL_KEY_PREFIX } from '../../shared/log/event-log.ts';
 import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
 import type { Route } from '../routing/routes.ts';
 import { keyTuple } from '../wal/tuples.ts';
-import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { partitionBounds } from '../watch/catalog-facts.ts';
 import type { PartitionFacts } from '../watch/table-shape.ts';
-import { chunkLimit, keyTexts, type RowsFrom } from './chunk-reader.ts';
+import { keyTexts } from './chunk-reader.ts';
 import { emitRows, type ReadingParts } from './chunk-rows.ts';
+import type { DoneChunk } from './chunks.ts';
 
 /** Rows of any size are read at once, and an append seldom holds many of the largest. */
 const ROWS_PER_CHUNK = 16;
@@ -23,16 +23,14 @@ export async function readPartition(
   const within = await partitionBounds(parts.pool, partition.oid);
   let key: string[] | null = null;
   for (let more = within !== undefined; more;) {
-    const from: RowsFrom = { kind: 'after', key, within };
-    const limit = await chunkLimit(parts.pool, route, from);
-    const read: readonly Tuple[] = await parts.chunks.run({
+    const read: DoneChunk = await parts.chunks.run({
       route,
-      selection: { ...from, limit },
+      selection: { kind: 'after', key, within },
       emit: (rows, isStale, parents) => emitRows(parts, { route, parents }, rows, isStale),
     });
-    const last = read.at(-1);
+    const last = read.rows.at(-1);
     if (last !== undefined) key = keyTexts(route, last);
-    more = read.length === limit;
+    more = !read.isLast;
   }
 }
 

@@ -11,7 +11,7 @@ import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
 import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
 import type { StreamKeys } from '../streams/stream-keys.ts';
-import { chunkLimit, keyTexts } from './chunk-reader.ts';
+import { keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
 import type { ChildLooks } from './child-looks.ts';
@@ -154,6 +154,7 @@ export class Seeding implements Service {
     const partition = this.#partitions.shift();
     if (partition !== undefined) {
       await readPartition(this.#options, partition);
+      await this.#lookAtChildren();
       await partition.done();
       return true;
     }
@@ -197,6 +198,7 @@ export class Seeding implements Service {
       // What it looks like before its first row is read is what later looks are compared with.
       if (row.last_key === null && !(await watch.beginSeeding(route))) continue;
       const seeded = await this.#seedChunk(route, row);
+      await this.#lookAtChildren();
       if (seeded.state === 'done') log.info({ table: route.name }, 'seeded');
       await this.#store(row, seeded);
       return true;
@@ -206,15 +208,14 @@ export class Seeding implements Service {
 
   async #seedChunk(route: Route, row: SeedingRow): Promise<Seeded> {
     const key = row.last_key === null ? null : (JSON.parse(row.last_key) as string[]);
-    const limit = await chunkLimit(this.#options.pool, route, { kind: 'after', key });
     if (key === null) await this.#beginSeeding(route);
     const { chunks, writer } = this.#options;
     if (key === null || !this.#shapes.has(route.name)) {
       this.#shapes.set(route.name, await this.#shapeOf(route));
     }
-    const read = await chunks.run({
+    const { rows: read, isLast } = await chunks.run({
       route,
-      selection: { kind: 'after', key, limit },
+      selection: { kind: 'after', key },
       emit: async (rows, isStale, parents) => {
         const { streams } = this.#options;
         writer.nextSeq();
@@ -226,7 +227,6 @@ export class Seeding implements Service {
         await emitRows(this.#options, { route, parents }, rows, isStale);
       },
     });
-    const isLast = read.length < limit;
     if (isLast && (await this.#shapeOf(route)) !== this.#shapes.get(route.name)) {
       this.#options.log.warn(
         { table: route.name },
@@ -241,6 +241,12 @@ export class Seeding implements Service {
       lastKey: last === undefined ? row.last_key : JSON.stringify(keyTexts(route, last)),
       rows: read.length,
     };
+  }
+
+  /** What rows of a chunk led to: after a crash only these rows, read again, bring it back, and not the WAL. */
+  async #lookAtChildren(): Promise<void> {
+    const { looks } = this.#options;
+    while (looks.hasWork) await looks.step(this.#options);
   }
 
   async #beginSeeding(route: Route): Promise<void> {

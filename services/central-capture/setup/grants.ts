@@ -50,6 +50,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   conflict: { apply: ALL, gateway: READ },
   stream: { capture: WRITE, gateway: READ },
   topic: { capture: ALL, gateway: READ },
+  schema: { capture: ADD },
   seeding: { capture: CHANGE, gateway: READ },
   watched_table: { capture: ALL, gateway: READ },
   awaited_parent: { capture: ALL },

@@ -28,7 +28,7 @@ function shapeOf(table: CentralTable | undefined, sent: readonly string[]): stri
   return JSON.stringify([`key ${table?.key.join(', ') ?? ''}`, ...columns]);
 }
 
-/** More room for a text changes no value of it. */
-function withoutLength(type: string): string {
-  return type.replace(/^character varying\(\d+\)/, 'character varying');
+/** More room for a text changes no value of it; less room makes a new file. */
+export function withoutLength(type: string): string {
+  return type.replace(/^(character varying|bit varying)\(\d+\)/, '$1');
 }

@@ -1,8 +1,8 @@
 /** Topics that are missing, or kept otherwise than they have to be (shared/log/topic-settings.ts). */
-import { asPayflowError, PayflowError } from '../../shared/errors.ts';
 import type { EventLog, TopicSpec } from '../../shared/log/event-log.ts';
 import { differences, differenceText, type TopicDifference } from '../../shared/log/topic-settings.ts';
 import { topicSpecCatalog, topicSpecSchemas, topicSpecStore, topicSpecUp } from '../../shared/log/topics.ts';
+import { putBack } from '../streams/topic-mending.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 import { topicExists } from './topic-exists.ts';
 
@@ -49,12 +49,6 @@ async function settingTodos(eventLog: EventLog, specs: readonly TopicSpec[]): Pr
 
 /** @throws PayflowError LOG_TOPIC_SETTINGS where it is refused and does harm */
 async function change(eventLog: EventLog, topic: string, others: readonly TopicDifference[]): Promise<void> {
-  try {
-    await eventLog.changeTopic(topic, new Map(others.map(({ setting, wanted }) => [setting, wanted])));
-  } catch (thrown) {
-    const cause = asPayflowError(thrown);
-    if (cause.code === 'LOG_UNREACHABLE') throw cause;
-    if (others.every(({ harm }) => harm === null)) return;
-    throw new PayflowError('LOG_TOPIC_SETTINGS', cause.message, { cause, details: { topic } });
-  }
+  const { problem } = await putBack(eventLog, topic, others);
+  if (problem !== undefined) throw problem;
 }

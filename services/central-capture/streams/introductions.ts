@@ -48,7 +48,7 @@ export class Introductions {
       pool: this.#options.pool,
       route,
       cache: routes.cache,
-      selection: { kind: 'after', key: null, limit: 1 },
+      selection: { kind: 'after', key: null },
     });
     const complete = this.#options.hasLost(stream) ? [] : await this.#completeTables(routes);
     this.#pending.push({ stream, route, mapping: rows, complete });

@@ -1,13 +1,23 @@
-/** What capture writes down of topics about which there is something to say: payflow_sync.topic. */
+/** What capture writes down of topics: payflow_sync.topic (where there is something to say), and payflow_sync.schema. */
 import type { Pool } from 'pg';
 import { inTransaction, wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { PayflowError } from '../../shared/errors.ts';
 import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
+import { fingerprintHex } from '../../shared/records/avro-fingerprint.ts';
+import type { ChangeSchema } from '../../shared/records/change-schema.ts';
+import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import { wantSeeding } from '../seeding/wanted.ts';
 
 export interface TopicNotesOptions {
   readonly pool: Pool;
   readonly epoch: number;
+}
+
+export interface LostBeginning {
+  readonly topic: string;
+  /** What it begins with now. */
+  readonly first: number;
+  readonly tables: readonly string[];
 }
 
 export class TopicNotes {
@@ -67,16 +77,39 @@ export class TopicNotes {
   }
 
   /** A stream begins later than it did: its tables are seeded again, and what it begins with now is remembered. */
-  async lost(streams: ReadonlyMap<string, number>, tables: readonly string[]): Promise<void> {
+  async lost({ topic, first, tables }: LostBeginning): Promise<void> {
     const { pool, epoch } = this.#options;
     await inTransaction(pool, async (client) => {
       await wantSeeding(client, epoch, tables);
-      await client.query(
-        `UPDATE payflow_sync.stream AS s SET first_offset = now.first_offset
-         FROM unnest($1::text[], $2::bigint[]) AS now (topic, first_offset) WHERE s.topic = now.topic`,
-        [[...streams.keys()], [...streams.values()]],
-      );
+      await client.query('UPDATE payflow_sync.stream SET first_offset = $2 WHERE topic = $1', [topic, first]);
     });
+  }
+
+  /** All that ever stood in the schemas topic. */
+  async schemas(): Promise<ChangeSchema[]> {
+    try {
+      const { rows } = await this.#options.pool.query<{ schema: string }>(
+        'SELECT schema FROM payflow_sync.schema ORDER BY fingerprint',
+      );
+      return rows.map(({ schema }) => JSON.parse(schema) as ChangeSchema);
+    } catch (error) {
+      throw wrapPostgresError(error);
+    }
+  }
+
+  async noteSchemas(schemas: readonly Pick<CompiledSchema, 'fingerprint' | 'schema'>[]): Promise<void> {
+    try {
+      await this.#options.pool.query(
+        `INSERT INTO payflow_sync.schema (fingerprint, schema) SELECT * FROM unnest($1::text[], $2::text[])
+         ON CONFLICT (fingerprint) DO NOTHING`,
+        [
+          schemas.map(({ fingerprint }) => fingerprintHex(fingerprint)),
+          schemas.map(({ schema }) => JSON.stringify(schema)),
+        ],
+      );
+    } catch (error) {
+      throw wrapPostgresError(error);
+    }
   }
 
   /** All that stands now, for status and /readyz of the gateway. */

@@ -12,15 +12,14 @@
  *   a stream begins later than it did   | whoever reads it misses rows: its tables are seeded again (tills see it
  *                                       | by the same sign, and read it from its beginning)
  *   a down topic is gone                | the session ends; the next one makes it anew and seeds its tables
- *   the schemas topic is gone, or begins| made anew, and every schema that is known here is written again
+ *   the schemas topic lost anything     | see schemas-watch.ts
  *   the up topic is gone                | said: setup makes it, with as many partitions as it had
  *   it may not be looked at             | said once in the log: on many clusters only administrators may
  */
-import type { Logger } from 'pino';
 import { asPayflowError, PayflowError } from '../../shared/errors.ts';
 import { sleep, type Health, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog, TopicDescription, TopicSpec } from '../../shared/log/event-log.ts';
-import { differences, differenceText } from '../../shared/log/topic-settings.ts';
+import { differences, differenceText, type TopicDifference } from '../../shared/log/topic-settings.ts';
 import {
   MAX_RECORD_BYTES,
   schemasTopic,
@@ -30,56 +29,57 @@ import {
   topicSpecUp,
   upTopic,
 } from '../../shared/log/topics.ts';
-import type { SchemaRegistry } from '../../shared/records/schema-registry.ts';
 import { tablesIn } from '../seeding/wanted.ts';
 import type { Routes } from '../routing/routes.ts';
 import type { DownStreams } from './down-streams.ts';
 import type { StreamLimits } from './stream-limits.ts';
 import type { StreamWriter } from './stream-writer.ts';
+import { SchemasWatch, type SchemasWatchOptions } from './schemas-watch.ts';
+import { putBack } from './topic-mending.ts';
 import type { TopicNotes } from './topic-notes.ts';
 
-export interface TopicWatchOptions {
-  readonly eventLog: EventLog;
-  readonly prefix: string;
-  readonly streams: DownStreams;
-  readonly schemas: SchemaRegistry;
+export interface TopicWatchOptions extends SchemasWatchOptions {
+  readonly eventLog: Pick<EventLog, 'describeTopics' | 'changeTopic' | 'createTopic' | 'offsets'>;
+  readonly streams: Pick<DownStreams, 'all'>;
   readonly limits: StreamLimits;
-  readonly notes: TopicNotes;
-  readonly routes: () => Routes;
-  /** Tables of which rows travelled without columns since this was asked last. */
-  readonly takeOmitted: () => readonly string[];
+  readonly notes: Pick<TopicNotes, keyof TopicNotes>;
+  readonly routes: () => Pick<Routes, 'scopes' | 'catalog'>;
+  /** Tables of which rows travelled in this topic without columns, since this was asked last. */
+  readonly takeOmitted: (topic: string) => readonly string[];
   readonly everyMs: number;
   readonly onHealth?: ((health: Health) => void) | undefined;
-  readonly log: Logger;
 }
 
+/** Missing for the first time may only mean a broker that has just started. */
+const REPORTS_OF_GONE = 2;
 /** Of thousands of streams, so many are looked at each time, in turn: some 500 KB of answers a minute. */
 const STREAMS_AT_ONCE = 256;
 
 export class TopicWatch implements Service {
   readonly name = 'topics';
   readonly #options: TopicWatchOptions;
+  readonly #schemas: SchemasWatch;
   readonly #troubles = new Map<string, PayflowError>();
-  /** Reported missing once: it may only be a broker that has just started. */
-  readonly #missing = new Set<string>();
+  /** How often in a row each was reported missing. */
+  readonly #missing = new Map<string, number>();
   readonly #unseen = new Set<string>();
   /** Limited before this session began, so that nobody knows which tables it concerns. */
-  #inherited: ReadonlySet<string> | null = null;
-  #firstOfSchemas: number | null = null;
+  #inherited: Set<string> | null = null;
   #turn = 0;
 
   constructor(options: TopicWatchOptions) {
     this.#options = options;
+    this.#schemas = new SchemasWatch(options);
   }
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.look();
+      await this.look(signal);
       await sleep(this.#options.everyMs, signal);
     }
   }
 
-  async look(): Promise<void> {
+  async look(signal: AbortSignal): Promise<void> {
     const { eventLog, streams, notes, log } = this.#options;
     this.#inherited ??= new Set(await notes.limited());
     const horizonDays = await notes.horizonDays();
@@ -90,7 +90,7 @@ export class TopicWatch implements Service {
       for (const spec of specs) await this.#settings(spec, found.get(spec.topic));
       for (const writer of writers) await this.#limit(writer, found.get(writer.stream.topic));
       await this.#beginnings(writers);
-      await this.#schemas(found.get(schemasTopic(this.#options.prefix)));
+      await this.#lookAtSchemas(found.get(schemasTopic(this.#options.prefix)), signal);
     } catch (thrown) {
       const error = asPayflowError(thrown);
       // The appends say so and wait; nothing can be seen meanwhile.
@@ -138,31 +138,21 @@ export class TopicWatch implements Service {
   }
 
   /** @returns what has to be said, where it is refused and does harm */
-  async #putBack(topic: string, others: ReturnType<typeof differences>): Promise<PayflowError | undefined> {
+  async #putBack(topic: string, others: readonly TopicDifference[]): Promise<PayflowError | undefined> {
     const { eventLog, log } = this.#options;
-    const text = others.map((one) => differenceText(one)).join('; ');
-    try {
-      await eventLog.changeTopic(topic, new Map(others.map(({ setting, wanted }) => [setting, wanted])));
-      log.warn({ topic, settings: others }, `${topic}: ${text}; put back`);
-      return undefined;
-    } catch (thrown) {
-      const cause = asPayflowError(thrown);
-      if (cause.code === 'LOG_UNREACHABLE') throw cause;
-      if (others.every(({ harm }) => harm === null)) return undefined;
-      const message = `${topic}: ${text}. It was not allowed to put it back: ${cause.message}`;
-      const error = new PayflowError('LOG_TOPIC_SETTINGS', message, { cause, details: { topic } });
-      if (this.#troubles.get(topic)?.message !== message) log.error({ code: error.code, topic }, message);
-      return error;
-    }
+    const { done, problem } = await putBack(eventLog, topic, others);
+    const text = done.map((one) => differenceText(one)).join('; ');
+    if (done.length > 0) log.warn({ topic, settings: done }, `${topic}: ${text}; put back`);
+    if (problem !== undefined && this.#troubles.get(topic)?.message !== problem.message)
+      log.error({ code: problem.code, topic }, problem.message);
+    return problem;
   }
 
   #unknown(topic: string, error: PayflowError): void {
     const { log } = this.#options;
     if (error.code === 'LOG_TOPIC_MISSING') {
-      if (!this.#missing.has(topic)) {
-        this.#missing.add(topic);
-        return;
-      }
+      this.#missing.set(topic, (this.#missing.get(topic) ?? 0) + 1);
+      if (!this.#isGone(topic)) return;
       if (topic === upTopic(this.#options.prefix)) this.#troubles.set(topic, error);
       else if (topic !== schemasTopic(this.#options.prefix)) throw error;
       return;
@@ -176,63 +166,71 @@ export class TopicWatch implements Service {
     );
   }
 
+  #isGone(topic: string): boolean {
+    return (this.#missing.get(topic) ?? 0) >= REPORTS_OF_GONE;
+  }
+
   async #limit(writer: StreamWriter, found: TopicDescription | PayflowError | undefined): Promise<void> {
-    const { limits, notes, routes, takeOmitted, log } = this.#options;
+    const { limits, notes, log } = this.#options;
     const { topic } = writer.stream;
     const limit = limits.judged(topic, found);
     if (limit < writer.limitBytes) await notes.limit(topic, limit);
-    const isWhole = limit === MAX_RECORD_BYTES;
     const wasLimited = writer.limitBytes < MAX_RECORD_BYTES;
     const isInherited = this.#inherited?.has(topic) === true;
     // Before the seeding begins: its rows go by it.
     writer.limitBytes = limit;
-    if (!isWhole || !(wasLimited || isInherited)) return;
-    const omitted = new Set(takeOmitted());
-    const tables = this.#tablesIn([topic]).filter((table) =>
-      isInherited ? isLong(routes(), table) : omitted.has(table),
-    );
+    if (limit < MAX_RECORD_BYTES || !(wasLimited || isInherited)) return;
+    const tables = this.#tablesOmitted(topic, isInherited);
     await notes.unlimit(topic, tables);
-    this.#inherited = new Set([...(this.#inherited ?? [])].filter((name) => name !== topic));
+    this.#inherited?.delete(topic);
     if (tables.length > 0) log.warn({ topic, tables }, 'rows that travelled without columns are sent again');
   }
 
-  /** Compaction never moves a stream's first offset: somebody, or a retention, deleted what stood before it. */
-  async #beginnings(writers: readonly StreamWriter[]): Promise<void> {
-    const { eventLog, notes, log } = this.#options;
-    const lost = new Map<string, number>();
-    for (const writer of writers) {
-      const { first } = await eventLog.offsets(writer.stream);
-      if (first <= writer.firstOffset) continue;
-      lost.set(writer.stream.topic, first);
-      writer.firstOffset = first;
-    }
-    if (lost.size === 0) return;
-    const tables = this.#tablesIn([...lost.keys()]);
-    const topics = [...lost].map(([topic, first]) => `${topic} before ${first}`).join(', ');
-    log.error(
-      { code: 'LOG_LOST_DATA', topics, tables },
-      `records were deleted: ${topics}; the tables are seeded again`,
+  #tablesOmitted(topic: string, isInherited: boolean): string[] {
+    const { takeOmitted, routes } = this.#options;
+    const omitted = new Set(takeOmitted(topic));
+    return this.#tablesIn([topic]).filter((table) =>
+      isInherited ? isLong(routes(), table) : omitted.has(table),
     );
-    await notes.lost(lost, tables);
   }
 
-  async #schemas(found: TopicDescription | PayflowError | undefined): Promise<void> {
-    const { eventLog, prefix, schemas, log } = this.#options;
-    const topic = schemasTopic(prefix);
-    const isGone = found !== undefined && !('settings' in found) && this.#missing.has(topic);
-    if (found === undefined || !('settings' in found)) {
-      if (!isGone || this.#firstOfSchemas === null) return;
-      await eventLog.createTopic(topicSpecSchemas(prefix));
+  /**
+   * Compaction never moves a stream's first offset: somebody, or a retention, deleted what stood before it. Each
+   * stream for itself: whoever dies, or hears nothing of the next one, has not forgotten this one.
+   */
+  async #beginnings(writers: readonly StreamWriter[]): Promise<void> {
+    const { eventLog, notes, log } = this.#options;
+    for (const writer of writers) {
+      const { topic } = writer.stream;
+      const { first } = await eventLog.offsets(writer.stream);
+      if (first <= writer.firstOffset) continue;
+      const tables = this.#tablesIn([topic]);
+      log.error(
+        { code: 'LOG_LOST_DATA', topic, tables },
+        `records were deleted: ${topic} before ${first}; the tables are seeded again`,
+      );
+      await notes.lost({ topic, first, tables });
+      // Only now: heartbeats store it, and a loss that is stored as seen is looked for no more.
+      writer.firstOffset = first;
     }
-    const { first } = await eventLog.offsets({ topic, partition: 0 });
-    const isLost = isGone || (this.#firstOfSchemas !== null && first > this.#firstOfSchemas);
-    this.#firstOfSchemas = first;
-    if (!isLost) return;
-    const count = await schemas.publishAgain();
-    log.error(
-      { code: 'LOG_LOST_DATA', topic, schemas: count },
-      'the schemas topic lost records; they are written again',
-    );
+  }
+
+  async #lookAtSchemas(
+    found: TopicDescription | PayflowError | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const topic = schemasTopic(this.#options.prefix);
+    if (this.#isGone(topic)) await this.#schemas.makeAnew();
+    else if (found instanceof PayflowError && found.code === 'LOG_TOPIC_MISSING') return;
+    try {
+      await this.#schemas.look(signal);
+      this.#missing.delete(topic);
+    } catch (thrown) {
+      const error = asPayflowError(thrown);
+      if (error.code !== 'LOG_TOPIC_MISSING') throw error;
+      // Who may not see how it is kept hears so that it is not there.
+      this.#unknown(topic, error);
+    }
   }
 
   #tablesIn(topics: readonly string[]): string[] {
@@ -242,6 +240,6 @@ export class TopicWatch implements Service {
 }
 
 /** Whether a row of the table can be larger than any limit: only such columns leave the row's own page. */
-function isLong(routes: Routes, table: string): boolean {
+function isLong(routes: Pick<Routes, 'catalog'>, table: string): boolean {
   return routes.catalog.get(table)?.columns.some(({ toastable }) => toastable) ?? false;
 }

@@ -63,7 +63,8 @@ export class TransactionWriter {
   readonly #log: Logger;
   readonly #arena = new AvroWriter();
   readonly #touched = new Set<StreamWriter>();
-  readonly #omitted = new Set<string>();
+  /** By topic, since each has a limit of its own. */
+  readonly #omitted = new Map<string, Set<string>>();
   #source: TransactionSource;
   #seq = 0;
   /** How many of the changes counted two, this one too where it does. */
@@ -92,10 +93,10 @@ export class TransactionWriter {
     return Number(this.#source.commitTimeUs / 1000n);
   }
 
-  /** Tables of which rows travelled without columns since this was asked last. */
-  takeOmitted(): string[] {
-    const tables = [...this.#omitted];
-    this.#omitted.clear();
+  /** Tables of which rows travelled in this topic without columns, since this was asked last. */
+  takeOmitted(topic: string): string[] {
+    const tables = [...(this.#omitted.get(topic) ?? [])];
+    this.#omitted.delete(topic);
     return tables;
   }
 
@@ -202,12 +203,12 @@ export class TransactionWriter {
       omitted: change.omitted ?? NOTHING_OMITTED,
     };
     const value = route.encoder.encode(this.#arena, this.#source, input);
-    const limit = roomFor(input, writer);
-    return value.length <= limit ? value : this.#encodeSmaller(route, input, limit);
+    return value.length <= roomFor(input, writer) ? value : this.#encodeSmaller(writer, route, input);
   }
 
   /** A row that no record can hold travels without its largest columns, and never blocks the others. */
-  #encodeSmaller(route: Route, input: ChangeInput, limit: number): Buffer {
+  #encodeSmaller(writer: StreamWriter, route: Route, input: ChangeInput): Buffer {
+    const limit = roomFor(input, writer);
     const omitted = [...input.omitted];
     const largest = input.after === null ? [] : route.encoder.largestColumns(input.after);
     const smaller = { ...input, beforeIsKey: true };
@@ -218,7 +219,8 @@ export class TransactionWriter {
       value = route.encoder.encode(this.#arena, this.#source, { ...smaller, omitted });
     }
     if (omitted.length > input.omitted.length) {
-      this.#omitted.add(route.name);
+      const { topic } = writer.stream;
+      this.#omitted.set(topic, (this.#omitted.get(topic) ?? new Set<string>()).add(route.name));
       const id = input.after === null ? null : route.encoder.centralId(input.after);
       this.#log.error(
         { code: 'LOG_RECORD_TOO_LARGE', table: route.name, id, omitted },

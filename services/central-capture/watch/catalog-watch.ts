@@ -14,11 +14,12 @@ import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { parseLsn, type Lsn, type Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
+import { WHOLE_PUBLICATION } from '../setup/publication.ts';
 import type { Relation } from '../wal/pgoutput-decoder.ts';
 import { readMarks, readPublication, readWalEnd } from './catalog-facts.ts';
 import type { TableState } from './differences.ts';
 import { keptOf, partitionOrders } from './partition-orders.ts';
-import { lookAt, type Seen } from './table-look.ts';
+import { lookAt, lookAtPublication, type PublicationLook, type Seen } from './table-look.ts';
 import {
   isDescribedOtherwise,
   shapeOf,
@@ -55,8 +56,7 @@ const PARTITIONS_EVERY = 6;
 const FIRST_RETRY_MS = 500;
 
 /** What holds for all tables in one look at the centre. */
-interface Look {
-  readonly publication: PublicationFacts;
+interface Look extends PublicationLook {
   readonly tables: ReadonlyMap<string, WatchedTable>;
   /** Before anything was read. */
   readonly walEnd: string;
@@ -185,18 +185,26 @@ export class CatalogWatch implements Service {
   }
 
   async #newLook(): Promise<Look> {
-    const { pool, publication: name, mapping } = this.#options;
+    const { pool, publication: publicationName, mapping, log } = this.#options;
     const walEnd = await readWalEnd(pool);
-    const publication = await readPublication(pool, name);
-    if (publication?.oid !== (this.#publication ?? publication?.oid) || publication === null) {
-      throw new PayflowError('PUBLICATION_LOST', `the publication ${name} was dropped`);
-    }
-    this.#publication = publication.oid;
+    const published = await lookAtPublication({ pool, publicationName, log }, () => this.#publicationNow());
+    if (published.refusal === null) this.#unmended.delete(WHOLE_PUBLICATION);
+    else this.#unmended.add(WHOLE_PUBLICATION);
     const tables = watchedTables(mapping());
     const unmapped = [...this.#known.keys()].filter((known) => !tables.has(known));
     if (unmapped.length > 0) await this.#store.forget(unmapped);
     for (const known of unmapped) this.#known.delete(known);
-    return { publication, tables, walEnd };
+    return { ...published, tables, walEnd };
+  }
+
+  async #publicationNow(): Promise<PublicationFacts> {
+    const { pool, publication: name } = this.#options;
+    const publication = await readPublication(pool, name);
+    if (publication === null || publication.oid !== (this.#publication ?? publication.oid)) {
+      throw new PayflowError('PUBLICATION_LOST', `the publication ${name} was dropped`);
+    }
+    this.#publication = publication.oid;
+    return publication;
   }
 
   async #lookAt(
@@ -211,7 +219,7 @@ export class CatalogWatch implements Service {
         ? []
         : [{ rules, known: this.#known.get(name) ?? UNKNOWN, isTold: told.has(name) }];
     });
-    const seen = await lookAt({ pool, publicationName, log }, look.publication, asked);
+    const seen = await lookAt({ pool, publicationName, log }, look, asked);
     for (const one of seen) await this.#carryOut(look, one);
     this.#options.onStates(
       [...this.#known].flatMap(([table, { state }]) => (state === null ? [] : [{ table, ...state }])),
@@ -231,13 +239,14 @@ export class CatalogWatch implements Service {
       await this.#keepState(name, known, compared.state);
       return;
     }
-    if (compared.reasons.length > 0 && !this.#wanted.has(name)) {
+    // A seeding that was wanted before has passed the table over while it had a state, and nobody wakes it again.
+    if (compared.reasons.length > 0 && (known.state !== null || !this.#wanted.has(name))) {
       await this.#want(rules.seededWith, compared.reasons.join(', '));
     }
     if (known.state !== null) await this.#keep(name, { ...known, state: null });
     const isHarmless = compared.reasons.length === 0 && compared.read.length === 0 && !compared.sweep;
     if (!rules.isSeeded && (known.shape === null || !isHarmless)) await this.#adopt(look, seen);
-    else if (isHarmless) await this.#keepHarmless(seen);
+    else if (isHarmless) await this.#keepHarmless(look, seen);
     if (rules.isSeeded) this.#order(look, seen);
   }
 
@@ -251,7 +260,7 @@ export class CatalogWatch implements Service {
   }
 
   /** What led to nothing is part of what the next look is compared with. */
-  async #keepHarmless({ rules, known, now, publication }: Seen<WatchedTable>): Promise<void> {
+  async #keepHarmless({ publication }: Look, { rules, known, now }: Seen<WatchedTable>): Promise<void> {
     if (now === null || known.shape === null) return;
     const shape = shapeOf(now, publication, known.shape.lsn);
     if (JSON.stringify(shape) === JSON.stringify(known.shape)) return;
@@ -289,10 +298,13 @@ export class CatalogWatch implements Service {
     this.#options.log.warn({ tables: names, reason }, 'tables are seeded again');
   }
 
-  async #adopt(look: Look, { rules, now, publication, partitions = [] }: Seen<WatchedTable>): Promise<void> {
+  async #adopt(
+    { publication, walEnd }: Look,
+    { rules, now, partitions = [] }: Seen<WatchedTable>,
+  ): Promise<void> {
     if (now === null || this.isBlocked(rules.name)) return;
     await this.#keep(rules.name, {
-      shape: shapeOf(now, publication, look.walEnd),
+      shape: shapeOf(now, publication, walEnd),
       partitions: keptOf(partitions),
       state: null,
     });

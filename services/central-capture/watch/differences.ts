@@ -10,8 +10,10 @@
  *   unreadable    | our login may not SELECT                            | TABLE_NOT_READABLE
  *   virtual       | a virtual column where whole old rows are needed    | TABLE_VIRTUAL_COLUMN
  *   keyless       | no primary key                                      | TABLE_NO_KEY
- *   unpublished   | no membership, a filter or column list, or options  | mend, else TABLE_NOT_PUBLISHED; seed
+ *   unpublished   | no membership, or a filter or column list           | mend, else TABLE_NOT_PUBLISHED; seed
+ *   options       | the publication's could not be mended before this   | TABLE_NOT_PUBLISHED
  *   identity      | what the WAL needs of old rows is not logged        | mend, else TABLE_IDENTITY; seed
+ *   of a leaf, which others lock just now               (told: as above) | nothing; it is mended later
  *   returned      | a state from above ended                            | seed
  *   replaced      | another oid                                         | seed
  *   republished   | another membership, or the publication was altered  | seed
@@ -28,6 +30,7 @@
  * alone: those that find their store through it follow.
  */
 import type { ErrorCode } from '../../shared/error-codes.ts';
+import { withoutLength } from '../setup/sent-tables.ts';
 import type {
   ColumnFacts,
   PartitionFacts,
@@ -58,7 +61,6 @@ export interface TableState {
 
 export type Mend =
   | { readonly kind: 'publish'; readonly rejoin: boolean }
-  | { readonly kind: 'options' }
   | {
       readonly kind: 'identity';
       readonly schema: string;
@@ -93,6 +95,8 @@ export interface Compared {
 export interface Comparison {
   readonly rules: TableRules;
   readonly publication: PublicationFacts;
+  /** Why its options could not be mended. */
+  readonly refusal: string | null;
   readonly now: TableFacts | null;
   /** Leaves; undefined: not looked at, or none. */
   readonly partitions: readonly PartitionFacts[] | undefined;
@@ -104,6 +108,8 @@ export interface Comparison {
   readonly isTold: boolean;
   /** It was mended just now: what came before may be lost. */
   readonly isMended: boolean;
+  /** It could not be mended just now: others lock it, or a leaf of it. */
+  readonly isLocked: boolean;
 }
 
 const NOTHING = { mends: [], reasons: [], read: [], sweep: false } as const;
@@ -155,19 +161,22 @@ function unmendableState({ rules, partitions }: Comparison, now: TableFacts): Ta
 }
 
 function mendsOf(
-  { rules, publication, partitions = [] }: Comparison,
+  { rules, publication, refusal, partitions = [], isLocked, isTold, hadState }: Comparison,
   now: TableFacts,
 ): { mends: Mend[]; otherwise: TableState | null } {
   const mends: Mend[] = [];
   let otherwise: TableState | null = null;
   const isOut = now.membership?.isWhole !== true;
-  if (isOut) mends.push({ kind: 'publish', rejoin: now.membership !== null });
-  if (!publication.isComplete) mends.push({ kind: 'options' });
-  if (mends.length > 0) {
-    const what = isOut ? `does not publish ${now.name} whole` : 'does not publish every change';
-    otherwise = state('TABLE_NOT_PUBLISHED', `the publication ${what}`);
+  if (isOut) {
+    mends.push({ kind: 'publish', rejoin: now.membership !== null });
+    otherwise = state('TABLE_NOT_PUBLISHED', `the publication does not publish ${now.name} whole`);
+  } else if (!publication.isComplete) {
+    const why = refusal === null ? '' : ` (${refusal})`;
+    otherwise = state('TABLE_NOT_PUBLISHED', `the publication does not publish every change${why}`);
   }
-  const identities = [now, ...partitions].flatMap((part): Mend[] => {
+  // What the WAL lacks of a leaf's old rows until then is told: of none yet.
+  const areLeavesLeft = isLocked && !isTold && !hadState;
+  const identities = [now, ...(areLeavesLeft ? [] : partitions)].flatMap((part): Mend[] => {
     if (part === now && now.isPartitioned) return [];
     const to = wantedIdentity({ ...now, identity: part.identity }, rules);
     return to === null ? [] : [{ kind: 'identity', schema: part.schema, table: part.table, to }];
@@ -231,11 +240,6 @@ function leaves({ partitions, seededPartitions, seeded }: Comparison): Pick<Comp
     return leaf?.path !== path || leaf.file !== file;
   });
   return { read, sweep };
-}
-
-/** More room for a text changes no value of it; less room makes a new file. */
-function withoutLength(type: string): string {
-  return type.replace(/^(character varying|bit varying)\(\d+\)/, '$1');
 }
 
 function state(code: StateCode, message: string): TableState {

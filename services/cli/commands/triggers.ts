@@ -14,7 +14,7 @@ import {
   removeTriggers,
   uuidIndexOf,
 } from '../../terminal-agent/till/sync-install.ts';
-import { newerMapping } from '../../terminal-agent/till/till-database.ts';
+import { newerMapping } from '../../terminal-agent/till/file-facts.ts';
 import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -104,12 +104,12 @@ function installCommand(cli: Cli): Command {
       const { count, failed } = changeTillFile(file, (db) => {
         const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
         const failed = installSync(db, binding, cli.commandLog());
-        const installed = withoutTables(binding, new Map(failed.map(({ table, why }) => [table, why])));
+        const installed = withoutTables(binding, failed);
         return { count: objectsOf(db, installed).length, failed };
       });
       cli.output.line(`${count} triggers and indexes are in ${file}`);
-      for (const { table, why } of failed) cli.output.line(`${table} can not be captured: ${why}`);
-      return failed.length === 0 ? EXIT.yes : EXIT.no;
+      for (const [table, why] of failed) cli.output.line(`${table} can not be captured: ${why}`);
+      return failed.size === 0 ? EXIT.yes : EXIT.no;
     }),
   );
 }

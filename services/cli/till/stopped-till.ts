@@ -38,12 +38,20 @@ async function withHeldTill<T>(
   const stop = new AbortController();
   const signal = AbortSignal.any([cli.signal, stop.signal]);
   let opened: (agent: TerminalAgent) => void = () => undefined;
+  let reopened: (error: PayflowError) => void = () => undefined;
   const agent = new Promise<TerminalAgent>((resolve) => (opened = resolve));
+  const replaced = new Promise<never>((_resolve, reject) => (reopened = reject));
+  let isOpen = false;
   const running = runTerminal(config, {
     log: cli.commandLog(),
     signal,
     health: troublesTold(cli.output),
-    onOpen: opened,
+    // What the command has begun was about the file before: it is run again.
+    onOpen: (now) => {
+      if (isOpen) reopened(new PayflowError('TERMINAL_DB_REPLACED', `${options.file} was replaced`));
+      isOpen = true;
+      opened(now);
+    },
     isLocked: true,
   });
   // The agent ends by itself only when it fails or is interrupted; then nothing more is waited for.
@@ -51,7 +59,7 @@ async function withHeldTill<T>(
     throw new PayflowError('SYNC_TIMEOUT', 'interrupted');
   });
   try {
-    return await Promise.race([agent.then(body), ended]);
+    return await Promise.race([agent.then(body), ended, replaced]);
   } finally {
     stop.abort();
     await Promise.allSettled([running, ended]);

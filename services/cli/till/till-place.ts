@@ -12,7 +12,7 @@ import { openDatabase, realDatabasePath, type SqliteDatabase } from '../../share
 import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { isEnrolled, loadIdentity } from '../../terminal-agent/identity.ts';
-import { metaBefore } from '../../terminal-agent/till/till-database.ts';
+import { metaBefore } from '../../terminal-agent/till/file-facts.ts';
 import type { Cli } from '../cli.ts';
 import { withTillFile } from './till-file.ts';
 

@@ -1,7 +1,7 @@
 /**
  * A PostgreSQL URL as libpq reads it. The driver's own parser takes a raw `#` or `@` in a password for something else,
  * leaves `%23` in a database name as it is, and makes the strictest of `sslmode=prefer`, which asks for no more than
- * what is there.
+ * what is there. What the URL does not say stays undefined: the driver then asks the environment (PGPORT, PGSSLMODE, …).
  */
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
@@ -44,6 +44,7 @@ export function connectionOf(text: string): UrlConnection {
   const query = new Map(new URLSearchParams(groups['query'] ?? ''));
   const host = query.get('host') ?? part('host')?.replace(/^\[(.+)\]$/, '$1');
   const database = query.get('dbname') ?? part('database');
+  const port = query.get('port') ?? part('port');
   const isSocket = host !== undefined && SOCKET_HOST.test(host);
   const { ssl, prefersTls } = isSocket ? { ssl: false, prefersTls: false } : tlsOf(query);
   return {
@@ -51,7 +52,7 @@ export function connectionOf(text: string): UrlConnection {
     user: query.get('user') ?? part('user'),
     password: query.get('password') ?? part('password'),
     host,
-    port: Number(query.get('port') ?? part('port') ?? 5432),
+    port: port === undefined ? undefined : Number(port),
     database,
     ssl,
     prefersTls,
@@ -60,7 +61,7 @@ export function connectionOf(text: string): UrlConnection {
 
 /** sslmode as the driver means it, `prefer` apart: whoever asks for TLS gets it with the certificate looked at. */
 function tlsOf(query: ReadonlyMap<string, string>): {
-  ssl: boolean | ConnectionOptions;
+  ssl: boolean | ConnectionOptions | undefined;
   prefersTls: boolean;
 } {
   const mode = query.get('sslmode');
@@ -72,8 +73,8 @@ function tlsOf(query: ReadonlyMap<string, string>): {
   switch (mode) {
     case undefined: {
       const flag = query.get('ssl');
-      const isWanted = named.length > 0 || flag === 'true' || flag === '1';
-      return { ssl: isWanted ? options : false, prefersTls: false };
+      if (named.length > 0 || flag === 'true' || flag === '1') return { ssl: options, prefersTls: false };
+      return { ssl: flag === undefined ? undefined : false, prefersTls: false };
     }
     case 'disable':
       return { ssl: false, prefersTls: false };

@@ -2,8 +2,8 @@
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import type { ErrorCode } from '../error-codes.ts';
 import { PayflowError } from '../errors.ts';
+import { sqliteErrorCode } from './sqlite-codes.ts';
 
 export type SqliteDatabase = Database.Database;
 
@@ -79,25 +79,10 @@ function inTransaction<T>(db: SqliteDatabase, begin: string, body: () => T): T {
   }
 }
 
-const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
-  ['SQLITE_BUSY', 'TERMINAL_DB_BUSY'],
-  ['SQLITE_LOCKED', 'TERMINAL_DB_BUSY'],
-  ['SQLITE_FULL', 'TERMINAL_DISK_FULL'],
-  ['SQLITE_READONLY', 'TERMINAL_DB_READ_ONLY'],
-  ['SQLITE_CANTOPEN', 'TERMINAL_DB_READ_ONLY'],
-  ['SQLITE_PERM', 'TERMINAL_DB_READ_ONLY'],
-  ['SQLITE_NOTADB', 'TERMINAL_DB_INVALID'],
-  ['SQLITE_CORRUPT', 'TERMINAL_DB_INVALID'],
-  ['SQLITE_IOERR', 'TERMINAL_DB_IO'],
-];
-
-/** SQLite's own errors under our codes; anything else comes back as it is. */
+/** SQLite's own errors under our codes, and of which file; anything else comes back as it is. */
 export function wrapSqliteError(error: unknown, file: string): unknown {
-  if (!(error instanceof Database.SqliteError)) return error;
-  const found = CODES.find(([prefix]) => error.code.startsWith(prefix));
-  if (found === undefined) return error;
-  return new PayflowError(found[1], `${file}: ${error.message}`, {
-    cause: error,
-    details: { sqlite: error.code },
-  });
+  const known = sqliteErrorCode(error);
+  if (known === undefined || !(error instanceof Error)) return error;
+  const { code, sqlite } = known;
+  return new PayflowError(code, `${file}: ${error.message}`, { cause: error, details: { sqlite } });
 }

@@ -16,8 +16,10 @@ interface Undecided {
 
 /** The configuration as the driver takes it, TLS decided. */
 export async function decideTls({ prefersTls, ...config }: UrlConnection): Promise<pg.ClientConfig> {
-  const { host = 'localhost', port = 5432 } = config;
-  return prefersTls && !(await hasTls(host, port)) ? { ...config, ssl: false } : config;
+  if (!prefersTls) return config;
+  // Of what the URL leaves out the driver asks the environment.
+  const { host, port } = new pg.Client(config);
+  return (await hasTls(host, port)) ? config : { ...config, ssl: false };
 }
 
 /** For a pool: each connection is decided for itself, since a server may be restarted otherwise. */
@@ -39,6 +41,7 @@ export class PreferringClient extends pg.Client {
 }
 
 async function hasTls(host: string, port: number): Promise<boolean> {
+  if (host.startsWith('/')) return false;
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ host, port, timeout: ASK_MS });
     const end = (settle: () => void) => {

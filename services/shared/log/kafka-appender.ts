@@ -6,7 +6,7 @@
  */
 import { PayflowError } from '../errors.ts';
 import { Backoff, sleep } from '../lifecycle.ts';
-import { streamName } from './topics.ts';
+import { MAX_RECORD_BYTES, streamName } from './topics.ts';
 import type { AppendOptions, LogRecord, StreamRef } from './event-log.ts';
 import { REQUEST_TIMEOUT_MS } from './kafka-connection.ts';
 import { asLogError, isProducerLost } from './kafka-errors.ts';
@@ -127,9 +127,14 @@ export class KafkaAppender {
     const sizes = job.records.map(sizeInBatch);
     const unasked = Math.min(SMALL_APPEND_BYTES, limits.known(stream.topic) ?? Infinity);
     if (total(sizes) <= unasked - BATCH_OVERHEAD_BYTES) return [job.records];
-    const limit = (await this.#untilAnswered(job, () => limits.of(stream.topic))) - BATCH_OVERHEAD_BYTES;
     const largest = Math.max(...sizes) - RECORD_OVERHEAD_BYTES;
-    if (largest > limit) throw tooLarge(stream, largest, limit);
+    const { bytes, isTold } = await this.#untilAnswered(job, () =>
+      limits.of(stream.topic, largest + BATCH_OVERHEAD_BYTES),
+    );
+    const limit = bytes - BATCH_OVERHEAD_BYTES;
+    // A guess cuts batches, and refuses nothing.
+    const most = isTold ? limit : Math.max(limit, MAX_RECORD_BYTES);
+    if (largest > most) throw tooLarge(stream, largest, most);
     return splitBySize(job.records, sizes, Math.min(limit, MAX_BATCH_BYTES));
   }
 

@@ -6,7 +6,7 @@ import { fingerprintHex } from './avro-fingerprint.ts';
 import type { ChangeSchema } from './change-schema.ts';
 import { compileSchema, type CompiledSchema, type SchemaSource } from './envelope.ts';
 import { PayflowError } from '../errors.ts';
-import type { EventLog, StreamRef } from '../log/event-log.ts';
+import type { AppendOptions, EventLog, StreamRef } from '../log/event-log.ts';
 import { STREAM_ID_KEY } from '../log/event-log.ts';
 import { schemasStream } from '../log/topics.ts';
 
@@ -20,6 +20,16 @@ export class SchemaRegistry implements SchemaSource {
   constructor(options: { eventLog: EventLog; prefix: string }) {
     this.#eventLog = options.eventLog;
     this.#stream = schemasStream(options.prefix);
+  }
+
+  /** All that were found or published so far. */
+  get known(): readonly CompiledSchema[] {
+    return [...this.#schemas.values()];
+  }
+
+  /** Reads what stands in the topic by now. */
+  async load(): Promise<void> {
+    await this.#refresh();
   }
 
   find(fingerprint: bigint): CompiledSchema | undefined {
@@ -41,25 +51,25 @@ export class SchemaRegistry implements SchemaSource {
   }
 
   /** Makes the schema known to every reader; durable when it resolves, so records may name it from then on. */
-  async publish(schema: ChangeSchema): Promise<CompiledSchema> {
+  async publish(schema: ChangeSchema, options: AppendOptions = {}): Promise<CompiledSchema> {
     const compiled = compileSchema(schema);
     if (!this.#schemas.has(compiled.fingerprint)) await this.#refresh();
     const known = this.#schemas.get(compiled.fingerprint);
     if (known !== undefined) return known;
-    await this.#eventLog.append(this.#stream, [
-      { key: Buffer.from(fingerprintHex(compiled.fingerprint)), value: Buffer.from(JSON.stringify(schema)) },
-    ]);
+    const key = Buffer.from(fingerprintHex(compiled.fingerprint));
+    const value = Buffer.from(JSON.stringify(schema));
+    await this.#eventLog.append(this.#stream, [{ key, value }], options);
     this.#schemas.set(compiled.fingerprint, compiled);
     return compiled;
   }
 
   /** Everything that is known here, for a topic that has lost it. @returns how many */
-  async publishAgain(): Promise<number> {
+  async publishAgain(options: AppendOptions): Promise<number> {
     const records = [...this.#schemas.values()].map(({ fingerprint, schema }) => ({
       key: Buffer.from(fingerprintHex(fingerprint)),
       value: Buffer.from(JSON.stringify(schema)),
     }));
-    if (records.length > 0) await this.#eventLog.append(this.#stream, records);
+    if (records.length > 0) await this.#eventLog.append(this.#stream, records, options);
     // A topic that was made anew counts from its own beginning.
     this.#nextOffset = null;
     return records.length;

@@ -19,6 +19,7 @@ import type { ImageReader, RowChange } from '../rows/image.ts';
 import {
   comparePositions,
   decodePositionHeader,
+  POSITION_BYTES,
   POSITION_HEADER,
   ZERO_POSITION,
   type Position,
@@ -279,4 +280,10 @@ export function streamStateAfter(state: StreamState, items: readonly Incoming[])
     if (content.kind === 'stream-id') streamId = content.streamId;
   }
   return { topic: state.topic, streamId, nextOffset, position, newestRecordMs };
+}
+
+/** As it stands in the record's header: nothing has to be encoded again. */
+export function positionBytes(record: StoredRecord): Buffer {
+  const header = record.headers[POSITION_HEADER];
+  return header === undefined ? Buffer.alloc(POSITION_BYTES) : header.subarray(0, POSITION_BYTES);
 }

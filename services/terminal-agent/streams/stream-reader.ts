@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import { sleep, supervise, type Health, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../../shared/log/event-log.ts';
-import { isMendedAtTheLog } from '../../shared/log/mended-outside.ts';
+import { isMendedOutside } from '../mended-outside.ts';
 import { wrapSqliteError } from '../../shared/database/sqlite.ts';
 import type { TillApply } from '../apply.ts';
 import type { Valve } from '../pulse.ts';
@@ -61,7 +61,7 @@ export class StreamReader implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log, onHealth } = this.#options;
-    const options = { log, endures: isMendedAtTheLog, ...(onHealth && { onHealth }) };
+    const options = { log, endures: isMendedOutside, ...(onHealth && { onHealth }) };
     await supervise(signal, options, async (ready) => {
       try {
         await this.#read(signal, ready);

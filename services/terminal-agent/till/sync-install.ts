@@ -26,24 +26,25 @@ export function isCapturable(table: BoundTable): boolean {
   return table.local.key.length > 0;
 }
 
-/** A table that this file can't capture, and why: the others sync without it. */
-export interface Uninstallable {
-  readonly table: string;
-  readonly why: string;
-}
-
-/** @returns the mapped tables that could not be installed; what an earlier installation left of them stays */
-export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): Uninstallable[] {
+/**
+ * @returns the mapped tables that could not be installed, and why: the others sync without them, and what an earlier
+ * installation left of them stays
+ */
+export function installSync(
+  db: SqliteDatabase,
+  binding: LocalBinding,
+  log: Logger,
+): ReadonlyMap<string, string> {
   checkOwnTables(db);
   tellMissing(db, binding, log);
   db.exec(LOCAL_SCHEMA);
   const wanted = new Set<string>();
-  const failed: Uninstallable[] = [];
+  const failed = new Map<string, string>();
   for (const table of binding.tables.values()) {
     const installed = installTable(db, table, log);
     if (Array.isArray(installed)) for (const { name } of installed) wanted.add(name);
     else {
-      failed.push({ table: table.local.name, why: installed });
+      failed.set(table.local.name, installed);
       // What it was captured by goes on recording, as long as it fails no statement of the app.
       if (compiles(db, table) === undefined)
         for (const name of ownTriggersOf(db, table.local.name)) wanted.add(name);
@@ -52,7 +53,7 @@ export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logg
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
   dropTriggers(db, stale);
-  for (const { table, why } of failed) log.error({ table, why }, 'this table can not be synced on this till');
+  for (const [table, why] of failed) log.error({ table, why }, 'this table can not be synced on this till');
   return failed;
 }
 

@@ -8,7 +8,6 @@
  */
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
-import { PayflowError } from '../../shared/errors.ts';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -26,6 +25,9 @@ import {
 } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { quoteName } from './local-schema.ts';
+import { claimFile, getMeta, metaBefore, newerMapping, setMeta } from './file-facts.ts';
+import { FileHandle } from './file-handle.ts';
+import { FileProof } from './file-proof.ts';
 import { FileWatch } from './file-watch.ts';
 import { mappingOfFile } from './file-mapping.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
@@ -63,6 +65,7 @@ const CACHE_KB = 16 * 1024;
 export class TillDatabase {
   readonly db: SqliteDatabase;
   readonly gate: WriteGate;
+  readonly proof: FileProof;
   readonly terminalId: string;
   /** The incarnation that the file knew when it was opened; undefined: no agent ever had it. */
   readonly incarnationBefore: string | undefined;
@@ -76,21 +79,33 @@ export class TillDatabase {
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
+  readonly #handle: FileHandle;
   readonly #lock: AgentLock | null;
   readonly #databaseId: string | undefined;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
   readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
 
-  private constructor(db: SqliteDatabase, lock: AgentLock | null, options: TillDatabaseOptions) {
+  private constructor(
+    { db, handle, lock }: { db: SqliteDatabase; handle: FileHandle; lock: AgentLock | null },
+    options: TillDatabaseOptions,
+  ) {
     this.db = db;
     const now = options.elapsedMs ?? (() => performance.now());
     this.gate = new WriteGate({ now });
     this.#lock = lock;
     this.#databaseId = options.databaseId;
     this.#log = options.log;
-    const isWal = db.pragma('journal_mode', { simple: true }) === 'wal';
-    this.#watch = new FileWatch(db.name, { isWal, now });
+    this.proof = new FileProof(db);
+    this.#handle = handle;
+    this.#watch = new FileWatch({
+      path: options.file,
+      file: db.name,
+      isWal: () => this.#isWal,
+      now,
+      identity: handle.identity(),
+      changeCounter: () => handle.changeCounter(),
+    });
     this.terminalId = options.terminalId;
     this.#incarnation = options.incarnation;
     this.incarnationBefore = metaBefore(db, 'incarnation');
@@ -101,6 +116,7 @@ export class TillDatabase {
     this.#dataVersion = this.#pragma('data_version');
     this.#mapping = mappingOfFile(db, newerMapping(db, options.mapping), options.log);
     this.#binding = this.#install(this.#mapping);
+    this.proof.begin();
     this.#schemaVersion = this.#pragma('schema_version');
   }
 
@@ -113,15 +129,18 @@ export class TillDatabase {
     const file = realDatabasePath(options.file);
     const lock = options.isLocked === true ? null : AgentLock.take(file);
     let db: SqliteDatabase | undefined;
+    let handle: FileHandle | undefined;
     try {
+      handle = new FileHandle(file);
       db = openDatabase(file, { mustExist: true });
       db.pragma('foreign_keys = OFF');
       // Not the library's default for a write-ahead log: what we publish must not be taken back by a power cut.
       db.pragma('synchronous = FULL');
       db.pragma(`cache_size = -${CACHE_KB}`);
-      return new TillDatabase(db, lock, options);
+      return new TillDatabase({ db, handle, lock }, options);
     } catch (error) {
       db?.close();
+      handle?.close();
       lock?.release();
       throw error;
     }
@@ -161,8 +180,14 @@ export class TillDatabase {
   /**
    * Whether somebody else has committed since the last look (PRAGMA data_version): tells the write gate, and
    * puts the triggers right when the app changed its schema.
+   * @throws PayflowError TERMINAL_DB_REPLACED
    */
   appCommitted(): boolean {
+    this.#watch.check();
+    return this.#appCommitted();
+  }
+
+  #appCommitted(): boolean {
     if (!this.#watch.mayHaveChanged()) return false;
     const version = this.#pragma('data_version');
     if (version === this.#dataVersion) return false;
@@ -192,18 +217,25 @@ export class TillDatabase {
   }
 
   getMeta(name: string): string | undefined {
-    return this.db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+    return getMeta(this.db, name);
   }
 
   /** Inside `write`. null removes it. */
   setMeta(name: string, value: string | null): void {
-    if (value === null) this.db.prepare('DELETE FROM sync_meta WHERE name = ?').run(name);
-    else this.db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, ?)').run(name, value);
+    setMeta(this.db, name, value);
   }
 
-  /** One write transaction of ours. The caller has asked `gate.waitMs()` before. */
+  /**
+   * One write transaction of ours. The caller has asked `gate.waitMs()` before.
+   * @throws PayflowError TERMINAL_DB_REPLACED
+   */
   write<T>(body: () => T): T {
-    const result = inImmediate(this.db, body);
+    if (this.db.inTransaction) return body();
+    const { result, committed } = inImmediate(this.db, () => {
+      this.proof.check();
+      return { result: body(), committed: this.proof.count() };
+    });
+    committed();
     this.#ownWrite = true;
     this.gate.committed();
     return result;
@@ -217,7 +249,7 @@ export class TillDatabase {
    */
   writeRepeatable<T>(body: () => T, { inBulk }: { readonly inBulk: boolean }): T {
     // Asked each time: the app may change the mode, and with a rollback journal NORMAL could damage the file.
-    if (this.db.pragma('journal_mode', { simple: true }) !== 'wal') return this.write(body);
+    if (!this.#isWal) return this.write(body);
     this.#checkpointAfter(inBulk ? CHECKPOINT_PAGES_IN_BULK : CHECKPOINT_PAGES);
     this.db.pragma('synchronous = NORMAL');
     try {
@@ -271,64 +303,36 @@ export class TillDatabase {
     }
   }
 
+  /** What can be read of the file now survives a power cut. */
+  makeDurable(): void {
+    this.#handle.flush({ isWal: this.#isWal });
+  }
+
   close(): void {
     this.db.close();
+    this.#handle.close();
     this.#lock?.release();
   }
 
   #install(mapping: Mapping): LocalBinding {
     return inImmediate(this.db, () => {
-      const catalog = readLocalCatalog(this.db);
-      const binding = bindLocal(mapping, catalog);
+      this.proof.check();
+      const binding = bindLocal(mapping, readLocalCatalog(this.db));
       const failed = installSync(this.db, binding, this.#log);
-      this.#claim();
-      return failed.length === 0
-        ? binding
-        : withoutTables(binding, new Map(failed.map(({ table, why }) => [table, why])));
+      claimFile(this.db, {
+        terminalId: this.terminalId,
+        incarnation: this.#incarnation,
+        databaseId: this.#databaseId,
+      });
+      return withoutTables(binding, failed);
     });
   }
 
-  #claim(): void {
-    const owner = this.getMeta('terminal_id');
-    if (owner !== undefined && owner !== this.terminalId) {
-      throw new PayflowError(
-        'TERMINAL_FENCED',
-        `${this.db.name} belongs to terminal ${owner}, not to ${this.terminalId}`,
-      );
-    }
-    const centre = this.getMeta('database_id');
-    if (centre !== undefined && this.#databaseId !== undefined && centre !== this.#databaseId) {
-      throw new PayflowError(
-        'TERMINAL_OTHER_CENTRE',
-        `${this.db.name} is linked with the centre ${centre}, and this till is enrolled at ${this.#databaseId}`,
-        { details: { file: centre, enrolment: this.#databaseId } },
-      );
-    }
-    const facts = {
-      terminal_id: this.terminalId,
-      incarnation: this.#incarnation,
-      ...(this.#databaseId !== undefined && { database_id: this.#databaseId }),
-    };
-    for (const [name, value] of Object.entries(facts)) {
-      if (this.getMeta(name) !== value) this.setMeta(name, value);
-    }
+  get #isWal(): boolean {
+    return this.db.pragma('journal_mode', { simple: true }) === 'wal';
   }
 
   #pragma(name: 'data_version' | 'schema_version'): number {
     return this.#versions[name].get() ?? 0;
   }
-}
-
-/** A fact that the file holds, also before our tables are in it. */
-export function metaBefore(db: SqliteDatabase, name: string): string | undefined {
-  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
-  if (!hasMeta) return undefined;
-  return db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
-}
-
-/** The mapping of enrolment, or a newer one that came through the log and is kept in the file. */
-export function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
-  const version = Number(metaBefore(db, 'mapping_version') ?? 0);
-  const source = metaBefore(db, 'mapping_source');
-  return source === undefined || version <= enrolled.version ? enrolled : parseMapping(source, version);
 }

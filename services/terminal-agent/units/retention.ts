@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { type Service, sleep, supervise } from '../../shared/lifecycle.ts';
+import { isMendedOutside } from '../mended-outside.ts';
 import type { AgentFile } from './agent-file.ts';
 import { quoteName } from '../till/local-schema.ts';
 import type { TillDatabase } from '../till/till-database.ts';
@@ -61,10 +62,11 @@ export class TillRetention implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await supervise(signal, { log: this.#options.log }, async (ready) => {
+    await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       while (!signal.aborted) {
+        const purged = this.purgeSome();
         ready();
-        if (this.purgeSome() === 0) await sleep(LOOK_MS, signal);
+        if (purged === 0) await sleep(LOOK_MS, signal);
         else await sleep(this.#options.till.gate.waitMs(), signal);
       }
     });

@@ -24,6 +24,8 @@ export class CentreWork {
   readonly #dice: Dice;
   readonly #stores: readonly string[];
   readonly #actions: readonly (readonly [weight: number, action: Action])[];
+  /** From one store to another. */
+  hasMovedSales = false;
   #client: PoolClient | null = null;
 
   constructor(pool: Pool, dice: Dice, stores: readonly string[]) {
@@ -207,9 +209,10 @@ export class CentreWork {
   /** Also from one store to another, with all that hangs on it. */
   async #editSale(): Promise<void> {
     const id = await this.#any('SELECT id FROM "Ops"."Sale"');
-    if (this.#dice.chance(0.4))
+    if (this.#dice.chance(0.4)) {
+      this.hasMovedSales = true;
       await this.run('UPDATE "Ops"."Sale" SET branch = $2 WHERE id = $1', id, this.#dice.one(this.#stores));
-    else
+    } else
       await this.run(
         'UPDATE "Ops"."Sale" SET sold_at = $2, wall_time = $3, total = $4, updated_at = now() WHERE id = $1',
         id,

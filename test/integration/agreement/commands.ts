@@ -63,19 +63,19 @@ const anyTable = fc.constantFrom<Table | 'lines'>('items', 'tickets', 'lines');
 const stream = fc.constantFrom<'catalog' | 'store'>('catalog', 'store');
 const records = fc.integer({ min: 1, max: 12 });
 
-const atTill = fc.oneof(
+export const atTill = fc.oneof(
   fc.record({ at: fc.constant('till'), till, does: fc.constant('insert'), table: anyTable, pick } as const),
   fc.record({ at: fc.constant('till'), till, does: fc.constant('rename'), table, pick } as const),
   fc.record({ at: fc.constant('till'), till, does: fc.constant('move stock'), pick, amount } as const),
   fc.record({ at: fc.constant('till'), till, does: fc.constant('delete'), table: anyTable, pick } as const),
 );
-const atCentre = fc.oneof(
+export const atCentre = fc.oneof(
   fc.record({ at: fc.constant('centre'), does: fc.constant('insert'), table, pick } as const),
   fc.record({ at: fc.constant('centre'), does: fc.constant('rename'), table, pick } as const),
   fc.record({ at: fc.constant('centre'), does: fc.constant('move stock'), pick, amount } as const),
   fc.record({ at: fc.constant('centre'), does: fc.constant('delete'), table, pick } as const),
 );
-const steps = fc.oneof(
+export const steps = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({

@@ -2,7 +2,6 @@
 import { compareTill } from '../../../scripts/support/compare.ts';
 import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import type { Truth } from './play.ts';
-import { MAPPING } from './schema.ts';
 import type { ModelTill } from './till.ts';
 import type { World } from './world.ts';
 
@@ -29,18 +28,8 @@ export class Invariants {
 
   /** @throws Error naming till, row and what is wrong */
   async check(till: ModelTill): Promise<void> {
-    for (const table of ['items', 'tickets', 'lines']) this.#noneDoubled(till, table);
+    assertNoneDoubled(till);
     for (const table of ['items', 'tickets'] as const) await this.#neverBack(till, table);
-  }
-
-  #noneDoubled(till: ModelTill, table: string): void {
-    const doubled = till.app
-      .prepare<[], { server_id: number; copies: number }>(
-        `SELECT server_id, count(*) AS copies FROM ${table} WHERE server_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
-      )
-      .get();
-    if (doubled !== undefined)
-      throw new Error(`${till.setup.id}: ${table} ${doubled.server_id} stands ${doubled.copies} times`);
   }
 
   async #neverBack(till: ModelTill, table: 'items' | 'tickets'): Promise<void> {
@@ -111,6 +100,19 @@ export class Invariants {
   }
 }
 
+/** @throws Error naming till, table and row */
+export function assertNoneDoubled(till: ModelTill): void {
+  for (const table of ['items', 'tickets', 'lines']) {
+    const doubled = till.app
+      .prepare<[], { server_id: number; copies: number }>(
+        `SELECT server_id, count(*) AS copies FROM ${table} WHERE server_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
+      )
+      .get();
+    if (doubled !== undefined)
+      throw new Error(`${till.setup.id}: ${table} ${doubled.server_id} stands ${doubled.copies} times`);
+  }
+}
+
 interface OpenEdit {
   readonly old_name: string | null;
   readonly new_name: string | null;
@@ -136,7 +138,7 @@ export async function assertAgreement(world: World, truth: Truth): Promise<void>
   for (const till of world.tills) {
     const { differences } = await compareTill({
       pool: world.pool,
-      mapping: parseMapping(MAPPING),
+      mapping: parseMapping(world.shop.mapping),
       terminalId: till.setup.id,
       storeId: till.setup.store,
       file: till.file,

@@ -1,6 +1,16 @@
 /** A world small enough to read: shared items with a stock, and tickets with lines that belong to a store. */
 
-export const CENTRAL_SCHEMA = `
+/** The tables of a world. */
+export interface Shop {
+  readonly centralSchema: string;
+  /** What is there before the tills come, so that edits have something to meet on. */
+  readonly firstRows: string;
+  readonly localSchema: string;
+  readonly mapping: string;
+  readonly capture?: { readonly heartbeatMs: number } | undefined;
+}
+
+const CENTRAL_SCHEMA = `
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END $$;
 CREATE TABLE items (
@@ -46,15 +56,14 @@ CREATE TRIGGER remember AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER remember AFTER INSERT OR UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION remember();
 `;
 
-/** What is there before the tills come, so that edits have something to meet on. */
 export const FIRST_ROWS = `
 INSERT INTO items (sku, name, stock) VALUES ('sku-1', 'first-1', 10), ('sku-2', 'first-2', 10), ('sku-3', 'first-3', 10);
 INSERT INTO tickets (store_id, number, name) VALUES (1, 'first-4', 'first-4'), (1, 'first-5', 'first-5'), (2, 'first-6', 'first-6');
 `;
 
-const OWN_COLUMNS = 'local_id TEXT, server_id INTEGER, sync_status TEXT, updated_at TEXT';
+export const OWN_COLUMNS = 'local_id TEXT, server_id INTEGER, sync_status TEXT, updated_at TEXT';
 
-export const LOCAL_SCHEMA = `
+const LOCAL_SCHEMA = `
 CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT NOT NULL UNIQUE, name TEXT NOT NULL, stock NUMERIC NOT NULL DEFAULT 0, ${OWN_COLUMNS});
 CREATE TABLE tickets (id INTEGER PRIMARY KEY, number TEXT NOT NULL UNIQUE, name TEXT NOT NULL, ${OWN_COLUMNS});
 CREATE TABLE lines (id INTEGER PRIMARY KEY, ticket_id INTEGER NOT NULL REFERENCES tickets (id), item_id INTEGER REFERENCES items (id), quantity NUMERIC NOT NULL, ${OWN_COLUMNS});
@@ -84,6 +93,13 @@ tables:
     delete: hard
     references: {ticket_id: tickets, item_id: items}
 `;
+
+export const SMALL_SHOP: Shop = {
+  centralSchema: CENTRAL_SCHEMA,
+  firstRows: FIRST_ROWS,
+  localSchema: LOCAL_SCHEMA,
+  mapping: MAPPING,
+};
 
 export const TILLS = [
   { id: 'A', store: '1' },

@@ -11,7 +11,6 @@ import { TillApply } from '../../../services/terminal-agent/apply.ts';
 import { TillCapture } from '../../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../../services/terminal-agent/publisher.ts';
 import { TillDatabase } from '../../../services/terminal-agent/till/till-database.ts';
-import { LOCAL_SCHEMA } from './schema.ts';
 
 export interface TillSetup {
   readonly id: string;
@@ -25,6 +24,7 @@ export interface TillSetup {
   readonly mapping: { readonly version: number; readonly source: string };
   readonly keyVersion: number;
   readonly privateKeyPem: string;
+  readonly localSchema: string;
 }
 
 interface Agent {
@@ -54,7 +54,7 @@ export class ModelTill {
     const till = new ModelTill(setup);
     till.app.pragma('journal_mode = WAL');
     till.app.pragma('synchronous = OFF');
-    till.app.exec(LOCAL_SCHEMA);
+    till.app.exec(setup.localSchema);
     await till.start();
     return till;
   }

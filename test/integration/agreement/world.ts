@@ -14,19 +14,28 @@ import { CentralApply } from '../../../services/central-apply/apply.ts';
 import { Capture } from '../../../services/central-capture/capture.ts';
 import { ensureStoreStream, setupCentre } from '../../../services/central-capture/setup/setup.ts';
 import { enrolTerminal, registerTerminal } from '../../../services/gateway/terminals.ts';
-import { asPayflowError } from '../../../services/shared/errors.ts';
-import type { Releaser } from '../../../services/shared/lifecycle.ts';
+import { asPayflowError, type PayflowError } from '../../../services/shared/errors.ts';
+import type { Health, Releaser } from '../../../services/shared/lifecycle.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
 import { parseMapping } from '../../../services/shared/mapping/mapping-parser.ts';
 import { formatLsn, parseLsn } from '../../../services/shared/records/position.ts';
 import { decodePositionHeader, POSITION_HEADER } from '../../../services/shared/records/position.ts';
 import { createPool } from '../../../services/shared/database/postgres.ts';
 import { catalogTopic, storeTopic, upStream } from '../../../services/shared/log/topics.ts';
-import { CENTRAL_SCHEMA, FIRST_ROWS, MAPPING, TILLS } from './schema.ts';
+import type { CaptureSession } from '../../../services/central-capture/session.ts';
+import { SMALL_SHOP, TILLS, type Shop } from './schema.ts';
 import { ModelTill, newKeyPair, readSome } from './till.ts';
 
 const HORIZON_DAYS = 14;
 const silent = pino({ level: process.env['AGREEMENT_LOG'] ?? 'silent' });
+
+interface Parts {
+  readonly pool: Pool;
+  readonly eventLog: EmbeddedLog;
+  readonly shop: Shop;
+  readonly databaseUrl: string;
+  readonly undo: Releaser[];
+}
 
 export class World {
   /** Slots are known to the whole server, so every world has a name of its own. */
@@ -34,24 +43,34 @@ export class World {
   readonly pool: Pool;
   readonly eventLog: EmbeddedLog;
   readonly apply: CentralApply;
+  readonly shop: Shop;
   readonly tills: ModelTill[] = [];
   /** Next offset central-apply has not seen. */
   upNext = 0;
-  #captureFailure: unknown;
+  captureHealth: Health = { state: 'starting' };
+  #captureFailure: PayflowError | undefined;
+  #capture: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
+  #session: CaptureSession | undefined;
+  readonly #databaseUrl: string;
   readonly #undo: Releaser[];
 
-  private constructor(pool: Pool, eventLog: EmbeddedLog, undo: Releaser[]) {
+  private constructor({ pool, eventLog, shop, databaseUrl, undo }: Parts) {
     this.pool = pool;
     this.eventLog = eventLog;
+    this.shop = shop;
+    this.#databaseUrl = databaseUrl;
     this.#undo = undo;
     this.apply = new CentralApply({ pool, eventLog, prefix: this.prefix, log: silent });
   }
 
-  static async open(): Promise<World> {
+  /** @param adminUrl of a server that several worlds share; default: one of its own */
+  static async open(shop: Shop = SMALL_SHOP, adminUrl?: string): Promise<World> {
     const undo: Releaser[] = [];
     const folder = mkdtempSync(join(tmpdir(), 'payflow-agreement-'));
     undo.push(() => rmSync(folder, { recursive: true, force: true }));
-    const postgres = await startPostgres();
+    const postgres = await startPostgres(
+      adminUrl === undefined ? {} : { env: { ...process.env, TEST_DATABASE_URL: adminUrl } },
+    );
     undo.push(() => postgres.stop());
     const pool = createPool({
       connectionString: postgres.url,
@@ -62,41 +81,67 @@ export class World {
     undo.push(() => pool.end());
     const eventLog = new EmbeddedLog({ file: join(folder, 'log.db'), log: silent, maintenanceMs: 0 });
     undo.push(() => eventLog.close());
-    const world = new World(pool, eventLog, undo);
-    await pool.query(CENTRAL_SCHEMA);
-    await pool.query(FIRST_ROWS);
-    const setup = {
-      pool,
-      prefix: world.prefix,
-      mapping: parseMapping(MAPPING),
-      eventLog,
-      horizonDays: HORIZON_DAYS,
-      upPartitions: 1,
-    };
-    await setupCentre(setup);
+    const world = new World({ pool, eventLog, shop, databaseUrl: postgres.url, undo });
+    await pool.query(shop.centralSchema);
+    await pool.query(shop.firstRows);
+    await world.setup();
     for (const { store } of TILLS) await ensureStoreStream(eventLog, world.prefix, store, HORIZON_DAYS);
-    world.#startCapture(postgres.url);
+    world.startCapture();
+    undo.push(() => world.stopCapture());
     for (const { id, store } of TILLS) world.tills.push(await world.#newTill(id, store, folder));
     return world;
   }
 
-  #startCapture(databaseUrl: string): void {
+  async setup(): Promise<void> {
+    await setupCentre({
+      pool: this.pool,
+      prefix: this.prefix,
+      mapping: parseMapping(this.shop.mapping),
+      eventLog: this.eventLog,
+      horizonDays: HORIZON_DAYS,
+      upPartitions: 1,
+    });
+  }
+
+  startCapture(): void {
     const stop = new AbortController();
+    this.#captureFailure = undefined;
+    this.captureHealth = { state: 'starting' };
+    this.#session = undefined;
     const capture = new Capture({
-      databaseUrl,
-      replicationUrl: databaseUrl,
+      databaseUrl: this.#databaseUrl,
+      replicationUrl: this.#databaseUrl,
       eventLog: this.eventLog,
       prefix: this.prefix,
       horizonDays: HORIZON_DAYS,
+      onSession: (session) => (this.#session = session),
+      onHealth: (health) => (this.captureHealth = health),
       log: silent,
+      ...this.shop.capture,
     });
     const ended = capture.run(stop.signal).catch((error: unknown) => {
-      this.#captureFailure = error;
+      this.#captureFailure = asPayflowError(error);
     });
-    this.#undo.push(async () => {
-      stop.abort();
-      await ended;
-    });
+    this.#capture = { stop, ended };
+  }
+
+  async stopCapture(): Promise<void> {
+    const capture = this.#capture;
+    this.#capture = undefined;
+    capture?.stop.abort();
+    await capture?.ended;
+  }
+
+  /** What ended capture, if it was not `stopCapture`, or what it waits for a person with. */
+  get captureProblem(): PayflowError | undefined {
+    const { captureHealth: health } = this;
+    const isLost = health.state === 'unready' && health.error.code === 'PUBLICATION_LOST';
+    return this.#captureFailure ?? (isLost ? health.error : undefined);
+  }
+
+  /** Of the capture that runs, its newest. */
+  get session(): CaptureSession | undefined {
+    return this.#capture === undefined ? undefined : this.#session;
   }
 
   async #newTill(id: string, store: string, folder: string): Promise<ModelTill> {
@@ -119,6 +164,7 @@ export class World {
       mapping: enrolled.mapping,
       keyVersion: enrolled.keyVersion,
       privateKeyPem: privateKey,
+      localSchema: this.shop.localSchema,
     });
     this.#undo.push(() => till.close());
     return till;
@@ -148,21 +194,27 @@ export class World {
   /** Everything committed so far stands in the streams. */
   async captured(): Promise<void> {
     // What was there before capture comes by seeding, which no marker waits for.
-    await until(async () => {
-      if (this.#captureFailure !== undefined) throw asPayflowError(this.#captureFailure);
-      const open = await this.pool.query(`SELECT FROM payflow_sync.seeding WHERE state <> 'done'`);
-      return open.rowCount === 0;
-    }, 'all tables are seeded');
+    await until(
+      async () => {
+        if (this.captureProblem !== undefined) throw this.captureProblem;
+        return (await this.#openSeedings()).length === 0;
+      },
+      async () =>
+        `all tables are seeded: ${(await this.#openSeedings()).join()}; ${JSON.stringify(this.captureHealth)}`,
+    );
+    await this.streamed();
+    if (this.captureProblem !== undefined) throw this.captureProblem;
+  }
+
+  /** What was committed so far and is not left to a seeding stands in the streams, or capture has a problem. */
+  async streamed(): Promise<void> {
     const found = await this.pool.query<{ lsn: string }>(
       `SELECT pg_logical_emit_message(true, 'payflow.marker', '{"streams":"all"}')::text AS lsn`,
     );
     const wanted = parseLsn(found.rows[0]?.lsn ?? '0/0');
     for (const topic of this.downTopics()) {
       await until(
-        async () => {
-          if (this.#captureFailure !== undefined) throw asPayflowError(this.#captureFailure);
-          return (await this.#tailLsn(topic)) >= wanted;
-        },
+        async () => this.captureProblem !== undefined || (await this.#tailLsn(topic)) >= wanted,
         async () => `${topic} reaches ${formatLsn(wanted)}; ${await this.#replication()}`,
         { everyMs: 5 },
       );
@@ -175,6 +227,14 @@ export class World {
     const tail = await readSome(this.eventLog, stream, Math.max(0, end - 1), 1);
     const header = tail[0]?.headers[POSITION_HEADER];
     return header === undefined ? 0n : decodePositionHeader(header).position.lsn;
+  }
+
+  async #openSeedings(): Promise<string[]> {
+    const { rows } = await this.pool.query<{ seeding: string }>(
+      `SELECT concat_ws(' ', table_name, state, last_key) AS seeding FROM payflow_sync.seeding
+       WHERE state <> 'done' AND epoch = (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch')`,
+    );
+    return rows.map(({ seeding }) => seeding);
   }
 
   async #replication(): Promise<string> {

@@ -18,6 +18,8 @@ let site: CaptureSite;
 let health: Health[];
 /** Changing a topic is refused, as by a missing ACL. */
 let mayChange: boolean;
+/** A request that changes this setting is refused, as by a policy. */
+let forbidden: string | undefined;
 
 beforeAll(async () => {
   kafka = await startKafka();
@@ -32,6 +34,7 @@ afterAll(async () => {
 async function begin(): Promise<void> {
   health = [];
   mayChange = true;
+  forbidden = undefined;
   const log = pino({ level: 'silent' });
   site = await CaptureSite.start({
     eventLog: new KafkaLog({ brokers: kafka.brokers.split(','), clientId: 'topics-test', log }),
@@ -40,7 +43,7 @@ async function begin(): Promise<void> {
     wrapLog: (inner) =>
       wrappedLog(inner, {
         changeTopic: (topic, settings) =>
-          mayChange
+          mayChange && (forbidden === undefined || !settings.has(forbidden))
             ? inner.changeTopic(topic, settings)
             : Promise.reject(new PayflowError('LOG_AUTH', 'not authorized')),
       }),
@@ -82,6 +85,26 @@ it('settings that somebody changed are put back, and nobody else’s', async () 
     expect(segment).toBeUndefined();
   }
   expect((await settingsOf(storeTopic(site.prefix, 'north')))['segment.ms']).toBe('777777');
+});
+
+it('what may be put back is, beside a setting that may not be changed', async () => {
+  await begin();
+  await site.capture();
+  await ready();
+  forbidden = 'compression.type';
+  const topic = catalogTopic(site.prefix);
+  const wanted = await settingsOf(topic);
+  await admin.set(topic, {
+    'compression.type': 'gzip',
+    'cleanup.policy': 'delete',
+    'delete.retention.ms': '1',
+  });
+  const changed = { ...wanted, 'compression.type': 'gzip' };
+  await until(async () => {
+    const now = await settingsOf(topic);
+    return JSON.stringify(Object.entries(now).sort()) === JSON.stringify(Object.entries(changed).sort());
+  }, 'all others are as they were');
+  await ready();
 });
 
 it('what may not be put back is said until it is right, and setup --check says it too', async () => {
@@ -140,6 +163,40 @@ it('with a limit below a row, the row travels without its largest columns, the n
   expect(await Promise.race([running.ended(), Promise.resolve('runs')])).toBe('runs');
 });
 
+it('of two topics with a limit below a row each has its rows sent whole once its own limit is right', async () => {
+  await begin();
+  await site.pool.query(`INSERT INTO orders VALUES (1, 'north', 'n')`);
+  await site.capture();
+  await site.seeded();
+  await ready();
+  mayChange = false;
+  const [catalog, store] = [catalogTopic(site.prefix), storeTopic(site.prefix, 'north')];
+  const usual = (await settingsOf(catalog))['max.message.bytes'] ?? '';
+  for (const topic of [catalog, store]) await admin.set(topic, { 'max.message.bytes': '120000' });
+  const limited = async () => {
+    const { rowCount } = await site.pool.query(
+      'SELECT FROM payflow_sync.topic WHERE limit_bytes IS NOT NULL',
+    );
+    return rowCount;
+  };
+  // Before a row is refused: the session that goes on knows which tables it is about.
+  await until(async () => (await limited()) === 2, 'both limits are seen');
+  await site.pool.query(`INSERT INTO products (id, sku, description) VALUES (2, 'S', repeat('x', 600000))`);
+  await site.pool.query(`INSERT INTO orders VALUES (2, 'north', repeat('x', 600000))`);
+  const orders = async () => (await site.store('north')).changes.filter(({ table }) => table === 'orders');
+  const cut = async () =>
+    [...(await products()), ...(await orders())].filter(({ omitted }) => omitted.length > 0).length;
+  await until(async () => (await cut()) === 2, 'both travelled without columns');
+  const isWhole = (changes: Awaited<ReturnType<typeof orders>>, column: string) =>
+    changes.some(({ id, after }) => id === '2' && String(after?.[column]).length === 600_000);
+  await admin.set(catalog, { 'max.message.bytes': usual });
+  await until(async () => isWhole(await products(), 'description'), 'the product is sent whole');
+  expect(isWhole(await orders(), 'note')).toBe(false);
+  await admin.set(store, { 'max.message.bytes': usual });
+  await until(async () => isWhole(await orders(), 'note'), 'the order is sent whole');
+  await until(async () => (await limited()) === 0, 'nothing is limited any more');
+});
+
 it('a stream whose beginning was deleted is seeded again, while capture runs and before it starts', async () => {
   await begin();
   await site.pool.query(`INSERT INTO products (id, sku) SELECT i, 'S' || i FROM generate_series(1, 50) AS i`);
@@ -165,6 +222,15 @@ it('a stream whose beginning was deleted is seeded again, while capture runs and
   await until(async () => (await ids()) === 50, 'the rows are there after a start');
 });
 
+const readable = async () => {
+  try {
+    return (await products()).length > 0;
+  } catch (error) {
+    if (error instanceof PayflowError && error.code === 'SCHEMA_UNKNOWN') return false;
+    throw error;
+  }
+};
+
 it('schemas that were deleted are written again', async () => {
   await begin();
   await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'S')`);
@@ -174,13 +240,25 @@ it('schemas that were deleted are written again', async () => {
   await until(async () => (await products()).length > 0, 'the row is there');
   mayChange = false;
   await admin.deleteRecords(schemasTopic(site.prefix));
-  const readable = async () => {
-    try {
-      return (await products()).length > 0;
-    } catch (error) {
-      if (error instanceof PayflowError && error.code === 'SCHEMA_UNKNOWN') return false;
-      throw error;
-    }
-  };
+  await until(readable, 'the rows can be read again');
+});
+
+it('schemas that were deleted while capture was away are written again, of older forms of a table too', async () => {
+  await begin();
+  await site.pool.query(`INSERT INTO products (id, sku) VALUES (1, 'S')`);
+  const running = await site.capture();
+  await site.seeded();
+  await ready();
+  await until(async () => (await products()).length > 0, 'the row is there');
+  const noted = async () => (await site.pool.query('SELECT FROM payflow_sync.schema')).rowCount ?? 0;
+  await until(async () => (await noted()) > 0, 'the schemas are noted');
+  const before = await noted();
+  await site.pool.query('ALTER TABLE products ADD COLUMN colour text');
+  await site.pool.query(`INSERT INTO products (id, sku, colour) VALUES (2, 'T', 'red')`);
+  await until(async () => (await noted()) > before, 'the new form is noted');
+  await running.stop();
+  await admin.deleteRecords(schemasTopic(site.prefix));
+  await site.capture();
+  // Of the first record on.
   await until(readable, 'the rows can be read again');
 });

@@ -1,9 +1,11 @@
 /** What a killed agent publishes and cuts when it is started again. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { PayflowError } from '../../../services/shared/errors.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
+import { WRITES_BEFORE } from '../../../services/terminal-agent/capture.ts';
 import { sell, useTillPull } from '../../support/till-pull.ts';
 
 const till = useTillPull();
@@ -40,6 +42,56 @@ describe('a restart', () => {
     t.capture.cutAll();
     expect(t.agentFile.holding(1)?.hash).toEqual(cut?.hash);
     expect(t.agentFile.last()).toMatchObject({ number: 2, firstSeq: 6, lastSeq: 10 });
+  });
+
+  it('after a power cut finds what it has sent, although the app waits for no disk', async () => {
+    const t = await till();
+    t.app.pragma('synchronous = NORMAL');
+    const durable = new Map<string, Buffer>();
+    const parts = [t.test.file, `${t.test.file}-wal`];
+    const keep = () => parts.forEach((part) => durable.set(part, readFileSync(part)));
+    keep();
+    t.till.makeDurable = keep;
+    sell(t, 1);
+    const unit = t.capture.cutUnit();
+    sell(t, 2);
+    t.test.till.close();
+    t.app.close();
+    for (const [part, bytes] of durable) writeFileSync(part, bytes);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    expect(t.agentFile.last()?.hash).toEqual(unit?.hash);
+    expect(t.capture.cutUnit()).toBeUndefined();
+  });
+
+  it('of a file that goes on after a hand-over, and has no unit yet, finds out an older copy', async () => {
+    const t = await till();
+    sell(t, 1);
+    t.capture.cutAll();
+    const older = t.app.serialize();
+    sell(t, 2);
+    t.capture.cutAll();
+    const all = t.app.prepare('SELECT max(seq) FROM sync_outbox').pluck().get() as number;
+    t.agentFile.renounce('a test', 'incarnation-2');
+    t.agentFile.goOn(all, []);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    const copy = join(t.test.folder, 'older.db');
+    writeFileSync(copy, older);
+    const backup = new Database(copy);
+    await backup.backup(t.test.file);
+    backup.close();
+    expect(() => t.capture.cutUnit()).toThrow(
+      expect.objectContaining({ code: 'TERMINAL_DB_REPLACED' }) as Error,
+    );
+    t.restart();
+    expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
+    // Also once it has sold as much again.
+    for (let orders = 3; orders < 10; orders += 1) sell(t, orders);
+    t.agentFile.setMeta(WRITES_BEFORE, String(t.till.proof.writes + 1));
+    t.restart();
+    expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
+    expect(t.capture.cutUnit()).toBeUndefined();
   });
 
   it('on an older copy of payflow.db fences the till: nothing more is cut or published', async () => {

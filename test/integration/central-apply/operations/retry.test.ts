@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { sale, useCentre } from '../../../support/apply-site.ts';
 import { Asking } from '../../../support/asking.ts';
-import { insert, type ChangeSpec, type FakeTill } from '../../../support/centre.ts';
+import { insert, type FakeTill } from '../../../support/centre.ts';
+import { lettersOf, TOO_LONG } from './letters.ts';
 
 /** What the till is told of a line without a quantity. */
 const QUANTITY = '23514 order_items_quantity_check: the centre does not allow this value';
@@ -14,58 +15,7 @@ let till: FakeTill;
 beforeEach(async () => {
   till = await centre.newTill();
 });
-
-async function letterIds(of: FakeTill = till): Promise<string[]> {
-  const rows = await centre.all<{ id: string }>(
-    'SELECT dead_letter_id AS id FROM payflow_sync.dead_letter WHERE terminal_id = $1 ORDER BY dead_letter_id',
-    [of.terminal],
-  );
-  return rows.map(({ id }) => String(id));
-}
-
-async function letterId(): Promise<string> {
-  const [id] = await letterIds();
-  if (id === undefined) throw new Error('there is no dead letter');
-  return id;
-}
-
-const letter = (id: string) =>
-  centre.one<{
-    state: string;
-    tries: number;
-    code: string;
-    last_code: string | null;
-    decided_by: string | null;
-    changes: string;
-    mended: string | null;
-  }>('SELECT * FROM payflow_sync.dead_letter WHERE dead_letter_id = $1', [id]);
-
-const exceptions = async () => (await centre.progressOf(till)).exceptions;
-
-/** A product that the centre has, and the till knows by its central id. */
-async function product(values: { name?: string; stock?: number } = {}) {
-  const sku = `sku-${centre.nextOffset()}`;
-  const { id } = await centre.one<{ id: string }>(
-    `INSERT INTO products (sku, name, price, stock, updated_at) VALUES ($1, $2, 1, $3, '2020-01-01') RETURNING id`,
-    [sku, values.name ?? 'first', values.stock ?? 10],
-  );
-  const row = { identity: `i-${sku}`, centralId: String(id) };
-  const update = (old: ChangeSpec['old'], next: ChangeSpec['new']): ChangeSpec => ({
-    op: 'u',
-    table: 'products',
-    row,
-    ...(old && { old }),
-    ...(next && { new: next }),
-  });
-  const now = () =>
-    centre.one<{ name: string; stock: string; price: string; deleted_at: Date | null }>(
-      'SELECT name, stock::text, price::text, deleted_at FROM products WHERE id = $1',
-      [id],
-    );
-  return { id: String(id), sku, row, update, now };
-}
-
-const TOO_LONG = 'x'.repeat(21);
+const { letterIds, letterId, letter, exceptions, product } = lettersOf(centre, () => till);
 
 describe('a refused insert that is retried', () => {
   test('is there once, links, and leaves the exceptions', async () => {
@@ -237,76 +187,6 @@ describe('what hangs on a letter', () => {
     const given = await asking.retryOne(second);
     expect(given).toMatchObject({ state: 'refused', code: 'PARENT_DISCARDED' });
     expect(given.message).toContain(`discarded with dead letter ${first} by bob: a test`);
-  });
-});
-
-describe('later changes of the same till', () => {
-  test('are never overwritten, column by column', async () => {
-    const { update, now } = await product();
-    await centre.send(till, [update({ name: 'first', price: 1 }, { name: TOO_LONG, price: 2 })]);
-    await centre.send(till, [update({ price: 1 }, { price: 3 })]);
-    const id = await letterId();
-    const set = [{ table: 'products', column: 'name', value: 'mended' }];
-    expect(await asking.retryOne(id, { set })).toMatchObject({ state: 'applied' });
-    expect(await now()).toMatchObject({ name: 'mended', price: '3.00' });
-  });
-
-  test('are not overwritten either where they set a column back to what it was', async () => {
-    const { update, now } = await product();
-    await centre.send(till, [update({ name: 'first', price: 1 }, { name: 'second', price: -1 })]);
-    await centre.send(till, [update({ name: 'second' }, { name: 'first' })]);
-    const id = await letterId();
-    const set = [{ table: 'products', column: 'price', value: '4' }];
-    expect(await asking.retryOne(id, { set })).toMatchObject({ state: 'applied' });
-    expect(await now()).toMatchObject({ name: 'first', price: '4.00' });
-  });
-
-  test('that wrote all of it close it as superseded', async () => {
-    const { update, now } = await product();
-    await centre.send(till, [update({ name: 'first' }, { name: TOO_LONG })]);
-    await centre.send(till, [update({ name: 'first' }, { name: 'new' })]);
-    const id = await letterId();
-    expect(await asking.retryOne(id)).toMatchObject({ state: 'superseded' });
-    expect((await now()).name).toBe('new');
-    expect(await letter(id)).toMatchObject({ state: 'superseded' });
-    expect(await exceptions()).toBe('[]');
-  });
-
-  test('count also in the group in which the refusal was, and when they are retried first', async () => {
-    const { update, now } = await product();
-    await centre.send(
-      till,
-      [update({ name: 'first' }, { name: TOO_LONG })],
-      [update({ name: 'first' }, { name: `${TOO_LONG}2` })],
-    );
-    const [early = '', later = ''] = await letterIds();
-    const second = [{ table: 'products', column: 'name', value: 'second' }];
-    expect(await asking.retryOne(later, { set: second })).toMatchObject({ state: 'applied' });
-    const first = [{ table: 'products', column: 'name', value: 'early' }];
-    expect(await asking.retryOne(early, { set: first })).toMatchObject({ state: 'superseded' });
-    expect((await now()).name).toBe('second');
-  });
-
-  test('make a refused delete void', async () => {
-    const { update, row, now } = await product();
-    await centre.pool.query(`
-      CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'kept' USING ERRCODE = '23000'; END $$;
-      CREATE TRIGGER keep BEFORE UPDATE OF deleted_at ON products FOR EACH ROW EXECUTE FUNCTION keep()`);
-    await centre.send(till, [{ op: 'd', table: 'products', row, old: { name: 'first' } }]);
-    await centre.pool.query('DROP TRIGGER keep ON products');
-    await centre.send(till, [update({ name: 'first' }, { name: 'still sold' })]);
-    expect(await asking.retryOne(await letterId())).toMatchObject({ state: 'superseded' });
-    expect(await now()).toMatchObject({ name: 'still sold', deleted_at: null });
-  });
-
-  test('leave an amount to count, once, however often it is retried', async () => {
-    const { update, now } = await product({ stock: 10 });
-    await centre.send(till, [update({ stock: 10n, name: 'first' }, { stock: 7n, name: TOO_LONG })]);
-    await centre.send(till, [update({ stock: 10n, name: 'first' }, { stock: 8n, name: 'later' })]);
-    const id = await letterId();
-    expect(await asking.retryOne(id)).toMatchObject({ state: 'applied' });
-    expect(await asking.retryOne(id)).toMatchObject({ state: 'closed' });
-    expect(await now()).toMatchObject({ stock: '5.000', name: 'later' });
   });
 });
 

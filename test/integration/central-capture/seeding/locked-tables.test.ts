@@ -55,6 +55,42 @@ it('a chunk that waits behind a rewrite reads what the rewrite left', async () =
   expect(rows.every(([key, row]) => row?.['sku'] === `s${key.slice('products:'.length)}!`)).toBe(true);
 });
 
+it.each<[string, string, number, () => Promise<unknown>]>([
+  ['seeded', 'products', 5000, () => want('products')],
+  [
+    'looked at for its parents',
+    'order_items',
+    3,
+    () => site.pool.query(`UPDATE orders SET store_id = 'south' WHERE id = 1`),
+  ],
+])('capture stops, and begins again, while a table that is %s is locked', async (_, table, count, ask) => {
+  const isWaiting = async () => {
+    const { rowCount } = await site.pool.query(
+      'SELECT FROM pg_locks WHERE relation = $1::regclass AND NOT granted',
+      [table],
+    );
+    return rowCount !== 0;
+  };
+  const running = await site.capture();
+  await site.seeded();
+  const client = await site.pool.connect();
+  try {
+    await client.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    await ask();
+    await until(isWaiting, 'the chunk waits for the table', { everyMs: 5 });
+    await running.stop();
+    await site.capture();
+    await until(isWaiting, 'the next one waits, too', { everyMs: 5 });
+  } finally {
+    await client.query('COMMIT');
+    client.release();
+  }
+  await site.seeded();
+  await site.acknowledged();
+  const { changes } = await (table === 'products' ? site.catalog() : site.store('south'));
+  expect([...stateOf(changes).keys()].filter((key) => key.startsWith(`${table}:`))).toHaveLength(count);
+});
+
 it('nor are rows taken for strays because the table of their parents is rewritten', async () => {
   await site.capture();
   await site.seeded();

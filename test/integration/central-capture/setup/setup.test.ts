@@ -90,6 +90,27 @@ describe('setup of the centre', () => {
     expect(await checkCentre(options())).toEqual([]);
   });
 
+  it.each([
+    ['ALTER TABLE payflow_sync.stream DROP COLUMN other_history', ['payflow_sync.stream.other_history']],
+    ['DROP TABLE payflow_sync.watched_table', ['payflow_sync.watched_table']],
+    [
+      `ALTER TABLE payflow_sync.mapping DROP COLUMN horizon_days; DROP TABLE payflow_sync.topic;
+       DROP TABLE payflow_sync.awaited_parent`,
+      ['payflow_sync.topic', 'payflow_sync.awaited_parent', 'payflow_sync.mapping.horizon_days'],
+    ],
+    [
+      `DROP TABLE payflow_sync.watched_table; DROP TABLE payflow_sync.stream; DROP TABLE payflow_sync.seeding`,
+      ['payflow_sync.stream', 'payflow_sync.seeding', 'payflow_sync.watched_table'],
+    ],
+  ])('says of the schema of an earlier version what it lacks: %s', async (sql, lacking) => {
+    await setupCentre(options());
+    await site.pool.query(sql);
+    const [schema] = await checkCentre(options());
+    expect(schema).toBe(`tables ${lacking.join(', ')}`);
+    await setupCentre(options());
+    expect(await checkCentre(options())).toEqual([]);
+  });
+
   it('names the mapped tables that have no primary key', async () => {
     await site.pool.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
     await expect(setupCentre(options())).rejects.toMatchObject({

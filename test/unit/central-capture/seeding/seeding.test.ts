@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { until } from '../../../../scripts/support/until.ts';
 import { Seeding, type SeedingOptions } from '../../../../services/central-capture/seeding/seeding.ts';
+import type { PartitionFacts } from '../../../../services/central-capture/watch/table-shape.ts';
 
 /** Nothing is wanted, and no row has children. */
 const IDLE = {
@@ -55,4 +56,41 @@ it('a wish is looked for until its transaction is visible', async () => {
   stop.abort();
   await run;
   expect(looks).toBe(3);
+});
+
+it('a partition is read when the children that its rows ask for were looked at', async () => {
+  const order: string[] = [];
+  const looks = {
+    hasWork: false,
+    step: () => {
+      looks.hasWork = false;
+      order.push('children');
+      return Promise.resolve();
+    },
+  };
+  const chunks = {
+    run: () => {
+      order.push('rows');
+      looks.hasWork = true;
+      return Promise.resolve({ rows: [], isLast: true });
+    },
+  };
+  const stop = new AbortController();
+  const seeding = new Seeding({
+    ...IDLE,
+    pool: { query: () => Promise.resolve({ rows: [{ bounds: 'true', snapshot: '8:8:', open: null }] }) },
+    rows: { routes: { mapping: { tables: [] }, forTable: () => Promise.resolve({ sent: true }) } },
+    looks,
+    chunks,
+  } as unknown as SeedingOptions);
+  seeding.partition({
+    table: 'sales',
+    partition: { oid: 1 } as PartitionFacts,
+    done: () => {
+      order.push('done');
+      stop.abort();
+    },
+  });
+  await seeding.run(stop.signal);
+  expect(order).toEqual(['rows', 'children', 'done']);
 });

@@ -66,6 +66,7 @@ function compare(now: Partial<TableFacts> | null, more: Partial<Comparison> = {}
   return compareTable({
     rules: RULES,
     publication: PUBLICATION,
+    refusal: null,
     now: now === null ? null : { ...GOODS, ...now },
     partitions: undefined,
     seeded: shapeOf(GOODS, PUBLICATION, '0/10'),
@@ -73,6 +74,7 @@ function compare(now: Partial<TableFacts> | null, more: Partial<Comparison> = {}
     hadState: false,
     isTold: false,
     isMended: false,
+    isLocked: false,
     ...more,
   });
 }
@@ -153,13 +155,6 @@ describe('what is ours to mend', () => {
       'TABLE_NOT_PUBLISHED',
     ],
     [
-      'options',
-      {},
-      { publication: { ...PUBLICATION, isComplete: false } },
-      { kind: 'options' },
-      'TABLE_NOT_PUBLISHED',
-    ],
-    [
       'the identity',
       { identity: 'default' },
       {},
@@ -168,6 +163,13 @@ describe('what is ours to mend', () => {
     ],
   ])('%s is mended, or is a state', (_, now, more, mend, code) => {
     expect(compare(now, more)).toMatchObject({ mends: [mend], state: { code }, reasons: [] });
+  });
+
+  it('the options of the publication are of all tables: of one they are a state, which says why', () => {
+    const publication = { ...PUBLICATION, isComplete: false };
+    const compared = compare({ oid: 9 }, { publication, refusal: 'our login does not own it' });
+    expect(compared).toMatchObject({ mends: [], state: { code: 'TABLE_NOT_PUBLISHED' }, reasons: [] });
+    expect(compared.state?.message).toContain('(our login does not own it)');
   });
 
   it.each<[string, Partial<TableFacts>, string | null]>([
@@ -230,6 +232,31 @@ describe('partitions', () => {
       mends: [{ kind: 'identity', table: 'goods_1', to: 'FULL' }],
       state: { code: 'TABLE_IDENTITY' },
     });
+  });
+
+  it.each<[string, Partial<Comparison>, string | undefined]>([
+    ['do not have it yet, and all goes on', {}, undefined],
+    ['and of which the WAL told, are a state', { isTold: true }, 'TABLE_IDENTITY'],
+    ['and of a table with a state, leave it one', { hadState: true }, 'TABLE_IDENTITY'],
+    [
+      'leave what else is to be mended a state',
+      { now: { ...GOODS, ...root, membership: null } },
+      'TABLE_NOT_PUBLISHED',
+    ],
+  ])('that others lock just now %s', (_, more, code) => {
+    const locked = [LEAF, { ...LEAF, oid: 9, path: '/6', identity: 'default' as const }];
+    const compared = compare(null, {
+      now: { ...GOODS, ...root },
+      partitions: locked,
+      seeded,
+      seededPartitions: known,
+      isLocked: true,
+      ...more,
+    });
+    expect([compared.state?.code, compared.read.length]).toEqual([code, code === undefined ? 1 : 0]);
+  });
+  it('a table that others lock is a state all the same', () => {
+    expect(compare({ identity: 'default' }, { isLocked: true }).state?.code).toBe('TABLE_IDENTITY');
   });
 
   it('are kept as they are once it is done: what is still to be read is still to be read', () => {

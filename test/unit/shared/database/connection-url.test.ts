@@ -1,17 +1,22 @@
 /** PostgreSQL URLs as libpq reads them; nothing of a wrong one is repeated. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createPool } from '../../../../services/shared/database/postgres.ts';
+import { decideTls } from '../../../../services/shared/database/tls-choice.ts';
 import { connectionOf, urlProblem } from '../../../../services/shared/database/connection-url.ts';
 import { loadConfig } from '../../../../services/shared/config.ts';
 
 it.each([
   [
     'postgresql://u:p@h:6543/d',
-    { user: 'u', password: 'p', host: 'h', port: 6543, database: 'd', ssl: false },
+    { user: 'u', password: 'p', host: 'h', port: 6543, database: 'd', ssl: undefined },
   ],
-  ['postgres://h/d', { user: undefined, password: undefined, host: 'h', port: 5432, database: 'd' }],
+  ['postgres://h/d', { user: undefined, password: undefined, host: 'h', port: undefined, database: 'd' }],
   ['postgres://u:p%23a%40b%2Fc%3Fd%25@h/d', { password: 'p#a@b/c?d%' }],
   ['postgres://u@h/my%23shop%2F1', { database: 'my#shop/1' }],
   ['postgres://u@h/%C3%BCber', { database: 'über' }],
@@ -25,10 +30,49 @@ it.each([
   ['postgresql://h/d?sslmode=require', { prefersTls: false, ssl: {} }],
   ['postgresql://h/d?sslmode=disable', { prefersTls: false, ssl: false }],
   ['postgresql://h/d?ssl=true', { ssl: {} }],
+  ['postgresql://h/d?ssl=false', { ssl: false }],
   ['postgresql://h/d?options=-c%20search_path%3Dx', { options: '-c search_path=x' }],
 ])('%s', (url, expected) => {
   expect(urlProblem(url)).toBeUndefined();
   expect(connectionOf(url)).toMatchObject(expected);
+});
+
+describe('the environment', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it.each([
+    ['postgres://h/d', { host: 'h', port: 6000, ssl: true }],
+    ['postgres:///d', { host: 'elsewhere', port: 6000, ssl: true }],
+    ['postgres://h:5432/d?sslmode=disable', { host: 'h', port: 5432, ssl: false }],
+    ['postgres://h/d?port=5433&sslmode=verify-full', { host: 'h', port: 5433, ssl: {} }],
+    ['postgres://h/d?ssl=0', { host: 'h', port: 6000, ssl: false }],
+    ['postgres:///d?host=/tmp', { host: '/tmp', port: 6000, ssl: false }],
+  ])('says what %s leaves out, and no more', async (url, expected) => {
+    vi.stubEnv('PGHOST', 'elsewhere');
+    vi.stubEnv('PGPORT', '6000');
+    vi.stubEnv('PGSSLMODE', 'require');
+    expect(new pg.Client(await decideTls(connectionOf(url)))).toMatchObject(expected);
+    const pool = createPool({
+      connectionString: url,
+      applicationName: 'test',
+      log: pino({ level: 'silent' }),
+    });
+    expect(new pg.Client(pool.options)).toMatchObject(expected);
+    await pool.end();
+  });
+
+  it('says where a server is asked whether it has TLS', async () => {
+    const server = createServer((socket) => socket.once('data', () => socket.end('S')));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    vi.stubEnv('PGHOST', '127.0.0.1');
+    vi.stubEnv('PGPORT', String(port));
+    const { ssl } = await decideTls(connectionOf('postgres:///d?sslmode=prefer'));
+    expect(ssl).toEqual({ rejectUnauthorized: false });
+    vi.stubEnv('PGHOST', tmpdir());
+    expect((await decideTls(connectionOf('postgres:///d?sslmode=prefer'))).ssl).toBe(false);
+    await new Promise((resolve) => server.close(resolve));
+  });
 });
 
 it.each([

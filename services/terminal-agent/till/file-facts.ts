@@ -1,0 +1,58 @@
+/** What a till file says of itself, also before our tables are in it. */
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
+
+export function metaBefore(db: SqliteDatabase, name: string): string | undefined {
+  const hasMeta = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_meta'`).get() !== undefined;
+  if (!hasMeta) return undefined;
+  return db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+}
+
+/** The mapping of enrolment, or a newer one that came through the log and is kept in the file. */
+export function newerMapping(db: SqliteDatabase, enrolled: Mapping): Mapping {
+  const version = Number(metaBefore(db, 'mapping_version') ?? 0);
+  const source = metaBefore(db, 'mapping_source');
+  return source === undefined || version <= enrolled.version ? enrolled : parseMapping(source, version);
+}
+
+export function getMeta(db: SqliteDatabase, name: string): string | undefined {
+  return db.prepare<[string], string>('SELECT value FROM sync_meta WHERE name = ?').pluck().get(name);
+}
+
+/** null removes it. */
+export function setMeta(db: SqliteDatabase, name: string, value: string | null): void {
+  if (value === null) db.prepare('DELETE FROM sync_meta WHERE name = ?').run(name);
+  else db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, ?)').run(name, value);
+}
+
+export interface FileOwner {
+  readonly terminalId: string;
+  readonly incarnation: string;
+  /** undefined: nobody says. */
+  readonly databaseId: string | undefined;
+}
+
+/** @throws PayflowError TERMINAL_FENCED, TERMINAL_OTHER_CENTRE: it is somebody else's */
+export function claimFile(db: SqliteDatabase, { terminalId, incarnation, databaseId }: FileOwner): void {
+  const owner = getMeta(db, 'terminal_id');
+  if (owner !== undefined && owner !== terminalId) {
+    throw new PayflowError(
+      'TERMINAL_FENCED',
+      `${db.name} belongs to terminal ${owner}, not to ${terminalId}`,
+    );
+  }
+  const centre = getMeta(db, 'database_id');
+  if (centre !== undefined && databaseId !== undefined && centre !== databaseId) {
+    throw new PayflowError(
+      'TERMINAL_OTHER_CENTRE',
+      `${db.name} is linked with the centre ${centre}, and this till is enrolled at ${databaseId}`,
+      { details: { file: centre, enrolment: databaseId } },
+    );
+  }
+  const facts = { terminal_id: terminalId, incarnation, database_id: databaseId };
+  for (const [name, value] of Object.entries(facts)) {
+    if (value !== undefined && getMeta(db, name) !== value) setMeta(db, name, value);
+  }
+}
