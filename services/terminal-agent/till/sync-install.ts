@@ -5,7 +5,7 @@
 import Database from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
-import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import {
   LOCAL_SCHEMA,
@@ -15,6 +15,7 @@ import {
   syncRowIndexSql,
   syncRowTableSql,
 } from './local-schema.ts';
+import { compileProblem, isOfTable } from './compile-check.ts';
 import { triggerStatusColumns } from './status-columns.ts';
 import { mayBeCopied, type Trigger } from './trigger-sql.ts';
 import { TRIGGER_NAME, triggersOf } from './triggers.ts';
@@ -46,7 +47,7 @@ export function installSync(
     else {
       failed.set(table.local.name, installed);
       // What it was captured by goes on recording, as long as it fails no statement of the app.
-      if (compiles(db, table) === undefined)
+      if (compileProblem(db, table) === undefined)
         for (const name of ownTriggersOf(db, table.local.name)) wanted.add(name);
     }
   }
@@ -62,30 +63,27 @@ function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigg
   const { length } = table.columns;
   // SQLite finds out only after seconds, with the file locked.
   if (length > MAX_COLUMNS) return `too many columns: ${length}, and ${MAX_COLUMNS} can be recorded`;
-  db.exec('SAVEPOINT sync_install');
   try {
-    installRows(db, table.local.name);
-    let triggers: Trigger[] = [];
-    if (isCapturable(table)) {
+    return inSavepoint(db, () => {
+      installRows(db, table.local.name);
+      if (!isCapturable(table)) {
+        log.warn({ table: table.local.name }, 'table without a key is not captured');
+        return [];
+      }
       installTables(db, table);
       installUuidIndex(db, table);
-      triggers = installTriggers(db, table, log);
-    } else log.warn({ table: table.local.name }, 'table without a key is not captured');
-    db.exec('RELEASE sync_install');
-    return triggers;
+      return installTriggers(db, table, log);
+    });
   } catch (error) {
     const why = reasonOf(error);
     if (why === null) throw error;
-    db.exec('ROLLBACK TO sync_install; RELEASE sync_install');
     return why;
   }
 }
 
-/** What the table itself is to blame for, a limit of SQLite's above all; null: anything else. */
 function reasonOf(error: unknown): string | null {
   const cause = error instanceof PayflowError ? error.cause : error;
-  if (!(cause instanceof Database.SqliteError)) return null;
-  return cause.code === 'SQLITE_ERROR' || cause.code === 'SQLITE_TOOBIG' ? cause.message : null;
+  return isOfTable(cause) ? cause.message : null;
 }
 
 /** An index that an earlier version made under another name does as well. */
@@ -222,13 +220,13 @@ export function removeTriggers(db: SqliteDatabase): string[] {
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
   const wanted = triggersOf(table, triggerStatusColumns(db, table));
   if (isInstalled(db, table, wanted)) return wanted;
-  const compiledBefore = compiles(db, table) === undefined;
+  const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
     db,
     wanted.map(({ name }) => name),
   );
   for (const trigger of wanted) db.exec(trigger.sql);
-  const problem = compiles(db, table);
+  const problem = compileProblem(db, table);
   // A trigger that does not compile would fail every statement of the app: never commit one.
   if (problem !== undefined && compiledBefore) {
     throw new PayflowError('INTERNAL', `triggers of ${table.local.name} do not compile`, { cause: problem });
@@ -283,21 +281,6 @@ function ownTriggers(db: SqliteDatabase): string[] {
     .all()
     .filter(({ name, sql }) => TRIGGER_NAME.test(name) && /\bsync_(silence|outbox)\b/.test(sql))
     .map(({ name }) => name);
-}
-
-/** @returns the error with which the app's statements on this table would fail, or undefined */
-function compiles(db: SqliteDatabase, { local, columns }: BoundTable): unknown {
-  const table = quoteName(local.name);
-  const written = new Set([...local.key, ...columns.map((column) => column.local)]);
-  const sets = [...written].map((column) => `${quoteName(column)} = ${quoteName(column)}`);
-  try {
-    db.prepare(`EXPLAIN INSERT INTO ${table} DEFAULT VALUES`).all();
-    db.prepare(`EXPLAIN UPDATE ${table} SET ${sets.join(', ')}`).all();
-    db.prepare(`EXPLAIN DELETE FROM ${table}`).all();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }
 
 function columnsOf(db: SqliteDatabase, table: string): string[] {
