@@ -74,6 +74,8 @@ export const agentStatusSchema = z.object({
   missingTables: z.array(z.string()),
   /** Tables that this file can't capture, and why; not reported by agents of the version before. */
   uninstallableTables: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
+  /** Tables on which triggers of the app stand still, and why; not reported by agents of the version before. */
+  restingTriggers: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),

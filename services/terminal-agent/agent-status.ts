@@ -37,6 +37,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     inParts: apply.inParts,
     missingTables: till.binding.missing.map(({ local }) => local),
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
+    restingTriggers: apply.resting,
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

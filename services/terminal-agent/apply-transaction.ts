@@ -98,17 +98,16 @@ export class ApplyTransaction {
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
     this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
     this.#written = new Set(parts.written);
-    const { suspend } = this.#triggers;
     this.#scope = {
       nowMs: parts.nowMs,
-      suspend,
+      triggers: this.#triggers,
       store: parts.reach.store,
       touched: new Set(),
       arrived: [],
       open: new Map(),
     };
     this.#applier = new RowApplier(parts);
-    this.#settler = new Settler({ ...parts, applier: this.#applier, suspend });
+    this.#settler = new Settler({ ...parts, applier: this.#applier, triggers: this.#triggers });
     this.#retry = new ParkedRetry({
       ...parts,
       scope: this.#scope,

@@ -168,6 +168,11 @@ export class TillApply {
     return this.checkpoints.stream(topic).nextOffset;
   }
 
+  /** Tables on which triggers of the app stand still, and why. */
+  get resting(): { table: string; why: string }[] {
+    return this.#tables.resting();
+  }
+
   get inParts(): InParts {
     return this.#pending.inParts;
   }
@@ -281,11 +286,9 @@ export class TillApply {
       this.open.reload();
       this.#unseen.reload();
       this.#unlinked.forgetTypes();
-      if (!(error instanceof TriggerFault) || !this.#tables.rest(error)) throw error;
-      const { table } = error;
-      if (error.ofIndex)
-        log.warn({ err: error, table }, 'a search index has to be rebuilt; its triggers rest');
-      else log.warn({ err: error, table }, 'triggers of the app fail; all of this table rest');
+      const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
+      if (why === null) throw error;
+      log.warn({ err: error }, why);
       return this.#transaction(body, { written, bulk });
     }
     this.#afterCommit(work);

@@ -13,7 +13,7 @@ import { shownRow } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
-import type { WriteKind } from './app-triggers.ts';
+import type { AppTriggers, WriteKind } from './app-triggers.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
@@ -33,7 +33,7 @@ export interface ApplierParts {
 /** What one transaction knows and gathers. */
 export interface Scope {
   readonly nowMs: number;
-  readonly suspend: (table: string, kind: WriteKind) => void;
+  readonly triggers: AppTriggers;
   readonly store: () => StreamReach;
   /** Local tables whose rows changed. */
   readonly touched: Set<string>;
@@ -56,7 +56,8 @@ export class RowApplier {
 
   begin(scope: Scope): void {
     this.#scope = scope;
-    this.#parts.tables.stamp(scope.nowMs);
+    const { tables, log } = this.#parts;
+    tables.begin({ nowMs: scope.nowMs, triggers: scope.triggers, log });
   }
 
   apply(arrival: Arrival): Applied {
@@ -327,7 +328,7 @@ export class RowApplier {
   /** Before a write. */
   #touch(table: TillTable, kind: WriteKind): void {
     this.#scope.touched.add(table.name);
-    this.#scope.suspend(table.name, kind);
+    this.#scope.triggers.suspend(table.name, kind);
   }
 
   #arrive(table: TillTable, centralId: string): void {

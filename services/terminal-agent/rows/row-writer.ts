@@ -3,7 +3,7 @@
  * agent keeps itself (link, identity, status), and nothing about why. A refusal by the table's own
  * constraints comes out as SQLite's error; it undoes its statement only, so that the transaction goes on.
  */
-import Database, { type Statement } from 'better-sqlite3';
+import type { RunResult, Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { CentralValue } from '../../shared/records/change-record.ts';
@@ -13,10 +13,11 @@ import { asRead, boundSql } from '../till/exact-text.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import type { CentralSide, ColumnSet, Image } from './image.ts';
 import { appTriggersThatRun } from './running-triggers.ts';
+import { WriteGuard } from './write-guard.ts';
 import { changedColumns, type SameRow } from './changed-columns.ts';
 import { UuidMinter } from './minted-uuid.ts';
 import { rowKeyOf } from './row-key.ts';
-import { isStatementFault, NothingWritten, TriggerFault, type Resting } from './refusal.ts';
+import { NothingWritten } from './refusal.ts';
 import { RowReader } from './row-reader.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
@@ -85,13 +86,13 @@ export class RowWriter extends RowReader {
   /** Values of the status columns of a row that is as the centre has it. */
   #synced: readonly SqliteValue[] = [];
 
-  /** Of the app's triggers on this table. */
-  resting: Resting = 'none';
+  readonly guard: WriteGuard;
   readonly #sameRow: SameRow;
 
   /** @param sameRow whether two values of a reference column name one row of its parent */
   constructor(db: SqliteDatabase, table: BoundTable, sameRow: SameRow = () => false) {
     super(db, table);
+    this.guard = new WriteGuard(db, table);
     this.#sameRow = sameRow;
     const link = table.local.columns.find(({ name }) => name === table.linkColumn);
     this.#linkIsNumeric = link?.affinity === 'INTEGER' || link?.affinity === 'NUMERIC';
@@ -110,11 +111,7 @@ export class RowWriter extends RowReader {
    * @returns the row key
    */
   insert(set: ColumnSet, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
-    try {
-      return this.#insert(this.#plan(set), values, centralId, key);
-    } catch (error) {
-      throw this.#fault(error);
-    }
+    return this.guard.run(() => this.#insert(this.#plan(set), values, centralId, key));
   }
 
   #insert(plan: SetPlan, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
@@ -134,20 +131,9 @@ export class RowWriter extends RowReader {
   }
 
   /** What changed nothing has no rowid either: the driver gives that of an earlier insert. */
-  #written(result: Database.RunResult): Database.RunResult {
+  #written(result: RunResult): RunResult {
     if (result.changes === 0) throw new NothingWritten(this.table.local.name);
     return result;
-  }
-
-  #fault(error: unknown): unknown {
-    if (!(error instanceof Database.SqliteError) || this.resting === 'all') return error;
-    const running = appTriggersThatRun(this.table);
-    const undidAll = !this.db.inTransaction && running.length > 0;
-    if (undidAll) return new TriggerFault(this.table.local.name, { ofIndex: false, undidAll, cause: error });
-    if (!isStatementFault(error)) return error;
-    const ofIndex = this.resting === 'none' && running.some(({ fillsIndex }) => fillsIndex);
-    if (!ofIndex && running.every(({ fillsIndex }) => fillsIndex)) return error;
-    return new TriggerFault(this.table.local.name, { ofIndex, undidAll, cause: error });
   }
 
   /** The values, then our own columns in the plan's order. */
@@ -169,23 +155,17 @@ export class RowWriter extends RowReader {
    * @returns the row key afterwards, undefined where there is no such row
    */
   update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
-    try {
-      return this.#update(rowKey, row, settled);
-    } catch (error) {
-      throw this.#fault(error);
-    }
-  }
-
-  #update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
     const plan = this.#plan(row.set);
     const standing = this.standing(plan.standing, row.set.columns, rowKey);
     if (standing === undefined) return undefined;
     const changed = changedColumns(row, standing, this.#sameRow);
     const status = settled ? this.#synced : [];
-    if (changed.length + status.length > 0) {
-      const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
-      this.#written(this.#updateOf(plan, row.set, changed, settled).run(bound));
-    }
+    if (changed.length + status.length === 0) return rowKey;
+    const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
+    const statement = this.#updateOf(plan, row.set, changed, settled);
+    const write = () => this.guard.run(() => this.#written(statement.run(bound)));
+    if (changed.length === 0) this.guard.note(write);
+    else write();
     if (plan.keyAt?.some((at) => changed.some((column) => column.at === at)) !== true) return rowKey;
     const now = new Map(changed.map(({ at, value }) => [at, value]));
     return rowKeyOf(plan.keyAt.map((at) => (now.has(at) ? (now.get(at) ?? null) : (standing[at] ?? null))));
@@ -215,24 +195,23 @@ export class RowWriter extends RowReader {
   }
 
   delete(rowKey: SqliteValue): void {
-    const done = this.#run(`DELETE FROM ${this.name} WHERE ${this.whereKey}`, this.keyParts(rowKey));
-    if (done.changes === 0 && this.exists(rowKey)) throw new NothingWritten(this.table.local.name);
+    this.#writeRow(rowKey, `DELETE FROM ${this.name} WHERE ${this.whereKey}`, this.keyParts(rowKey));
   }
 
-  #run(sql: string, values: readonly SqliteValue[]): Database.RunResult {
-    try {
-      return this.prepare(sql).run(...values);
-    } catch (error) {
-      throw this.#fault(error);
-    }
+  /** A row that is not there may stay so. */
+  #writeRow(rowKey: SqliteValue, sql: string, values: readonly SqliteValue[]): void {
+    this.guard.run(() => {
+      const done = this.prepare(sql).run(...values);
+      if (done.changes === 0 && this.exists(rowKey)) throw new NothingWritten(this.table.local.name);
+    });
   }
 
   /** Writes a row back whole, after `read` and `delete`. */
   putBack(row: ReadonlyMap<string, SqliteValue>): SqliteValue {
     const names = [...row.keys()];
     const marks = names.map((name) => this.mark(name, row.get(name))).join(', ');
-    const sql = `INSERT INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`;
-    this.#written(this.#run(sql, [...row.values()]));
+    const sql = `INSERT ${this.#onConflict} INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`;
+    this.guard.run(() => this.#written(this.prepare(sql).run(...row.values())));
     return rowKeyOf(this.table.local.key.map((column) => row.get(column) ?? null));
   }
 
@@ -242,19 +221,22 @@ export class RowWriter extends RowReader {
     const assignments = [...values]
       .map(([name, value]) => `${quoteName(name)} = ${this.mark(name, value)}`)
       .join(', ');
-    const sql = `UPDATE ${this.name} SET ${assignments} WHERE ${this.whereKey}`;
-    this.#run(sql, [...values.values(), ...this.keyParts(rowKey)]);
+    const sql = `UPDATE ${this.#onConflict} ${this.name} SET ${assignments} WHERE ${this.whereKey}`;
+    this.#writeRow(rowKey, sql, [...values.values(), ...this.keyParts(rowKey)]);
   }
 
   setLink(rowKey: SqliteValue, centralId: string): void {
     const { linkColumn } = this.table;
-    if (linkColumn !== null) this.set(rowKey, new Map([[linkColumn, this.#linkValue(centralId)]]));
+    if (linkColumn === null) return;
+    const link = new Map([[linkColumn, this.#linkValue(centralId)]]);
+    this.guard.note(() => this.set(rowKey, link));
   }
 
   setStatus(rowKey: SqliteValue, status: SyncStatus): void {
     const values = this.#statusValues(status);
-    if (values.length > 0)
-      this.set(rowKey, new Map(this.#statusColumns().map((c, i) => [c, values[i] ?? null])));
+    if (values.length === 0) return;
+    const columns = new Map(this.#statusColumns().map((column, at) => [column, values[at] ?? null]));
+    this.guard.note(() => this.set(rowKey, columns));
   }
 
   /** sync_operation stays: it says what the app did last. */

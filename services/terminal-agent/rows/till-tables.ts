@@ -1,5 +1,6 @@
 /** The till's bound tables with what is needed to write them, and how their rows refer to each other. */
 import { PayflowError } from '../../shared/errors.ts';
+import { triggerTargets } from '../../shared/catalog/trigger-targets.ts';
 import type { Reference } from '../../shared/mapping/mapping.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
@@ -7,7 +8,9 @@ import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { RowWriter } from './row-writer.ts';
 import { ImageReader, type ColumnSet, type Image } from './image.ts';
 import type { TriggerFault } from './refusal.ts';
+import { appTriggersThatRun } from './running-triggers.ts';
 import { SyncRows } from './sync-rows.ts';
+import type { GuardScope } from './write-guard.ts';
 
 export interface TillTable {
   readonly bound: BoundTable;
@@ -65,13 +68,23 @@ export class TillTables {
 
   /**
    * After a fault in a trigger of the app: those that fill indexes rest first, then all of the table.
-   * @returns false where none is left that could
+   * @returns why, and what to do; null where none is left that could
    */
-  rest({ table, ofIndex }: TriggerFault): boolean {
-    const writer = this.#byLocal.get(table)?.writer;
-    if (writer === undefined || writer.resting === 'all') return false;
-    writer.resting = ofIndex ? 'index' : 'all';
-    return true;
+  rest({ table: name, ofIndex, message }: TriggerFault): string | null {
+    const table = this.#byLocal.get(name);
+    if (table === undefined || table.writer.guard.resting.kind === 'all') return null;
+    const why = ofIndex
+      ? `the search index ${indexesOf(table.bound)} takes no rows (${message}) and is not filled any more; rebuild it, then restart the agent`
+      : `a trigger of the app ended our transaction (${message}), and all of the table rest; mend it, then restart the agent`;
+    table.writer.guard.resting = { kind: ofIndex ? 'index' : 'all', why };
+    return why;
+  }
+
+  /** Tables on which triggers of the app stand still, and why. */
+  resting(): { table: string; why: string }[] {
+    return [...this.all()].flatMap(({ name, writer: { guard } }) =>
+      guard.resting.kind === 'none' ? [] : [{ table: name, why: guard.resting.why }],
+    );
   }
 
   byCentral(name: string): TillTable | undefined {
@@ -94,8 +107,12 @@ export class TillTables {
     );
   }
 
-  stamp(nowMs: number): void {
-    for (const table of this.#byLocal.values()) table.writer.stamp(nowMs);
+  /** A transaction begins. */
+  begin({ nowMs, ...scope }: GuardScope & { readonly nowMs: number }): void {
+    for (const { writer } of this.#byLocal.values()) {
+      writer.stamp(nowMs);
+      writer.guard.begin(scope);
+    }
   }
 
   /**
@@ -165,6 +182,11 @@ export class TillTables {
     }
     return positions;
   }
+}
+
+function indexesOf(table: BoundTable): string {
+  const filling = appTriggersThatRun(table).filter(({ fillsIndex }) => fillsIndex);
+  return [...new Set(filling.flatMap(({ sql }) => triggerTargets(sql) ?? []))].join(', ');
 }
 
 export function requireTable(table: TillTable | undefined, name: string): TillTable {

@@ -119,8 +119,15 @@ describe('beside it', () => {
   });
 });
 
-it('an index whose tokenizer only the app has is left as it is, and rows come in all the same', async () => {
-  shop = openShopTill({ schema: SHOP_SCHEMA + EXTERNAL_CONTENT });
+const UPDATES_ONLY = `CREATE VIRTUAL TABLE product_search USING fts5(name);
+  CREATE TRIGGER changes AFTER UPDATE OF name ON products BEGIN
+    INSERT INTO product_search(name) VALUES (new.name); END;`;
+
+it.each([
+  ['', EXTERNAL_CONTENT],
+  [', of which only updates tell it,', UPDATES_ONLY],
+])('an index whose tokenizer only the app has%s is left as it is, and rows come in', async (_, schema) => {
+  shop = openShopTill({ schema: SHOP_SCHEMA + schema });
   // As if the app had registered a module that our process lacks.
   shop.test.app.unsafeMode(true);
   shop.test.app.exec(`PRAGMA writable_schema = ON;
@@ -128,7 +135,9 @@ it('an index whose tokenizer only the app has is left as it is, and rows come in
     PRAGMA writable_schema = RESET;`);
   shop.restart();
   await shop.knownProduct();
-  expect(shop.rows('SELECT sku FROM products')).toEqual([{ sku: 'A' }]);
+  await shop.knownProduct('A', 7, { name: 'new' });
+  expect(shop.rows('SELECT name FROM products')).toEqual([{ name: 'new' }]);
+  expect(shop.apply.resting).toEqual([]);
 });
 
 it('an index that was never filled refuses an update: the row counts, and the agent goes on', async () => {
@@ -146,4 +155,79 @@ it('an index that was never filled refuses an update: the row counts, and the ag
   await shop.toCatalog(catalog.commit(103, catalog.row('products', 7, product('A', { name: 'quince' }))));
   expect(found('quince')).toEqual([{ sku: 'A' }]);
   checkIndex();
+});
+
+describe('an index that holds what is no longer there', () => {
+  const GEOMETRY = `
+    CREATE VIRTUAL TABLE places USING rtree(id, low, high);
+    CREATE TRIGGER place AFTER INSERT ON products BEGIN
+      INSERT INTO places VALUES (new.id, new.stock_quantity, new.stock_quantity); END;`;
+  const OWN_TEXTS = `
+    CREATE VIRTUAL TABLE texts USING fts5(name);
+    CREATE TRIGGER text AFTER INSERT ON products BEGIN INSERT INTO texts(rowid, name) VALUES (new.id, new.name); END;`;
+  const stale = {
+    texts: [OWN_TEXTS, `INSERT INTO texts(rowid, name) VALUES (1, 'old')`],
+    places: [GEOMETRY, 'INSERT INTO places VALUES (1, 0, 0)'],
+  };
+
+  for (const [index, [schema, left]] of Object.entries(stale)) {
+    it(`(${index}) refuses no row, and is named as what has to be rebuilt`, async () => {
+      shop = openShopTill({ schema: `${SHOP_SCHEMA}${schema};${left}` });
+      const { catalog } = shop;
+      await shop.toCatalog(
+        catalog.commit(
+          100,
+          catalog.row('products', 7, product('A')),
+          catalog.row('products', 8, product('B')),
+        ),
+      );
+      expect(shop.rows('SELECT sku FROM products ORDER BY sku')).toEqual([{ sku: 'A' }, { sku: 'B' }]);
+      expect(shop.apply.parkedRows()).toEqual([]);
+      expect(shop.apply.resting).toEqual([
+        {
+          table: 'products',
+          why: expect.stringMatching(new RegExp(`index ${index} .* rebuild it`)) as string,
+        },
+      ]);
+    });
+  }
+
+  it('a row that the table itself refuses waits, and the index is filled on', async () => {
+    shop = openShopTill({
+      schema: SHOP_SCHEMA.replace('sku TEXT NOT NULL UNIQUE', 'sku TEXT NOT NULL UNIQUE') + OWN_TEXTS,
+    });
+    const { catalog } = shop;
+    const rows = [
+      catalog.row('products', 7, product('A')),
+      catalog.row('products', 8, product('B', { price: '-1.00' })),
+      catalog.row('products', 9, product('C')),
+    ];
+    await shop.toCatalog(catalog.commit(100, ...rows));
+    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '8', reason: 'refused' }]);
+    expect(shop.apply.resting).toEqual([]);
+    expect(shop.rows('SELECT name FROM texts ORDER BY name')).toEqual([
+      { name: 'Name of A' },
+      { name: 'Name of C' },
+    ]);
+  });
+
+  it('also where only a try tells whose refusal it is', async () => {
+    shop = openShopTill({
+      schema: `${SHOP_SCHEMA}${OWN_TEXTS}
+        CREATE TRIGGER text_u AFTER UPDATE ON products BEGIN
+          INSERT OR REPLACE INTO texts(rowid, name) VALUES (new.id, new.name); END;`,
+      mapping: SHOP_MAPPING.replace('natural_key: [sku]', 'natural_key: [sku]\n    app_triggers: keep'),
+    });
+    shop.test.app.exec(
+      `CREATE TRIGGER no BEFORE INSERT ON products WHEN new.sku = 'B' BEGIN SELECT RAISE(ABORT, 'no B'); END`,
+    );
+    shop.test.till.appCommitted();
+    const { catalog } = shop;
+    await shop.toCatalog(
+      catalog.commit(100, catalog.row('products', 7, product('A')), catalog.row('products', 8, product('B'))),
+    );
+    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '8', reason: 'refused', message: 'no B' }]);
+    expect(shop.apply.resting).toEqual([]);
+    expect(shop.rows('SELECT name FROM texts')).toEqual([{ name: 'Name of A' }]);
+  });
 });
