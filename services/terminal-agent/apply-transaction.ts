@@ -240,8 +240,6 @@ export class ApplyTransaction {
     change: RowChange,
   ): void {
     const origins = this.#parts.fenced ? [] : this.#ownOrigins(record, change);
-    // Before they are settled: then nobody knows any more what they did.
-    const answers = this.#settler.answeredBy(table, origins);
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
     if (table.bound.mapping.direction === 'pull') {
@@ -256,7 +254,6 @@ export class ApplyTransaction {
       topic,
       fromCatalog: topic === this.#parts.catalogTopic,
       known: origins.length > 0,
-      answers,
       key,
     });
     if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);

@@ -14,8 +14,6 @@ export interface Arrival {
   readonly fromCatalog: boolean;
   /** It answers a change of this till, or is known not to be one of its own unlinked rows. */
   readonly known: boolean;
-  /** Columns that the changes which it answers set here. */
-  readonly answers?: ReadonlySet<string> | undefined;
   /** The local key to give the row if it is inserted. */
   readonly key?: SqliteValue | undefined;
 }

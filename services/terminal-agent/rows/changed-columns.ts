@@ -27,8 +27,6 @@ const comparers = new WeakMap<BoundColumn, Known>();
  *   any                    | the very value                    | no
  *   reference              | another name of the same parent   | no
  *   reference, NULL wanted | '' or 0, and no row has that key  | no: so the app says that there is none
- *   reference, NULL wanted | what the till set itself, and the | no: the centre answers that it knows none
- *                          | centre answers; it names no row   |
  *   reference, NULL wanted | anything else                     | yes: its row is gone, and the key comes again
  *   of unknown type        | another value                     | yes: an image of an earlier version
  *   other                  | what means the same               | no
@@ -48,8 +46,8 @@ export function changedColumns(
     const local = standing[at] ?? null;
     if (column === undefined || sameStored(local, wanted)) continue;
     if (column.reference !== null) {
-      const isKept = wanted !== null || namesNone(local) || row.answers?.has(column.local) === true;
-      if (!isKept || !sameRow(column, local, wanted)) changed.push({ at, value: wanted });
+      const mayStay = wanted !== null || namesNone(local);
+      if (!mayStay || !sameRow(column, local, wanted)) changed.push({ at, value: wanted });
       continue;
     }
     const type = row.central?.types[at];

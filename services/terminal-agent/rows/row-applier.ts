@@ -220,7 +220,7 @@ export class RowApplier {
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = table.writer.update(rowKey, { ...image, values, answers: arrival.answers }, true);
+      key = table.writer.update(rowKey, { ...image, values }, true);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);

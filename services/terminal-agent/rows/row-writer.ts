@@ -45,8 +45,6 @@ export interface ShownRow {
   readonly set: ColumnSet;
   readonly values: readonly SqliteValue[];
   readonly central?: ShownCentral | undefined;
-  /** Columns that the till set itself in what the row answers. */
-  readonly answers?: ReadonlySet<string> | undefined;
 }
 
 /** undefined: the column shows a value of the till that the centre has not answered. */

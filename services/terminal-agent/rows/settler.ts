@@ -6,7 +6,6 @@ import { fateByProgress, rangeOf, type Fate, type Progress } from '../settlement
 import type { TillHost } from '../till/till-host.ts';
 import type { AppTriggers } from './app-triggers.ts';
 import { keyNow } from './moved-key.ts';
-import { sameValue } from './row-key.ts';
 import { isRefusal } from './refusal.ts';
 import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import type { RowApplier } from './row-applier.ts';
@@ -50,24 +49,6 @@ export class Settler {
     // The app edited it after all, and the centre took it.
     if (this.#anyGivenUp) this.#forgetGivenUp(table, known);
     applier.link(table, centralId, here ? known : null, identity);
-  }
-
-  /** Reference columns that these changes, still unsettled, set: of other columns nobody asks. */
-  answeredBy(table: TillTable, origins: readonly Origin[]): ReadonlySet<string> | undefined {
-    if (origins.length === 0) return undefined;
-    const references = table.bound.columns.filter(({ reference }) => reference !== null);
-    if (references.length === 0) return undefined;
-    const answered = new Set<string>();
-    for (const { seq } of origins) {
-      const entry = this.#parts.open.get(seq);
-      if (entry?.table !== table.name) continue;
-      const { edits } = this.#parts.open.change(entry, table.bound);
-      for (const { local } of references) {
-        const edit = edits.get(local);
-        if (edit !== undefined && !sameValue(edit.old, edit.new)) answered.add(local);
-      }
-    }
-    return answered;
   }
 
   /**

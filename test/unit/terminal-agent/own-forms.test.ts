@@ -161,14 +161,22 @@ describe('a reference', () => {
     ]);
   });
 
-  it('that names no row is left while the centre knows of none either', async () => {
-    openVisits();
-    shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', 'nowhere', 1)`);
-    const line = { visit_id: null, qty: 2 };
-    const row = shop.catalog.row('lines', OTHER.toLowerCase(), line, { op: 'c', origins: [mine(1)] });
-    await shop.toCatalog(shop.catalog.commit(100, row));
-    expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([{ visit_id: 'nowhere', qty: 2 }]);
-  });
+  for (const [when, more] of [
+    ['', ''],
+    [', also while another change is open', 'UPDATE lines SET qty = 3'],
+  ] as const)
+    it(`that names no row is NULL once an operator has let it in without${when}`, async () => {
+      openVisits();
+      shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', 'nowhere', 1); ${more}`);
+      const id = OTHER.toLowerCase();
+      const line = (qty: number) => ({ visit_id: null, qty });
+      await shop.toCatalog(
+        shop.catalog.commit(100, shop.catalog.row('lines', id, line(1), { op: 'c', origins: [mine(1)] })),
+      );
+      expect(shop.rows('SELECT visit_id, qty FROM lines')).toEqual([
+        { visit_id: null, qty: more === '' ? 1 : 3 },
+      ]);
+    });
 
   it('to a row that the centre deleted is NULL, as ON DELETE SET NULL has made it there', async () => {
     openVisits();
