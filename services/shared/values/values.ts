@@ -78,14 +78,23 @@ export function toLocalValue(
  * column with `charset` come out as their bytes, which the writer has to store as a text.
  * @throws PayflowError VALUE_UNFIT, when called, where the character set lacks a letter
  */
-export function localConverter(type: string, { affinity, options, notNull }: LocalTarget): LocalConverter {
-  const convert = nonNullConverter(typeShape(type), affinity, options);
+export function localConverter(type: string, target: LocalTarget): LocalConverter {
+  const convert = nonNullConverter(typeShape(type), target.affinity, target.options);
+  const written = storedWriter(target);
+  return (value) => written(value === null ? null : convert(value));
+}
+
+/**
+ * What a column has of its own whatever the type: its word for nothing, its character set.
+ * @throws PayflowError VALUE_UNFIT, when called, where the character set lacks a letter
+ */
+export function storedWriter({ options, notNull }: LocalTarget): (stored: SqliteValue) => SqliteValue {
   const nothing = options.emptyIsNull === true && notNull === true ? '' : null;
   const { charset } = options;
-  if (charset === undefined) return (value) => (value === null ? nothing : convert(value));
+  if (charset === undefined) return (stored) => stored ?? nothing;
   const codec = codecOf(charset);
   return (value) => {
-    const stored = value === null ? nothing : convert(value);
+    const stored = value ?? nothing;
     if (typeof stored !== 'string') return stored;
     const bytes = codec.encode(stored);
     if (bytes === null) throw unfit(`the centre's text has letters that ${charset} lacks`);

@@ -52,7 +52,7 @@ export function changedColumns(
     }
     const type = row.central?.types[at];
     const central = row.central?.values[at];
-    if (type === undefined) changed.push({ at, value: wanted });
+    if (type === undefined || type === null) changed.push({ at, value: wanted });
     else if (!comparer(column, type)({ local, central, written: wanted }))
       changed.push({ at, value: central === undefined ? wanted : inFormOf(local, wanted, type) });
   }

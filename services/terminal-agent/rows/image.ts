@@ -18,7 +18,12 @@ import type { AvroForm } from '../../shared/records/change-schema.ts';
 import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { localConverter, toLocalValue, type LocalConverter } from '../../shared/values/values.ts';
+import {
+  localConverter,
+  storedWriter,
+  toLocalValue,
+  type LocalConverter,
+} from '../../shared/values/values.ts';
 
 /** Some columns of a table, in a fixed order; `key` tells two sets apart, for statement caches. */
 export interface ColumnSet {
@@ -30,7 +35,7 @@ export interface Image {
   readonly set: ColumnSet;
   /** In the set's order. A reference column holds the parent's central id as text. */
   readonly values: readonly SqliteValue[];
-  /** What the centre says itself, where that is still known: images kept by an earlier version lack it. */
+  /** What the centre says itself, where that is known. */
   readonly central?: CentralSide | undefined;
   /** Why this till can't hold the row as the centre has it: it waits until the mapping, or the row, is another. */
   readonly unfit?: string | undefined;
@@ -38,8 +43,8 @@ export interface Image {
 
 /** In the order of the image's columns. */
 export interface CentralSide {
-  /** As `format_type` prints them. */
-  readonly types: readonly string[];
+  /** As `format_type` prints them; null: an earlier version kept what it would have written here, and no more. */
+  readonly types: readonly (string | null)[];
   readonly values: readonly CentralValue[];
 }
 
@@ -159,8 +164,8 @@ function isMarked(value: CentralValue): boolean {
   return value !== null && value !== false && value !== 0;
 }
 
-/** In kept images: [local column, its type at the centre, what the centre says]. */
-type KeptColumn = readonly [local: string, type: string, central: string | null];
+/** In kept images: [local column, its type at the centre, what the centre says]; without a type the local value. */
+type KeptColumn = readonly [local: string, type: string | null, value: string | null];
 
 /**
  * Text for `base` and `sync_parked.record`: what the centre said, so that a mapping that is mended meanwhile counts;
@@ -169,53 +174,51 @@ type KeptColumn = readonly [local: string, type: string, central: string | null]
 export function encodeImage(image: Image | null): string {
   if (image === null) return 'null';
   const { set, values, central } = image;
-  if (central !== undefined) {
-    const { types, values: said } = central;
-    return JSON.stringify(
-      set.columns.map(({ local }, at): KeptColumn => [
-        local,
-        types[at] ?? '',
-        encodeCentral(said[at] ?? null),
-      ]),
-    );
-  }
-  const fields: Record<string, string | null> = {};
-  set.columns.forEach((column, i) => (fields[column.local] = encodeValue(values[i] ?? null)));
-  return JSON.stringify(fields);
+  const kept = set.columns.map(({ local }, at): KeptColumn => {
+    const type = central?.types[at] ?? null;
+    const value =
+      type === null ? encodeValue(values[at] ?? null) : encodeCentral(central?.values[at] ?? null);
+    return [local, type, value];
+  });
+  return JSON.stringify(kept);
 }
 
 /** Columns that the table no longer has are dropped. */
 export function decodeImage(table: BoundTable, text: string): Image | null {
   const kept = JSON.parse(text) as readonly KeptColumn[] | Record<string, string | null> | null;
   if (kept === null) return null;
-  if (isList(kept)) return decodeKept(table, kept);
-  // Of an earlier version: an object with the values in their local form.
-  const columns = table.columns.filter((column) => Object.hasOwn(kept, column.local));
-  return {
-    set: columnSet(columns),
-    values: columns.map((column) => decodeValue(kept[column.local] ?? null)),
-  };
+  return decodeKept(table, isList(kept) ? kept : earlierColumns(kept));
 }
 
 function isList(kept: readonly KeptColumn[] | Record<string, unknown>): kept is readonly KeptColumn[] {
   return Array.isArray(kept);
 }
 
+function earlierColumns(kept: Readonly<Record<string, string | null>>): KeptColumn[] {
+  return Object.entries(kept).map(([local, value]) => [local, null, value]);
+}
+
 function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
   const byLocal = new Map(kept.map((column) => [column[0], column]));
   const columns = table.columns.filter(({ local }) => byLocal.has(local));
-  const types = columns.map(({ local }) => byLocal.get(local)?.[1] ?? '');
+  const types = columns.map(({ local }) => byLocal.get(local)?.[1] ?? null);
   const said = columns.map(({ local }) => decodeCentral(byLocal.get(local)?.[2] ?? null));
   let unfit: string | undefined;
   const values = columns.map((column, at) => {
     const value = said[at] ?? null;
     if (column.reference !== null) return idText(value);
-    const converted = fitted((each) => toLocalValue(each, { type: types[at] ?? '' }, column), value);
+    const converted = fitted(converterOf(column, types[at] ?? null), value);
     if (!(converted instanceof PayflowError)) return converted;
     unfit ??= unfitText(column, converted);
     return null;
   });
   return { set: columnSet(columns), values, central: { types, values: said }, unfit };
+}
+
+function converterOf(column: BoundColumn, type: string | null): LocalConverter {
+  if (type !== null) return (value) => toLocalValue(value, { type }, column);
+  const written = storedWriter(column);
+  return (value) => written(typeof value === 'boolean' ? BigInt(value) : value);
 }
 
 /** A value that the till's column can't hold, or why. */
@@ -270,18 +273,16 @@ export function completedImage(image: Image, before: Image): Image {
   );
   if (missing.length === 0) return image;
   const added = <Value>(of: readonly Value[]) => missing.flatMap((at) => of.slice(at, at + 1));
-  const { central } = image;
-  const known = before.central;
+  const sideOf = (of: Image): CentralSide =>
+    of.central ?? { types: of.values.map(() => null), values: of.values };
+  const [side, known] = [sideOf(image), sideOf(before)];
   return {
     set: columnSet([...image.set.columns, ...added(before.set.columns)]),
     values: [...image.values, ...added(before.values)],
-    central:
-      central === undefined || known === undefined
-        ? undefined
-        : {
-            types: [...central.types, ...added(known.types)],
-            values: [...central.values, ...added(known.values)],
-          },
+    central: {
+      types: [...side.types, ...added(known.types)],
+      values: [...side.values, ...added(known.values)],
+    },
     unfit: image.unfit,
   };
 }

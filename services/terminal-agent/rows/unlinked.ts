@@ -123,7 +123,7 @@ export class UnlinkedRows {
   #naturalOf({ bound, name }: TillTable, image: Image, values: readonly SqliteValue[]): string | null {
     const columns = bound.mapping.naturalKey.map((local) => {
       const at = image.set.columns.findIndex((column) => column.local === local);
-      return { at, column: image.set.columns[at], type: image.central?.types[at] };
+      return { at, column: image.set.columns[at], type: image.central?.types[at] ?? undefined };
     });
     const types = columns.map(({ type }) => type ?? '').join('\u0000');
     if (this.#tables.get(name) !== types) {

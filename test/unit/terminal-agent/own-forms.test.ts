@@ -319,6 +319,20 @@ describe('texts of another character set', () => {
     expect(shop.rows('SELECT menu FROM tags')).toEqual([{ menu: 'Größe' }]);
   });
 
+  it('have waited as an earlier version kept them', async () => {
+    openVisits();
+    const { catalog } = shop;
+    shop.test.app
+      .prepare(
+        `INSERT INTO sync_parked (table_name, central_id, position, topic, record, reason, message, parked_at_ms)
+         VALUES ('tags', 'a', zeroblob(24), 'payflow.catalog', '{"code":"ta","menu":"tCafé"}', 'refused', '', 0)`,
+      )
+      .run();
+    shop.restart();
+    await shop.toCatalog(catalog.commit(100, catalog.row('tags', 'b', menu('Tee'))));
+    expect(menus()[0]).toEqual({ code: 'a', bytes: '436166E9', class: 'text' });
+  });
+
   it('that have a letter which it lacks wait, named, and other rows go on', async () => {
     openVisits();
     const { catalog } = shop;
