@@ -9,6 +9,7 @@ import {
   mayBeReplaced,
   readSql,
   storedSql,
+  storedValue,
   type ExactText,
 } from '../till/exact-text.ts';
 import { quoteName } from '../till/local-schema.ts';
@@ -99,7 +100,7 @@ export class RowReader {
       .join(' AND ');
     const rows = this.prepare(`SELECT ${key} FROM ${this.name} WHERE ${where} LIMIT 2`)
       .raw()
-      .all(...values) as SqliteValue[][];
+      .all(...values.map(storedValue)) as SqliteValue[][];
     return rows.map(rowKeyOf).find((found) => !sameValue(found, rowKey)) ?? null;
   }
 

@@ -9,7 +9,7 @@ import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding
 import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
-import { asRead, boundSql } from '../till/exact-text.ts';
+import { asRead, boundSql, storedValue } from '../till/exact-text.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import type { CentralSide, ColumnSet, Image } from './image.ts';
 import { appTriggersThatRun } from './running-triggers.ts';
@@ -209,7 +209,7 @@ export class RowWriter extends RowReader {
     const names = [...row.keys()];
     const marks = names.map((name) => this.mark(name, row.get(name))).join(', ');
     const sql = `INSERT ${this.#onConflict} INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`;
-    this.guard.run(() => this.#written(this.prepare(sql).run(...row.values())));
+    this.guard.run(() => this.#written(this.prepare(sql).run(...[...row.values()].map(storedValue))));
     return rowKeyOf(this.table.local.key.map((column) => row.get(column) ?? null));
   }
 
@@ -220,7 +220,7 @@ export class RowWriter extends RowReader {
       .map(([name, value]) => `${quoteName(name)} = ${this.mark(name, value)}`)
       .join(', ');
     const sql = `UPDATE ${this.#onConflict} ${this.name} SET ${assignments} WHERE ${this.whereKey}`;
-    this.#writeRow(rowKey, sql, [...values.values(), ...this.keyParts(rowKey)]);
+    this.#writeRow(rowKey, sql, [...[...values.values()].map(storedValue), ...this.keyParts(rowKey)]);
   }
 
   setLink(rowKey: SqliteValue, centralId: string): void {

@@ -1,14 +1,15 @@
 /**
- * Texts of a till's file, to the byte. SQLite stores any bytes as a text; the driver hands them out as UTF-8 and puts
- * U+FFFD in the place of what is none, in silence. So a text that comes with U+FFFD is read a second time as bytes:
+ * Texts of a till's file, to the byte. SQLite stores any bytes as a text, and hands them out as UTF-8, in silence: the
+ * driver puts U+FFFD in the place of what is none, and of half a letter in a UTF-16 file SQLite makes, together with
+ * what stands behind it, a letter above U+FFFF. So a text that comes with one of these is read a second time as bytes:
  *
- *   read as text            | its bytes are          | it is
- *   ------------------------+------------------------+--------------------------------------------------
- *   without U+FFFD          | not asked for          | that text
- *   with U+FFFD             | UTF-8                  | that text: the app wrote the letter itself
- *   with U+FFFD             | anything else          | these bytes, as a Buffer
+ *   read as text                 | its bytes are             | it is
+ *   -----------------------------+---------------------------+------------------------------------------------
+ *   with no such letter          | not asked for             | that text
+ *   with U+FFFD, or above U+FFFF | a text in the file's form | that text: the app wrote the letter itself
+ *   with U+FFFD, or above U+FFFF | anything else             | these bytes, as a Buffer
  *
- * No other value costs more than a look for the letter. Columns with `charset` are read as bytes from the first.
+ * No other value costs more than a look for the letters. Columns with `charset` are read as bytes from the first.
  */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
@@ -16,25 +17,36 @@ import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { utf8Text } from '../../shared/values/charset.ts';
 import { quoteName } from './local-schema.ts';
 
-const REPLACED = '\ufffd';
+/** In JavaScript's form a letter above U+FFFF is two units of these. */
+const DOUBTFUL = /[\ufffd\ud800-\udfff]/;
 const HALF_LETTER = /\p{Surrogate}/u;
 
 /** Whether the driver may have put something else in the place of bytes. */
 export function mayBeReplaced(value: SqliteValue | undefined): boolean {
-  return typeof value === 'string' && value.includes(REPLACED);
+  return typeof value === 'string' && DOUBTFUL.test(value);
+}
+
+interface Stored {
+  readonly storage: 'text' | 'blob';
+  readonly bytes: Buffer;
 }
 
 /** What bytes were in the file: only what was read there is known, and it may be written back as it was. */
-const STORED_AS = new WeakMap<Buffer, 'text' | 'blob'>();
+const STORED_AS = new WeakMap<Buffer, Stored>();
 
-function readAs<Value extends SqliteValue>(value: Value, storage: 'text' | 'blob'): Value {
-  if (Buffer.isBuffer(value)) STORED_AS.set(value, storage);
+function readAs(value: Buffer, stored: Stored): Buffer {
+  STORED_AS.set(value, stored);
   return value;
 }
 
 /** A value as the driver read it, no column of which was cast: bytes are a BLOB. */
 export function asStored(value: SqliteValue): SqliteValue {
-  return readAs(value, 'blob');
+  return Buffer.isBuffer(value) ? readAs(value, { storage: 'blob', bytes: value }) : value;
+}
+
+/** What is bound for such a value. */
+export function storedValue(value: SqliteValue): SqliteValue {
+  return Buffer.isBuffer(value) ? (STORED_AS.get(value)?.bytes ?? value) : value;
 }
 
 /** SQL for a value that goes back into the column where it, or its like, was read. */
@@ -43,7 +55,9 @@ export function storedSql(
   { hasCharset }: { readonly hasCharset: boolean },
 ): string {
   if (!Buffer.isBuffer(value)) return '?';
-  return (STORED_AS.get(value) ?? (hasCharset ? 'text' : 'blob')) === 'text' ? 'CAST(? AS TEXT)' : '?';
+  return (STORED_AS.get(value)?.storage ?? (hasCharset ? 'text' : 'blob')) === 'text'
+    ? 'CAST(? AS TEXT)'
+    : '?';
 }
 
 export type ExactText = (bytes: unknown) => SqliteValue;
@@ -52,13 +66,16 @@ export type ExactText = (bytes: unknown) => SqliteValue;
 export function exactText(db: SqliteDatabase): ExactText {
   const encoding = String(db.pragma('encoding', { simple: true }));
   if (encoding === 'UTF-8')
-    return (bytes) => (Buffer.isBuffer(bytes) ? (utf8Text(bytes) ?? readAs(bytes, 'text')) : null);
+    return (bytes) =>
+      Buffer.isBuffer(bytes) ? (utf8Text(bytes) ?? readAs(bytes, { storage: 'text', bytes })) : null;
   return (bytes) => {
     if (!Buffer.isBuffer(bytes)) return null;
-    const units = encoding === 'UTF-16be' ? Buffer.from(bytes).swap16() : bytes;
-    const text = units.toString('utf16le');
+    // A last byte that makes no unit is none for SQLite either.
+    const units = Buffer.from(bytes.subarray(0, bytes.length - (bytes.length % 2)));
+    const text = (encoding === 'UTF-16be' ? units.swap16() : units).toString('utf16le');
     // Half of a letter, which UTF-8 has no bytes for: told by bytes that no reader takes for UTF-8.
-    return !HALF_LETTER.test(text) ? text : readAs(Buffer.concat([...text].map(letterBytes)), 'text');
+    if (!HALF_LETTER.test(text)) return text;
+    return readAs(Buffer.concat([...text].map(letterBytes)), { storage: 'text', bytes });
   };
 }
 

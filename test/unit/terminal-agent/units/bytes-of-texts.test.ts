@@ -1,6 +1,7 @@
 /** Bytes that are no UTF-8 go up as they are: the driver would put another letter in their place. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { toCentralText } from '../../../../services/shared/values/values.ts';
+import { openShopTill, product, SHOP_SCHEMA } from '../../../support/shop-till.ts';
 import { useTillPull, type TillPull } from '../../../support/till-pull.ts';
 
 const open = useTillPull();
@@ -36,22 +37,63 @@ test('the hash of a unit that an earlier version cut still fits', async () => {
   expect((await t.units()).map(({ number }) => number)).toEqual([1, 2]);
 });
 
-test('half a letter in a file that keeps its texts as UTF-16 is told by bytes that no one reads as text', async () => {
-  const t = await open({
-    schema: `PRAGMA encoding = 'UTF-16le'; ${SCHEMA}`,
-    mapping: MAPPING,
-    journalMode: 'delete',
-  });
-  const encoding = t.app.pragma('encoding', { simple: true });
-  t.app.exec(`INSERT INTO notes (text, more) VALUES (CAST(X'410000D8' AS TEXT), 'Größe 😀' || char(65533))`);
-  await t.pull();
-  const [change] = await t.changes();
-  expect(encoding).toBe('UTF-16le');
-  expect(change?.columns.map(({ new: next }) => next)).toEqual([
-    Buffer.from([0x41, 0xed, 0xa0, 0x80]),
-    'Größe 😀\ufffd',
-  ]);
-});
+describe.each(['UTF-16le', 'UTF-16be'] as const)(
+  'half a letter in a file that keeps its texts as %s',
+  (encoding) => {
+    const units = (letters: string) => {
+      const bytes = Buffer.from(letters, 'utf16le');
+      return text((encoding === 'UTF-16be' ? bytes.swap16() : bytes).toString('hex'));
+    };
+    const inFile = (schema: string) => `PRAGMA encoding = '${encoding}'; ${schema}`;
+
+    test('is told by bytes that no one reads as text, wherever it stands', async () => {
+      const t = await open({ schema: inFile(SCHEMA), mapping: MAPPING, journalMode: 'delete' });
+      expect(t.app.pragma('encoding', { simple: true })).toBe(encoding);
+      for (const halves of ['A\ud800', 'A\ud800b', '\udc00b', '\ud800\ud800'])
+        t.app.exec(`INSERT INTO notes (text, more) VALUES (${units(halves)}, 'Größe 😀' || char(65533))`);
+      await t.pull();
+      const sent = (await t.changes()).map(({ columns }) => columns.map(({ new: next }) => next));
+      const [high, low] = [Buffer.from('eda080', 'hex'), Buffer.from('edb080', 'hex')];
+      const [A, b] = [Buffer.from('A'), Buffer.from('b')];
+      expect(sent).toEqual(
+        [
+          [A, high],
+          [A, high, b],
+          [low, b],
+          [high, high],
+        ].map((parts) => [Buffer.concat(parts), 'Größe 😀\ufffd']),
+      );
+    });
+
+    test('is the same when its row is written anew', async () => {
+      const shop = openShopTill({ schema: inFile(SHOP_SCHEMA), journalMode: 'delete' });
+      try {
+        const { catalog } = shop;
+        const both = (lsn: number, a: string, b: string) =>
+          shop.toCatalog(
+            catalog.commit(
+              lsn,
+              catalog.row('products', 7, product(a)),
+              catalog.row('products', 8, product(b)),
+            ),
+          );
+        await both(100, 'A', 'B');
+        shop.test.app.exec(`UPDATE products SET shelf = ${units('\ud800b')} WHERE sku = 'A'`);
+        const shelf = () =>
+          shop.rows('SELECT hex(CAST(shelf AS BLOB)) AS bytes, typeof(shelf) AS is_a FROM products');
+        const before = shelf();
+        await both(101, 'B', 'A');
+        expect(shop.rows('SELECT sku FROM products ORDER BY server_id')).toEqual([
+          { sku: 'B' },
+          { sku: 'A' },
+        ]);
+        expect(shelf()).toEqual(before);
+      } finally {
+        shop.close();
+      }
+    });
+  },
+);
 
 const CHARSET = 'version: 1\ntables:\n  notes: {scope: global, columns: {text: {charset: latin1}}}\n';
 const sentTexts = async (t: TillPull) =>
