@@ -28,6 +28,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     incarnation: till.incarnation,
     version: (version ??= readVersion()),
     mappingVersion: till.mappingVersion,
+    unreadMapping: till.unreadMapping,
     outbox: apply.open.depth(),
     streams: topics.map((topic) => {
       const { position, nextOffset } = checkpoints.stream(topic);

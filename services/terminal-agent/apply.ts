@@ -312,9 +312,9 @@ export class TillApply {
     const found = mappingIn(item, this.#options.log);
     if (found === null) return;
     if (this.horizon.hear(found, item.position)) this.#rewinds += 1;
-    if (found.version <= this.#till.mappingVersion) return;
-    this.#till.adoptMapping(found.version, found.source);
-    this.#options.log.info({ version: found.version }, 'took a newer mapping');
+    const { mappingVersion, unreadMapping } = this.#till;
+    const newest = unreadMapping?.version ?? mappingVersion;
+    if (found.version > newest) this.#till.adoptMapping(found.version, found.source);
   }
 
   #localNames(central: readonly string[]): ReadonlySet<string> {

@@ -14,7 +14,7 @@ import {
   removeTriggers,
   uuidIndexOf,
 } from '../../terminal-agent/till/sync-install.ts';
-import { newerMapping } from '../../terminal-agent/till/file-facts.ts';
+import { newestMapping } from '../../terminal-agent/till/file-mapping.ts';
 import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -52,7 +52,7 @@ function mappingFor(cli: Cli, db: SqliteDatabase): Mapping {
   const dataDir = identityOf(cli, db);
   if (dataDir === undefined) return readMapping(cli.config);
   const { mapping } = loadIdentity(dataDir);
-  return newerMapping(db, parseMapping(mapping.source, mapping.version));
+  return newestMapping(db, parseMapping(mapping.source, mapping.version)).mapping;
 }
 
 interface ShownObject {

@@ -14,6 +14,7 @@ import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
 import type { AppTriggers, WriteKind } from './app-triggers.ts';
+import { forgetRow } from './forgotten-row.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
@@ -160,7 +161,7 @@ export class RowApplier {
         if (!isRefusal(error)) throw error;
         return this.#park(arrival, 'refused', error.message);
       }
-      this.#parts.till.forgetRow(table.bound, row.rowKey, identity);
+      forgetRow(this.#parts.till.db, table.bound, { rowKey: row.rowKey, uuid: identity });
     }
     table.rows.put(centralId, gone);
     return 'applied';
