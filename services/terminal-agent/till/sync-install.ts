@@ -261,7 +261,8 @@ function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Tri
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
 }
 
-function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
+/** Of ours, by name: what records a table. */
+export function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
   return [...triggerRows(db, table), ...triggerRows(db, `sync_evicted_${table}`)]
     .map(({ name }) => name)
     .filter((name) => TRIGGER_NAME.test(name));

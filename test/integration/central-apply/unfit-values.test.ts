@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CentralApply } from '../../../services/central-apply/apply.ts';
 import { applierOn, useCentre } from '../../support/apply-site.ts';
+import { UNCAPTURED_ROW } from '../../../services/shared/records/unit-record.ts';
 import { insert, type ChangeSpec, type FakeTill, type Values } from '../../support/centre.ts';
 import { limitedRole, type LimitedRole } from '../../support/limited-role.ts';
 
 const SCHEMA = `
 CREATE TABLE guests (id bigserial PRIMARY KEY, name text, age integer, since timestamptz, fee numeric(12,2));
 CREATE TABLE dishes (id bigserial PRIMARY KEY, name text, since timestamptz, fee numeric(12,2));
+CREATE TABLE seats (id bigserial PRIMARY KEY, guest_id bigint REFERENCES guests);
 CREATE TABLE counted (id bigserial PRIMARY KEY, name text);
 CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NEW.name LIKE 'own%' THEN NEW.id := NEW.id + 1000; END IF; RETURN NEW; END $$;
@@ -24,6 +26,7 @@ tables:
       since: {format: julian}
       fee: {empty: null}
   counted: {scope: global}
+  seats: {scope: global, references: {guest_id: guests}}
 `;
 
 const centre = useCentre(SCHEMA, MAPPING);
@@ -64,6 +67,23 @@ describe('a value that does not fit', () => {
       { columns: [{ name: 'name', new: { b: bytes.toString('hex') } }] },
     ]);
   });
+});
+
+test('a row of a table that its till can not capture is named as the cause, with the way out', async () => {
+  const till = await centre.newTill();
+  const seat = insert('seats', 's', { guest_id: 1 }, { guest_id: UNCAPTURED_ROW });
+  expect(await centre.sendForCounts(till, seat, insert('guests', 'other', { name: 'fits' }))).toEqual({
+    applied: 1,
+    rejected: 1,
+  });
+  expect(await lettersOf(till)).toMatchObject([
+    {
+      code: 'REFERENCE_UNKNOWN',
+      message: expect.stringMatching(
+        /seats\.guest_id refers to a row of guests, a table that this till can not capture.*--set seats\.guest_id=NULL/,
+      ) as string,
+    },
+  ]);
 });
 
 test('what the mapping explains is stored as what it means', async () => {

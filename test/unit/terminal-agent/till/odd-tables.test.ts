@@ -4,6 +4,7 @@ import { useTillPull } from '../../../support/till-pull.ts';
 import type { CentralColumns } from '../../../support/down-stream.ts';
 import type { SqliteDatabase } from '../../../../services/shared/database/sqlite.ts';
 import { agentStatus } from '../../../../services/terminal-agent/agent-status.ts';
+import { UNCAPTURED_ROW } from '../../../../services/shared/records/unit-record.ts';
 import { mine, openShopTill, product, type ShopTill } from '../../../support/shop-till.ts';
 
 const open = useTillPull();
@@ -127,6 +128,26 @@ it('a view or a search index in the mapping is left out, and the others go on', 
   expect((await t.changes()).map(({ table }) => table)).toEqual(['notes']);
 });
 
+it('what refers to a table that can not be captured says so, instead of pointing nowhere', async () => {
+  const columns = Array.from({ length: 1200 }, (_, at) => `c${at}`).join(', ');
+  const t = await open({
+    schema: `CREATE TABLE huge (id INTEGER PRIMARY KEY, ${columns});
+      CREATE TABLE notes (id INTEGER PRIMARY KEY, huge_id INTEGER, note_id INTEGER)`,
+    mapping: `${global('huge')}  notes: {scope: global, references: {huge_id: huge, note_id: notes}}\n`,
+  });
+  t.app.exec(
+    `INSERT INTO huge (c0) VALUES (1); INSERT INTO notes (huge_id, note_id) VALUES (1, 99), (NULL, NULL)`,
+  );
+  await t.pull();
+  const references = (await t.changes()).map((change) =>
+    Object.fromEntries(change.references.map(({ column, target }) => [column, target])),
+  );
+  expect(references).toEqual([
+    { huge_id: UNCAPTURED_ROW, note_id: null },
+    { huge_id: null, note_id: null },
+  ]);
+});
+
 describe('a table that was captured and can not be any more', () => {
   /** As 1,000 times ADD COLUMN leaves the file, which takes SQLite many seconds. */
   const widen = (db: SqliteDatabase, table: string) => {
@@ -155,8 +176,9 @@ describe('a table that was captured and can not be any more', () => {
 
   it('loses its triggers where they would fail the app', async () => {
     const t = await open({
-      schema: 'CREATE TABLE sales (id INTEGER PRIMARY KEY, number TEXT)',
-      mapping: global('sales'),
+      schema: `CREATE TABLE sales (id INTEGER PRIMARY KEY, number TEXT);
+        CREATE TABLE items (id INTEGER PRIMARY KEY, sale_id INTEGER)`,
+      mapping: `${global('sales')}  items: {scope: global, references: {sale_id: sales}}\n`,
     });
     t.till.close();
     t.app.exec('ALTER TABLE sales RENAME COLUMN number TO named');
@@ -164,11 +186,19 @@ describe('a table that was captured and can not be any more', () => {
     // As a program leaves it that rebuilds its tables and keeps their triggers.
     t.app.unsafeMode(true);
     t.app.exec(`PRAGMA writable_schema = ON;
-      UPDATE sqlite_master SET sql = replace(sql, '"named"', '"number"') WHERE type = 'trigger';
+      UPDATE sqlite_master SET sql = replace(sql, '"named"', '"number"')
+        WHERE type = 'trigger' AND tbl_name = 'sales';
       PRAGMA writable_schema = RESET`);
     t.restart();
-    t.app.exec(`INSERT INTO sales (named) VALUES ('A')`);
-    expect(t.app.prepare(`SELECT count(*) FROM sqlite_master WHERE type = 'trigger'`).pluck().get()).toBe(0);
+    t.app.exec(`INSERT INTO sales (named) VALUES ('A'); INSERT INTO items (sale_id) VALUES (1)`);
+    await t.pull();
+    expect((await t.changes()).map(({ references }) => references)).toEqual([
+      [{ column: 'sale_id', target: UNCAPTURED_ROW }],
+    ]);
+    const triggers = t.app.prepare(
+      `SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('sales', 'sync_evicted_sales')`,
+    );
+    expect(triggers.pluck().get()).toBe(0);
   });
 
   it('is told by the status, and a row that refers to it waits instead of losing the reference', async () => {
