@@ -87,13 +87,13 @@ export class AppTriggers implements TableTriggers {
   }
 
   /** Before a write of this kind to a table in this transaction. */
-  readonly suspend = (table: string, kind: WriteKind): void => {
+  suspend(table: string, kind: WriteKind): void {
     const triggers = this.#of(table);
     if (triggers.silent.has(kind)) return;
     triggers.silent.add(kind);
     this.#take(triggers.app, kind);
     this.#take(triggers.ours, kind);
-  };
+  }
 
   running(table: string): readonly RunningTrigger[] {
     return this.#lifted === table ? [] : this.#of(table).running;

@@ -22,9 +22,10 @@ import { RowReader } from './row-reader.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
 
+/** Statements are prepared when they are first run: triggers that a write does not fire may not compile here. */
 interface SetPlan {
-  readonly insert: Statement;
-  readonly insertWithKey: Statement;
+  readonly insertSql: string;
+  readonly insertWithKeySql: string;
   /** The set's columns, in its order. */
   readonly standing: Statement;
   /** By which columns of the set they write, and whether the status too. */
@@ -118,14 +119,14 @@ export class RowWriter extends RowReader {
       const { insertKeyAt, mintedKeyAt } = plan;
       // A row that comes back keeps the UUID by which others on this till may name it.
       if (mintedKeyAt !== null && key != null && !this.exists(key)) this.#bound[mintedKeyAt] = key;
-      this.#written(plan.insert.run(bound));
+      this.#written(this.prepare(plan.insertSql).run(bound));
       return insertKeyAt === null ? null : rowKeyOf(insertKeyAt.map((at) => bound[at] ?? null));
     }
     if (key !== undefined && key !== null && !this.exists(key)) {
-      this.#written(plan.insertWithKey.run(bound, key));
+      this.#written(this.prepare(plan.insertWithKeySql).run(bound, key));
       return key;
     }
-    return BigInt(this.#written(plan.insert.run(bound)).lastInsertRowid);
+    return BigInt(this.#written(this.prepare(plan.insertSql).run(bound)).lastInsertRowid);
   }
 
   /** What changed nothing has no rowid either: the driver gives that of an earlier insert. */
@@ -160,8 +161,8 @@ export class RowWriter extends RowReader {
     const status = settled ? this.#synced : [];
     if (changed.length + status.length === 0) return rowKey;
     const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
-    const statement = this.#updateOf(plan, row.set, changed, settled);
-    const write = () => this.guard.run(() => this.#written(statement.run(bound)));
+    const write = () =>
+      this.guard.run(() => this.#written(this.#updateOf(plan, row.set, changed, settled).run(bound)));
     if (changed.length === 0) this.guard.note(write);
     else write();
     if (plan.keyAt?.some((at) => changed.some((column) => column.at === at)) !== true) return rowKey;
@@ -274,8 +275,8 @@ export class RowWriter extends RowReader {
     const inserted = [...names, ...own];
     const insertKeyAt = local.key.map((column) => inserted.indexOf(column));
     return {
-      insert: this.db.prepare(this.#insertSql(columns, own)),
-      insertWithKey: this.db.prepare(this.#insertSql(columns, [...own, ...local.key])),
+      insertSql: this.#insertSql(columns, own),
+      insertWithKeySql: this.#insertSql(columns, [...own, ...local.key]),
       standing: this.standingStatement(columns),
       updates: new Map(),
       keyAt: keyAt.includes(-1) ? null : keyAt,

@@ -8,7 +8,9 @@ import { quoteName } from './local-schema.ts';
 export function compileProblem(db: SqliteDatabase, table: BoundTable): Error | undefined {
   const { local, columns, linkColumn, statusColumns } = table;
   const name = quoteName(local.name);
-  const own = linkColumn === null ? statusColumns : [linkColumn, ...statusColumns];
+  const own = [linkColumn ?? [], ...statusColumns]
+    .flat()
+    .filter((column) => local.columns.some((each) => each.name === column && !each.generated));
   const written = new Set([...local.key, ...columns.map((column) => column.local), ...own]);
   const sets = [...written].map((column) => `${quoteName(column)} = ${quoteName(column)}`);
   try {
@@ -22,9 +24,9 @@ export function compileProblem(db: SqliteDatabase, table: BoundTable): Error | u
   }
 }
 
-/** What the table itself is to blame for, a limit of SQLite's above all. */
+const OF_TABLE: readonly string[] = ['SQLITE_ERROR', 'SQLITE_TOOBIG', 'SQLITE_CORRUPT_VTAB'];
+
+/** What the table itself, or an index that its triggers fill, is to blame for: a limit of SQLite's above all. */
 export function isOfTable(error: unknown): error is Error {
-  return (
-    error instanceof Database.SqliteError && (error.code === 'SQLITE_ERROR' || error.code === 'SQLITE_TOOBIG')
-  );
+  return error instanceof Database.SqliteError && OF_TABLE.includes(error.code);
 }

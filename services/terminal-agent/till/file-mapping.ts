@@ -75,10 +75,14 @@ export function newestMapping(
   db: SqliteDatabase,
   enrolled: Mapping,
 ): { mapping: Mapping; unread: UnreadMapping | null } {
+  const kept = [UNREAD, READ]
+    .map(({ version, source }) => ({
+      version: Number(metaBefore(db, version) ?? 0),
+      source: metaBefore(db, source),
+    }))
+    .sort((a, b) => b.version - a.version);
   let unread: UnreadMapping | null = null;
-  for (const names of [UNREAD, READ]) {
-    const version = Number(metaBefore(db, names.version) ?? 0);
-    const source = metaBefore(db, names.source);
+  for (const { version, source } of kept) {
     if (source === undefined || version <= enrolled.version) continue;
     const found = readMapping(source, version);
     if (isRead(found)) return { mapping: found, unread };

@@ -140,6 +140,33 @@ it.each([
   expect(shop.apply.resting).toEqual([]);
 });
 
+it('nor does it matter which change of a known row comes first after a start', async () => {
+  shop = openShopTill({ schema: SHOP_SCHEMA + EXTERNAL_CONTENT });
+  await shop.knownProduct();
+  shop.test.app.unsafeMode(true);
+  shop.test.app.exec(`PRAGMA writable_schema = ON;
+    UPDATE sqlite_master SET sql = replace(sql, 'fts5(name', 'shopsearch(name') WHERE name = 'product_search';
+    PRAGMA writable_schema = RESET;`);
+  shop.restart();
+  await shop.knownProduct('A', 7, { name: 'new' });
+  expect(shop.rows('SELECT name FROM products')).toEqual([{ name: 'new' }]);
+  await shop.toCatalog(shop.catalog.commit(102, shop.catalog.delete('products', 7)));
+  expect(shop.rows('SELECT name FROM products')).toEqual([]);
+});
+
+it('an index whose own tables are damaged refuses no row, and the agent starts', async () => {
+  shop = openShopTill({
+    schema: `${SHOP_SCHEMA} CREATE VIRTUAL TABLE places USING rtree(id, low, high);
+      CREATE TRIGGER place AFTER INSERT ON products BEGIN
+        INSERT INTO places VALUES (new.id, new.stock_quantity, new.stock_quantity); END;`,
+  });
+  shop.test.app.unsafeMode(true);
+  shop.test.app.exec('UPDATE places_node SET data = zeroblob(4)');
+  shop.restart();
+  await shop.knownProduct();
+  expect(shop.rows('SELECT sku FROM products')).toEqual([{ sku: 'A' }]);
+});
+
 it('an index that was never filled refuses an update: the row counts, and the agent goes on', async () => {
   shop = openShopTill();
   const { catalog } = shop;

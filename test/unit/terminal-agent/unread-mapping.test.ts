@@ -65,6 +65,17 @@ describe('a newer mapping that this version can not read', () => {
     expect(status()).toMatchObject({ mappingVersion: 3, unreadMapping: null });
   });
 
+  it('counts no more beside a newer one that was read, also after a crash in between', async () => {
+    await shop.apply.applyBatch(CATALOG, stream(LATER));
+    shop.test.till.adoptMapping(3, SHOP_MAPPING);
+    shop.test.app
+      .prepare(`UPDATE sync_meta SET value = ? WHERE name = 'unread_mapping_source'`)
+      .run(withOption('app_triggers: keep'));
+    shop.restart();
+    expect(status()).toMatchObject({ mappingVersion: 3, unreadMapping: null });
+    expect(shop.apply.resume(CATALOG)).toBe(0);
+  });
+
   it('that was taken by a later version leaves an older one with that of its enrolment', async () => {
     await shop.apply.applyBatch(CATALOG, stream(withOption('app_triggers: keep')));
     shop.test.app.prepare(`UPDATE sync_meta SET value = ? WHERE name = 'mapping_source'`).run(LATER);
