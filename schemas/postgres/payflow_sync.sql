@@ -173,7 +173,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (
   first_seq      bigint NOT NULL,
   last_seq       bigint NOT NULL,
   changes        text NOT NULL,
-  code           text NOT NULL,            -- SQLSTATE, SUPPRESSED or one of our codes
+  code           text NOT NULL,            -- SQLSTATE, SUPPRESSED, KEY_CHANGED or one of our codes
   constraint_name text,
   message        text NOT NULL,
   state          text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'applied', 'discarded')),

@@ -114,6 +114,8 @@ export interface ShopTill {
 
 export interface ShopOptions extends Partial<TestTillOptions> {
   readonly apply?: Partial<TillApplyOptions>;
+  /** Central tables instead of the shop's. */
+  readonly central?: Readonly<Record<string, CentralColumns>>;
 }
 
 export function openShopTill(options: ShopOptions = {}): ShopTill {
@@ -126,7 +128,7 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     elapsedMs: () => (clockMs += 60_000),
     ...options,
   });
-  const schemas = new TestSchemas(SHOP_CENTRAL);
+  const schemas = new TestSchemas(options.central ?? SHOP_CENTRAL);
   const make = () =>
     new TillApply({
       till: test.till,

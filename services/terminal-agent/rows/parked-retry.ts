@@ -5,7 +5,8 @@ import type { TillHost } from '../till/till-host.ts';
 import { decodeImage } from './image.ts';
 import type { OpenChanges } from './open-changes.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
-import type { Applied, Arrival, Scope } from './row-applier.ts';
+import type { Applied, Arrival } from './arrival.ts';
+import type { Scope } from './row-applier.ts';
 import type { TillTables } from './till-tables.ts';
 import { unblock } from './unblock.ts';
 
@@ -96,7 +97,7 @@ export class ParkedRetry {
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
     );
     for (const row of left.values()) {
-      for (const centralId of unblock({ db: till.db, tables, table, suspend: scope.suspend }, row, left)) {
+      for (const centralId of unblock({ db: till.db, tables, table, triggers: scope.triggers }, row, left)) {
         left.delete(centralId);
         parked.remove(name, centralId);
         this.unblocked += 1;
