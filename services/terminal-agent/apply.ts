@@ -312,8 +312,7 @@ export class TillApply {
     const found = mappingIn(item, this.#options.log);
     if (found === null) return;
     if (this.horizon.hear(found, item.position)) this.#rewinds += 1;
-    const { mappingVersion, unreadMapping } = this.#till;
-    const newest = unreadMapping?.version ?? mappingVersion;
+    const newest = this.#till.unreadMapping?.version ?? this.#till.mappingVersion;
     if (found.version > newest) this.#till.adoptMapping(found.version, found.source);
   }
 
