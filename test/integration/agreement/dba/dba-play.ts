@@ -149,7 +149,7 @@ export class DbaPlay {
     const table = pickOne(TABLES, pick) ?? 'items';
     await this.#world.pool.query(
       `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-       CREATE POLICY some ON ${table} USING (id % 2 = 0)`,
+       CREATE POLICY half ON ${table} USING (id % 2 = 0)`,
     );
     this.#secured = table;
     if (pick % 2 === 0) await this.#glance();
@@ -159,7 +159,7 @@ export class DbaPlay {
   async #unsecure(): Promise<void> {
     if (this.#secured === undefined) return;
     await this.#world.pool.query(
-      `DROP POLICY some ON ${this.#secured};
+      `DROP POLICY half ON ${this.#secured};
        ALTER TABLE ${this.#secured} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY`,
     );
     this.#secured = undefined;
