@@ -52,6 +52,7 @@ interface SeedingRow {
   readonly table_name: string;
   readonly state: 'wanted' | 'running';
   readonly last_key: string | null;
+  readonly after_gap: boolean;
   /** Which version of the row this is: somebody may want the table anew meanwhile. */
   readonly version: string;
 }
@@ -187,7 +188,7 @@ export class Seeding implements Service {
     const { pool, epoch, sender } = this.#options;
     const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
       `SELECT pg_current_snapshot()::text AS snapshot,
-              (SELECT json_agg(json_build_object('table_name', table_name, 'state', state, 'last_key', last_key,
+              (SELECT json_agg(json_build_object('table_name', table_name, 'state', state, 'last_key', last_key, 'after_gap', after_gap,
                                                  'version', updated_at::text))
                FROM payflow_sync.seeding WHERE epoch = $1 AND state <> 'done') AS open`,
       [epoch],
@@ -256,7 +257,7 @@ export class Seeding implements Service {
       );
       return { state: 'wanted', lastKey: null, rows: 0 };
     }
-    if (isLast) await this.#complete(route);
+    if (isLast) await this.#complete(route, row);
     const last = read.at(-1);
     return {
       state: isLast ? 'done' : 'running',
@@ -278,9 +279,10 @@ export class Seeding implements Service {
   }
 
   /** Tills may rely on it that what they do not find between the two marks is gone. */
-  async #complete(route: Route): Promise<void> {
+  async #complete(route: Route, { after_gap: isAfterGap }: SeedingRow): Promise<void> {
     const { chunks, writer, streams } = this.#options;
     if (!this.#fresh.has(route.name)) await this.#leftovers.afterSeeding(route);
+    if (isAfterGap) await this.#leftovers.ofTills(route);
     await chunks.run({
       route,
       selection: { kind: 'keys', ids: [] },
@@ -307,7 +309,8 @@ export class Seeding implements Service {
   async #store(row: SeedingRow, seeded: Seeded): Promise<void> {
     await this.#options.pool.query(
       `UPDATE payflow_sync.seeding
-       SET state = $3, last_key = $4, rows = CASE $3 WHEN 'wanted' THEN 0 ELSE rows + $5 END, updated_at = clock_timestamp()
+       SET state = $3, last_key = $4, rows = CASE $3 WHEN 'wanted' THEN 0 ELSE rows + $5 END,
+           after_gap = after_gap AND $3 <> 'done', updated_at = clock_timestamp()
        WHERE table_name = $1 AND epoch = $2 AND updated_at::text = $6`,
       [row.table_name, this.#options.epoch, seeded.state, seeded.lastKey, seeded.rows, row.version],
     );

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
-import { wantSeeding } from '../seeding/wanted.ts';
+import { isAfterGap, wantSeeding } from '../seeding/wanted.ts';
 import { watchedTables } from '../watch/watched-tables.ts';
 import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
@@ -111,10 +111,10 @@ async function publishMapping(
       horizonDays,
     ]);
     await client.query(
-      `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns)
-       SELECT name, $3, 'wanted', columns FROM unnest($1::text[], $2::text[]) AS sent (name, columns)
+      `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns, after_gap)
+       SELECT name, $3, 'wanted', columns, $4 FROM unnest($1::text[], $2::text[]) AS sent (name, columns)
        ON CONFLICT (table_name, epoch) DO NOTHING`,
-      [[...columns.keys()], [...columns.values()], epoch],
+      [[...columns.keys()], [...columns.values()], epoch, isAfterGap([...columns.keys()])],
     );
     await wantSeeding(client, epoch, [...columns.keys()], { columns });
     await client.query('COMMIT');
