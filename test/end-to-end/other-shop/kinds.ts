@@ -123,8 +123,9 @@ export const KINDS = {
   single: {
     till: [null, 0.1, 0.5, 0.1 + 0.2, 16777217, 1e-40, 'NaN', Infinity],
     centre: [null, '0.1', '3.4028235e38', '1e-45', '16777216', '-0', 'Infinity'],
-    ofTill: (p) => `(${p}::float8 + 0)::text`,
-    ofCentre: (c) => `(${c}::text::float8 + 0)::text`,
+    // A till may keep more digits of its own than the centre has.
+    ofTill: (p) => `(${p}::float4 + 0::float4)::text`,
+    ofCentre: (c) => `(${c} + 0::float4)::text`,
   },
   bigint: {
     till: [null, 9223372036854775807n, -9223372036854775808n, 9007199254740993n, 0n],
