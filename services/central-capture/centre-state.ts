@@ -71,7 +71,8 @@ export async function readCentreState(
     await setHorizon(pool, horizonDays);
     const { rows } = await pool.query<CentreRow>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
-              version, source, current_setting('server_version_num')::int AS "serverVersion", horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end,
+              current_setting('server_version_num')::int AS "serverVersion",
+              version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end,
               (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1) AS confirmed,
               (SELECT max(seen) FROM payflow_sync.stream WHERE topic = $2) AS seen
        FROM payflow_sync.mapping`,

@@ -188,8 +188,8 @@ export class Seeding implements Service {
     const { pool, epoch, sender } = this.#options;
     const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
       `SELECT pg_current_snapshot()::text AS snapshot,
-              (SELECT json_agg(json_build_object('table_name', table_name, 'state', state, 'last_key', last_key, 'after_gap', after_gap,
-                                                 'version', updated_at::text))
+              (SELECT json_agg(json_build_object('table_name', table_name, 'state', state, 'last_key', last_key,
+                                                 'after_gap', after_gap, 'version', updated_at::text))
                FROM payflow_sync.seeding WHERE epoch = $1 AND state <> 'done') AS open`,
       [epoch],
     );
@@ -207,12 +207,13 @@ export class Seeding implements Service {
 
   /** One chunk of the first table that wants it, so that children need not wait for a whole table. */
   async #seedNext(): Promise<boolean> {
-    const { rows, watch, log } = this.#options;
+    const { rows, watch, sender, log } = this.#options;
     const open = await this.#open();
     const order = [...SENT_INTERNAL_TABLES, ...rows.routes.mapping.tables.map((table) => table.central)];
     for (const name of order) {
       const row = open.find((one) => one.table_name === name);
-      if (row === undefined || watch.isBlocked(name)) continue;
+      // What is held back can't be read yet: what changes meanwhile has to be sent.
+      if (row === undefined || watch.isBlocked(name) || sender.heldBack.has(name)) continue;
       const route = await rows.routes.forTable(name);
       if (route === undefined || !route.sent) {
         await this.#store(row, { state: 'done', lastKey: null, rows: 0 });
