@@ -104,6 +104,7 @@ export class ApplyTransaction {
       store: parts.reach.store,
       touched: new Set(),
       arrived: [],
+      circles: new Set(),
       open: new Map(),
     };
     this.#applier = new RowApplier(parts);

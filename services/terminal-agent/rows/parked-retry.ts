@@ -40,12 +40,15 @@ export class ParkedRetry {
    * @param settled whether changes were settled in this transaction
    */
   all(settled: boolean): void {
-    const { parked } = this.#parts;
+    const { parked, tables: bound } = this.#parts;
+    const { isFresh } = bound;
+    bound.isFresh = false;
     if (!parked.any) return;
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
     this.#retryArrived();
     const tables = new Set(this.#parts.written);
+    if (isFresh) for (const { name } of bound.all()) tables.add(name);
     for (let found = true; found;) {
       for (const table of this.#parts.scope.touched) tables.add(table);
       found = false;

@@ -40,6 +40,8 @@ export interface Scope {
   readonly touched: Set<string>;
   /** `parentKey` of rows that were not here, or not linked, before: others may have waited for them. */
   readonly arrived: string[];
+  /** `parentKey` of parked rows that close a circle and can't break it: each asks those that wait for it once. */
+  readonly circles: Set<string>;
   /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
   readonly open: Map<string, boolean>;
 }
@@ -264,16 +266,30 @@ export class RowApplier {
   }
 
   /**
-   * Parks a child. Two rows that refer to each other would wait for ever: the one whose column may be NULL is
-   * written without it, and stays parked so that the column is filled in when the other one is there.
+   * Parks a child. Rows that refer to each other in a circle would wait for ever: one whose column may be NULL is
+   * written without it, and stays parked so that the column is filled in when the other one is there. Whichever comes
+   * last closes the circle; where it is not the one that can break it, those that wait for it are tried again.
    */
   #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
     const { table, centralId } = arrival;
     const waitsFor = parentKey(parent.table, parent.centralId);
-    const cycle =
-      rowKey === null && !parent.column.notNull && this.#waitsForUs(waitsFor, table.name, centralId);
-    if (cycle) this.#insert(arrival, image, { without: parent.column.local });
+    if (rowKey === null && this.#waitsForUs(waitsFor, table.name, centralId)) {
+      if (parent.column.notNull) this.#askCircle(table, centralId);
+      else {
+        this.#insert(arrival, image, { without: parent.column.local });
+        // The till's own constraint is in the way now.
+        if (this.#parts.parked.get(table.name, centralId) !== undefined) return 'parked';
+      }
+    }
     return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
+  }
+
+  #askCircle(table: TillTable, centralId: string): void {
+    const { circles, arrived } = this.#scope;
+    const us = parentKey(table.name, centralId);
+    if (circles.has(us)) return;
+    circles.add(us);
+    arrived.push(us);
   }
 
   #waitsForUs(waitsFor: string, table: string, centralId: string): boolean {

@@ -41,6 +41,8 @@ export class TillTables {
   readonly #byLocal = new Map<string, TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
   readonly #uninstallable: LocalBinding['uninstallable'];
+  /** What could not be written under the mapping or the schema before may be now. */
+  isFresh = true;
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
