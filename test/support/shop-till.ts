@@ -52,16 +52,6 @@ tables:
     direction: push
 `;
 
-/** As the centre sends it. */
-export const centralProduct = (sku: string, name: string) => ({
-  sku,
-  name,
-  price: '12.50',
-  stock_quantity: 10,
-  category_id: null,
-  updated_at: '2026-01-02 03:04:05+00',
-});
-
 export const SHOP_CENTRAL: Readonly<Record<string, CentralColumns>> = {
   categories: { id: ['bigint', 'bigint'], name: ['text', 'text'], parent_id: ['bigint', 'bigint'] },
   products: {

@@ -272,9 +272,9 @@ export class RowApplier {
    */
   #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
     const { table, centralId } = arrival;
-    const waitsFor = parentKey(parent.table, parent.centralId);
-    if (rowKey === null && this.#waitsForUs(waitsFor, table.name, centralId)) {
-      if (parent.column.notNull) this.#askCircle(table, centralId);
+    const [us, waitsFor] = [parentKey(table.name, centralId), parentKey(parent.table, parent.centralId)];
+    if (rowKey === null && this.#parts.parked.waitsFor(waitsFor, us)) {
+      if (parent.column.notNull) this.#askCircle(us);
       else {
         this.#insert(arrival, image, { without: parent.column.local });
         // The till's own constraint is in the way now.
@@ -284,23 +284,11 @@ export class RowApplier {
     return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
   }
 
-  #askCircle(table: TillTable, centralId: string): void {
+  #askCircle(us: string): void {
     const { circles, arrived } = this.#scope;
-    const us = parentKey(table.name, centralId);
     if (circles.has(us)) return;
     circles.add(us);
     arrived.push(us);
-  }
-
-  #waitsForUs(waitsFor: string, table: string, centralId: string): boolean {
-    const us = parentKey(table, centralId);
-    let next: string | null = waitsFor;
-    for (let hops = 0; next !== null && hops < 16; hops += 1) {
-      if (next === us) return true;
-      const colon: number = next.indexOf(':');
-      next = this.#parts.parked.get(next.slice(0, colon), next.slice(colon + 1))?.waitsFor ?? null;
-    }
-    return false;
   }
 
   #showRebased(
