@@ -173,7 +173,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (
   first_seq      bigint NOT NULL,
   last_seq       bigint NOT NULL,
   changes        text NOT NULL,
-  code           text NOT NULL,            -- SQLSTATE, SUPPRESSED or one of our codes
+  code           text NOT NULL,            -- SQLSTATE, SUPPRESSED, KEY_CHANGED or one of our codes
   constraint_name text,
   message        text NOT NULL,
   state          text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'applied', 'discarded')),
@@ -353,6 +353,8 @@ CREATE TABLE IF NOT EXISTS payflow_sync.seeding (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (table_name, epoch)
 );
+-- Wanted because the WAL has a gap: rows that tills made, and that were deleted or moved in it, may be in no stream.
+ALTER TABLE payflow_sync.seeding ADD COLUMN IF NOT EXISTS after_gap boolean NOT NULL DEFAULT false;
 
 -- What capture watches of each table. shape: JSON, the table as it was when its seeding began; partitions: JSON array of
 -- [oid, marks of its attachments, file]. code, message, since: its state while it needs a person.

@@ -1,5 +1,5 @@
 /**
- * `scripts/bench push|pull|crowd|seed|tills|large`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|crowd|seed|tills|large|watch`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,6 +17,7 @@ import { benchPull } from './pull.ts';
 import { benchPush } from './push.ts';
 import { benchSeed, fillCentre } from './seed.ts';
 import { benchTills, MANY_TILLS } from './tills.ts';
+import { benchWatch } from './watch.ts';
 
 /** By name: how many rows where the command line does not say. */
 const BENCHES = {
@@ -26,6 +27,7 @@ const BENCHES = {
   seed: 200_000,
   tills: 200_000,
   large: 0,
+  watch: 0,
 } as const;
 const USAGE = `usage: scripts/bench ${Object.keys(BENCHES).join('|')} [--rows N] [--samples N] [--only TEXT]`;
 const ROWS_PER_TRANSACTION = 100;
@@ -49,6 +51,10 @@ const say = (line: string) => console.error(`bench: ${line}`);
 await withReleasers(async (onRelease) => {
   const folder = mkdtempSync(join(tmpdir(), 'payflow-bench-'));
   onRelease(() => rmSync(folder, { recursive: true, force: true }));
+  if (bench === 'watch') {
+    printFigures(bench, await benchWatch({ folder, say }), {});
+    return;
+  }
   say('starting PostgreSQL and Kafka');
   const postgres = await startPostgres();
   onRelease(() => postgres.stop());

@@ -74,6 +74,11 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Runni
   throw failure;
 }
 
+/** A broker of its own, by Java, that can be renewed and moved. @throws PayflowError KAFKA_NOT_FOUND */
+export async function startLocalKafka(): Promise<LocalKafka> {
+  return LocalKafka.start((brokers) => answers(brokers));
+}
+
 /** A broker of its own with users and ACLs, by Java. @throws PayflowError KAFKA_NOT_FOUND */
 export async function startKafkaWithUsers(admin: KafkaAdmin): Promise<RunningKafka> {
   const sasl = { mechanism: 'scram-sha-512' as const, ...admin };

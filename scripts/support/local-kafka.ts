@@ -107,7 +107,7 @@ export function brokerProperties(ports: BrokerPorts, folder: string, admin?: Kaf
     'listener.security.protocol.map':
       'PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_PLAINTEXT',
     'inter.broker.listener.name': admin === undefined ? 'PLAINTEXT' : 'INTERNAL',
-    'log.dirs': join(folder, 'data'),
+    'log.dirs': dataIn(folder),
     ...(admin === undefined ? {} : userProperties(admin)),
   };
   return Object.entries(all)
@@ -126,19 +126,38 @@ function userProperties({ username }: KafkaAdmin) {
   };
 }
 
-export class LocalKafka {
-  readonly brokers: string;
-  readonly #server: ServerProcess;
-  readonly #answers: (brokers: string) => Promise<boolean>;
+const QUIET = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
-  private constructor(
-    brokers: string,
-    server: ServerProcess,
-    answers: (brokers: string) => Promise<boolean>,
-  ) {
-    this.brokers = brokers;
-    this.#server = server;
-    this.#answers = answers;
+const propertiesIn = (folder: string) => join(folder, 'server.properties');
+const dataIn = (folder: string) => join(folder, 'data');
+
+interface Broker {
+  readonly java: string;
+  readonly classpath: string;
+  readonly folder: string;
+  readonly controllerPort: number;
+  readonly internalPort: number;
+  readonly admin: KafkaAdmin | undefined;
+  readonly answers: (brokers: string) => Promise<boolean>;
+}
+
+export class LocalKafka {
+  readonly #server: ServerProcess;
+  readonly #broker: Broker;
+  #port: number;
+
+  private constructor(broker: Broker, port: number) {
+    this.#broker = broker;
+    this.#port = port;
+    const { java, classpath, folder } = broker;
+    this.#server = new ServerProcess({
+      name: 'Kafka',
+      command: java,
+      args: ['-Xmx512m', QUIET, '-cp', classpath, 'kafka.Kafka', propertiesIn(folder)],
+      logFile: join(folder, 'kafka.log'),
+      temporaryFolder: folder,
+      orphanSignal: 'KILL',
+    });
   }
 
   /** @param answers whether a broker at this address serves clients */
@@ -150,29 +169,48 @@ export class LocalKafka {
     if (java === undefined) throw new PayflowError('KAFKA_NOT_FOUND', 'There is no Java');
     const classpath = join(await fetchJars(maven), '*');
     const folder = await mkdtemp(join(tmpdir(), 'payflow-kafka-'));
-    const properties = join(folder, 'server.properties');
     const [port, controllerPort, internalPort] = [await freePort(), await freePort(), await freePort()];
-    await writeFile(properties, brokerProperties({ port, controllerPort, internalPort }, folder, admin));
-    const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
-    const server = new ServerProcess({
-      name: 'Kafka',
-      command: java,
-      args: ['-Xmx512m', quiet, '-cp', classpath, 'kafka.Kafka', properties],
-      logFile: join(folder, 'kafka.log'),
-      temporaryFolder: folder,
-      orphanSignal: 'KILL',
-    });
-    const kafka = new LocalKafka(`127.0.0.1:${port}`, server, answers);
+    const kafka = new LocalKafka(
+      { java, classpath, folder, controllerPort, internalPort, admin, answers },
+      port,
+    );
     try {
-      const users = admin === undefined ? [] : ['--add-scram', scramCredential(admin)];
-      const format = ['format', '--standalone', '-t', newClusterId(), '-c', properties, ...users];
-      await promisify(execFile)(java, [quiet, '-cp', classpath, 'kafka.tools.StorageTool', ...format]);
-      await kafka.restart();
+      await kafka.renew();
     } catch (error) {
       await kafka.stop();
       throw error;
     }
     return kafka;
+  }
+
+  get brokers(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** Another cluster, empty, at the same address. */
+  async renew(): Promise<void> {
+    const { java, classpath, folder, admin } = this.#broker;
+    await this.kill();
+    await rm(dataIn(folder), { recursive: true, force: true });
+    await this.#writeProperties();
+    const users = admin === undefined ? [] : ['--add-scram', scramCredential(admin)];
+    const format = ['format', '--standalone', '-t', newClusterId(), '-c', propertiesIn(folder), ...users];
+    await promisify(execFile)(java, [QUIET, '-cp', classpath, 'kafka.tools.StorageTool', ...format]);
+    await this.restart();
+  }
+
+  /** The same cluster at another port. */
+  async moveTo(port: number): Promise<void> {
+    await this.kill();
+    this.#port = port;
+    await this.#writeProperties();
+    await this.restart();
+  }
+
+  async #writeProperties(): Promise<void> {
+    const { folder, controllerPort, internalPort, admin } = this.#broker;
+    const ports = { port: this.#port, controllerPort, internalPort };
+    await writeFile(propertiesIn(folder), brokerProperties(ports, folder, admin));
   }
 
   async kill(): Promise<void> {
@@ -181,7 +219,7 @@ export class LocalKafka {
 
   async restart(): Promise<void> {
     await this.kill();
-    await this.#server.start(() => this.#answers(this.brokers), START_DEADLINE_MS);
+    await this.#server.start(() => this.#broker.answers(this.brokers), START_DEADLINE_MS);
   }
 
   async stop(): Promise<void> {

@@ -161,7 +161,7 @@ export class Site {
     { name = id, env = {} }: { name?: string; env?: Readonly<Record<string, string>> } = {},
   ): void {
     const running = this.#spawn(id, env);
-    running.ready.catch((error: unknown) => this.#note(`${name}: ${String(error)}`));
+    running.ready.catch((error: unknown) => this.note(`${name}: ${String(error)}`));
     this.#running.set(name, running);
   }
 
@@ -177,7 +177,7 @@ export class Site {
   /** Runs another program in the agent's place, with its environment, until it dies by itself. */
   async runInPlaceOf(id: string, program: string, extra: Readonly<Record<string, string>>): Promise<void> {
     const running = this.#spawn(id, extra, [program]);
-    running.ready.catch((error: unknown) => this.#note(`${id}: ${String(error)}`));
+    running.ready.catch((error: unknown) => this.note(`${id}: ${String(error)}`));
     await running.exited;
   }
 
@@ -294,7 +294,7 @@ export class Site {
       };
       for (const stream of [child.stdout, child.stderr]) {
         createInterface({ input: stream }).on('line', (line) => {
-          this.#note(`${name}: ${line}`);
+          this.note(`${name}: ${line}`);
           if (/"msg":"ready"/.test(line)) settle(resolve);
         });
       }
@@ -305,7 +305,8 @@ export class Site {
     return { child, ready, exited };
   }
 
-  #note(line: string): void {
+  /** A line among those of the processes, so that a report shows what was done when. */
+  note(line: string): void {
     this.#output.push(line);
     if (this.#output.length > 2_000) this.#output = this.#output.slice(-1_000);
   }

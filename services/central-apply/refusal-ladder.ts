@@ -45,7 +45,7 @@ export interface Failure {
   /** Central table of the statement that failed, '' where no statement of ours can be named. */
   readonly table: string;
   readonly kind: WriteKind | '';
-  /** SQLSTATE, SUPPRESSED or one of our codes. */
+  /** SQLSTATE, SUPPRESSED, KEY_CHANGED or one of our codes. */
   readonly code: string;
   readonly constraint: string;
   readonly message: string;

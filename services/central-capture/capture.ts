@@ -32,6 +32,7 @@ import { CaptureSession } from './session.ts';
 import { StreamLimits } from './streams/stream-limits.ts';
 import { judgeTails } from './streams/tail-check.ts';
 import type { StateOfTable } from './watch/catalog-watch.ts';
+import { PgoutputMemory } from './watch/pgoutput-memory.ts';
 
 export interface CaptureOptions {
   readonly databaseUrl: string;
@@ -70,6 +71,7 @@ export class Capture implements Service {
   readonly #options: CaptureOptions;
   readonly #captureId = randomUUID();
   readonly #limits: StreamLimits;
+  readonly #pgoutput = new PgoutputMemory();
   readonly #counts: CaptureCounts = { transactions: 0, records: 0 };
   #measured: Measured | undefined;
   #states: readonly StateOfTable[] = [];
@@ -131,6 +133,7 @@ export class Capture implements Service {
     onRelease(() => wal.close());
     // Until then another capture may have written on.
     const state = await this.#centreState(pool);
+    this.#pgoutput.sessionBegins(state);
     const session = await this.#openSession(pool, state, wal, AbortSignal.any([signal, stop.signal]));
     // A server that shuts down waits for the replication session; whoever hears of it first ends it.
     pool.on('error', (error) => {
@@ -216,6 +219,7 @@ export class Capture implements Service {
       heartbeatMs,
       counts: this.#counts,
       limits: this.#limits,
+      pgoutput: this.#pgoutput,
       onTopics: this.#options.onTopics,
       log,
       signal,
@@ -235,7 +239,7 @@ export class Capture implements Service {
     if (verdict.state === 'adopted') log.info('the streams are taken over from an earlier version');
     await reseedAfterLoss({ pool, prefix, log }, streams, { state, isMoved: verdict.state === 'lost' });
     session.expect(verdict.expected);
-    await session.watch.start();
+    await session.start();
     this.#options.onSession?.(session);
     return session;
   }

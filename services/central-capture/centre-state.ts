@@ -25,6 +25,8 @@ export interface Remembered {
 }
 
 export interface CentreState {
+  /** server_version_num */
+  readonly serverVersion: number;
   readonly epoch: number;
   readonly mapping: Mapping;
   /** How long tills may be away. */
@@ -44,6 +46,7 @@ export interface CentreState {
 }
 
 interface CentreRow {
+  readonly serverVersion: number;
   readonly horizonDays: number;
   readonly epoch: number;
   readonly version: number;
@@ -68,6 +71,7 @@ export async function readCentreState(
     await setHorizon(pool, horizonDays);
     const { rows } = await pool.query<CentreRow>(
       `SELECT (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch') AS epoch,
+              current_setting('server_version_num')::int AS "serverVersion",
               version, source, horizon_days AS "horizonDays", pg_current_wal_insert_lsn()::text AS wal_end,
               (SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1) AS confirmed,
               (SELECT max(seen) FROM payflow_sync.stream WHERE topic = $2) AS seen
@@ -82,6 +86,7 @@ export async function readCentreState(
     requireKeys(mapped, catalog);
     requireScopes(mapping, catalog);
     return {
+      serverVersion: facts.serverVersion,
       epoch: facts.epoch,
       mapping,
       horizonDays: facts.horizonDays,
@@ -141,7 +146,11 @@ export async function reseedAfterLoss(
 }
 
 /** How far each of them is durable. */
-export async function rememberStreams(pool: Pool, streams: readonly StreamWriter[]): Promise<void> {
+export async function rememberStreams(
+  pool: Pool,
+  streams: readonly StreamWriter[],
+  { begin }: { readonly begin: 'at 0' | 'where they do' } = { begin: 'where they do' },
+): Promise<void> {
   await query(
     pool,
     `INSERT INTO payflow_sync.stream (topic, stream_id, last_offset, position, first_offset)
@@ -154,7 +163,7 @@ export async function rememberStreams(pool: Pool, streams: readonly StreamWriter
       streams.map(({ streamId }) => streamId),
       streams.map(({ lastOffset }) => lastOffset),
       streams.map(({ durable }) => formatPosition(durable)),
-      streams.map(({ firstOffset }) => firstOffset),
+      streams.map(({ firstOffset }) => (begin === 'at 0' ? 0 : firstOffset)),
     ],
   );
 }

@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { PayflowError } from '../shared/errors.ts';
+import { PayflowError } from '../shared/errors.ts';
 import type { Health, Service } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { publicationName, slotName } from '../shared/database/slot-names.ts';
@@ -35,6 +35,7 @@ import { ResendWatch, type StreamTail } from './streams/tail-check.ts';
 import { TransactionRouter } from './routing/transaction.ts';
 import { TransactionWriter } from './streams/transaction-writer.ts';
 import { CatalogWatch, type StateOfTable } from './watch/catalog-watch.ts';
+import type { PgoutputMemory } from './watch/pgoutput-memory.ts';
 import { Watermarks } from './seeding/watermarks.ts';
 
 export interface SessionOptions {
@@ -48,6 +49,7 @@ export interface SessionOptions {
   readonly heartbeatMs: number;
   readonly counts: CaptureCounts;
   readonly limits: StreamLimits;
+  readonly pgoutput: PgoutputMemory;
   readonly onTopics?: ((health: Health) => void) | undefined;
   /** An append has to wait for the log. */
   readonly onTrouble: (error: PayflowError) => void;
@@ -70,6 +72,7 @@ export class CaptureSession {
   readonly #router: TransactionRouter;
   readonly #chunks: ChunkRunner;
   readonly #introductions: Introductions;
+  readonly #seeding: Seeding;
   readonly #awaited: AwaitedParents;
   readonly #resend = new ResendWatch();
   readonly #pool: Pool;
@@ -82,6 +85,8 @@ export class CaptureSession {
   readonly #failed: Promise<never>;
   #fail: (error: unknown) => void = () => undefined;
   #inTransaction = false;
+  /** As soon as all before it is durable, a session that begins there takes over. */
+  #endsAt: Lsn | undefined;
 
   static async create(options: SessionOptions): Promise<CaptureSession> {
     const schemas = new SchemaRegistry(options);
@@ -157,6 +162,7 @@ export class CaptureSession {
       everyMs: options.heartbeatMs,
       onSweep: (work) => seeding.truncated(work),
       onPartition: (work) => seeding.partition(work),
+      onStale: (lsn) => (this.#endsAt ??= lsn),
     });
     const { watch } = this;
     const seeding = new Seeding({
@@ -169,8 +175,10 @@ export class CaptureSession {
       streams,
       keys: new StreamKeys(options),
       looks,
+      sender,
       log,
     });
+    this.#seeding = seeding;
     const topics = new TopicWatch({
       ...options,
       streams,
@@ -187,6 +195,7 @@ export class CaptureSession {
       slot: slotName(options.prefix),
       everyMs: options.heartbeatMs,
       acknowledged: () => this.acknowledged,
+      isAwaited: () => this.#endsAt !== undefined,
       log,
     });
     this.#router = new TransactionRouter({
@@ -234,6 +243,12 @@ export class CaptureSession {
     return stream;
   }
 
+  /** What is known before anything is read from the WAL. @throws PayflowError PUBLICATION_LOST */
+  async start(): Promise<void> {
+    await this.watch.start();
+    await this.#seeding.prepare();
+  }
+
   /** The tails that have to come again. */
   expect(tails: readonly StreamTail[]): void {
     this.#resend.expect(tails);
@@ -247,7 +262,8 @@ export class CaptureSession {
     this.#known.add(topic);
     const other = this.#isRunning ? this.#resend.late({ topic, tail: stream.tail }, this.#state) : undefined;
     if (other !== undefined) await this.#endHistory(other);
-    await rememberStreams(this.#pool, [stream]);
+    // Where it begins later, records are missing: whoever dies before their tables are wanted again has not hidden it.
+    await rememberStreams(this.#pool, [stream], { begin: 'at 0' });
   }
 
   /** resume point → read → route → flush → acknowledge */
@@ -305,6 +321,13 @@ export class CaptureSession {
   #acknowledge(): void {
     this.#wal.acknowledge(this.#acker.ackLsn);
     this.#chunks.durable(this.#acker.durableLsn);
+    if (this.#endsAt === undefined || this.#acker.ackLsn < this.#endsAt) return;
+    this.#fail(
+      new PayflowError(
+        'REPLICATION_PROTOCOL',
+        'partitions changed, which PostgreSQL 14 tells a new session only',
+      ),
+    );
   }
 
   /** The work that a transaction left behind: it is not acknowledged before that is done. */

@@ -2,7 +2,6 @@
  * The centre's tills, as `payflow terminals` asks for them: straight from its database where this machine has that
  * (DATABASE_URL, or a running `up`), else through the gateway with PAYFLOW_TOKEN.
  */
-import { ensureStoreStream } from '../central-capture/setup/setup.ts';
 import {
   listIncarnations,
   unfenceTerminal,
@@ -11,7 +10,7 @@ import {
 } from '../gateway/hand-over.ts';
 import { retireStep, type Retirement } from '../gateway/retirement.ts';
 import { listTerminals, type TerminalRow } from '../gateway/terminal-list.ts';
-import { registerTerminal, type Registration } from '../gateway/terminals.ts';
+import { makeStoreStream, registerTerminal, type Registration } from '../gateway/terminals.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
@@ -50,13 +49,13 @@ export function tillRegistry(cli: Cli): TillRegistry {
 }
 
 function direct(cli: Cli): TillRegistry {
-  const { topicPrefix: prefix, horizonDays } = centreConfig(cli);
+  const { topicPrefix: prefix } = centreConfig(cli);
   const actor = { name: `command by ${cli.env['USER'] ?? cli.env['USERNAME'] ?? 'an unknown account'}` };
   return {
     register: (wanted, { replace, onRegistered }) =>
       withCentre(cli, async ({ pool, eventLog }) => {
         for (const storeId of new Set(wanted.map((till) => till.storeId))) {
-          await ensureStoreStream(eventLog, prefix, storeId, horizonDays);
+          await makeStoreStream({ pool, eventLog, prefix }, storeId);
         }
         // A code that was made and then not printed would be lost.
         const done = await inTransaction(pool, async (client) => {

@@ -23,8 +23,6 @@ export interface GatewayContext {
   readonly brokers: readonly string[] | undefined;
   /** Opened when it is first needed: to register tills and to retire them. @throws PayflowError CONFIG_INVALID */
   readonly eventLog: () => EventLog;
-  /** Where it is set. */
-  readonly horizonDays: number | undefined;
   readonly limits: GatewayLimits;
   readonly doorkeeper: Doorkeeper;
   readonly proxies: TrustedProxies;

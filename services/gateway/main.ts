@@ -70,7 +70,6 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       now: () => new Date(),
       brokers: config.kafkaBrokers,
       eventLog: eventLogOf(config, { ...start, log, onRelease }),
-      horizonDays: config.horizonDays,
       limits,
       doorkeeper: new Doorkeeper(pool, { failures: limits.failures, log, now: () => performance.now() }),
       proxies: new TrustedProxies(config.trustProxy),

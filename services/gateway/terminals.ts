@@ -6,6 +6,7 @@
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
 import { isStoreId, isTerminalId } from '../shared/identifiers.ts';
+import type { EventLog } from '../shared/log/event-log.ts';
 import {
   ENROLMENT_HOURS,
   hashSecret,
@@ -13,7 +14,13 @@ import {
   newToken,
   normalizeEnrolmentCode,
 } from '../shared/tokens.ts';
-import { catalogTopic, DEFAULT_HORIZON_DAYS, storeTopic, upTopic } from '../shared/log/topics.ts';
+import {
+  catalogTopic,
+  DEFAULT_HORIZON_DAYS,
+  storeTopic,
+  topicSpecStore,
+  upTopic,
+} from '../shared/log/topics.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { requirePublicKey } from './public-key.ts';
 import type { TerminalRow } from './terminal-list.ts';
@@ -169,6 +176,19 @@ function requireIds({ terminalId, storeId }: RegisterOptions): void {
   };
   if (!isTerminalId(terminalId)) refuse('terminalId');
   if (!isStoreId(storeId)) refuse('storeId');
+}
+
+/**
+ * Creates the stream of a store, kept for as long as the centre has it. Whoever registers a till calls it; capture makes
+ * it when a row of an unknown store comes.
+ * @throws PayflowError DB_NOT_SET_UP
+ */
+export async function makeStoreStream(
+  { pool, eventLog, prefix }: { readonly pool: Pool; readonly eventLog: EventLog; readonly prefix: string },
+  storeId: string,
+): Promise<'created' | 'exists'> {
+  const { horizonDays } = await readCentre(pool);
+  return eventLog.createTopic(topicSpecStore(prefix, storeId, horizonDays));
 }
 
 /** What a till stores in terminal.json, except what it knows itself (gatewayUrl). */

@@ -53,6 +53,8 @@ export const agentStatusSchema = z.object({
   incarnation: z.string(),
   version: z.string(),
   mappingVersion: z.number(),
+  /** A newer mapping of the centre that this till can't read, and why; not reported by agents of the version before. */
+  unreadMapping: z.object({ version: z.number(), why: z.string() }).nullish(),
   /** Unsettled changes, and when the oldest of them was made (ms since 1970). */
   outbox: z.object({ depth: count, oldestUnsettledMs: z.number().nullable() }),
   /** lagMs: from the commit at the centre of the newest applied record until it was applied here. */
@@ -72,6 +74,10 @@ export const agentStatusSchema = z.object({
   inParts: z.object({ transactions: count, underWay: z.boolean() }).nullish(),
   /** Mapped tables that this till lacks. */
   missingTables: z.array(z.string()),
+  /** Tables that this file can't capture, and why; not reported by agents of the version before. */
+  uninstallableTables: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
+  /** Tables on which triggers of the app stand still, and why; not reported by agents of the version before. */
+  restingTriggers: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),

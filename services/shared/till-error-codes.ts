@@ -50,6 +50,12 @@ export const TILL_ERROR_CODES = {
     'The till is out of disk space.',
     'Free some space; capture and push go on then.',
   ),
+  TERMINAL_OUTDATED: entry(
+    409,
+    'manual',
+    'The centre’s mapping names what this version of the agent does not know; the one before holds on.',
+    'Install the current version on the till and start it: it takes the mapping by itself.',
+  ),
   TERMINAL_UNKNOWN: entry(404, 'manual', 'No such terminal.', 'See `payflow terminals list`.'),
   TERMINAL_FENCED: entry(
     409,

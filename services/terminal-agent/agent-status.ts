@@ -28,6 +28,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     incarnation: till.incarnation,
     version: (version ??= readVersion()),
     mappingVersion: till.mappingVersion,
+    unreadMapping: till.unreadMapping,
     outbox: apply.open.depth(),
     streams: topics.map((topic) => {
       const { position, nextOffset } = checkpoints.stream(topic);
@@ -36,6 +37,8 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     parked: apply.parked.count(),
     inParts: apply.inParts,
     missingTables: till.binding.missing.map(({ local }) => local),
+    uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
+    restingTriggers: apply.resting,
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

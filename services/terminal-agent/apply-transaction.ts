@@ -20,9 +20,10 @@ import { positionBytes, readChange, readRow, type Incoming, type Unreadable } fr
 import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
-import { imageValue, type RowChange } from './rows/image.ts';
+import type { RowChange } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
-import { RowApplier, type Applied, type Arrival, type Scope } from './rows/row-applier.ts';
+import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
+import { RowApplier, type Scope } from './rows/row-applier.ts';
 import { Settler } from './rows/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
@@ -95,19 +96,19 @@ export class ApplyTransaction {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
-    this.#triggers = new AppTriggers(parts.till, parts.bulk);
+    this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
     this.#written = new Set(parts.written);
-    const { suspend } = this.#triggers;
     this.#scope = {
       nowMs: parts.nowMs,
-      suspend,
+      triggers: this.#triggers,
       store: parts.reach.store,
       touched: new Set(),
       arrived: [],
+      circles: new Set(),
       open: new Map(),
     };
     this.#applier = new RowApplier(parts);
-    this.#settler = new Settler({ ...parts, applier: this.#applier, suspend });
+    this.#settler = new Settler({ ...parts, applier: this.#applier, triggers: this.#triggers });
     this.#retry = new ParkedRetry({
       ...parts,
       scope: this.#scope,
@@ -332,10 +333,4 @@ export class ApplyTransaction {
       this.#parts.nowMs,
     );
   }
-}
-
-function timestampOf({ table, image }: Arrival): string | null {
-  const { timestampColumn } = table.bound;
-  const value = timestampColumn === null || image === null ? null : imageValue(image, timestampColumn);
-  return value === undefined || value === null ? null : String(value);
 }

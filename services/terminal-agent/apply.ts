@@ -23,6 +23,7 @@ import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
 import { OpenChanges } from './rows/open-changes.ts';
+import { TriggerFault } from './rows/refusal.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows } from './rows/unseen.ts';
@@ -167,6 +168,11 @@ export class TillApply {
     return this.checkpoints.stream(topic).nextOffset;
   }
 
+  /** Tables on which triggers of the app stand still, and why. */
+  get resting(): { table: string; why: string }[] {
+    return this.#tables.resting();
+  }
+
   get inParts(): InParts {
     return this.#pending.inParts;
   }
@@ -279,7 +285,11 @@ export class TillApply {
     } catch (error) {
       this.open.reload();
       this.#unseen.reload();
-      throw error;
+      this.#unlinked.forgetTypes();
+      const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
+      if (why === null) throw error;
+      log.warn({ err: error }, why);
+      return this.#transaction(body, { written, bulk });
     }
     this.#afterCommit(work);
     return work;
@@ -302,9 +312,8 @@ export class TillApply {
     const found = mappingIn(item, this.#options.log);
     if (found === null) return;
     if (this.horizon.hear(found, item.position)) this.#rewinds += 1;
-    if (found.version <= this.#till.mappingVersion) return;
-    this.#till.adoptMapping(found.version, found.source);
-    this.#options.log.info({ version: found.version }, 'took a newer mapping');
+    const newest = this.#till.unreadMapping?.version ?? this.#till.mappingVersion;
+    if (found.version > newest) this.#till.adoptMapping(found.version, found.source);
   }
 
   #localNames(central: readonly string[]): ReadonlySet<string> {

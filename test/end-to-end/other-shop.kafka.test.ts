@@ -27,6 +27,21 @@ const TILLS = [
   { id: 'C', store: 'sued_2' },
 ];
 
+/** Why rows of the centre wait on a till. */
+function parkedIn(file: string): string[] {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db
+      .prepare<[], string>(
+        `SELECT 'waits: ' || table_name || ' ' || central_id || ', ' || reason || ': ' || message FROM sync_parked LIMIT 25`,
+      )
+      .pluck()
+      .all();
+  } finally {
+    db.close();
+  }
+}
+
 describe(`another shop (seed ${SEED})`, () => {
   let folder: string;
   let postgres: RunningPostgres;
@@ -77,7 +92,11 @@ describe(`another shop (seed ${SEED})`, () => {
       await until(
         async () => (found = await differences(site.pool, { file: site.tillFile(id), store })).length === 0,
         () =>
-          `seed ${SEED}: ${id} equal to the centre, ${found.length} differences:\n${found.slice(0, 25).join('\n')}`,
+          [
+            `seed ${SEED}: ${id} equal to the centre, ${found.length} differences:`,
+            ...found.slice(0, 25),
+            ...parkedIn(site.tillFile(id)),
+          ].join('\n'),
         { deadlineMs: 60_000, everyMs: 250 },
       );
     }

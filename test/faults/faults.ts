@@ -1,10 +1,12 @@
 /** Each fault: what is done to a working installation under load. Afterwards everything runs again. */
 import { join } from 'node:path';
+import type pg from 'pg';
 import { packageRoot } from '../../services/shared/paths.ts';
 import type { RunningKafka } from '../../scripts/support/kafka.ts';
 import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
 import type { CommitProxy } from './commit-proxy.ts';
+import { DBA_FAULTS } from './dba/dba-fault.ts';
 import { harmedBy } from './hostile.ts';
 import { FILE_FAULTS } from './file-faults.ts';
 import type { Load } from './load.ts';
@@ -21,6 +23,8 @@ export interface FaultContext {
 
 export interface Fault {
   readonly name: string;
+  /** Makes the centre another one than the reference schema. */
+  readonly beforeSetup?: ((pool: pg.Pool) => Promise<void>) | undefined;
   make(context: FaultContext): Promise<void>;
 }
 
@@ -92,4 +96,5 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   ...FILE_FAULTS,
+  ...DBA_FAULTS,
 ];

@@ -137,10 +137,12 @@ function agentFile(dataDir: string): string {
   return join(dataDir, `${TILL}.agent.db`);
 }
 
+/** '' while the agent is making its file. */
 function nameIn(dataDir: string): string {
   if (!existsSync(agentFile(dataDir))) return '';
   const db = new Database(agentFile(dataDir), { readonly: true });
   try {
+    if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get() === undefined) return '';
     return db.prepare<[], string>("SELECT value FROM meta WHERE name = 'incarnation'").pluck().get() ?? '';
   } finally {
     db.close();

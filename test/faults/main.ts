@@ -52,7 +52,7 @@ async function playRound(fault: Fault, seed: number): Promise<{ sales: number; s
     onRelease(() => postgres.stop());
     const kafka = await startKafka({ own: true });
     onRelease(() => kafka.stop());
-    const site = await startSite(postgres, kafka, folder);
+    const site = await startSite(fault, { postgres, kafka, folder });
     onRelease(() => site.stop());
     const commits = await CommitProxy.start(addressOf(postgres.url));
     onRelease(() => commits.stop());
@@ -98,13 +98,20 @@ async function play(fault: Fault, context: Play): Promise<{ sales: number; secon
   return { sales: journal.sales.size, seconds: Math.round((Date.now() - started) / 1000) };
 }
 
-async function startSite(postgres: RunningPostgres, kafka: RunningKafka, folder: string): Promise<Site> {
+interface Place {
+  readonly postgres: RunningPostgres;
+  readonly kafka: RunningKafka;
+  readonly folder: string;
+}
+
+async function startSite({ beforeSetup }: Fault, { postgres, kafka, folder }: Place): Promise<Site> {
   const site = await Site.prepare({
     databaseUrl: postgres.url,
     brokers: kafka.brokers,
     folder,
     tills: TILLS,
     env: { RESEND_AFTER: '3s' },
+    beforeSetup,
   });
   await enterShop(site.pool, { stores: 2, products: 50, customers: 5 });
   return site;

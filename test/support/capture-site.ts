@@ -58,6 +58,8 @@ export interface CaptureSiteOptions {
   /** Capture runs under a login of its own with the least rights, as `payflow setup --grants` makes it. */
   readonly leastRights?: boolean;
   readonly onTables?: (health: Health) => void;
+  /** HORIZON_DAYS of setup and capture, asked for at each of their runs. Default: 14. */
+  readonly horizonDays?: () => number | undefined;
   /** Default: an embedded log of its own. Closed with the site. */
   readonly eventLog?: EventLog;
 }
@@ -118,9 +120,14 @@ export class CaptureSite {
       prefix: this.prefix,
       mapping: parseMapping(mapping),
       eventLog: this.eventLog,
-      horizonDays: 14,
+      horizonDays: this.#horizonDays(),
       upPartitions: 2,
     });
+  }
+
+  #horizonDays(): number | undefined {
+    const { horizonDays } = this.#options;
+    return horizonDays === undefined ? 14 : horizonDays();
   }
 
   async #makeLogin(mapping: string): Promise<void> {
@@ -146,7 +153,7 @@ export class CaptureSite {
       onTables: this.#options.onTables,
       eventLog: this.#options.wrapLog?.(this.eventLog) ?? this.eventLog,
       prefix: this.prefix,
-      horizonDays: 14,
+      horizonDays: this.#horizonDays(),
       log: this.log,
       heartbeatMs: this.#options.heartbeatMs ?? 10_000,
       onTopics: this.#options.onTopics,

@@ -52,16 +52,6 @@ tables:
     direction: push
 `;
 
-/** As the centre sends it. */
-export const centralProduct = (sku: string, name: string) => ({
-  sku,
-  name,
-  price: '12.50',
-  stock_quantity: 10,
-  category_id: null,
-  updated_at: '2026-01-02 03:04:05+00',
-});
-
 export const SHOP_CENTRAL: Readonly<Record<string, CentralColumns>> = {
   categories: { id: ['bigint', 'bigint'], name: ['text', 'text'], parent_id: ['bigint', 'bigint'] },
   products: {
@@ -114,6 +104,8 @@ export interface ShopTill {
 
 export interface ShopOptions extends Partial<TestTillOptions> {
   readonly apply?: Partial<TillApplyOptions>;
+  /** Central tables instead of the shop's. */
+  readonly central?: Readonly<Record<string, CentralColumns>>;
 }
 
 export function openShopTill(options: ShopOptions = {}): ShopTill {
@@ -126,7 +118,7 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     elapsedMs: () => (clockMs += 60_000),
     ...options,
   });
-  const schemas = new TestSchemas(SHOP_CENTRAL);
+  const schemas = new TestSchemas(options.central ?? SHOP_CENTRAL);
   const make = () =>
     new TillApply({
       till: test.till,

@@ -48,7 +48,7 @@ export interface Incoming {
 
 /** Why a change is not applied; a dead letter says so. */
 export interface Rejection {
-  /** SQLSTATE, SUPPRESSED or one of our codes. */
+  /** SQLSTATE, SUPPRESSED, KEY_CHANGED or one of our codes. */
   readonly code: string;
   readonly constraint: string | null;
   readonly message: string;

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteValue, Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import { isDecimal } from '../../shared/values/decimal.ts';
+import { shownValue } from '../../shared/values/unfit.ts';
 import { rowName, tillRow, type Converted, type Incoming, type IncomingUnit } from './change.ts';
 import { changeHash } from './change-hash.ts';
 import type { CentralModel, ColumnModel, TableModel } from './model.ts';
@@ -61,7 +62,7 @@ function convertChange(model: CentralModel, change: UnitChange): Converted {
 function newValues(table: TableModel, { columns }: UnitChange): Text[] {
   return columns.map((column) => {
     const model = table.byLocal.get(column.name);
-    return model === undefined || model.parent !== null ? null : converted(model, column.new);
+    return model === undefined || model.parent !== null ? null : converted(table, model, column.new);
   });
 }
 
@@ -76,35 +77,39 @@ function beforeValues(table: TableModel, { op, columns }: UnitChange): Map<strin
     if (model === undefined || model.parent !== null) continue;
     const needed = model.policy === 'delta' || model.policy === 'central-wins';
     if (!needed && op !== 'u' && op !== 'd') continue;
-    const text = needed ? converted(model, column.old) : comparable(model, column.old);
+    const text = needed ? converted(table, model, column.old) : comparable(table, model, column.old);
     if (text !== undefined) before.set(model.central.name, text);
   }
   return before;
 }
 
 /** undefined: what stood there never was a value of the centre's. */
-function comparable(model: ColumnModel, value: SqliteValue): Text | undefined {
+function comparable(table: TableModel, model: ColumnModel, value: SqliteValue): Text | undefined {
   try {
-    return converted(model, value);
+    return converted(table, model, value);
   } catch (error) {
     if (error instanceof Unfit) return undefined;
     throw error;
   }
 }
 
-function converted(model: ColumnModel, value: SqliteValue): Text {
+function converted(table: TableModel, model: ColumnModel, value: SqliteValue): Text {
   let text: Text;
   try {
     text = model.convert(value);
   } catch (error) {
     // A text too long for what the conversion needs is the till's, not ours.
-    if (error instanceof PayflowError || error instanceof RangeError) throw new Unfit(error.message);
+    if (error instanceof PayflowError || error instanceof RangeError)
+      throw new Unfit(`${table.local}.${model.local} ${error.message}`);
     throw error;
   }
   if (text === null) return null;
-  if (text.includes('\0')) throw new Unfit(`${model.local} holds a zero character`);
+  if (text.includes('\0'))
+    throw new Unfit(
+      `${table.local}.${model.local} holds a zero character, which no text of the centre can; no option of the mapping takes it out`,
+    );
   if (model.policy === 'delta' && !isDecimal(text)) {
-    throw new Unfit(`${model.local} holds ${text.slice(0, 60)}, which cannot be added up`);
+    throw new Unfit(`${table.local}.${model.local} holds ${shownValue(text)}, which cannot be added up`);
   }
   return text;
 }

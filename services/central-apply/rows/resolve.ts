@@ -3,7 +3,7 @@
  * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
  */
 import { centralId, centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
-import type { ColumnChange, RowRef } from '../../shared/records/unit-record.ts';
+import { isUncaptured, type ColumnChange, type RowRef } from '../../shared/records/unit-record.ts';
 import {
   rowName,
   tillRow,
@@ -175,6 +175,7 @@ export class Resolver {
         `${change.table}.${column.name} refers to a table that is missing`,
       );
     }
+    if (target !== null && isUncaptured(target)) throw uncaptured(`${change.table}.${column.name}`, parent);
     const own = target === null ? undefined : this.#linked(from, parent, target);
     const named = target === null ? null : (own ?? this.find(from, parent, target));
     const foretold = target === null || named !== null ? null : this.#foretold.foretell(from, parent, target);
@@ -194,6 +195,14 @@ export class Resolver {
     }
     return { column: model.central.name, parent, id, linked: own !== undefined || foretold !== null };
   }
+}
+
+/** Its till can't name the row, and the letter holds no name either: that no retry alone helps has to be said. */
+function uncaptured(column: string, parent: TableModel): Refusal {
+  return new Refusal(
+    'REFERENCE_UNKNOWN',
+    `${column} refers to a row of ${parent.local}, a table that this till can not capture (its status says why); once it can, \`payflow bootstrap\` offers both rows anew; or \`payflow dead-letters retry ID --set ${column}=NULL\``,
+  );
 }
 
 /** What the mapping rules out whatever the rows are. */

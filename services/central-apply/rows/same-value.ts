@@ -4,6 +4,7 @@
  * When in doubt the answer is no: then a statement writes what is there already, which harms nobody.
  */
 import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { sameJson } from '../../shared/values/json-meaning.ts';
 import { withoutPadding } from '../../shared/values/padding.ts';
 import type { Text } from './sql.ts';
 
@@ -74,22 +75,4 @@ function canonicalTimestamp(text: string): string {
   const offset = zone === 'Z' ? 'Z' : zone.length === 3 ? `${zone}:00` : zone;
   const ms = Date.parse(`${date}T${time}${offset}`);
   return Number.isNaN(ms) ? text : `${ms}.${fraction.padEnd(6, '0')}`;
-}
-
-function sameJson(a: string, b: string): boolean {
-  // Numbers that JavaScript would round might look alike without being so.
-  if (/\d{16}/.test(a) || /\d{16}/.test(b)) return false;
-  try {
-    return canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
-  } catch {
-    return false; // Not JSON: the statement will say so.
-  }
-}
-
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

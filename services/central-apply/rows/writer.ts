@@ -24,6 +24,9 @@ export type WrittenRows = ReadonlyMap<RowPlan, string>;
 /** SQLSTATE of a row that a trigger swallowed; ours, as PostgreSQL has none. */
 export const SUPPRESSED = 'SUPPRESSED';
 
+/** Of a row to which a trigger gave another key than the one its till is told: ours too. */
+export const KEY_CHANGED = 'KEY_CHANGED';
+
 /**
  * table    by kind and table, few statements: for many rows
  * original row by row as the till made them: for what only that order lets through
@@ -180,7 +183,7 @@ function returning(table: TableModel): string {
   return [...table.key.map((column) => `t.${quoteName(column)}`), table.hashSql('t')].join(', ');
 }
 
-/** @throws PayflowError DB_REFUSED (SUPPRESSED) when a row did not come back */
+/** @throws PayflowError DB_REFUSED (SUPPRESSED, KEY_CHANGED) when a row did not come back, or under another key */
 function returned(
   table: TableModel,
   plans: readonly RowPlan[],
@@ -192,13 +195,34 @@ function returned(
     const id = centralId(table.key.map((_, index) => row[index] ?? ''));
     hashes.set(id, row[table.key.length] ?? '');
   }
-  return plans.map((plan): WrittenRow => {
-    const hash = hashes.get(plan.id);
-    if (hash === undefined) {
-      throw new PayflowError('DB_REFUSED', `a trigger of ${table.name} suppressed the row ${plan.id}`, {
-        details: { sqlState: SUPPRESSED, written: { table: table.name, kind, columns: [] } },
-      });
-    }
-    return [plan, hash];
+  const missing = plans.find(({ id }) => !hashes.has(id));
+  if (missing !== undefined) throw notWritten(table, missing, kind, strangers(plans, hashes));
+  return plans.map((plan): WrittenRow => [plan, hashes.get(plan.id) ?? '']);
+}
+
+/** Keys that came back and that nobody asked for. */
+function strangers(plans: readonly RowPlan[], hashes: ReadonlyMap<string, string>): string[] {
+  const planned = new Set<string>(plans.map(({ id }) => id));
+  return [...hashes.keys()].filter((id) => !planned.has(id));
+}
+
+/**
+ * A key that a trigger makes can't be followed: links and references to the row are written before it, under the key
+ * that was made ahead.
+ */
+function notWritten(
+  table: TableModel,
+  { id }: RowPlan,
+  kind: Written['kind'],
+  others: readonly string[],
+): PayflowError {
+  const [other] = others;
+  const message =
+    other === undefined
+      ? `a trigger of ${table.name} suppressed the row ${id}`
+      : `a trigger of ${table.name} gave the row ${id} the key ${other}: let it leave a key that is given, and make keys by the column's default`;
+  const sqlState = other === undefined ? SUPPRESSED : KEY_CHANGED;
+  return new PayflowError('DB_REFUSED', message, {
+    details: { sqlState, written: { table: table.name, kind, columns: [] } },
   });
 }

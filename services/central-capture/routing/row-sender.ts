@@ -30,6 +30,8 @@ export interface RowSenderOptions {
 
 export class RowSender {
   readonly #options: RowSenderOptions;
+  /** Tables of which deletes alone are sent: all rows come with the seeding that they wait for. */
+  heldBack: ReadonlySet<string> = new Set();
 
   constructor(options: RowSenderOptions) {
     this.#options = options;
@@ -37,6 +39,7 @@ export class RowSender {
 
   /** @param store of the stream, null for one that every till reads */
   send(stream: StreamWriter, route: Route, part: RowChange, store: StoreId): void {
+    if (part.op !== 'd' && this.heldBack.has(route.name)) return;
     const change: OutgoingChange = { ...part, origins: this.#originsFor(route, part, store) };
     if (route.name !== PROGRESS_TABLE) this.#options.writer.change(stream, route, change);
     else this.#options.writer.change(stream, route, { ...change, headers: this.#catalogPosition() });
@@ -72,7 +75,7 @@ export class RowSender {
   sendImage(route: Route, row: Tuple, origin: AnswerOrigin, store: StoreId): void {
     const { streams, writer } = this.#options;
     const stream = store === null ? streams.catalog : streams.stores.get(store);
-    if (stream === undefined) return;
+    if (stream === undefined || this.heldBack.has(route.name)) return;
     writer.change(stream, route, {
       op: 'r',
       before: null,

@@ -19,6 +19,7 @@ import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { keyTexts } from './chunk-reader.ts';
 import type { ReadingParts } from './chunk-rows.ts';
 import type { DoneChunk } from './chunks.ts';
+import { wantSeeding } from './wanted.ts';
 
 /** What a transaction waits for before it is acknowledged. */
 interface Hold {
@@ -147,12 +148,7 @@ export class ChildLooks implements Looks {
     const below = (table: string): string[] =>
       rows.routes.childrenOf(table).flatMap((child) => [child, ...below(child)]);
     try {
-      await pool.query(
-        `UPDATE payflow_sync.seeding
-         SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp()
-         WHERE epoch = $1 AND table_name = ANY ($2)`,
-        [epoch, below(parent)],
-      );
+      await wantSeeding(pool, epoch, below(parent));
     } catch (error) {
       throw wrapPostgresError(error);
     }

@@ -1,9 +1,11 @@
 /**
  * Rows that stand in a stream and no longer in their table, and of whose end the WAL tells nothing: TRUNCATE
  * names the table only, and a table that is seeded again may have lost rows while nobody was listening. The
- * stream knows its keys, the database says which of them are rows still; the others are deleted, by chunks
+ * stream knows its keys, and after a gap in the WAL links name rows that no stream has; the database says which of
+ * them are rows still; the others are deleted, by chunks
  * between watermarks like everything that is read, so that it does not matter what changes meanwhile.
  */
+import type { Pool } from 'pg';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import type { Position } from '../../shared/records/position.ts';
 import type { Route } from '../routing/routes.ts';
@@ -13,12 +15,17 @@ import type { Tuple } from '../wal/pgoutput-decoder.ts';
 import { concernedStreams, type ReadingParts } from './chunk-rows.ts';
 
 const KEYS_PER_CHUNK = 2_000;
+const LINKS_AT_ONCE = 20_000;
+
+interface LeftoverParts extends ReadingParts {
+  readonly pool: Pool;
+}
 
 export class Leftovers {
-  readonly #parts: ReadingParts;
+  readonly #parts: LeftoverParts;
   readonly #keys: StreamKeys;
 
-  constructor(parts: ReadingParts, keys: StreamKeys) {
+  constructor(parts: LeftoverParts, keys: StreamKeys) {
     this.#parts = parts;
     this.#keys = keys;
   }
@@ -51,6 +58,27 @@ export class Leftovers {
       for await (const ids of this.#keys.beforeSeeding(stream, route.name)) {
         await this.#deleteAll(route, stream, ids);
       }
+    }
+  }
+
+  /**
+   * Rows that tills made and that were deleted, or moved to another store, in a gap of the WAL: the streams may never
+   * have had them, and the till that made one has it.
+   */
+  async ofTills(route: Route): Promise<void> {
+    if (route.scope.kind === 'every') return;
+    const { streams } = this.#parts;
+    if (route.scope.kind === 'global') return this.#ofTillsIn(route, streams.catalog, null);
+    for (const [store, stream] of streams.stores) await this.#ofTillsIn(route, stream, store);
+  }
+
+  async #ofTillsIn(route: Route, stream: StreamWriter, store: string | null): Promise<void> {
+    for (let after = ''; ;) {
+      const ids = await linkedRows(this.#parts.pool, { table: route.name, store, after });
+      await this.#deleteAll(route, stream, ids);
+      const last = ids.at(-1);
+      if (last === undefined) return;
+      after = last;
     }
   }
 
@@ -91,4 +119,19 @@ export class Leftovers {
     const store = rows.storeOf(route, row) ?? null;
     return typeof store === 'string' && streams.stores.get(store) === stream;
   }
+}
+
+/** Of tills of the store, or of all; by their ids, ascending. */
+async function linkedRows(
+  pool: Pool,
+  { table, store, after }: { readonly table: string; readonly store: string | null; readonly after: string },
+): Promise<CentralId[]> {
+  const { rows } = await pool.query<{ id: CentralId }>(
+    `SELECT DISTINCT l.central_id AS id FROM payflow_sync.link l
+     WHERE l.table_name = $1 AND l.central_id > $2 AND ($3::text IS NULL OR EXISTS (
+       SELECT FROM payflow_sync.terminal t WHERE t.terminal_id = l.terminal_id AND t.store_id = $3))
+     ORDER BY l.central_id LIMIT $4`,
+    [table, after, store, LINKS_AT_ONCE],
+  );
+  return rows.map(({ id }) => id);
 }

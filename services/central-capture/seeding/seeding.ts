@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { sleep, type Service } from '../../shared/lifecycle.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import type { Position } from '../../shared/records/position.ts';
+import type { RowSender } from '../routing/row-sender.ts';
 import type { Route } from '../routing/routes.ts';
 import { SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
 import type { StreamKeys } from '../streams/stream-keys.ts';
@@ -15,6 +16,7 @@ import { keyTexts } from './chunk-reader.ts';
 import { concernedStreams, emitRows, type ReadingParts } from './chunk-rows.ts';
 import { Leftovers } from './leftovers.ts';
 import type { ChildLooks } from './child-looks.ts';
+import { heldBack } from './held-back.ts';
 import { readPartition, repairRows } from './re-reads.ts';
 import type { CatalogWatch } from '../watch/catalog-watch.ts';
 import type { PartitionFacts } from '../watch/table-shape.ts';
@@ -26,6 +28,7 @@ export interface SeedingOptions extends ReadingParts {
   readonly keys: StreamKeys;
   readonly watch: Pick<CatalogWatch, 'isBlocked' | 'beginSeeding'>;
   readonly looks: ChildLooks;
+  readonly sender: Pick<RowSender, 'heldBack'>;
   readonly log: Logger;
 }
 
@@ -47,7 +50,9 @@ interface NewPartition extends Obligation {
 
 interface SeedingRow {
   readonly table_name: string;
+  readonly state: 'wanted' | 'running';
   readonly last_key: string | null;
+  readonly after_gap: boolean;
   /** Which version of the row this is: somebody may want the table anew meanwhile. */
   readonly version: string;
 }
@@ -173,23 +178,42 @@ export class Seeding implements Service {
     return true;
   }
 
-  /** One chunk of the first table that wants it, so that children need not wait for a whole table. */
-  async #seedNext(): Promise<boolean> {
-    const { pool, epoch, rows, watch, log } = this.#options;
+  /** Before anything is read from the WAL, it is known what of it is left out. */
+  async prepare(): Promise<void> {
+    await this.#open();
+  }
+
+  /** All that is not done. */
+  async #open(): Promise<readonly SeedingRow[]> {
+    const { pool, epoch, sender } = this.#options;
     const { rows: looked } = await pool.query<{ snapshot: string; open: SeedingRow[] | null }>(
       `SELECT pg_current_snapshot()::text AS snapshot,
-              (SELECT json_agg(json_build_object('table_name', table_name, 'last_key', last_key,
-                                                 'version', updated_at::text))
+              (SELECT json_agg(json_build_object('table_name', table_name, 'state', state, 'last_key', last_key,
+                                                 'after_gap', after_gap, 'version', updated_at::text))
                FROM payflow_sync.seeding WHERE epoch = $1 AND state <> 'done') AS open`,
       [epoch],
     );
     const snapshot = parseSnapshot(looked[0]?.snapshot ?? NOTHING_SEEN);
     for (const xid of this.#wishes) if (!isInvisible(snapshot, xid)) this.#wishes.delete(xid);
     const open = looked[0]?.open ?? [];
+    sender.heldBack = heldBack(
+      open.map(({ table_name: table, state, last_key: key }) => ({
+        table,
+        hasBegun: state !== 'wanted' || key !== null,
+      })),
+    );
+    return open;
+  }
+
+  /** One chunk of the first table that wants it, so that children need not wait for a whole table. */
+  async #seedNext(): Promise<boolean> {
+    const { rows, watch, sender, log } = this.#options;
+    const open = await this.#open();
     const order = [...SENT_INTERNAL_TABLES, ...rows.routes.mapping.tables.map((table) => table.central)];
     for (const name of order) {
       const row = open.find((one) => one.table_name === name);
-      if (row === undefined || watch.isBlocked(name)) continue;
+      // What is held back can't be read yet: what changes meanwhile has to be sent.
+      if (row === undefined || watch.isBlocked(name) || sender.heldBack.has(name)) continue;
       const route = await rows.routes.forTable(name);
       if (route === undefined || !route.sent) {
         await this.#store(row, { state: 'done', lastKey: null, rows: 0 });
@@ -234,7 +258,7 @@ export class Seeding implements Service {
       );
       return { state: 'wanted', lastKey: null, rows: 0 };
     }
-    if (isLast) await this.#complete(route);
+    if (isLast) await this.#complete(route, row);
     const last = read.at(-1);
     return {
       state: isLast ? 'done' : 'running',
@@ -256,9 +280,10 @@ export class Seeding implements Service {
   }
 
   /** Tills may rely on it that what they do not find between the two marks is gone. */
-  async #complete(route: Route): Promise<void> {
+  async #complete(route: Route, { after_gap: isAfterGap }: SeedingRow): Promise<void> {
     const { chunks, writer, streams } = this.#options;
     if (!this.#fresh.has(route.name)) await this.#leftovers.afterSeeding(route);
+    if (isAfterGap) await this.#leftovers.ofTills(route);
     await chunks.run({
       route,
       selection: { kind: 'keys', ids: [] },
@@ -285,7 +310,8 @@ export class Seeding implements Service {
   async #store(row: SeedingRow, seeded: Seeded): Promise<void> {
     await this.#options.pool.query(
       `UPDATE payflow_sync.seeding
-       SET state = $3, last_key = $4, rows = CASE $3 WHEN 'wanted' THEN 0 ELSE rows + $5 END, updated_at = clock_timestamp()
+       SET state = $3, last_key = $4, rows = CASE $3 WHEN 'wanted' THEN 0 ELSE rows + $5 END,
+           after_gap = after_gap AND $3 <> 'done', updated_at = clock_timestamp()
        WHERE table_name = $1 AND epoch = $2 AND updated_at::text = $6`,
       [row.table_name, this.#options.epoch, seeded.state, seeded.lastKey, seeded.rows, row.version],
     );

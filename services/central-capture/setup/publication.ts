@@ -14,6 +14,9 @@ type Queryable = Pool | PoolClient;
 export const WHOLE_PUBLICATION = '(publication)';
 /** From this version on a full replica identity demands that stored generated columns are published. */
 const GENERATED_COLUMNS_SINCE = 180_000;
+/** Of a row p of pg_publication; to_jsonb, since generated columns are an option of their own from PostgreSQL 18 on. */
+export const IS_COMPLETE_SQL = `(p.pubviaroot AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+  AND coalesce(to_jsonb(p)->>'pubgencols', 's') = 's')`;
 
 export async function publicationOptions(client: PoolClient): Promise<string> {
   const { rows } = await client.query<{ version: number }>(
@@ -109,8 +112,7 @@ export async function publicationTodos(context: SetupContext): Promise<Todo[]> {
 /** to_jsonb: row filters and column lists are columns of their own since PostgreSQL 15. */
 async function existingPublication({ client }: SetupContext, name: string): Promise<Existing | undefined> {
   const { rows } = await client.query<{ complete: boolean; tables: { name: string; whole: boolean }[] }>(
-    `SELECT p.pubviaroot AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
-              AND coalesce(to_jsonb(p)->>'pubgencols', 's') = 's' AS complete,
+    `SELECT ${IS_COMPLETE_SQL} AS complete,
             (SELECT coalesce(json_agg(json_build_object(
                 'name', format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""')),
                 'whole', to_jsonb(r)->>'prqual' IS NULL AND to_jsonb(r)->>'prattrs' IS NULL)), '[]')

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
+import { isAfterGap, wantSeeding } from '../seeding/wanted.ts';
 import { watchedTables } from '../watch/watched-tables.ts';
 import { sentTables, type SentTable } from './sent-tables.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
@@ -67,6 +68,13 @@ export async function storedHorizon(client: PoolClient): Promise<number | undefi
   return rows[0]?.days ?? undefined;
 }
 
+export async function currentEpoch(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ epoch: number }>(
+    `SELECT value::int AS epoch FROM payflow_sync.meta WHERE name = 'epoch'`,
+  );
+  return rows[0]?.epoch ?? Number(FIRST_EPOCH);
+}
+
 async function unsentTables(context: SetupContext): Promise<SentTable[]> {
   const wanted = sentTables(context.mapping, context.catalog);
   if (!context.hasSchema) return wanted;
@@ -83,6 +91,8 @@ async function publishMapping(
   unsent: readonly SentTable[],
 ): Promise<void> {
   const { client, mapping, horizonDays } = context;
+  const columns = new Map(unsent.map((table) => [table.name, table.columns]));
+  const epoch = await currentEpoch(client);
   await client.query('BEGIN');
   try {
     if (changed) {
@@ -101,13 +111,12 @@ async function publishMapping(
       horizonDays,
     ]);
     await client.query(
-      `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns)
-       SELECT name, (SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch'), 'wanted', columns
-       FROM unnest($1::text[], $2::text[]) AS wanted (name, columns)
-       ON CONFLICT (table_name, epoch) DO UPDATE
-         SET state = 'wanted', last_key = NULL, rows = 0, columns = EXCLUDED.columns, updated_at = now()`,
-      [unsent.map((table) => table.name), unsent.map((table) => table.columns)],
+      `INSERT INTO payflow_sync.seeding (table_name, epoch, state, columns, after_gap)
+       SELECT name, $3, 'wanted', columns, $4 FROM unnest($1::text[], $2::text[]) AS sent (name, columns)
+       ON CONFLICT (table_name, epoch) DO NOTHING`,
+      [[...columns.keys()], [...columns.values()], epoch, isAfterGap([...columns.keys()])],
     );
+    await wantSeeding(client, epoch, [...columns.keys()], { columns });
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK');

@@ -9,10 +9,9 @@ import { readFile } from 'node:fs/promises';
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { EventLog } from '../../shared/log/event-log.ts';
 import { schemaFile } from '../../shared/paths.ts';
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
-import { DEFAULT_HORIZON_DAYS, topicSpecStore } from '../../shared/log/topics.ts';
+import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
 import { historyTodos } from './history.ts';
 import { factTodos, mappingTodos, storedHorizon } from './setup-facts.ts';
 import { requireKeys, requireLogicalWal, requireReplicationRight, requireScopes } from './server-checks.ts';
@@ -95,16 +94,6 @@ export async function checkCentre(options: SetupOptions): Promise<string[]> {
     }
     return missing;
   });
-}
-
-/** Creates the stream of a store. Registration calls it; capture does when a row of an unknown store comes. */
-export async function ensureStoreStream(
-  eventLog: EventLog,
-  prefix: string,
-  storeId: string,
-  horizonDays: number = DEFAULT_HORIZON_DAYS,
-): Promise<'created' | 'exists'> {
-  return eventLog.createTopic(topicSpecStore(prefix, storeId, horizonDays));
 }
 
 async function withClient<T>(pool: Pool, body: (client: PoolClient) => Promise<T>): Promise<T> {

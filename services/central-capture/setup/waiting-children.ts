@@ -4,6 +4,8 @@
  */
 import { tableScopes } from '../routing/scope.ts';
 import { MAPPING_TABLE } from '../../shared/records/change-record.ts';
+import { wantSeeding } from '../seeding/wanted.ts';
+import { currentEpoch } from './setup-facts.ts';
 import type { SetupContext, Todo } from './setup-context.ts';
 
 const FACT = 'children_wait';
@@ -16,12 +18,10 @@ export async function waitingTodos({ client, hasSchema, mapping }: SetupContext)
     scope.kind === 'via' ? [name] : [],
   );
   const mend = async () => {
+    await wantSeeding(client, await currentEpoch(client), children);
     await client.query(
-      `WITH known AS (INSERT INTO payflow_sync.meta (name, value) VALUES ($1, '1') ON CONFLICT DO NOTHING)
-       UPDATE payflow_sync.seeding
-       SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp()
-       WHERE table_name = ANY ($2) AND state <> 'wanted'`,
-      [FACT, children],
+      `INSERT INTO payflow_sync.meta (name, value) VALUES ($1, '1') ON CONFLICT DO NOTHING`,
+      [FACT],
     );
   };
   return [{ what: 'note that children wait for their parents', mend }];

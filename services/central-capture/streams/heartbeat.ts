@@ -1,7 +1,7 @@
 /**
  * Heartbeats go through the WAL like everything else, so that they move an idle slot, come in order, and
  * measure the whole way. Streams that were written get one each time, the others once a minute; the catalog's also
- * when much WAL waits to be forgotten, which it is only by a record. Each tells what a reader saw when it was sent:
+ * when much WAL waits to be forgotten, or somebody for that, which it is only by a record. Each tells what a reader saw when it was sent:
  * all of that has come out of the WAL when it does.
  *
  * A catch-up's marker is answered by a heartbeat at the marker's own place: the till waits for that position.
@@ -38,6 +38,8 @@ export interface HeartbeatsOptions {
   readonly everyMs: number;
   /** Up to here PostgreSQL may forget. */
   readonly acknowledged: () => Lsn;
+  /** Somebody waits for more to be acknowledged, which a record has to be for. */
+  readonly isAwaited: () => boolean;
   readonly log: Logger;
 }
 
@@ -89,11 +91,11 @@ export class Heartbeats implements Service {
   beat(writer: TransactionWriter, seen: string): void {
     this.#seen = { text: seen, at: writer.position.lsn };
     const nowMs = Date.now();
-    const { streams, acknowledged } = this.#options;
-    const keepsMuch = writer.position.lsn - acknowledged() > MOST_KEPT_BYTES;
+    const { streams, acknowledged, isAwaited } = this.#options;
+    const isDue = isAwaited() || writer.position.lsn - acknowledged() > MOST_KEPT_BYTES;
     for (const stream of streams.all()) {
       const quietMs = nowMs - (this.#lastMs.get(stream) ?? 0);
-      const isWanted = stream.busy || quietMs >= QUIET_EVERY_MS || (keepsMuch && stream === streams.catalog);
+      const isWanted = stream.busy || quietMs >= QUIET_EVERY_MS || (isDue && stream === streams.catalog);
       if (isWanted) this.#send(writer, stream, nowMs);
     }
   }

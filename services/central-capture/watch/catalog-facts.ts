@@ -5,6 +5,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import { splitTableName } from '../../shared/catalog/central-catalog.ts';
+import { IS_COMPLETE_SQL } from '../setup/publication.ts';
 import type { PartitionFacts, PublicationFacts, TableFacts } from './table-shape.ts';
 
 type Queryable = Pool | PoolClient;
@@ -26,8 +27,7 @@ export async function readMarks(
 export async function readPublication(client: Queryable, name: string): Promise<PublicationFacts | null> {
   const { rows } = await client.query<PublicationFacts>(
     `SELECT p.oid::int8::float8 AS oid, p.xmin::text AS mark, pg_has_role(p.pubowner, 'USAGE') AS "isOurs",
-            p.pubviaroot AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
-              AND coalesce(to_jsonb(p)->>'pubgencols', 's') = 's' AS "isComplete"
+            ${IS_COMPLETE_SQL} AS "isComplete"
      FROM pg_publication p WHERE p.pubname = $1`,
     [name],
   );

@@ -19,13 +19,14 @@ import type { Relation } from '../wal/pgoutput-decoder.ts';
 import { readMarks, readPublication, readWalEnd } from './catalog-facts.ts';
 import type { TableState } from './differences.ts';
 import { keptOf, partitionOrders } from './partition-orders.ts';
+import type { PgoutputMemory } from './pgoutput-memory.ts';
 import { lookAt, lookAtPublication, type PublicationLook, type Seen } from './table-look.ts';
 import {
   isDescribedOtherwise,
+  isMadeOf,
   shapeOf,
   type PartitionFacts,
   type PublicationFacts,
-  type TableFacts,
 } from './table-shape.ts';
 import { watchedTables, type WatchedTable } from './watched-tables.ts';
 import { UNKNOWN, WatchStore, type Known } from './watch-store.ts';
@@ -44,6 +45,9 @@ export interface CatalogWatchOptions {
   readonly publication: string;
   readonly mapping: () => Mapping;
   readonly everyMs: number;
+  readonly pgoutput: PgoutputMemory;
+  /** This session can't tell the partitions of some table: the next is to begin there or later. */
+  readonly onStale: (lsn: Lsn) => void;
   /** All states that tables have now. */
   readonly onStates: (states: readonly StateOfTable[]) => void;
   readonly onSweep: (work: PartitionWork & { readonly at: Position }) => void;
@@ -174,6 +178,7 @@ export class CatalogWatch implements Service {
       this.#wanted.add(name);
       const [seen] = await this.#lookAt(look, [name], new Map());
       if (seen?.now === undefined || seen.now === null || this.isBlocked(name)) return false;
+      if (await this.#isStale(seen)) return false;
       if (!isMadeOf(route, seen.now)) {
         await this.#want([name], 'altered');
         return false;
@@ -244,10 +249,19 @@ export class CatalogWatch implements Service {
       await this.#want(rules.seededWith, compared.reasons.join(', '));
     }
     if (known.state !== null) await this.#keep(name, { ...known, state: null });
+    if (await this.#isStale(seen)) return;
     const isHarmless = compared.reasons.length === 0 && compared.read.length === 0 && !compared.sweep;
     if (!rules.isSeeded && (known.shape === null || !isHarmless)) await this.#adopt(look, seen);
     else if (isHarmless) await this.#keepHarmless(look, seen);
     if (rules.isSeeded) this.#order(look, seen);
+  }
+
+  /** Then nothing of its partitions is settled in this session. */
+  async #isStale(seen: Seen<WatchedTable>): Promise<boolean> {
+    const { pool, pgoutput, onStale } = this.#options;
+    const stale = await pgoutput.staleUntil(seen, () => readWalEnd(pool));
+    if (stale !== null) onStale(stale);
+    return stale !== null;
   }
 
   async #keepState(name: string, known: Known, state: TableState): Promise<void> {
@@ -331,17 +345,4 @@ export class CatalogWatch implements Service {
       throw wrapPostgresError(error);
     }
   }
-}
-
-/** Whether the route reads the table that is there, with the columns that it has. */
-function isMadeOf({ table, relation }: Route, now: TableFacts): boolean {
-  return (
-    table.oid === now.oid &&
-    table.key.join() === now.key.join() &&
-    relation.columns.length === now.columns.length &&
-    relation.columns.every(({ name, typeOid }, at) => {
-      const column = now.columns[at];
-      return column?.name === name && column.typeOid === typeOid;
-    })
-  );
 }

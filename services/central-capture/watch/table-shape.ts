@@ -4,6 +4,7 @@
  * A mark is the xmin of a catalog row: it stays when the row does, and is another one after any change of it, also
  * after one that was undone.
  */
+import type { Route } from '../routing/routes.ts';
 import type { Relation } from '../wal/pgoutput-decoder.ts';
 
 export interface ColumnFacts {
@@ -117,6 +118,19 @@ export function isDescribedOtherwise(name: string, shape: TableShape, relation: 
     described.some(({ name: column, typeOid }, at) => {
       const seeded = shape.columns[at];
       return seeded?.name !== column || seeded.typeOid !== typeOid;
+    })
+  );
+}
+
+/** Whether the route reads the table that is there, with the columns that it has. */
+export function isMadeOf({ table, relation }: Pick<Route, 'table' | 'relation'>, now: TableFacts): boolean {
+  return (
+    table.oid === now.oid &&
+    table.key.join() === now.key.join() &&
+    relation.columns.length === now.columns.length &&
+    relation.columns.every(({ name, typeOid }, at) => {
+      const column = now.columns[at];
+      return column?.name === name && column.typeOid === typeOid;
     })
   );
 }

@@ -5,6 +5,7 @@ import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { mappedTableNames, SENT_INTERNAL_TABLES } from '../setup/published-tables.ts';
 import { sentTables } from '../setup/sent-tables.ts';
+import { wantSeeding } from '../seeding/wanted.ts';
 import type { StateCode, TableState } from './differences.ts';
 import type { SeededPartition, TableShape } from './table-shape.ts';
 
@@ -85,16 +86,7 @@ export class WatchStore {
     const all = [...SENT_INTERNAL_TABLES, ...mappedTableNames(mapping)];
     const tables = sentTables(mapping, await readCentralCatalog(this.#pool, all));
     const columns = new Map(tables.map((table) => [table.name, table.columns]));
-    const { rows } = await this.#pool.query<{ table_name: string }>(
-      `UPDATE payflow_sync.seeding AS s
-       SET state = 'wanted', last_key = NULL, rows = 0, columns = coalesce(now.columns, s.columns),
-           updated_at = clock_timestamp()
-       FROM unnest($1::text[], $2::text[]) AS now (name, columns)
-       WHERE s.table_name = now.name AND s.epoch = $3 AND ($4 OR s.columns <> now.columns)
-       RETURNING s.table_name`,
-      [names, names.map((name) => columns.get(name) ?? null), this.#epoch, which === 'all'],
-    );
-    return rows.map((row) => row.table_name);
+    return wantSeeding(this.#pool, this.#epoch, names, { columns, onlyReshaped: which === 'reshaped' });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Which tables are watched, and what the mapping wants of each. Pure. */
-import { MAPPING_TABLE, PROGRESS_TABLE } from '../../shared/records/change-record.ts';
+import { LINK_TABLE, MAPPING_TABLE, PROGRESS_TABLE } from '../../shared/records/change-record.ts';
 import { isCarried, localColumn } from '../../shared/catalog/table-binding.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../../shared/mapping/mapping.ts';
 import { tableScopes } from '../routing/scope.ts';
@@ -34,6 +34,8 @@ export function watchedTables(mapping: Mapping): Map<string, WatchedTable> {
     if (name === SEEDING_TABLE) add(internalRules(name), []);
     // Answers to tills travel with it alone.
     else if (name === OUTCOME_TABLE) add(internalRules(name), sent);
+    // What tills settle by comes behind what they link by.
+    else if (name === LINK_TABLE) add(internalRules(name), [name, PROGRESS_TABLE]);
     else add(internalRules(name));
   }
   for (const table of mapping.tables) add(mappedRules(table));

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { assertMappingFits } from '../../shared/mapping/mapping-check.ts';
+import { newOptions } from '../../shared/mapping/mapping-news.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import { problemLine, type MappingProblem } from '../../shared/mapping/mapping-source.ts';
 import { readMappingText, withDatabase } from '../centre.ts';
@@ -24,9 +25,14 @@ function checkCommand(cli: Cli): Command {
     cli.action(async ({ json }: JsonOption) => {
       const text = readMappingText(cli.config);
       const problems = await mappingProblems(cli, text);
-      if (json === true) cli.output.json({ valid: problems.length === 0, problems });
+      const needsNewTills = problems.length === 0 ? newOptions(parseMapping(text)) : [];
+      if (json === true) cli.output.json({ valid: problems.length === 0, problems, needsNewTills });
       else if (problems.length === 0) cli.output.line('the mapping is valid');
       else for (const problem of problems) cli.output.line(problemLine(problem));
+      if (json !== true && needsNewTills.length > 0)
+        cli.output.line(
+          `upgrade every till before setup publishes it: agents of earlier versions can not read ${needsNewTills.join(', ')}`,
+        );
       return problems.length === 0 ? EXIT.yes : EXIT.no;
     }),
   );

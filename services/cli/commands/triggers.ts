@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -14,7 +14,7 @@ import {
   removeTriggers,
   uuidIndexOf,
 } from '../../terminal-agent/till/sync-install.ts';
-import { newerMapping } from '../../terminal-agent/till/file-facts.ts';
+import { newestMapping } from '../../terminal-agent/till/file-mapping.ts';
 import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
@@ -52,7 +52,7 @@ function mappingFor(cli: Cli, db: SqliteDatabase): Mapping {
   const dataDir = identityOf(cli, db);
   if (dataDir === undefined) return readMapping(cli.config);
   const { mapping } = loadIdentity(dataDir);
-  return newerMapping(db, parseMapping(mapping.source, mapping.version));
+  return newestMapping(db, parseMapping(mapping.source, mapping.version)).mapping;
 }
 
 interface ShownObject {
@@ -101,13 +101,15 @@ function installCommand(cli: Cli): Command {
   return onFile(command).action(
     cli.action(async (options: FileOption) => {
       const file = fileOf(cli, options);
-      const count = changeTillFile(file, (db) => {
+      const { count, failed } = changeTillFile(file, (db) => {
         const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
-        installSync(db, binding, cli.commandLog());
-        return objectsOf(db, binding).length;
+        const failed = installSync(db, binding, cli.commandLog());
+        const installed = withoutTables(binding, failed);
+        return { count: objectsOf(db, installed).length, failed };
       });
       cli.output.line(`${count} triggers and indexes are in ${file}`);
-      return EXIT.yes;
+      for (const [table, why] of failed) cli.output.line(`${table} can not be captured: ${why}`);
+      return failed.size === 0 ? EXIT.yes : EXIT.no;
     }),
   );
 }

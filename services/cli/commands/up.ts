@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
-import { ensureStoreStream, setupCentre } from '../../central-capture/setup/setup.ts';
+import { setupCentre } from '../../central-capture/setup/setup.ts';
 import { runGateway } from '../../gateway/main.ts';
-import { registerTerminal } from '../../gateway/terminals.ts';
+import { makeStoreStream, registerTerminal } from '../../gateway/terminals.ts';
 import { mappingPath, maskUrl, type Config } from '../../shared/config.ts';
 import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
@@ -200,7 +200,7 @@ async function enrolledTill(cli: Cli, site: UpSite, till: TillPlan, gatewayUrl: 
   const { config, pool, eventLog } = site;
   const { terminalId, storeId, file } = till;
   const { dataDir } = tillPlaceUnderUp(cli, { file, terminalId, isHeld: true });
-  await ensureStoreStream(eventLog, config.topicPrefix, storeId, config.horizonDays);
+  await makeStoreStream({ pool, eventLog, prefix: config.topicPrefix }, storeId);
   if (!isEnrolled(dataDir)) {
     const upPartitions = DEFAULT_UP_PARTITIONS;
     const ownKey = ownPublicKey(dataDir);

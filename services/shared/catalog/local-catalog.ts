@@ -1,5 +1,6 @@
 /** What an SQLite file says of its tables. */
 import type { Database } from 'better-sqlite3';
+import { hasConflictClause, triggerHasConflictClause, writesOnlyVirtual } from './trigger-targets.ts';
 
 export type Affinity = 'INTEGER' | 'REAL' | 'NUMERIC' | 'TEXT' | 'BLOB';
 
@@ -35,30 +36,79 @@ export interface LocalTable {
   readonly partialUniques?: readonly (readonly string[])[];
   readonly foreignKeys: readonly LocalForeignKey[];
   /** CREATE TRIGGER statements of the app's own triggers on this table (not ours, whose names start with sync_). */
-  readonly appTriggers: readonly { readonly name: string; readonly sql: string }[];
+  readonly appTriggers: readonly AppTrigger[];
+  /** Its declaration says ON CONFLICT somewhere. */
+  readonly conflictClause?: boolean | undefined;
+  /** What stands under this name is none of these, and can't be synced: it has no columns here. */
+  readonly notATable?: 'view' | 'virtual table' | undefined;
+}
+
+export interface AppTrigger {
+  readonly name: string;
+  readonly sql: string;
+  /** It writes virtual tables and nothing else. */
+  readonly fillsIndex: boolean;
+  /** A statement of it says what happens to rows in its way (OR REPLACE …). */
+  readonly conflictClause?: boolean | undefined;
 }
 
 const GENERATED_VIRTUAL = 2;
 const GENERATED_STORED = 3;
 
-/** Every ordinary table of the file except our own (`sync_…`) and SQLite's, by name. */
+/**
+ * Every ordinary table of the file except our own (`sync_…`) and SQLite's, by name; views and virtual tables only so
+ * far that somebody who maps one can be told so.
+ */
 export function readLocalCatalog(db: Database): Map<string, LocalTable> {
-  const tables = db
-    .prepare(
-      `SELECT name, wr FROM pragma_table_list
-        WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+  const named = db
+    .prepare<[], { name: string; type: string; sql: string }>(
+      `SELECT name, type, coalesce(sql, '') AS sql FROM sqlite_master
+        WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
           AND name NOT LIKE 'sync\\_%' ESCAPE '\\'
         ORDER BY name`,
     )
+    .all();
+  const ordinary = ordinaryTables(db);
+  const triggers = readTriggers(db);
+  const catalog = new Map<string, LocalTable>();
+  for (const { name, type, sql } of named) {
+    const withoutRowid = ordinary.get(name);
+    if (withoutRowid !== undefined) {
+      const appTriggers = triggers.get(name.toLowerCase()) ?? [];
+      const conflictClause = hasConflictClause(sql);
+      catalog.set(name, { ...readTable(db, name, withoutRowid), appTriggers, conflictClause });
+    } else if (type === 'view') catalog.set(name, notATable(name, 'view'));
+    else if (isVirtual(sql)) catalog.set(name, notATable(name, 'virtual table'));
+  }
+  return catalog;
+}
+
+/** Whether they are WITHOUT ROWID. What virtual tables keep their data in is none of them. */
+function ordinaryTables(db: Database): Map<string, boolean> {
+  const rows = db
+    .prepare(`SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'`)
     .safeIntegers(false)
     .all() as { name: string; wr: number }[];
-  const triggers = readTriggers(db);
-  return new Map(
-    tables.map(({ name, wr }) => [
-      name,
-      { ...readTable(db, name, wr === 1), appTriggers: triggers.get(name.toLowerCase()) ?? [] },
-    ]),
-  );
+  return new Map(rows.map(({ name, wr }) => [name, wr === 1]));
+}
+
+function notATable(name: string, what: 'view' | 'virtual table'): LocalTable {
+  const nothing = { columns: [], key: [], uniques: [], foreignKeys: [], appTriggers: [] };
+  return { name, ...nothing, keyIsRowid: false, withoutRowid: false, notATable: what };
+}
+
+function isVirtual(sql: string): boolean {
+  return /^\s*CREATE\s+VIRTUAL\s/i.test(sql);
+}
+
+/** In lower case. */
+export function readVirtualTables(db: Database): Set<string> {
+  const tables = db
+    .prepare<[], { name: string; sql: string }>(
+      `SELECT lower(name) AS name, sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL`,
+    )
+    .all();
+  return new Set(tables.filter(({ sql }) => isVirtual(sql)).map(({ name }) => name));
 }
 
 interface ColumnRow {
@@ -126,17 +176,23 @@ function readForeignKeys(db: Database, table: string): LocalForeignKey[] {
 }
 
 /** By table name in lower case: SQLite stores the name as the trigger's author wrote it. */
-function readTriggers(db: Database): Map<string, { name: string; sql: string }[]> {
+function readTriggers(db: Database): Map<string, AppTrigger[]> {
+  const virtual = readVirtualTables(db);
   const rows = db
     .prepare(
       `SELECT name, tbl_name, sql FROM sqlite_master
         WHERE type = 'trigger' AND name NOT LIKE 'sync\\_%' ESCAPE '\\' ORDER BY rowid`,
     )
     .all() as { name: string; tbl_name: string; sql: string }[];
-  const byTable = new Map<string, { name: string; sql: string }[]>();
+  const byTable = new Map<string, AppTrigger[]>();
   for (const { name, tbl_name, sql } of rows) {
     const list = byTable.get(tbl_name.toLowerCase()) ?? [];
-    list.push({ name, sql });
+    list.push({
+      name,
+      sql,
+      fillsIndex: writesOnlyVirtual(sql, virtual),
+      conflictClause: triggerHasConflictClause(sql),
+    });
     byTable.set(tbl_name.toLowerCase(), list);
   }
   return byTable;

@@ -21,6 +21,7 @@ interface Pair {
   readonly shape: TypeShape;
   readonly format: string | undefined;
   readonly minorUnits: number | undefined;
+  readonly charset: string | undefined;
 }
 
 /** Every decimal of so many digits is told apart by a double. */
@@ -41,12 +42,13 @@ export function typeFinding(
     shape: typeShape(central.type),
     format: options.format,
     minorUnits: options.minorUnits,
+    charset: options.charset,
   };
   return optionFinding(pair) ?? generatedFinding(pair) ?? formFinding(pair) ?? familyFinding(pair);
 }
 
 /** An option that this central type can't have. */
-function optionFinding({ centre, shape, format, minorUnits }: Pair): TypeFinding | null {
+function optionFinding({ centre, shape, format, minorUnits, charset }: Pair): TypeFinding | null {
   const { family } = shape;
   if (format !== undefined && family !== 'timestamp' && family !== 'timestamptz' && family !== 'date')
     return {
@@ -61,6 +63,13 @@ function optionFinding({ centre, shape, format, minorUnits }: Pair): TypeFinding
       code: 'minor_units_without_number',
       message: `${centre} is no number, but has minor_units`,
       remedy: 'take minor_units out',
+    };
+  if (charset !== undefined && !['text', 'char', 'json', 'array'].includes(family))
+    return {
+      kind: 'mismatch',
+      code: 'charset_without_text',
+      message: `${centre} is no text, but has charset: ${charset}`,
+      remedy: 'take charset out',
     };
   return null;
 }
@@ -93,7 +102,7 @@ function formFinding({ shape, local, till, centre }: Pair): TypeFinding | null {
       message: `how ${centre} is written depends on the server's lc_monetary`,
       remedy: 'make it numeric(12,2) at the centre',
     };
-  if (shape.family === 'uuid' && /blob/i.test(local.declaredType))
+  if (shape.family === 'uuid' && /blob|binary|bytea/i.test(local.declaredType))
     return {
       kind: 'mismatch',
       code: 'uuid_in_blob',
@@ -179,14 +188,17 @@ function integerFinding({ central, local, till, centre }: Pair): TypeFinding | n
   };
 }
 
+/** Digits of a second; a Julian day in a double tells ms apart, which is all that SQLite's functions give. */
+const KEPT_DIGITS: Readonly<Record<string, number>> = { epoch_s: 0, sqlite: 0, epoch_ms: 3, julian: 3 };
+
 function timeFinding({ shape, local, format, till, centre }: Pair): TypeFinding | null {
-  const epoch = format === 'epoch_s' || format === 'epoch_ms';
-  if (!epoch && local.affinity === 'INTEGER')
+  const isNumber = format === 'epoch_s' || format === 'epoch_ms' || format === 'julian';
+  if (!isNumber && local.affinity === 'INTEGER')
     return {
       kind: 'mismatch',
       code: 'time_in_integer',
       message: `${till} is an integer, but its values are taken for texts of ${centre}`,
-      remedy: 'say format: epoch_s or epoch_ms',
+      remedy: 'say format: epoch_s, epoch_ms or julian',
     };
   if (format === 'local')
     return {
@@ -196,8 +208,9 @@ function timeFinding({ shape, local, format, till, centre }: Pair): TypeFinding 
       remedy: 'better UTC on the till; the first of the two hours is taken',
     };
   if (shape.family === 'date') return null;
-  const kept = format === 'epoch_s' ? 0 : format === 'epoch_ms' ? 3 : 6;
-  const loses = format === 'date' || (kept < shape.secondDigits && local.affinity !== 'REAL');
+  const kept = format === undefined ? 6 : (KEPT_DIGITS[format] ?? 6);
+  const isExact = local.affinity === 'REAL' && format?.startsWith('epoch') === true;
+  const loses = format === 'date' || (kept < shape.secondDigits && !isExact);
   if (!loses) return null;
   const type = shape.family === 'timestamptz' ? 'timestamptz' : 'timestamp';
   return {

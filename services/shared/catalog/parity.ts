@@ -11,7 +11,7 @@ import { suggestion } from '../mapping/mapping-source.ts';
 import { centralColumn, type Mapping, type TableMapping } from '../mapping/mapping.ts';
 import { relationFindings } from './parity-relations.ts';
 import { typeFinding } from './parity-types.ts';
-import { hasSurrogateKey, isCarried, localColumn } from './table-binding.ts';
+import { hasSurrogateKey, isCarried, localColumn, MAX_COLUMNS } from './table-binding.ts';
 
 /** @returns mismatches first, each kind in the mapping's order. */
 export function parity(
@@ -38,7 +38,7 @@ export function parity(
           'nothing, if it does not need it: its rows are skipped here',
         ),
       });
-    else if (centralTable !== undefined)
+    else if (centralTable !== undefined && localTable.notATable === undefined)
       findings.push(
         ...tableFindings(table, centralTable, localTable),
         ...relationFindings(table, { mapping, centralTable, localTable, local }),
@@ -66,6 +66,7 @@ function tableFindings(table: TableMapping, central: CentralTable, local: LocalT
     ...central.columns.flatMap((column) => centralColumnFindings(table, central, local, column)),
     ...timestampFindings(table, central, local),
     ...linkFindings(table, central, local),
+    ...sizeFindings(table, local),
   ];
 }
 
@@ -111,7 +112,8 @@ function pairFindings(table: TableMapping, central: CentralColumn, local: LocalC
     if (type !== null) found.push({ ...type, table: table.local, column: local.name });
   }
   if (generated) return found;
-  if (pushes(table) && local.notNull && !central.notNull)
+  const takesEmpty = table.columns.get(local.name)?.emptyIsNull === true;
+  if (pushes(table) && local.notNull && !central.notNull && !takesEmpty)
     found.push({
       kind: 'mismatch',
       table: table.local,
@@ -196,6 +198,20 @@ function timestampFindings(table: TableMapping, central: CentralTable, local: Lo
       code: 'no_timestamp',
       message: `${table.central}.${target.name} is ${target.type}, which is no point in time`,
       remedy: 'make it timestamptz, or name another column with timestamp:',
+    },
+  ];
+}
+
+function sizeFindings(table: TableMapping, local: LocalTable): ParityFinding[] {
+  const carried = local.columns.filter(({ name, generated }) => !generated && isCarried(table, name));
+  if (carried.length <= MAX_COLUMNS) return [];
+  return [
+    {
+      kind: 'mismatch',
+      table: table.local,
+      code: 'too_many_columns',
+      message: `${table.local} has ${carried.length} columns, and ${MAX_COLUMNS} of a table can be watched: none of its rows sync`,
+      remedy: 'exclude those that need not travel',
     },
   ];
 }

@@ -35,6 +35,9 @@ export interface BoundColumn {
   readonly reference: Reference | null;
 }
 
+/** Old and new value of each column stand in one table of ours, and SQLite's tables have 2,000 columns at most. */
+export const MAX_COLUMNS = 998;
+
 /** A mapped table on a till. */
 export interface BoundTable {
   readonly mapping: TableMapping;
@@ -55,8 +58,31 @@ export interface LocalBinding {
   /** Parents first, by local name. */
   readonly tables: ReadonlyMap<string, BoundTable>;
   readonly byCentral: ReadonlyMap<string, BoundTable>;
-  /** Mapped tables that this till lacks. */
+  /** Mapped tables that this till lacks, or has a view or a virtual table in the place of. */
   readonly missing: readonly TableMapping[];
+  /** Bound, were it not that this file can't capture them: by local name. Their rows and references are left alone. */
+  readonly uninstallable?: ReadonlyMap<string, UninstallableTable> | undefined;
+}
+
+export interface UninstallableTable {
+  readonly bound: BoundTable;
+  readonly why: string;
+}
+
+/** The same without tables that could not be installed. */
+export function withoutTables(binding: LocalBinding, failed: ReadonlyMap<string, string>): LocalBinding {
+  const left = (tables: ReadonlyMap<string, BoundTable>) =>
+    new Map([...tables].filter(([, { local }]) => !failed.has(local.name)));
+  const uninstallable = [...binding.tables.values()].flatMap((bound) => {
+    const why = failed.get(bound.local.name);
+    return why === undefined ? [] : [[bound.local.name, { bound, why }] as const];
+  });
+  return {
+    ...binding,
+    tables: left(binding.tables),
+    byCentral: left(binding.byCentral),
+    uninstallable: new Map(uninstallable),
+  };
 }
 
 export function bindLocal(mapping: Mapping, catalog: ReadonlyMap<string, LocalTable>): LocalBinding {
@@ -66,7 +92,7 @@ export function bindLocal(mapping: Mapping, catalog: ReadonlyMap<string, LocalTa
   const missing: TableMapping[] = [];
   for (const table of parentsFirst(mapping.tables, mayBeNull)) {
     const local = catalog.get(table.local);
-    if (local === undefined) missing.push(table);
+    if (local === undefined || local.notATable !== undefined) missing.push(table);
     else bound.push(bindLocalTable(table, local));
   }
   return {

@@ -66,6 +66,20 @@ export function inSnapshot<T>(db: SqliteDatabase, body: () => T): T {
   return inTransaction(db, 'BEGIN', body);
 }
 
+/** Inside a transaction: what `body` did is undone where it fails, and the transaction can go on. */
+export function inSavepoint<T>(db: SqliteDatabase, body: () => T): T {
+  db.exec('SAVEPOINT payflow_part');
+  try {
+    const result = body();
+    db.exec('RELEASE payflow_part');
+    return result;
+  } catch (error) {
+    // RAISE(ROLLBACK) in a trigger ends the whole transaction, and the savepoint with it.
+    if (db.inTransaction) db.exec('ROLLBACK TO payflow_part; RELEASE payflow_part');
+    throw error;
+  }
+}
+
 function inTransaction<T>(db: SqliteDatabase, begin: string, body: () => T): T {
   if (db.inTransaction) return body();
   try {

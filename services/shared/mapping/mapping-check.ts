@@ -6,13 +6,15 @@
 import type { CentralColumn, CentralTable } from '../catalog/central-catalog.ts';
 import { typeShape } from '../catalog/central-types.ts';
 import type { LocalTable } from '../catalog/local-catalog.ts';
-import { hardCycles } from './mapping-order.ts';
+import { cycleFindings } from './mapping-cycles.ts';
 import { failOnProblems, MappingSource, suggestion, type SourcePath } from './mapping-source.ts';
 import { centralColumn, type Mapping, type TableMapping } from './mapping.ts';
 import { hasSurrogateKey, isCarried, localColumn } from '../catalog/table-binding.ts';
 
 export type CheckCode =
   | 'central_table_missing'
+  | 'not_a_table'
+  | 'charset_on_key'
   | 'central_column_missing'
   | 'local_column_missing'
   | 'rename_to_nowhere'
@@ -60,7 +62,9 @@ export function checkMapping(mapping: Mapping, catalogs: Catalogs): CheckFinding
     const note: Note = (finding, path) =>
       findings.push({ ...finding, table: table.local, path: ['tables', table.local, ...path] });
     const central = catalogs.central?.get(table.central) ?? null;
-    const local = catalogs.local?.get(table.local) ?? null;
+    const named = catalogs.local?.get(table.local) ?? null;
+    if (named?.notATable !== undefined) noteNoTable(table, named.notATable, note);
+    const local = named?.notATable === undefined ? named : null;
     const context = { table, central, local };
     if (catalogs.central !== undefined && central === null) noteMissingTable(table, catalogs.central, note);
     checkColumns(context, note);
@@ -96,6 +100,11 @@ function noteMissingTable(table: TableMapping, catalog: ReadonlyMap<string, Cent
     },
     table.central === table.local ? [] : ['central'],
   );
+}
+
+function noteNoTable({ local }: TableMapping, what: 'view' | 'virtual table', note: Note): void {
+  const message = `${local} is a ${what} on the till: what changes in it can't be watched, so none of its rows sync`;
+  note({ code: 'not_a_table', message, remedy: 'map the table that holds its rows, or take it out' }, []);
 }
 
 function checkColumns({ table, central, local }: TableContext, note: Note): void {
@@ -257,6 +266,16 @@ function checkKeys({ table, central, local }: TableContext, note: Note): void {
   if (local.key.length === 0) missing(`the till's ${table.local}`);
   if (hasSurrogateKey(local)) return;
   for (const column of local.key) {
+    if (table.columns.get(column)?.charset !== undefined)
+      note(
+        {
+          code: 'charset_on_key',
+          column,
+          message: `${table.local}.${column} is part of the till's key: a row must be found by it as it stands`,
+          remedy: 'take charset out; rows whose key is no UTF-8 are refused by name',
+        },
+        ['columns', column, 'charset'],
+      );
     // A key of ids that we mint ourselves needs no counterpart.
     if (column === table.identity && !isCarried(table, column)) continue;
     const target = centralColumn(table, column);
@@ -305,31 +324,4 @@ function checkSoftDelete({ table, central }: TableContext, note: Note): void {
     },
     ['delete'],
   );
-}
-
-function cycleFindings(mapping: Mapping, catalogs: Catalogs): CheckFinding[] {
-  const mayBeNull = (table: TableMapping, column: string): boolean => {
-    const central = catalogs.central
-      ?.get(table.central)
-      ?.columns.find(({ name }) => name === centralColumn(table, column));
-    const local = catalogs.local?.get(table.local)?.columns.find(({ name }) => name === column);
-    // Unknown on both sides: no reason to complain.
-    return central?.notNull !== true && local?.notNull !== true;
-  };
-  return hardCycles(mapping.tables, mayBeNull).flatMap((cycle) => {
-    const [first] = cycle;
-    if (first === undefined) return [];
-    const names = [...cycle.map(({ table }) => table.local), first.table.local];
-    const columns = cycle.map(({ table, column }) => `${table.local}.${column}`);
-    return [
-      {
-        code: 'cycle' as const,
-        table: first.table.local,
-        column: first.column,
-        message: `${names.join(' → ')} is a cycle of which no column may be NULL, so no row could come first`,
-        remedy: `let one of ${columns.join(', ')} be NULL`,
-        path: ['tables', first.table.local, 'references', first.column],
-      },
-    ];
-  });
 }

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import {
   STATUS_COLUMNS,
+  type ColumnOptions,
   type Mapping,
   type Reference,
   type Scope,
@@ -84,17 +85,25 @@ function tableMapping(local: string, table: TableDocument, defaults: DefaultsDoc
     link: table.link ?? defaults.link ?? BUILT_IN.link,
     timestamp: table.timestamp ?? defaults.timestamp ?? BUILT_IN.timestamp,
     rename: new Map(Object.entries(table.rename ?? {})),
-    columns: mapValues(table.columns, ({ policy, format, zone, minor_units: minorUnits, direction }) => ({
-      ...(policy !== undefined && { policy }),
-      ...(format !== undefined && { format }),
-      ...(zone !== undefined && { zone }),
-      ...(minorUnits !== undefined && { minorUnits }),
-      ...(direction !== undefined && { direction }),
-    })),
+    columns: mapValues(table.columns, columnOptions),
     set: mapValues(table.set, setValue),
     references: mapValues(table.references, referenceOf),
     naturalKey: table.natural_key ?? [],
     sensitive: new Set(table.sensitive ?? []),
+    appTriggers: table.app_triggers ?? 'auto',
+  };
+}
+
+function columnOptions(column: NonNullable<TableDocument['columns']>[string]): ColumnOptions {
+  const { policy, format, zone, minor_units: minorUnits, direction, charset } = column;
+  return {
+    ...(policy !== undefined && { policy }),
+    ...(format !== undefined && { format }),
+    ...(zone !== undefined && { zone }),
+    ...(minorUnits !== undefined && { minorUnits }),
+    ...(direction !== undefined && { direction }),
+    ...(column.empty === null && { emptyIsNull: true as const }),
+    ...(charset !== undefined && { charset }),
   };
 }
 
@@ -201,6 +210,7 @@ function kindName(expected: string): string {
     string: 'a text',
     int: 'a whole number',
     number: 'a number',
+    null: 'null',
   };
   return names[expected] ?? expected;
 }

@@ -204,6 +204,8 @@ function checkOptions(table: TableMapping, column: string, options: ColumnOption
     note(at('zone'), `${options.zone} is no time zone`, 'use an IANA name, as Europe/Berlin');
   if (options.minorUnits !== undefined && options.format !== undefined)
     note(at('minor_units'), `${name} has minor_units and a time format`, 'keep the one that fits');
+  if (options.charset !== undefined && table.references.has(column))
+    note(at('charset'), `${name} is a reference: what it holds is a key of the till`, 'take charset out');
   checkColumnDirection(table, column, options, note);
   if (options.policy === 'delta' && table.references.has(column))
     note(at('policy'), `${name} is a reference and can't be added up`, 'take policy: delta out');

@@ -4,10 +4,11 @@
  * mapping-parser.ts, rules that need the catalogs in mapping-check.ts.
  */
 import { z } from 'zod';
+import { CHARSETS } from '../values/charset.ts';
 
 const TABLE_POLICIES = ['last-writer-wins', 'central-wins', 'terminal-wins', 'append-only'] as const;
 const COLUMN_POLICIES = ['last-writer-wins', 'central-wins', 'terminal-wins', 'delta'] as const;
-const FORMATS = ['iso', 'local', 'epoch_s', 'epoch_ms', 'date'] as const;
+const FORMATS = ['iso', 'sqlite', 'local', 'epoch_s', 'epoch_ms', 'julian', 'date'] as const;
 const MAX_MINOR_UNITS = 9;
 
 const name = z.string().min(1);
@@ -43,6 +44,11 @@ const column = z.strictObject({
     .max(MAX_MINOR_UNITS)
     .optional()
     .describe('The till holds an integer of 10^-n units: 1250 is 12.50 for 2'),
+  empty: z.null().optional().describe("null: the till's empty text is the centre's NULL"),
+  charset: z
+    .enum(CHARSETS)
+    .optional()
+    .describe('The character set in which the app writes texts that are not UTF-8'),
   direction: z
     .literal('push')
     .optional()
@@ -86,6 +92,12 @@ const table = z.strictObject({
     .min(1)
     .optional()
     .describe('Columns whose values are never shown: not by API, console or log'),
+  app_triggers: z
+    .enum(['keep', 'suspend'])
+    .optional()
+    .describe(
+      "Whether the app's own triggers run on rows from the centre; default: those that write only virtual tables. What they write into synced tables then stays on the till",
+    ),
 });
 
 export const mappingDocument = z.strictObject({

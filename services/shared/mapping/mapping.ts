@@ -3,8 +3,10 @@
  * are local names, except `central` and the values of `rename`. `mapping-parser.ts` makes these from YAML;
  * `table-binding.ts` joins them with the two catalogs.
  */
+import type { Charset } from '../values/charset.ts';
+
 export type Policy = 'last-writer-wins' | 'central-wins' | 'terminal-wins' | 'delta' | 'append-only';
-export type ColumnFormat = 'iso' | 'local' | 'epoch_s' | 'epoch_ms' | 'date';
+export type ColumnFormat = 'iso' | 'sqlite' | 'local' | 'epoch_s' | 'epoch_ms' | 'julian' | 'date';
 export type Direction = 'both' | 'push' | 'pull';
 /** `auto`: soft where the central table has deleted_at or is_deleted, else hard. */
 export type DeleteMode = 'auto' | 'soft' | 'hard' | 'deny' | 'ignore';
@@ -35,7 +37,17 @@ export interface ColumnOptions {
   readonly minorUnits?: number;
   /** `push`: only head office changes it; what a till writes over it is put back. */
   readonly direction?: 'push';
+  /** `empty: null`: the till's '' is the centre's NULL. */
+  readonly emptyIsNull?: true;
+  /** In which the app writes the column's texts; without it UTF-8. */
+  readonly charset?: Charset;
 }
+
+/**
+ * Whether the app's own triggers run on rows from the centre. `auto`: those that write nothing but virtual tables,
+ * which are search indexes.
+ */
+export type AppTriggerMode = 'auto' | 'keep' | 'suspend';
 
 /** A constant for a central column that the till lacks. */
 export type SetValue =
@@ -73,6 +85,7 @@ export interface TableMapping {
   readonly naturalKey: readonly string[];
   /** Local columns whose values nobody is shown; they travel and are applied like any other. */
   readonly sensitive: ReadonlySet<string>;
+  readonly appTriggers: AppTriggerMode;
 }
 
 export interface Mapping {

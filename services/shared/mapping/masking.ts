@@ -102,7 +102,9 @@ export class Masking {
     const hidden = changes.flatMap(({ table, columns }) =>
       columns.filter(({ name }) => isHidden(table, name)).flatMap((column) => [column.old, column.new]),
     );
-    return new Set(hidden.map(plainText).filter((text) => text !== ''));
+    const texts = hidden.map(plainText).filter((text) => text !== '');
+    // Our own messages double the quotes in a value that they show.
+    return new Set(texts.flatMap((text) => [text, text.replaceAll('"', '""')]));
   }
 }
 

@@ -33,6 +33,16 @@ export interface ColumnChange {
   readonly new: SqliteValue;
 }
 
+/**
+ * Stands for a row of a table that the till can't capture: nothing of it is known at the centre, and the till has no
+ * lasting name for it. A centre of the version before takes it for a row that it does not know.
+ */
+export const UNCAPTURED_ROW: RowRef = { identity: '', centralId: null };
+
+export function isUncaptured({ identity, centralId }: RowRef): boolean {
+  return identity === '' && centralId === null;
+}
+
 export interface ReferenceChange {
   /** Local column name. */
   readonly column: string;

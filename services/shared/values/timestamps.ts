@@ -118,6 +118,12 @@ export function formatLocal(us: bigint, zone: string): string | null {
   return `${clock.date} ${clock.time}${clock.us === 0 ? '' : `.${shortFraction(clock.us)}`}`;
 }
 
+/** `2026-01-31 12:34:56`, what SQLite's datetime() gives: whole seconds, UTC. */
+export function formatSqlite(us: bigint): string | null {
+  const clock = wallClock(us);
+  return clock === null || clock.era !== '' ? null : `${clock.date} ${clock.time}`;
+}
+
 function shortFraction(us: number): string {
   const digits = String(us).padStart(MICROSECOND_DIGITS, '0');
   return us % 1000 === 0 ? digits.slice(0, MILLISECOND_DIGITS) : digits;
@@ -142,6 +148,25 @@ export function parseEpoch(text: string, unitUs: bigint): bigint | null {
   const decimal = parseDecimal(text);
   if (decimal === null) return null;
   return roundDecimal({ unscaled: decimal.unscaled * unitUs, scale: decimal.scale }, 0).unscaled;
+}
+
+const MS_PER_DAY = 86_400_000;
+/** ms from noon of 24 November 4714 BC, where SQLite begins to count, to 1 January 1970. */
+const JULIAN_1970_MS = 210_866_760_000_000;
+/** As SQLite has it: up to the end of the year 9999. */
+const JULIAN_END = 5_373_484.5;
+
+/** Days since 4714 BC, as SQLite's julianday() counts; rounded to ms, which is all that it knows. */
+export function parseJulian(text: string): bigint | null {
+  const days = parseDecimal(text) === null ? Number.NaN : Number(text);
+  if (!(days >= 0 && days < JULIAN_END)) return null;
+  return BigInt(Math.round(days * MS_PER_DAY) - JULIAN_1970_MS) * US_PER_MS;
+}
+
+/** What julianday() says of it, to the last bit. null beyond its years. */
+export function julianDays(us: bigint): number | null {
+  const days = (Number(floorDivide(us + US_PER_MS / 2n, US_PER_MS)) + JULIAN_1970_MS) / MS_PER_DAY;
+  return days >= 0 && days < JULIAN_END ? days : null;
 }
 
 /** µs to whole units, earlier where it falls between two. */

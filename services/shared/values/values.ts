@@ -14,6 +14,7 @@ import {
 } from '../catalog/affinity.ts';
 import { typeShape, type TypeShape } from '../catalog/central-types.ts';
 import type { CentralValue } from '../records/change-record.ts';
+import { codecOf } from './charset.ts';
 import { numberText, parseDecimal, roundDecimal, shiftDecimal } from './decimal.ts';
 import type { Affinity } from '../catalog/local-catalog.ts';
 import type { ColumnOptions } from '../mapping/mapping.ts';
@@ -22,14 +23,18 @@ import {
   formatIso,
   formatLocal,
   formatPostgresDate,
+  formatSqlite,
   infinityText,
   isoFromPostgres,
+  julianDays,
   parseEpoch,
+  parseJulian,
   parseTimestamp,
   US_PER_SECOND,
   wholeUnits,
 } from './timestamps.ts';
 import { withoutPadding } from './padding.ts';
+import { unfit } from './unfit.ts';
 import type { SqliteValue } from '../records/unit-record.ts';
 
 export { toCentralText, centralConverter } from './central-text.ts';
@@ -41,6 +46,8 @@ const US_PER_MS = 1000n;
 export interface LocalTarget {
   readonly affinity: Affinity;
   readonly options: ColumnOptions;
+  /** It takes no NULL; with `empty: null` an empty text stands for it. */
+  readonly notNull?: boolean | undefined;
 }
 
 export type LocalConverter = (value: CentralValue) => SqliteValue;
@@ -58,7 +65,6 @@ export function toLocalValue(
   column: { readonly type: string },
   bound: LocalTarget,
 ): SqliteValue {
-  if (value === null) return null;
   let known = converters.get(bound);
   if (known?.type !== column.type) {
     known = { type: column.type, convert: localConverter(column.type, bound) };
@@ -67,10 +73,33 @@ export function toLocalValue(
   return known.convert(value);
 }
 
-/** The conversion of one column. Takes PostgreSQL's own text as well where a kind has a JavaScript form. */
-export function localConverter(type: string, { affinity, options }: LocalTarget): LocalConverter {
-  const convert = nonNullConverter(typeShape(type), affinity, options);
-  return (value) => (value === null ? null : convert(value));
+/**
+ * The conversion of one column. Takes PostgreSQL's own text as well where a kind has a JavaScript form. Texts of a
+ * column with `charset` come out as their bytes, which the writer has to store as a text.
+ * @throws PayflowError VALUE_UNFIT, when called, where the character set lacks a letter
+ */
+export function localConverter(type: string, target: LocalTarget): LocalConverter {
+  const convert = nonNullConverter(typeShape(type), target.affinity, target.options);
+  const written = storedWriter(target);
+  return (value) => written(value === null ? null : convert(value));
+}
+
+/**
+ * What a column has of its own whatever the type: its word for nothing, its character set.
+ * @throws PayflowError VALUE_UNFIT, when called, where the character set lacks a letter
+ */
+export function storedWriter({ options, notNull }: LocalTarget): (stored: SqliteValue) => SqliteValue {
+  const nothing = options.emptyIsNull === true && notNull === true ? '' : null;
+  const { charset } = options;
+  if (charset === undefined) return (stored) => stored ?? nothing;
+  const codec = codecOf(charset);
+  return (value) => {
+    const stored = value ?? nothing;
+    if (typeof stored !== 'string') return stored;
+    const bytes = codec.encode(stored);
+    if (bytes === null) throw unfit(`the centre's text has letters that ${charset} lacks`);
+    return bytes;
+  };
 }
 
 function nonNullConverter(
@@ -160,6 +189,10 @@ function timeConverter(
         return epoch(us, US_PER_SECOND, affinity);
       case 'epoch_ms':
         return epoch(us, US_PER_MS, affinity);
+      case 'julian':
+        return julian(us, affinity) ?? text;
+      case 'sqlite':
+        return formatSqlite(us) ?? text;
       case 'date':
         return formatPostgresDate(us) ?? text;
       case 'local':
@@ -179,10 +212,20 @@ function epoch(us: bigint, unitUs: bigint, affinity: Affinity): SqliteValue {
   return storedInteger(wholeUnits(us, unitUs), affinity);
 }
 
+function julian(us: bigint, affinity: Affinity): SqliteValue {
+  const days = julianDays(us);
+  return days === null ? null : storedDouble(days, affinity);
+}
+
 function dateConverter(
   affinity: Affinity,
   options: ColumnOptions,
 ): (value: Exclude<CentralValue, null>) => SqliteValue {
+  if (options.format === 'julian')
+    return (value) => {
+      const us = parseTimestamp(textOf(value));
+      return us === null ? textOf(value) : (julian(us, affinity) ?? textOf(value));
+    };
   const unitUs =
     options.format === 'epoch_s' ? US_PER_SECOND : options.format === 'epoch_ms' ? US_PER_MS : null;
   return (value) => {
@@ -208,6 +251,10 @@ function timestampUs(value: SqliteValue | CentralValue, options: ColumnOptions):
   const text = textOf(value);
   if (options.format === 'epoch_s' || options.format === 'epoch_ms') {
     const us = parseEpoch(text, options.format === 'epoch_s' ? US_PER_SECOND : US_PER_MS);
+    if (us !== null) return us;
+  }
+  if (options.format === 'julian') {
+    const us = parseJulian(text);
     if (us !== null) return us;
   }
   return parseTimestamp(text, options.format === 'local' ? options.zone : undefined);

@@ -3,6 +3,7 @@
  * central ids of its parents, because which local key a parent has is known only when the row is written.
  * `base` and parked rows are kept as images, so that neither schema nor mapping of the record is needed again.
  */
+import { PayflowError } from '../../shared/errors.ts';
 import type { AvroReader } from '../../shared/records/avro-bytes.ts';
 import type { CentralValue, Origin } from '../../shared/records/change-record.ts';
 import {
@@ -17,7 +18,12 @@ import type { AvroForm } from '../../shared/records/change-schema.ts';
 import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { localConverter, type LocalConverter } from '../../shared/values/values.ts';
+import {
+  localConverter,
+  storedWriter,
+  toLocalValue,
+  type LocalConverter,
+} from '../../shared/values/values.ts';
 
 /** Some columns of a table, in a fixed order; `key` tells two sets apart, for statement caches. */
 export interface ColumnSet {
@@ -29,6 +35,17 @@ export interface Image {
   readonly set: ColumnSet;
   /** In the set's order. A reference column holds the parent's central id as text. */
   readonly values: readonly SqliteValue[];
+  /** What the centre says itself, where that is known. */
+  readonly central?: CentralSide | undefined;
+  /** Why this till can't hold the row as the centre has it: it waits until the mapping, or the row, is another. */
+  readonly unfit?: string | undefined;
+}
+
+/** In the order of the image's columns. */
+export interface CentralSide {
+  /** As `format_type` prints them; null: an earlier version kept what it would have written here, and no more. */
+  readonly types: readonly (string | null)[];
+  readonly values: readonly CentralValue[];
 }
 
 export function columnSet(columns: readonly BoundColumn[]): ColumnSet {
@@ -70,18 +87,25 @@ export class ImageReader {
     return { image, origins, commitTimeUs };
   }
 
-  #image(reader: AvroReader, { set, steps, empty }: ImagePlan): Image | null {
-    const values = empty.slice();
+  #image(reader: AvroReader, { set, steps, empty, types }: ImagePlan): Image | null {
+    const values: SqliteValue[] = empty.slice();
+    const said: CentralValue[] = empty.slice();
     let deleted = false;
+    let unfit: string | undefined;
     for (const step of steps) {
       if (step.take === 'skip') skipValue(reader, step.form);
       else {
         const value = readValue(reader, step.form);
         if (step.take === 'mark') deleted ||= isMarked(value);
-        else values[step.at] = step.convert(value);
+        else {
+          said[step.at] = value;
+          const converted = fitted(step.convert, value);
+          if (converted instanceof PayflowError) unfit ??= unfitText(set.columns[step.at], converted);
+          else values[step.at] = converted;
+        }
       }
     }
-    return deleted ? null : { set, values };
+    return deleted ? null : { set, values, central: { types, values: said }, unfit };
   }
 
   #plan(schema: CompiledSchema, omitted: readonly string[]): ImagePlan {
@@ -106,7 +130,8 @@ export class ImageReader {
       if (column === undefined) return { take: 'skip', form };
       return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
     });
-    return { set: columnSet(columns), steps, empty: columns.map(() => null) };
+    const ofColumn = columns.map(({ central }) => types.get(central) ?? '');
+    return { set: columnSet(columns), steps, empty: columns.map(() => null), types: ofColumn };
   }
 }
 
@@ -115,7 +140,8 @@ interface ImagePlan {
   /** One for each value of the record, in its order. */
   readonly steps: readonly ImageStep[];
   /** What an image's values are copied from. */
-  readonly empty: readonly SqliteValue[];
+  readonly empty: readonly null[];
+  readonly types: readonly string[];
 }
 
 type ImageStep =
@@ -138,23 +164,83 @@ function isMarked(value: CentralValue): boolean {
   return value !== null && value !== false && value !== 0;
 }
 
-/** Text for `base` and `sync_parked.record`: JSON of tagged values, `null` for a row that the centre deleted. */
+/** In kept images: [local column, its type at the centre, what the centre says]; without a type the local value. */
+type KeptColumn = readonly [local: string, type: string | null, value: string | null];
+
+/**
+ * Text for `base` and `sync_parked.record`: what the centre said, so that a mapping that is mended meanwhile counts;
+ * `null` for a row that the centre deleted.
+ */
 export function encodeImage(image: Image | null): string {
   if (image === null) return 'null';
-  const fields: Record<string, string | null> = {};
-  image.set.columns.forEach((column, i) => (fields[column.local] = encodeValue(image.values[i] ?? null)));
-  return JSON.stringify(fields);
+  const { set, values, central } = image;
+  const kept = set.columns.map(({ local }, at): KeptColumn => {
+    const type = central?.types[at] ?? null;
+    const value =
+      type === null ? encodeValue(values[at] ?? null) : encodeCentral(central?.values[at] ?? null);
+    return [local, type, value];
+  });
+  return JSON.stringify(kept);
 }
 
 /** Columns that the table no longer has are dropped. */
 export function decodeImage(table: BoundTable, text: string): Image | null {
-  const fields = JSON.parse(text) as Record<string, string | null> | null;
-  if (fields === null) return null;
-  const columns = table.columns.filter((column) => Object.hasOwn(fields, column.local));
-  return {
-    set: columnSet(columns),
-    values: columns.map((column) => decodeValue(fields[column.local] ?? null)),
-  };
+  const kept = JSON.parse(text) as readonly KeptColumn[] | Record<string, string | null> | null;
+  if (kept === null) return null;
+  return decodeKept(table, isList(kept) ? kept : earlierColumns(kept));
+}
+
+function isList(kept: readonly KeptColumn[] | Record<string, unknown>): kept is readonly KeptColumn[] {
+  return Array.isArray(kept);
+}
+
+function earlierColumns(kept: Readonly<Record<string, string | null>>): KeptColumn[] {
+  return Object.entries(kept).map(([local, value]) => [local, null, value]);
+}
+
+function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
+  const byLocal = new Map(kept.map((column) => [column[0], column]));
+  const columns = table.columns.filter(({ local }) => byLocal.has(local));
+  const types = columns.map(({ local }) => byLocal.get(local)?.[1] ?? null);
+  const said = columns.map(({ local }) => decodeCentral(byLocal.get(local)?.[2] ?? null));
+  let unfit: string | undefined;
+  const values = columns.map((column, at) => {
+    const value = said[at] ?? null;
+    if (column.reference !== null) return idText(value);
+    const converted = fitted(converterOf(column, types[at] ?? null), value);
+    if (!(converted instanceof PayflowError)) return converted;
+    unfit ??= unfitText(column, converted);
+    return null;
+  });
+  return { set: columnSet(columns), values, central: { types, values: said }, unfit };
+}
+
+function converterOf(column: BoundColumn, type: string | null): LocalConverter {
+  if (type !== null) return (value) => toLocalValue(value, { type }, column);
+  const written = storedWriter(column);
+  return (value) => written(typeof value === 'boolean' ? BigInt(value) : value);
+}
+
+/** A value that the till's column can't hold, or why. */
+function fitted(convert: LocalConverter, value: CentralValue): SqliteValue | PayflowError {
+  try {
+    return convert(value);
+  } catch (error) {
+    if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return error;
+    throw error;
+  }
+}
+
+function unfitText(column: BoundColumn | undefined, { message }: PayflowError): string {
+  return `${column?.local ?? ''}: ${message}`;
+}
+
+function encodeCentral(value: CentralValue): string | null {
+  return typeof value === 'boolean' ? (value ? 'o1' : 'o0') : encodeValue(value);
+}
+
+function decodeCentral(text: string | null): CentralValue {
+  return text?.startsWith('o') === true ? text === 'o1' : decodeValue(text);
 }
 
 /** The image's value of a local column; undefined where the image lacks the column. */
@@ -182,8 +268,21 @@ export function decodeValue(text: string | null): SqliteValue {
 
 /** An image in which columns were omitted, completed from the one before. */
 export function completedImage(image: Image, before: Image): Image {
-  const missing = before.set.columns.filter((column) => imageValue(image, column.local) === undefined);
+  const missing = before.set.columns.flatMap(({ local }, at) =>
+    imageValue(image, local) === undefined ? [at] : [],
+  );
   if (missing.length === 0) return image;
-  const added = missing.map((column) => imageValue(before, column.local) ?? null);
-  return { set: columnSet([...image.set.columns, ...missing]), values: [...image.values, ...added] };
+  const added = <Value>(of: readonly Value[]) => missing.flatMap((at) => of.slice(at, at + 1));
+  const sideOf = (of: Image): CentralSide =>
+    of.central ?? { types: of.values.map(() => null), values: of.values };
+  const [side, known] = [sideOf(image), sideOf(before)];
+  return {
+    set: columnSet([...image.set.columns, ...added(before.set.columns)]),
+    values: [...image.values, ...added(before.values)],
+    central: {
+      types: [...side.types, ...added(known.types)],
+      values: [...side.values, ...added(known.values)],
+    },
+    unfit: image.unfit,
+  };
 }

@@ -8,6 +8,7 @@ import type { Outcome } from '../../shared/records/change-record.ts';
 import { inSnapshot, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import type { ColumnEdit, OpenChange } from './rebase.ts';
+import { asRead, asStored, exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
@@ -42,6 +43,7 @@ export class OpenChanges {
   readonly #statements = new Map<string, Statement>();
   readonly #newest: Statement<[], bigint | null>;
   #loaded = 0;
+  #exactText: ExactText | undefined;
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -191,17 +193,31 @@ export class OpenChanges {
     this.#prepare('UPDATE temp.sync_open SET explained = 1 WHERE seq = ?').run(entry.seq);
   }
 
-  /** What a change did to each column, as the triggers kept it. */
-  change(entry: OpenEntry): OpenChange {
-    const statement = this.#prepare(`SELECT * FROM ${quoteName(`sync_change_${entry.table}`)} WHERE seq = ?`);
+  /** What a change did to each column, as the triggers kept it, to the byte. */
+  change(entry: OpenEntry, { columns }: BoundTable): OpenChange {
+    const changes = quoteName(`sync_change_${entry.table}`);
+    const statement = this.#prepare(`SELECT * FROM ${changes} WHERE seq = ?`);
     const row = (statement.raw(false).get(entry.seq) ?? {}) as Record<string, SqliteValue>;
+    const bound = new Map(columns.map((column) => [column.local, column]));
+    const kept = (name: string, column: string): SqliteValue => {
+      const value = row[name] ?? null;
+      const exact = mayBeReplaced(value) ? this.#exact(changes, name, entry.seq) : asStored(value);
+      const target = bound.get(column);
+      return target === undefined ? exact : asRead(exact, target);
+    };
     const edits = new Map<string, ColumnEdit>();
     for (const name of Object.keys(row)) {
       if (!name.startsWith('new_')) continue;
       const column = name.slice('new_'.length);
-      edits.set(column, { old: row[`old_${column}`] ?? null, new: row[name] ?? null });
+      edits.set(column, { old: kept(`old_${column}`, column), new: kept(name, column) });
     }
     return { op: entry.op, edits };
+  }
+
+  #exact(changes: string, name: string, seq: number): SqliteValue {
+    const sql = `SELECT CAST(${quoteName(name)} AS BLOB) FROM ${changes} WHERE seq = ?`;
+    this.#exactText ??= exactText(this.#db);
+    return this.#exactText(this.#prepare(sql).pluck().get(seq));
   }
 
   #all(where: string, ...values: (string | number)[]): OpenEntry[] {

@@ -5,7 +5,8 @@ import type { TillHost } from '../till/till-host.ts';
 import { decodeImage } from './image.ts';
 import type { OpenChanges } from './open-changes.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
-import type { Applied, Arrival, Scope } from './row-applier.ts';
+import type { Applied, Arrival } from './arrival.ts';
+import type { Scope } from './row-applier.ts';
 import type { TillTables } from './till-tables.ts';
 import { unblock } from './unblock.ts';
 
@@ -39,12 +40,15 @@ export class ParkedRetry {
    * @param settled whether changes were settled in this transaction
    */
   all(settled: boolean): void {
-    const { parked } = this.#parts;
+    const { parked, tables: bound } = this.#parts;
+    const { isFresh } = bound;
+    bound.isFresh = false;
     if (!parked.any) return;
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
     this.#retryArrived();
     const tables = new Set(this.#parts.written);
+    if (isFresh) for (const { name } of bound.all()) tables.add(name);
     for (let found = true; found;) {
       for (const table of this.#parts.scope.touched) tables.add(table);
       found = false;
@@ -96,7 +100,7 @@ export class ParkedRetry {
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
     );
     for (const row of left.values()) {
-      for (const centralId of unblock({ db: till.db, tables, table, suspend: scope.suspend }, row, left)) {
+      for (const centralId of unblock({ db: till.db, tables, table, triggers: scope.triggers }, row, left)) {
         left.delete(centralId);
         parked.remove(name, centralId);
         this.unblocked += 1;

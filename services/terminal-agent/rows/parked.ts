@@ -35,6 +35,9 @@ export interface ParkedRow {
 const COLUMNS = `table_name AS "table", central_id AS centralId, position, topic, record AS image, reason, message,
   waits_for AS waitsFor`;
 
+/** Circles of references are shorter; a chain of rows that wait may be of any length. */
+const MAX_HOPS = 16;
+
 export function parentKey(localTable: string, centralId: string): string {
   return `${localTable}:${centralId}`;
 }
@@ -93,6 +96,17 @@ export class ParkedRows {
     const colon = key.indexOf(':');
     const own = this.get(key.slice(0, colon), key.slice(colon + 1));
     return own?.reason === 'server-id' ? [own, ...children] : children;
+  }
+
+  /** Whether the row `key` waits for `wanted`, itself or through those that it waits for. */
+  waitsFor(key: string, wanted: string): boolean {
+    let next: string | null = key;
+    for (let hops = 0; next !== null && hops < MAX_HOPS; hops += 1) {
+      if (next === wanted) return true;
+      const colon: number = next.indexOf(':');
+      next = this.get(next.slice(0, colon), next.slice(colon + 1))?.waitsFor ?? null;
+    }
+    return false;
   }
 
   ofReason(reason: ParkReason): ParkedRow[] {

@@ -8,33 +8,19 @@ import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/reco
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
 import { rebase, type LocalValues } from './rebase.ts';
-import { isRefusal } from './row-writer.ts';
+import { isRefusal } from './refusal.ts';
+import { shownRow } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
-import type { WriteKind } from './app-triggers.ts';
+import type { Applied, Arrival } from './arrival.ts';
+import type { AppTriggers, WriteKind } from './app-triggers.ts';
+import { forgetRow } from './forgotten-row.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
 import type { SyncRow } from './sync-rows.ts';
 import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
-
-export interface Arrival {
-  readonly table: TillTable;
-  readonly centralId: string;
-  /** Encoded. */
-  readonly position: Buffer;
-  /** null: the centre deleted the row. */
-  readonly image: Image | null;
-  readonly topic: string;
-  readonly fromCatalog: boolean;
-  /** It answers a change of this till, or is known not to be one of its own unlinked rows. */
-  readonly known: boolean;
-  /** The local key to give the row if it is inserted. */
-  readonly key?: SqliteValue | undefined;
-}
-
-export type Applied = 'applied' | 'older' | 'parked';
 
 export interface ApplierParts {
   readonly till: TillHost;
@@ -48,12 +34,14 @@ export interface ApplierParts {
 /** What one transaction knows and gathers. */
 export interface Scope {
   readonly nowMs: number;
-  readonly suspend: (table: string, kind: WriteKind) => void;
+  readonly triggers: AppTriggers;
   readonly store: () => StreamReach;
   /** Local tables whose rows changed. */
   readonly touched: Set<string>;
   /** `parentKey` of rows that were not here, or not linked, before: others may have waited for them. */
   readonly arrived: string[];
+  /** `parentKey` of parked rows that close a circle and can't break it: each asks those that wait for it once. */
+  readonly circles: Set<string>;
   /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
   readonly open: Map<string, boolean>;
 }
@@ -71,7 +59,8 @@ export class RowApplier {
 
   begin(scope: Scope): void {
     this.#scope = scope;
-    this.#parts.tables.stamp(scope.nowMs);
+    const { tables, log } = this.#parts;
+    tables.begin({ nowMs: scope.nowMs, triggers: scope.triggers, log });
   }
 
   apply(arrival: Arrival): Applied {
@@ -83,6 +72,7 @@ export class RowApplier {
     if (waiting !== undefined && Buffer.compare(position, waiting.position) < 0) return 'older';
     if (waiting !== undefined) parked.remove(table.name, centralId);
     if (image === null) return this.#remove(arrival, row);
+    if (image.unfit !== undefined) return this.#park(arrival, 'refused', image.unfit);
     return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
   }
 
@@ -167,8 +157,13 @@ export class RowApplier {
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
       const identity = table.writer.identity(row.rowKey);
-      table.writer.delete(row.rowKey);
-      this.#parts.till.forgetRow(table.bound, row.rowKey, identity);
+      try {
+        table.writer.delete(row.rowKey);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return this.#park(arrival, 'refused', error.message);
+      }
+      forgetRow(this.#parts.till.db, table.bound, { rowKey: row.rowKey, uuid: identity });
     }
     table.rows.put(centralId, gone);
     return 'applied';
@@ -182,7 +177,7 @@ export class RowApplier {
     }
     const resolved = tables.resolve(image);
     if (resolved.kind === 'values') {
-      const match = unlinked.match(table, centralId, image.set, resolved.values);
+      const match = unlinked.match(table, centralId, image, resolved.values);
       if (match.kind === 'clash') {
         return this.#park(
           arrival,
@@ -228,7 +223,7 @@ export class RowApplier {
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = table.writer.update(rowKey, image.set, values, true);
+      key = table.writer.update(rowKey, { ...image, values }, true);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
@@ -271,27 +266,29 @@ export class RowApplier {
   }
 
   /**
-   * Parks a child. Two rows that refer to each other would wait for ever: the one whose column may be NULL is
-   * written without it, and stays parked so that the column is filled in when the other one is there.
+   * Parks a child. Rows that refer to each other in a circle would wait for ever: one whose column may be NULL is
+   * written without it, and stays parked so that the column is filled in when the other one is there. Whichever comes
+   * last closes the circle; where it is not the one that can break it, those that wait for it are tried again.
    */
   #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
     const { table, centralId } = arrival;
-    const waitsFor = parentKey(parent.table, parent.centralId);
-    const cycle =
-      rowKey === null && !parent.column.notNull && this.#waitsForUs(waitsFor, table.name, centralId);
-    if (cycle) this.#insert(arrival, image, { without: parent.column.local });
+    const [us, waitsFor] = [parentKey(table.name, centralId), parentKey(parent.table, parent.centralId)];
+    if (rowKey === null && this.#parts.parked.waitsFor(waitsFor, us)) {
+      if (parent.column.notNull) this.#askCircle(us);
+      else {
+        this.#insert(arrival, image, { without: parent.column.local });
+        // The till's own constraint is in the way now.
+        if (this.#parts.parked.get(table.name, centralId) !== undefined) return 'parked';
+      }
+    }
     return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
   }
 
-  #waitsForUs(waitsFor: string, table: string, centralId: string): boolean {
-    const us = parentKey(table, centralId);
-    let next: string | null = waitsFor;
-    for (let hops = 0; next !== null && hops < 16; hops += 1) {
-      if (next === us) return true;
-      const colon: number = next.indexOf(':');
-      next = this.#parts.parked.get(next.slice(0, colon), next.slice(colon + 1))?.waitsFor ?? null;
-    }
-    return false;
+  #askCircle(us: string): void {
+    const { circles, arrived } = this.#scope;
+    if (circles.has(us)) return;
+    circles.add(us);
+    arrived.push(us);
   }
 
   #showRebased(
@@ -302,20 +299,20 @@ export class RowApplier {
     open: readonly OpenEntry[],
   ): void {
     const image = decodeImage(table.bound, base);
-    if (row.rowKey === null || image === null) return;
+    if (row.rowKey === null || image === null || image.unfit !== undefined) return;
     const resolved = this.#parts.tables.resolve(image);
     // Settling brings the row up again; until then it shows what it shows.
     if (resolved.kind === 'missing') return;
     const central: LocalValues = new Map(
       image.set.columns.map((column, at) => [column.local, resolved.values[at] ?? null]),
     );
-    const changes = open.map((entry) => this.#parts.open.change(entry));
+    const changes = open.map((entry) => this.#parts.open.change(entry, table.bound));
     const shown = rebase(central, changes, (column) => policyOf(table, column));
     if (shown.kind !== 'row') return;
     const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
     this.#touch(table, 'update');
     try {
-      const key = table.writer.update(row.rowKey, image.set, values, false);
+      const key = table.writer.update(row.rowKey, shownRow(image, resolved.values, values), false);
       if (key !== undefined && !sameValue(key, row.rowKey))
         table.rows.put(centralId, { ...row, rowKey: key });
     } catch (error) {
@@ -336,7 +333,7 @@ export class RowApplier {
   /** Before a write. */
   #touch(table: TillTable, kind: WriteKind): void {
     this.#scope.touched.add(table.name);
-    this.#scope.suspend(table.name, kind);
+    this.#scope.triggers.suspend(table.name, kind);
   }
 
   #arrive(table: TillTable, centralId: string): void {

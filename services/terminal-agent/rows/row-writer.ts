@@ -3,22 +3,33 @@
  * agent keeps itself (link, identity, status), and nothing about why. A refusal by the table's own
  * constraints comes out as SQLite's error; it undoes its statement only, so that the transaction goes on.
  */
-import Database, { type Statement } from 'better-sqlite3';
+import type { RunResult, Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName } from '../till/local-schema.ts';
-import type { ColumnSet } from './image.ts';
+import { asRead, boundSql, storedValue } from '../till/exact-text.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
+import type { CentralSide, ColumnSet, Image } from './image.ts';
+import { appTriggersThatRun } from './running-triggers.ts';
+import { WriteGuard } from './write-guard.ts';
+import { changedColumns, type SameRow } from './changed-columns.ts';
 import { UuidMinter } from './minted-uuid.ts';
-import { rowKeyOf, rowKeyParts, sameValue } from './row-key.ts';
+import { rowKeyOf } from './row-key.ts';
+import { NothingWritten } from './refusal.ts';
+import { RowReader } from './row-reader.ts';
 
 export type SyncStatus = 'synced' | 'rejected';
 
+/** Statements are prepared when they are first run: triggers that a write does not fire may not compile here. */
 interface SetPlan {
-  readonly insert: Statement;
-  readonly insertWithKey: Statement;
-  readonly update: Statement;
-  readonly updateQuietly: Statement;
+  readonly insertSql: string;
+  readonly insertWithKeySql: string;
+  /** The set's columns, in its order. */
+  readonly standing: Statement;
+  /** By which columns of the set they write, and whether the status too. */
+  readonly updates: Map<string, Statement>;
   /** Where the key columns stand in the set, in key order; null while the set does not hold all of them. */
   readonly keyAt: readonly number[] | null;
   /** The same among all that an insert binds: the key may be a UUID that is minted for the row. */
@@ -30,22 +41,40 @@ interface SetPlan {
   readonly links: boolean;
 }
 
-/** A local constraint (UNIQUE, CHECK, NOT NULL …) or type refused the row. */
-export function isRefusal(error: unknown): error is Error {
-  return (
-    error instanceof Database.SqliteError &&
-    (error.code.startsWith('SQLITE_CONSTRAINT') || error.code === 'SQLITE_MISMATCH')
-  );
+/** What a row is to show: the image's columns with values of this till, parents as local keys. */
+export interface ShownRow {
+  readonly set: ColumnSet;
+  readonly values: readonly SqliteValue[];
+  readonly central?: ShownCentral | undefined;
 }
 
-export class RowWriter {
-  readonly table: BoundTable;
-  readonly #db: SqliteDatabase;
-  readonly #name: string;
-  readonly #whereKey: string;
+/** undefined: the column shows a value of the till that the centre has not answered. */
+export interface ShownCentral {
+  readonly types: CentralSide['types'];
+  readonly values: readonly (CentralValue | undefined)[];
+}
+
+/**
+ * The image with some columns shown otherwise: there the till's own value counts, and the centre's does not.
+ * @param answered what the row would show of the image alone
+ */
+export function shownRow(
+  { set, central }: Image,
+  answered: readonly SqliteValue[],
+  values: readonly SqliteValue[],
+): ShownRow {
+  if (central === undefined) return { set, values };
+  const isAnswered = (at: number) => sameStored(values[at] ?? null, answered[at] ?? null);
+  const said = central.values.map((value, at) => (isAnswered(at) ? value : undefined));
+  return { set, values, central: { types: central.types, values: said } };
+}
+
+/** Statements for so many different choices of columns are kept; beyond, the rows have nothing in common. */
+const MAX_UPDATES = 64;
+
+export class RowWriter extends RowReader {
   readonly #plans = new Map<string, SetPlan>();
   readonly #lastPlan: { set: ColumnSet | null; plan: SetPlan | null } = { set: null, plan: null };
-  readonly #statements = new Map<string, Statement>();
   readonly #uuids = new UuidMinter();
   readonly #linkIsNumeric: boolean;
   /** What the insert in hand binds; used again, so that a row leaves no list behind. */
@@ -56,11 +85,14 @@ export class RowWriter {
   /** Values of the status columns of a row that is as the centre has it. */
   #synced: readonly SqliteValue[] = [];
 
-  constructor(db: SqliteDatabase, table: BoundTable) {
-    this.#db = db;
-    this.table = table;
-    this.#name = quoteName(table.local.name);
-    this.#whereKey = table.local.key.map((column) => `${quoteName(column)} = ?`).join(' AND ');
+  readonly guard: WriteGuard;
+  readonly #sameRow: SameRow;
+
+  /** @param sameRow whether two values of a reference column name one row of its parent */
+  constructor(db: SqliteDatabase, table: BoundTable, sameRow: SameRow = () => false) {
+    super(db, table);
+    this.guard = new WriteGuard(db, table);
+    this.#sameRow = sameRow;
     const link = table.local.columns.find(({ name }) => name === table.linkColumn);
     this.#linkIsNumeric = link?.affinity === 'INTEGER' || link?.affinity === 'NUMERIC';
   }
@@ -78,20 +110,29 @@ export class RowWriter {
    * @returns the row key
    */
   insert(set: ColumnSet, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
-    const plan = this.#plan(set);
+    return this.guard.run(() => this.#insert(this.#plan(set), values, centralId, key));
+  }
+
+  #insert(plan: SetPlan, values: readonly SqliteValue[], centralId: string, key?: SqliteValue): SqliteValue {
     const bound = this.#bind(plan, values, centralId);
     if (!this.table.surrogateKey) {
       const { insertKeyAt, mintedKeyAt } = plan;
       // A row that comes back keeps the UUID by which others on this till may name it.
       if (mintedKeyAt !== null && key != null && !this.exists(key)) this.#bound[mintedKeyAt] = key;
-      plan.insert.run(bound);
+      this.#written(this.prepare(plan.insertSql).run(bound));
       return insertKeyAt === null ? null : rowKeyOf(insertKeyAt.map((at) => bound[at] ?? null));
     }
     if (key !== undefined && key !== null && !this.exists(key)) {
-      plan.insertWithKey.run(bound, key);
+      this.#written(this.prepare(plan.insertWithKeySql).run(bound, key));
       return key;
     }
-    return BigInt(plan.insert.run(bound).lastInsertRowid);
+    return BigInt(this.#written(this.prepare(plan.insertSql).run(bound)).lastInsertRowid);
+  }
+
+  /** What changed nothing has no rowid either: the driver gives that of an earlier insert. */
+  #written(result: RunResult): RunResult {
+    if (result.changes === 0) throw new NothingWritten(this.table.local.name);
+    return result;
   }
 
   /** The values, then our own columns in the plan's order. */
@@ -107,90 +148,94 @@ export class RowWriter {
   }
 
   /**
+   * Writes the columns whose meaning differs from what stands there, and no other: the app finds its rows by the
+   * form in which it wrote them.
    * @param settled whether the row is now as the centre has it, so that its status may say so
    * @returns the row key afterwards, undefined where there is no such row
    */
-  update(
-    rowKey: SqliteValue,
-    set: ColumnSet,
-    values: readonly SqliteValue[],
-    settled: boolean,
-  ): SqliteValue | undefined {
-    const plan = this.#plan(set);
-    const key = this.#keyParts(rowKey);
-    const done = settled ? plan.update.run(values, this.#synced, key) : plan.updateQuietly.run(values, key);
-    return done.changes === 0 ? undefined : this.#keyIn(plan, values, rowKey);
+  update(rowKey: SqliteValue, row: ShownRow, settled: boolean): SqliteValue | undefined {
+    const plan = this.#plan(row.set);
+    const standing = this.standing(plan.standing, row.set.columns, rowKey);
+    if (standing === undefined) return undefined;
+    const changed = changedColumns(row, standing, this.#sameRow);
+    const status = settled ? this.#synced : [];
+    if (changed.length + status.length === 0) return rowKey;
+    const bound = [...changed.map(({ value }) => value), ...status, ...this.keyParts(rowKey)];
+    const write = () =>
+      this.guard.run(() => this.#written(this.#updateOf(plan, row.set, changed, settled).run(bound)));
+    if (changed.length === 0) this.guard.note(write);
+    else write();
+    if (plan.keyAt?.some((at) => changed.some((column) => column.at === at)) !== true) return rowKey;
+    const now = new Map(changed.map(({ at, value }) => [at, value]));
+    return rowKeyOf(plan.keyAt.map((at) => (now.has(at) ? (now.get(at) ?? null) : (standing[at] ?? null))));
+  }
+
+  /** Makes a whole row, as `read` gives it, mean what it is to show; what means the same keeps its form. */
+  show(row: Map<string, SqliteValue>, shown: ShownRow): void {
+    const { columns } = shown.set;
+    const standing = columns.map((column) => asRead(row.get(column.local) ?? null, column));
+    for (const { at, value } of changedColumns(shown, standing, this.#sameRow)) {
+      const column = columns[at];
+      if (column !== undefined) row.set(column.local, value);
+    }
+  }
+
+  #updateOf(plan: SetPlan, set: ColumnSet, changed: readonly { at: number }[], settled: boolean): Statement {
+    let name = settled ? '+' : '';
+    for (const { at } of changed) name += `${at},`;
+    let statement = plan.updates.get(name);
+    if (statement === undefined) {
+      if (plan.updates.size >= MAX_UPDATES) plan.updates.clear();
+      const columns = changed.flatMap(({ at }) => set.columns.slice(at, at + 1));
+      statement = this.db.prepare(this.#updateSql(columns, settled ? this.#statusColumns() : []));
+      plan.updates.set(name, statement);
+    }
+    return statement;
   }
 
   delete(rowKey: SqliteValue): void {
-    this.#prepare(`DELETE FROM ${this.#name} WHERE ${this.#whereKey}`).run(...this.#keyParts(rowKey));
+    this.#writeRow(rowKey, `DELETE FROM ${this.name} WHERE ${this.whereKey}`, this.keyParts(rowKey));
   }
 
-  exists(rowKey: SqliteValue): boolean {
-    const sql = `SELECT 1 FROM ${this.#name} WHERE ${this.#whereKey}`;
-    return this.#prepare(sql).get(...this.#keyParts(rowKey)) !== undefined;
-  }
-
-  /** Every stored column of the row, by local name. */
-  read(rowKey: SqliteValue): Map<string, SqliteValue> | undefined {
-    const columns = this.table.local.columns.filter((column) => !column.generated).map(({ name }) => name);
-    const sql = `SELECT ${columns.map(quoteName).join(', ')} FROM ${this.#name} WHERE ${this.#whereKey}`;
-    const row = this.#prepare(sql)
-      .raw()
-      .get(...this.#keyParts(rowKey)) as SqliteValue[] | undefined;
-    return row === undefined ? undefined : new Map(columns.map((name, i) => [name, row[i] ?? null]));
+  /** A row that is not there may stay so. */
+  #writeRow(rowKey: SqliteValue, sql: string, values: readonly SqliteValue[]): void {
+    this.guard.run(() => {
+      const done = this.prepare(sql).run(...values);
+      if (done.changes === 0 && this.exists(rowKey)) throw new NothingWritten(this.table.local.name);
+    });
   }
 
   /** Writes a row back whole, after `read` and `delete`. */
   putBack(row: ReadonlyMap<string, SqliteValue>): SqliteValue {
     const names = [...row.keys()];
-    const marks = names.map(() => '?').join(', ');
-    this.#prepare(`INSERT INTO ${this.#name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`).run(
-      ...row.values(),
-    );
+    const marks = names.map((name) => this.mark(name, row.get(name))).join(', ');
+    const sql = `INSERT ${this.#onConflict} INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks})`;
+    this.guard.run(() => this.#written(this.prepare(sql).run(...[...row.values()].map(storedValue))));
     return rowKeyOf(this.table.local.key.map((column) => row.get(column) ?? null));
-  }
-
-  /** Row key of another row that holds these values in these columns. */
-  findOther(columns: readonly string[], values: readonly SqliteValue[], rowKey: SqliteValue): SqliteValue {
-    const key = this.table.local.key.map(quoteName).join(', ');
-    const where = columns.map((column) => `${quoteName(column)} = ?`).join(' AND ');
-    const rows = this.#prepare(`SELECT ${key} FROM ${this.#name} WHERE ${where} LIMIT 2`)
-      .raw()
-      .all(...values) as SqliteValue[][];
-    return rows.map(rowKeyOf).find((found) => !sameValue(found, rowKey)) ?? null;
   }
 
   /** Sets single columns, the status aside: what rebase and putting back need. */
   set(rowKey: SqliteValue, values: ReadonlyMap<string, SqliteValue>): void {
     if (values.size === 0) return;
-    const assignments = [...values.keys()].map((name) => `${quoteName(name)} = ?`).join(', ');
-    this.#prepare(`UPDATE ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`).run(
-      ...values.values(),
-      ...this.#keyParts(rowKey),
-    );
-  }
-
-  /** What the identity column holds. */
-  identity(rowKey: SqliteValue): string | null {
-    const { identityColumn } = this.table;
-    if (identityColumn === null) return null;
-    const sql = `SELECT ${quoteName(identityColumn)} FROM ${this.#name} WHERE ${this.#whereKey}`;
-    const value: unknown = this.#prepare(sql)
-      .pluck()
-      .get(...this.#keyParts(rowKey));
-    return typeof value === 'string' ? value : null;
+    const assignments = [...values]
+      .map(([name, value]) => `${quoteName(name)} = ${this.mark(name, value)}`)
+      .join(', ');
+    const sql = `UPDATE ${this.#onConflict} ${this.name} SET ${assignments} WHERE ${this.whereKey}`;
+    this.#writeRow(rowKey, sql, [...[...values.values()].map(storedValue), ...this.keyParts(rowKey)]);
   }
 
   setLink(rowKey: SqliteValue, centralId: string): void {
     const { linkColumn } = this.table;
-    if (linkColumn !== null) this.set(rowKey, new Map([[linkColumn, this.#linkValue(centralId)]]));
+    if (linkColumn === null) return;
+    const link = new Map([[linkColumn, this.#linkValue(centralId)]]);
+    this.guard.note(() => this.set(rowKey, link));
   }
 
   setStatus(rowKey: SqliteValue, status: SyncStatus): void {
     const values = this.#statusValues(status);
-    if (values.length > 0)
-      this.set(rowKey, new Map(this.#statusColumns().map((c, i) => [c, values[i] ?? null])));
+    if (values.length === 0) return;
+    const columns = new Map(this.#statusColumns().map((column, at) => [column, values[at] ?? null]));
+    this.guard.note(() => this.set(rowKey, columns));
   }
 
   /** sync_operation stays: it says what the app did last. */
@@ -204,14 +249,6 @@ export class RowWriter {
 
   #linkValue(centralId: string): SqliteValue {
     return this.#linkIsNumeric && /^-?\d{1,18}$/.test(centralId) ? BigInt(centralId) : centralId;
-  }
-
-  #keyParts(rowKey: SqliteValue): SqliteValue[] {
-    return rowKeyParts(rowKey, this.table.local.key.length);
-  }
-
-  #keyIn(plan: SetPlan, values: readonly SqliteValue[], fallback: SqliteValue): SqliteValue {
-    return plan.keyAt === null ? fallback : rowKeyOf(plan.keyAt.map((at) => values[at] ?? null));
   }
 
   #plan(set: ColumnSet): SetPlan {
@@ -238,10 +275,10 @@ export class RowWriter {
     const inserted = [...names, ...own];
     const insertKeyAt = local.key.map((column) => inserted.indexOf(column));
     return {
-      insert: this.#db.prepare(insertSql(this.#name, [...names, ...own])),
-      insertWithKey: this.#db.prepare(insertSql(this.#name, [...names, ...own, ...local.key])),
-      update: this.#db.prepare(this.#updateSql([...names, ...status])),
-      updateQuietly: this.#db.prepare(this.#updateSql(names)),
+      insertSql: this.#insertSql(columns, own),
+      insertWithKeySql: this.#insertSql(columns, [...own, ...local.key]),
+      standing: this.standingStatement(columns),
+      updates: new Map(),
       keyAt: keyAt.includes(-1) ? null : keyAt,
       mints,
       links,
@@ -253,27 +290,31 @@ export class RowWriter {
     };
   }
 
-  #updateSql(names: readonly string[]): string {
-    const assignments = names.map((name) => `${quoteName(name)} = ?`).join(', ');
-    return `UPDATE OR FAIL ${this.#name} SET ${assignments} WHERE ${this.#whereKey}`;
+  #updateSql(columns: readonly BoundColumn[], own: readonly string[]): string {
+    const assignments = [
+      ...columns.map((column) => `${quoteName(column.local)} = ${boundSql(column)}`),
+      ...own.map((name) => `${quoteName(name)} = ?`),
+    ];
+    return `UPDATE ${this.#onConflict} ${this.name} SET ${assignments.join(', ')} WHERE ${this.whereKey}`;
   }
 
-  #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql).safeIntegers();
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+  #insertSql(columns: readonly BoundColumn[], own: readonly string[]): string {
+    const names = [...columns.map(({ local }) => local), ...own];
+    if (names.length === 0) return `INSERT ${this.#onConflict} INTO ${this.name} DEFAULT VALUES`;
+    const marks = [...columns.map(boundSql), ...own.map(() => '?')];
+    return `INSERT ${this.#onConflict} INTO ${this.name} (${names.map(quoteName).join(', ')}) VALUES (${marks.join(', ')})`;
   }
-}
 
-/**
- * OR FAIL, here and in the update: with ABORT, SQLite keeps a journal of each statement on a table that has
- * triggers, which costs more than the insert itself. For one row, with triggers silent, both leave the same
- * behind: all constraints are checked before anything is written. It also overrides an ON CONFLICT REPLACE of
- * the app's schema, which would evict another row.
- */
-function insertSql(table: string, names: readonly string[]): string {
-  return `INSERT OR FAIL INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`;
+  /**
+   * With ABORT, SQLite keeps a journal of each statement on a table that has triggers, which costs more than the
+   * insert itself. For one row, with triggers silent, both leave the same behind: all constraints are checked before
+   * anything is written. It also overrides an ON CONFLICT REPLACE of the app's schema, which would evict another row.
+   * A trigger of the app that runs may fail behind the row, and its own conflict clauses must hold in it: where the
+   * table has some too, such a trigger does not run.
+   */
+  get #onConflict(): string {
+    const running = appTriggersThatRun(this.table);
+    if (running.length === 0) return 'OR FAIL';
+    return running.some(({ conflictClause }) => conflictClause === true) ? '' : 'OR ABORT';
+  }
 }

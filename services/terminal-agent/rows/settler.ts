@@ -4,8 +4,9 @@ import type { CentralId, Origin, Outcome } from '../../shared/records/change-rec
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { fateByProgress, rangeOf, type Fate, type Progress } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
-import type { WriteKind } from './app-triggers.ts';
+import type { AppTriggers } from './app-triggers.ts';
 import { keyNow } from './moved-key.ts';
+import { isRefusal } from './refusal.ts';
 import { isInsert, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import type { RowApplier } from './row-applier.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
@@ -17,7 +18,7 @@ export interface SettlerParts {
   readonly open: OpenChanges;
   readonly unlinked: UnlinkedRows;
   readonly applier: RowApplier;
-  readonly suspend: (table: string, kind: WriteKind) => void;
+  readonly triggers: AppTriggers;
   readonly log: Logger;
 }
 
@@ -72,7 +73,7 @@ export class Settler {
 
   /** Settles everything that the progress record accounts for, and shows the rows accordingly. */
   byProgress(progress: Progress): void {
-    const { open, tables, applier, log } = this.#parts;
+    const { till, open, tables, applier, unlinked, log } = this.#parts;
     const rows = new Map<string, { table: TillTable; centralId: string; key: SqliteValue }>();
     for (const entry of open.upTo(progress.lastSeq)) {
       const fate = fateByProgress(progress, entry.seq);
@@ -91,7 +92,13 @@ export class Settler {
         );
       }
       this.#settle(table, entry, fate);
-      if (entry.centralId === null) continue;
+      if (entry.centralId === null) {
+        // Where records were lost its link comes late, ahead of the row itself.
+        if (isInsert(entry) && entry.identity !== null && fate === 'applied') {
+          unlinked.add(table, keyNow(till.db, table, entry.identity, entry.rowKey));
+        }
+        continue;
+      }
       const key = entry.op === 'd' ? entry.rowKey : null;
       rows.set(`${entry.table}:${entry.centralId}`, { table, centralId: entry.centralId, key });
     }
@@ -104,7 +111,7 @@ export class Settler {
     // One that is given up at the centre stays here like one that is refused, and the app sees it alike.
     const refused = (outcome === 'rejected' || outcome === 'discarded') && isInsert(entry);
     if (!refused || entry.rowKey === null || !table.writer.exists(entry.rowKey)) return;
-    this.#parts.suspend(table.name, 'update');
+    this.#parts.triggers.suspend(table.name, 'update');
     table.writer.setStatus(entry.rowKey, 'rejected');
   }
 
@@ -141,7 +148,8 @@ export class Settler {
       if (table.bound.mapping.direction !== 'push') continue;
       const entries = this.#parts.open.ofTable(table.name);
       if (entries.length === 0) continue;
-      for (const kind of ['insert', 'update', 'delete'] as const) this.#parts.suspend(table.name, kind);
+      for (const kind of ['insert', 'update', 'delete'] as const)
+        this.#parts.triggers.suspend(table.name, kind);
       for (const entry of entries.reverse()) this.#undo(table, entry);
       const rows = new Map(entries.map((entry) => [entry.centralId, entry]));
       for (const [centralId] of rows) if (centralId !== null) this.#parts.applier.restore(table, centralId);
@@ -150,8 +158,8 @@ export class Settler {
   }
 
   #undo(table: TillTable, entry: OpenEntry): void {
-    const { open, applier } = this.#parts;
-    const { edits } = open.change(entry);
+    const { open, applier, log } = this.#parts;
+    const { edits } = open.change(entry, table.bound);
     const old = new Map(
       table.bound.columns.flatMap(({ local }) => {
         const edit = edits.get(local);
@@ -160,14 +168,24 @@ export class Settler {
     );
     open.settle(entry, 'lost');
     this.settled += 1;
-    if (isInsert(entry)) table.writer.delete(entry.rowKey);
-    else if (entry.op === 'u') table.writer.set(entry.rowKey, old);
-    else {
-      const [keyColumn] = table.bound.local.key;
-      const row = new Map(old);
-      if (table.bound.surrogateKey && keyColumn !== undefined) row.set(keyColumn, entry.rowKey);
-      const key = table.writer.putBack(row);
-      if (entry.centralId !== null) applier.link(table, entry.centralId, key, null);
+    const { writer } = table;
+    try {
+      if (isInsert(entry)) writer.guard.insist(() => writer.delete(entry.rowKey));
+      else if (entry.op === 'u') writer.guard.insist(() => writer.set(entry.rowKey, old));
+      else {
+        const [keyColumn] = table.bound.local.key;
+        const row = new Map(old);
+        if (table.bound.surrogateKey && keyColumn !== undefined) row.set(keyColumn, entry.rowKey);
+        const key = writer.guard.insist(() => writer.putBack(row));
+        if (entry.centralId !== null) applier.link(table, entry.centralId, key, null);
+      }
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // Another row came into its place meanwhile.
+      log.warn(
+        { table: table.name, centralId: entry.centralId, op: entry.op, err: error },
+        'an edit of a table that only head office changes can not be undone; the row is as the centre has it after its next change, or `payflow replay`',
+      );
     }
   }
 }

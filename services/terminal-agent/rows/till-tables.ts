@@ -1,12 +1,16 @@
 /** The till's bound tables with what is needed to write them, and how their rows refer to each other. */
 import { PayflowError } from '../../shared/errors.ts';
+import { triggerTargets } from '../../shared/catalog/trigger-targets.ts';
 import type { Reference } from '../../shared/mapping/mapping.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { RowWriter } from './row-writer.ts';
 import { ImageReader, type ColumnSet, type Image } from './image.ts';
+import type { TriggerFault } from './refusal.ts';
+import { appTriggersThatRun } from './running-triggers.ts';
 import { SyncRows } from './sync-rows.ts';
+import type { GuardScope } from './write-guard.ts';
 
 export interface TillTable {
   readonly bound: BoundTable;
@@ -36,9 +40,13 @@ export type Resolved =
 export class TillTables {
   readonly #byLocal = new Map<string, TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
+  readonly #uninstallable: LocalBinding['uninstallable'];
+  /** What could not be written under the mapping or the schema before may be now. */
+  isFresh = true;
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
+    this.#uninstallable = binding.uninstallable;
     const all = [...binding.tables.values()].filter(({ local }) => local.key.length > 0);
     for (const bound of all) {
       const table: TillTable = {
@@ -46,7 +54,7 @@ export class TillTables {
         name: bound.local.name,
         images: new ImageReader(bound),
         rows: new SyncRows(db, bound.local.name),
-        writer: new RowWriter(db, bound),
+        writer: new RowWriter(db, bound, this.#sameRow),
         children: all.flatMap((child) =>
           child.columns.flatMap(({ local, reference }) =>
             reference?.table === bound.mapping.local
@@ -58,6 +66,27 @@ export class TillTables {
       this.#byLocal.set(bound.local.name, table);
       this.#byCentral.set(bound.mapping.central, table);
     }
+  }
+
+  /**
+   * After a fault in a trigger of the app: those that fill indexes rest first, then all of the table.
+   * @returns why, and what to do; null where none is left that could
+   */
+  rest({ table: name, ofIndex, message }: TriggerFault): string | null {
+    const table = this.#byLocal.get(name);
+    if (table === undefined || table.writer.guard.resting.kind === 'all') return null;
+    const why = ofIndex
+      ? `the search index ${indexesOf(table.bound)} takes no rows (${message}) and is not filled any more; rebuild it, then restart the agent`
+      : `a trigger of the app ended our transaction (${message}), and all of the table rest; mend it, then restart the agent`;
+    table.writer.guard.resting = { kind: ofIndex ? 'index' : 'all', why };
+    return why;
+  }
+
+  /** Tables on which triggers of the app stand still, and why. */
+  resting(): { table: string; why: string }[] {
+    return [...this.all()].flatMap(({ name, writer: { guard } }) =>
+      guard.resting.kind === 'none' ? [] : [{ table: name, why: guard.resting.why }],
+    );
   }
 
   byCentral(name: string): TillTable | undefined {
@@ -80,8 +109,12 @@ export class TillTables {
     );
   }
 
-  stamp(nowMs: number): void {
-    for (const table of this.#byLocal.values()) table.writer.stamp(nowMs);
+  /** A transaction begins. */
+  begin({ nowMs, ...scope }: GuardScope & { readonly nowMs: number }): void {
+    for (const { writer } of this.#byLocal.values()) {
+      writer.stamp(nowMs);
+      writer.guard.begin(scope);
+    }
   }
 
   /**
@@ -120,6 +153,8 @@ export class TillTables {
   /** undefined: the parent is not here. A till that lacks the whole table can hold nothing but NULL. */
   #held(column: BoundColumn, reference: Reference, centralId: string): SqliteValue | undefined {
     const parent = this.#byLocal.get(reference.table);
+    // Its rows are there, under keys that can't be told: a reference to them is never written over.
+    if (this.#uninstallable?.has(reference.table) === true) return undefined;
     if (parent === undefined) return column.notNull ? centralId : null;
     const row = parent.rows.get(centralId);
     if (row === undefined || row.rowKey === null) return undefined;
@@ -127,6 +162,19 @@ export class TillTables {
     const numeric = column.affinity === 'INTEGER' || column.affinity === 'NUMERIC';
     return typeof held === 'string' && numeric && /^-?\d{1,18}$/.test(held) ? BigInt(held) : held;
   }
+
+  /** References compare by the row that they mean: `ABC` and `abc` are one where the parent's key says so. */
+  readonly #sameRow = ({ reference }: BoundColumn, a: SqliteValue, b: SqliteValue): boolean => {
+    const parent = reference === null ? undefined : this.#byLocal.get(reference.table);
+    if (reference === null || parent === undefined || a === null) return false;
+    const { bound, writer } = parent;
+    const column = {
+      local_key: bound.local.key.length === 1 ? (bound.local.key[0] ?? null) : null,
+      server_id: bound.linkColumn,
+      local_id: bound.identityColumn,
+    }[reference.holds];
+    return column !== null && writer.namesSameRow(column, a, b);
+  };
 
   #references(set: ColumnSet): readonly number[] {
     let positions = this.#referencesAt.get(set);
@@ -136,6 +184,11 @@ export class TillTables {
     }
     return positions;
   }
+}
+
+function indexesOf(table: BoundTable): string {
+  const filling = appTriggersThatRun(table).filter(({ fillsIndex }) => fillsIndex);
+  return [...new Set(filling.flatMap(({ sql }) => triggerTargets(sql) ?? []))].join(', ');
 }
 
 export function requireTable(table: TillTable | undefined, name: string): TillTable {

@@ -3,11 +3,11 @@
  * Each alone is refused; once the images of all of them are here they are written together, by taking the
  * rows out and putting them back whole. Inside one transaction, so nobody ever sees a row missing.
  */
-import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import type { WriteKind } from './app-triggers.ts';
+import type { AppTriggers } from './app-triggers.ts';
 import type { ParkedRow } from './parked.ts';
-import { isRefusal } from './row-writer.ts';
+import { isRefusal } from './refusal.ts';
 import { decodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
@@ -26,7 +26,7 @@ export interface UnblockScope {
   readonly db: SqliteDatabase;
   readonly tables: TillTables;
   readonly table: TillTable;
-  readonly suspend: (table: string, kind: WriteKind) => void;
+  readonly triggers: AppTriggers;
 }
 
 /**
@@ -35,32 +35,33 @@ export interface UnblockScope {
  * @returns the central ids that were written; empty when it cannot be done (yet)
  */
 export function unblock(
-  { db, tables, table, suspend }: UnblockScope,
+  { db, tables, table, triggers }: UnblockScope,
   start: ParkedRow,
   refused: ReadonlyMap<string, ParkedRow>,
 ): string[] {
   const group = gather(tables, table, start, refused);
   if (group === null || group.length < 2) return [];
   // Before the savepoint: rolling back to it would bring the app's triggers back.
-  for (const kind of ['insert', 'update', 'delete'] as const) suspend(table.name, kind);
-  db.exec('SAVEPOINT sync_unblock');
+  for (const kind of ['insert', 'update', 'delete'] as const) triggers.suspend(table.name, kind);
   try {
-    const rows = group.map((member) => ({ member, row: table.writer.read(member.rowKey) }));
-    for (const { member } of rows) table.writer.delete(member.rowKey);
-    for (const { member, row } of rows) {
-      if (row === undefined) throw new Vanished();
-      member.image.set.columns.forEach((column, at) => row.set(column.local, member.values[at] ?? null));
-      const rowKey = table.writer.putBack(row);
-      table.writer.setStatus(rowKey, 'synced');
-      const { position, centralId } = member.parked;
-      table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
-    }
-    db.exec('RELEASE sync_unblock');
+    inSavepoint(db, () => writeAnew(table, group));
     return group.map((member) => member.parked.centralId);
   } catch (error) {
-    db.exec('ROLLBACK TO sync_unblock; RELEASE sync_unblock');
     if (isRefusal(error) || error instanceof Vanished) return [];
     throw error;
+  }
+}
+
+function writeAnew({ writer, rows: links }: TillTable, group: readonly Member[]): void {
+  const rows = group.map((member) => ({ member, row: writer.read(member.rowKey) }));
+  for (const { member } of rows) writer.delete(member.rowKey);
+  for (const { member, row } of rows) {
+    if (row === undefined) throw new Vanished();
+    writer.show(row, { ...member.image, values: member.values });
+    const rowKey = writer.putBack(row);
+    writer.setStatus(rowKey, 'synced');
+    const { position, centralId } = member.parked;
+    links.put(centralId, { rowKey, position, deleted: false, base: null });
   }
 }
 
@@ -92,7 +93,14 @@ function gather(
 function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Member | null {
   const image = decodeImage(table.bound, parked.image);
   const row = table.rows.get(parked.centralId);
-  if (image === null || row === undefined || row.rowKey === null || row.base !== null) return null;
+  if (
+    image === null ||
+    image.unfit !== undefined ||
+    row === undefined ||
+    row.rowKey === null ||
+    row.base !== null
+  )
+    return null;
   const resolved = tables.resolve(image);
   if (resolved.kind === 'missing') return null;
   return { parked, image, values: resolved.values, rowKey: row.rowKey };

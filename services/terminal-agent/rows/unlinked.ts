@@ -2,18 +2,22 @@
  * Local rows that were there before the agent knew them: no link, and no unsettled insert. A central row that
  * is new to the till may be one of them. Found by one scan when the tables are bound (counts first: usually
  * there are none) and kept in a TEMP table, because the app's file need not have an index on these columns.
+ *
+ * Natural keys are compared by what they mean at the centre: `ab-1 ` in a char(6), a date in the app's own form. What
+ * the centre's types are is known when a row comes; the keys of a table are worked out then, once.
  */
 import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
-import { encodeValue, type ColumnSet } from './image.ts';
-import { sameValue } from './row-key.ts';
+import { centralMeaning, tillMeaning, type Meaning } from '../../shared/values/same-meaning.ts';
+import { readSql } from '../till/exact-text.ts';
+import { decodeValue, encodeValue, type Image } from './image.ts';
 import type { TillTable } from './till-tables.ts';
 
 const TEMP_SCHEMA = `
 CREATE TEMP TABLE IF NOT EXISTS sync_unlinked (
-  table_name TEXT NOT NULL, row_key, identity TEXT, natural_key TEXT, link TEXT);
+  table_name TEXT NOT NULL, row_key, identity TEXT, natural_key TEXT, link TEXT, stored TEXT);
 CREATE INDEX IF NOT EXISTS temp.sync_unlinked_key ON sync_unlinked (table_name, row_key);
 CREATE INDEX IF NOT EXISTS temp.sync_unlinked_identity ON sync_unlinked (table_name, identity);
 CREATE INDEX IF NOT EXISTS temp.sync_unlinked_natural ON sync_unlinked (table_name, natural_key);
@@ -35,7 +39,8 @@ const NONE: Match = { kind: 'none' };
 
 export class UnlinkedRows {
   readonly #db: SqliteDatabase;
-  readonly #tables = new Set<string>();
+  /** With unlinked rows; the types by which their natural keys were worked out, null so far by none. */
+  readonly #tables = new Map<string, string | null>();
   readonly #statements = new Map<string, Statement>();
 
   constructor(db: SqliteDatabase) {
@@ -47,37 +52,58 @@ export class UnlinkedRows {
   load(tables: Iterable<TillTable>): void {
     this.#db.exec('DELETE FROM temp.sync_unlinked');
     this.#tables.clear();
-    for (const table of tables) if (this.#loadTable(table) > 0) this.#tables.add(table.name);
+    for (const table of tables) if (this.#loadTable(table) > 0) this.#tables.set(table.name, null);
   }
 
-  #loadTable({ bound, name }: TillTable): number {
-    const table = quoteName(name);
-    const linked = quoteName(`sync_row_${name}`);
-    const key = rowKeySql('source', bound.local.key);
-    const unknown = `NOT EXISTS (SELECT 1 FROM ${linked} WHERE row_key = ${key})
-      AND NOT EXISTS (SELECT 1 FROM temp.sync_open WHERE table_name = @table AND row_key = ${key}
-        AND op IN ('c', 'r'))`;
-    const rows = this.#count(`SELECT count(*) FROM ${table}`);
+  /** After a rollback: the natural keys that were worked out in it went with it. */
+  forgetTypes(): void {
+    for (const name of this.#tables.keys()) this.#tables.set(name, null);
+  }
+
+  #loadTable(table: TillTable): number {
+    const rows = this.#count(`SELECT count(*) FROM ${quoteName(table.name)}`);
+    const linked = quoteName(`sync_row_${table.name}`);
     if (rows === 0 || rows <= this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL`))
       return 0;
+    return this.#take(table, null);
+  }
+
+  /** One that is settled by now, if it is still there. */
+  add(table: TillTable, rowKey: SqliteValue): void {
+    if (rowKey !== null && this.#take(table, rowKey) > 0) this.#tables.set(table.name, null);
+  }
+
+  /** @param rowKey of one of them; null: all. @returns how many there are */
+  #take({ bound, name }: TillTable, rowKey: SqliteValue): number {
+    const key = rowKeySql('source', bound.local.key);
+    const unknown = `NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${name}`)} WHERE row_key = ${key})
+      AND NOT EXISTS (SELECT 1 FROM temp.sync_open WHERE table_name = @table AND row_key = ${key}
+        AND op IN ('c', 'r'))`;
     const { identityColumn, linkColumn, mapping } = bound;
-    const columns = [identityColumn, linkColumn, ...mapping.naturalKey].map((column) =>
+    const columns = [identityColumn, linkColumn].map((column) =>
       column === null ? 'NULL' : `source.${quoteName(column)}`,
+    );
+    columns.push(
+      ...mapping.naturalKey.map((local_) => {
+        const column = bound.columns.find(({ local }) => local === local_);
+        return column === undefined ? `source.${quoteName(local_)}` : readSql(column);
+      }),
     );
     const found = this.#prepare(
       `SELECT ${key}, (SELECT identity FROM sync_identity WHERE table_name = @table AND row_key = ${key}),
-        ${columns.join(', ')} FROM ${table} AS source WHERE ${unknown}`,
+        ${columns.join(', ')} FROM ${quoteName(name)} AS source
+       WHERE ${unknown}${rowKey === null ? '' : ` AND ${key} = @rowKey`}`,
     )
       .raw()
-      .all({ table: name }) as SqliteValue[][];
-    const insert = this.#prepare('INSERT INTO temp.sync_unlinked VALUES (?, ?, ?, ?, ?)');
-    for (const [rowKey = null, pinned, identity, link, ...natural] of found) {
+      .all(rowKey === null ? { table: name } : { table: name, rowKey }) as SqliteValue[][];
+    const insert = this.#prepare('INSERT INTO temp.sync_unlinked VALUES (?, ?, ?, NULL, ?, ?)');
+    for (const [newKey = null, pinned, identity, link, ...natural] of found) {
       insert.run(
         name,
-        rowKey,
+        newKey,
         text(pinned ?? identity ?? null),
-        naturalText(natural),
-        text(link === undefined ? null : link),
+        linkText(text(link ?? null)),
+        natural.length === 0 ? null : JSON.stringify(natural.map(encodeValue)),
       );
     }
     return found.length;
@@ -87,17 +113,57 @@ export class UnlinkedRows {
     return Number(this.#prepare(sql).pluck().get());
   }
 
-  /** The unlinked local row that a new central row is, judged by the natural key and by the stored central id. */
-  match(table: TillTable, centralId: string, set: ColumnSet, values: readonly SqliteValue[]): Match {
+  /**
+   * The unlinked local row that a new central row is, judged by the natural key and by the stored central id.
+   * @param values the image's, parents as local keys
+   */
+  match(table: TillTable, centralId: string, image: Image, values: readonly SqliteValue[]): Match {
     if (!this.#tables.has(table.name)) return NONE;
-    const natural = naturalOf(table, set, values);
-    const claiming = this.#candidate(table.name, 'link', centralId);
+    const natural = this.#naturalOf(table, image, values);
+    const claiming = this.#candidate(table.name, 'link', linkText(centralId) ?? '');
     if (claiming !== undefined) {
       const same = natural !== null && claiming.naturalKey === natural;
       return same ? adopt(claiming) : { kind: 'clash', rowKey: claiming.rowKey };
     }
     const alike = natural === null ? undefined : this.#candidate(table.name, 'natural_key', natural);
     return alike === undefined ? NONE : adopt(alike);
+  }
+
+  /** null without a natural key, or where a part of it is NULL: that equals nothing. */
+  #naturalOf({ bound, name }: TillTable, image: Image, values: readonly SqliteValue[]): string | null {
+    const columns = bound.mapping.naturalKey.map((local) => {
+      const at = image.set.columns.findIndex((column) => column.local === local);
+      return { at, column: image.set.columns[at], type: image.central?.types[at] ?? undefined };
+    });
+    const types = columns.map(({ type }) => type ?? '').join('\u0000');
+    if (this.#tables.get(name) !== types) {
+      this.#tables.set(name, types);
+      const meanings = columns.map(({ column, type }) =>
+        type === undefined || column === undefined || column.reference !== null
+          ? encodeValue
+          : tillMeaning(type, column.options),
+      );
+      this.#writeNaturalKeys(name, meanings);
+    }
+    return naturalText(
+      columns.map(({ at, column, type }) => {
+        const central = image.central?.values[at];
+        if (type === undefined || central === undefined || column?.reference !== null)
+          return encodeValue(values[at] ?? null);
+        return centralMeaning(type)(central);
+      }),
+    );
+  }
+
+  #writeNaturalKeys(table: string, meanings: readonly Meaning<SqliteValue>[]): void {
+    const rows = this.#prepare('SELECT rowid AS id, stored FROM temp.sync_unlinked WHERE table_name = ?').all(
+      table,
+    ) as { id: bigint; stored: string | null }[];
+    const write = this.#prepare('UPDATE temp.sync_unlinked SET natural_key = ? WHERE rowid = ?');
+    for (const { id, stored } of rows) {
+      const parts = stored === null ? [] : (JSON.parse(stored) as (string | null)[]).map(decodeValue);
+      write.run(naturalText(parts.map((part, at) => meanings[at]?.(part))), id);
+    }
   }
 
   /** Row key of the unlinked row with this identity. */
@@ -139,18 +205,14 @@ function adopt({ rowKey, identity }: Candidate): Match {
   return { kind: 'adopt', rowKey, identity };
 }
 
-/** null without a natural key, or where a part of it is NULL: that equals nothing. */
-function naturalOf(table: TillTable, set: ColumnSet, values: readonly SqliteValue[]): string | null {
-  const parts = table.bound.mapping.naturalKey.map((local) => {
-    const at = set.columns.findIndex((column) => column.local === local);
-    return values[at] ?? null;
-  });
-  return naturalText(parts);
+function naturalText(parts: readonly (string | null | undefined)[]): string | null {
+  if (parts.length === 0 || parts.some((part) => part === null || part === undefined)) return null;
+  return parts.join('\u0000');
 }
 
-function naturalText(parts: readonly SqliteValue[]): string | null {
-  if (parts.length === 0 || parts.some((part) => sameValue(part, null))) return null;
-  return parts.map(encodeValue).join('\u0000');
+/** Central ids are compared as the centre writes them: apps show a uuid in capitals. */
+function linkText(link: string | null): string | null {
+  return link !== null && /^[0-9a-f-]{32,36}$/i.test(link) ? link.toLowerCase() : link;
 }
 
 function text(value: SqliteValue): string | null {

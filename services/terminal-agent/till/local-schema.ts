@@ -141,8 +141,12 @@ CREATE TABLE IF NOT EXISTS ${name} (
   deleted INTEGER NOT NULL DEFAULT 0,
   base TEXT
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS ${quoteName(`sync_row_${localTable}_key`)} ON ${name} (row_key);
 `;
+}
+
+/** Named apart from every `sync_row_…`: a table may be called `license_key` beside `license`. */
+export function syncRowIndexSql(localTable: string): string {
+  return `CREATE INDEX ${quoteName(`sync_key_${localTable}`)} ON ${quoteName(`sync_row_${localTable}`)} (row_key)`;
 }
 
 /**

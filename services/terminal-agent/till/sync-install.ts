@@ -5,50 +5,120 @@
 import Database from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
-import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import {
   LOCAL_SCHEMA,
   quoteName,
   syncChangeTableSql,
   syncEvictedTableSql,
+  syncRowIndexSql,
   syncRowTableSql,
 } from './local-schema.ts';
+import { compileProblem, isOfTable } from './compile-check.ts';
 import { triggerStatusColumns } from './status-columns.ts';
 import { mayBeCopied, type Trigger } from './trigger-sql.ts';
 import { TRIGGER_NAME, triggersOf } from './triggers.ts';
 
 const UUID_INDEX = 'sync_uuid_';
 
-/** A table without a key, or with nothing mapped, cannot be captured; parity lists it. */
+/** A table without a key cannot be captured; parity lists it. One with nothing but its key can. */
 export function isCapturable(table: BoundTable): boolean {
-  return table.local.key.length > 0 && table.columns.length > 0;
+  return table.local.key.length > 0;
 }
 
-export function installSync(db: SqliteDatabase, binding: LocalBinding, log: Logger): void {
+/**
+ * @returns the mapped tables that could not be installed, and why: the others sync without them, and what an earlier
+ * installation left of them stays
+ */
+export function installSync(
+  db: SqliteDatabase,
+  binding: LocalBinding,
+  log: Logger,
+): ReadonlyMap<string, string> {
   checkOwnTables(db);
   tellMissing(db, binding, log);
   db.exec(LOCAL_SCHEMA);
   const wanted = new Set<string>();
+  const failed = new Map<string, string>();
   for (const table of binding.tables.values()) {
-    db.exec(syncRowTableSql(table.local.name));
-    if (!isCapturable(table)) {
-      log.warn({ table: table.local.name }, 'table without a key or mapped columns is not captured');
-      continue;
+    const installed = installTable(db, table, log);
+    if (Array.isArray(installed)) for (const { name } of installed) wanted.add(name);
+    else {
+      failed.set(table.local.name, installed);
+      // What it was captured by goes on recording, as long as it fails no statement of the app.
+      if (compileProblem(db, table) === undefined)
+        for (const name of ownTriggersOf(db, table.local.name)) wanted.add(name);
     }
-    installTables(db, table);
-    installUuidIndex(db, table);
-    for (const { name } of installTriggers(db, table, log)) wanted.add(name);
   }
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
   dropTriggers(db, stale);
+  for (const [table, why] of failed) log.error({ table, why }, 'this table can not be synced on this till');
+  return failed;
+}
+
+/** @returns its triggers; a text says why it can have none */
+function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] | string {
+  const { length } = table.columns;
+  // SQLite finds out only after seconds, with the file locked.
+  if (length > MAX_COLUMNS) return `too many columns: ${length}, and ${MAX_COLUMNS} can be recorded`;
+  try {
+    return inSavepoint(db, () => {
+      installRows(db, table.local.name);
+      if (!isCapturable(table)) {
+        log.warn({ table: table.local.name }, 'table without a key is not captured');
+        return [];
+      }
+      installTables(db, table);
+      installUuidIndex(db, table);
+      return installTriggers(db, table, log);
+    });
+  } catch (error) {
+    const why = reasonOf(error);
+    if (why === null) throw error;
+    return why;
+  }
+}
+
+function reasonOf(error: unknown): string | null {
+  const cause = error instanceof PayflowError ? error.cause : error;
+  return isOfTable(cause) ? cause.message : null;
+}
+
+/** An index that an earlier version made under another name does as well. */
+function installRows(db: SqliteDatabase, table: string): void {
+  const name = `sync_row_${table}`;
+  const inTheWay = db
+    .prepare<[string], string>(`SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = ?`)
+    .pluck()
+    .get(name);
+  if (inTheWay !== undefined) {
+    db.exec(`DROP INDEX ${quoteName(name)}; ${syncRowIndexSql(inTheWay.slice('sync_row_'.length))}`);
+  }
+  db.exec(syncRowTableSql(table));
+  const indexed = db
+    .prepare<[string], number>(
+      `SELECT count(*) FROM pragma_index_list(?) AS l JOIN pragma_index_info(l.name) AS i
+        WHERE i.seqno = 0 AND i.name = 'row_key'`,
+    )
+    .pluck()
+    .get(name);
+  if (indexed === 0) db.exec(syncRowIndexSql(table));
 }
 
 /** Each time that tables and mapping are put together: at the start, and when one of them changed. */
 function tellMissing(db: SqliteDatabase, { tables, missing }: LocalBinding, log: Logger): void {
   if (missing.length === 0) return;
-  const names = missing.map(({ local }) => local);
+  const what = db.prepare<[string], string>(
+    `SELECT CASE type WHEN 'view' THEN 'view' ELSE 'virtual table' END FROM sqlite_master
+      WHERE name = ? AND type IN ('table', 'view')`,
+  );
+  const found = missing.map(({ local }) => ({ local, what: what.pluck().get(local) }));
+  for (const { local: table, what: kind } of found)
+    if (kind !== undefined) log.warn({ table }, `mapped, but it is a ${kind}: none of its rows sync`);
+  const names = found.flatMap(({ local, what: kind }) => (kind === undefined ? [local] : []));
+  if (names.length === 0) return;
   if (tables.size > 0) log.info({ tables: names }, 'mapped tables that this till lacks are skipped');
   else log.warn({ tables: names }, `${db.name} has none of the mapped tables; is it the file of the app?`);
 }
@@ -150,13 +220,13 @@ export function removeTriggers(db: SqliteDatabase): string[] {
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
   const wanted = triggersOf(table, triggerStatusColumns(db, table));
   if (isInstalled(db, table, wanted)) return wanted;
-  const compiledBefore = compiles(db, table) === undefined;
+  const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
     db,
     wanted.map(({ name }) => name),
   );
   for (const trigger of wanted) db.exec(trigger.sql);
-  const problem = compiles(db, table);
+  const problem = compileProblem(db, table);
   // A trigger that does not compile would fail every statement of the app: never commit one.
   if (problem !== undefined && compiledBefore) {
     throw new PayflowError('INTERNAL', `triggers of ${table.local.name} do not compile`, { cause: problem });
@@ -191,6 +261,13 @@ function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Tri
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
 }
 
+/** Of ours, by name: what records a table. */
+export function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
+  return [...triggerRows(db, table), ...triggerRows(db, `sync_evicted_${table}`)]
+    .map(({ name }) => name)
+    .filter((name) => TRIGGER_NAME.test(name));
+}
+
 function triggerRows(db: SqliteDatabase, table: string): Trigger[] {
   return db
     .prepare<[string], Trigger>(
@@ -205,20 +282,6 @@ function ownTriggers(db: SqliteDatabase): string[] {
     .all()
     .filter(({ name, sql }) => TRIGGER_NAME.test(name) && /\bsync_(silence|outbox)\b/.test(sql))
     .map(({ name }) => name);
-}
-
-/** @returns the error with which the app's statements on this table would fail, or undefined */
-function compiles(db: SqliteDatabase, { local, columns }: BoundTable): unknown {
-  const table = quoteName(local.name);
-  const sets = columns.map((column) => `${quoteName(column.local)} = ${quoteName(column.local)}`);
-  try {
-    db.prepare(`EXPLAIN INSERT INTO ${table} DEFAULT VALUES`).all();
-    db.prepare(`EXPLAIN UPDATE ${table} SET ${sets.join(', ')}`).all();
-    db.prepare(`EXPLAIN DELETE FROM ${table}`).all();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }
 
 function columnsOf(db: SqliteDatabase, table: string): string[] {

@@ -10,20 +10,28 @@ import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
-import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import {
   inImmediate,
   openDatabase,
   realDatabasePath,
   type SqliteDatabase,
 } from '../../shared/database/sqlite.ts';
-import { bindLocal, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
-import { quoteName } from './local-schema.ts';
-import { claimFile, getMeta, metaBefore, newerMapping, setMeta } from './file-facts.ts';
+import { claimFile, getMeta, metaBefore, setMeta } from './file-facts.ts';
 import { FileHandle } from './file-handle.ts';
 import { FileProof } from './file-proof.ts';
 import { FileWatch } from './file-watch.ts';
+import {
+  isRead,
+  mappingOfFile,
+  metaOfRead,
+  metaOfUnread,
+  newestMapping,
+  readMapping,
+  tellUnread,
+  type UnreadMapping,
+} from './file-mapping.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -67,6 +75,7 @@ export class TillDatabase {
   /** Counts up whenever `binding` is made anew: statements prepared from an older one must be made again. */
   generation = 0;
   #mapping: Mapping;
+  #unread: UnreadMapping | null = null;
   #binding: LocalBinding;
   #dataVersion: number;
   #schemaVersion: number;
@@ -108,7 +117,9 @@ export class TillDatabase {
       schema_version: db.prepare<[], number>('PRAGMA schema_version').pluck(),
     };
     this.#dataVersion = this.#pragma('data_version');
-    this.#mapping = newerMapping(db, options.mapping);
+    const { mapping, unread } = newestMapping(db, options.mapping);
+    this.#mapping = mappingOfFile(db, mapping, options.log);
+    this.#setUnread(unread);
     this.#binding = this.#install(this.#mapping);
     this.proof.begin();
     this.#schemaVersion = this.#pragma('schema_version');
@@ -192,21 +203,34 @@ export class TillDatabase {
   }
 
   /** Reads the app's changed schema: binds and installs again. */
-  rebind(mapping: Mapping): void {
+  rebind(given: Mapping): void {
+    const mapping = mappingOfFile(this.db, given, this.#log);
     this.#binding = this.#install(mapping);
     this.#mapping = mapping;
     this.#schemaVersion = this.#pragma('schema_version');
     this.generation += 1;
   }
 
-  /** Stores a newer mapping and binds it; a transaction of its own. */
+  /** Of the centre: a newer one than `mapping`, which goes on to hold. */
+  get unreadMapping(): UnreadMapping | null {
+    return this.#unread;
+  }
+
+  /** Stores a newer mapping, and binds it if this version can read it; a transaction of its own. */
   adoptMapping(version: number, source: string): void {
-    const mapping = parseMapping(source, version);
+    const found = readMapping(source, version);
     this.write(() => {
-      this.rebind(mapping);
-      this.setMeta('mapping_version', String(version));
-      this.setMeta('mapping_source', source);
+      if (isRead(found)) this.rebind(found);
+      const meta = isRead(found) ? metaOfRead(version, source) : metaOfUnread(version, source);
+      for (const [name, value] of Object.entries(meta)) this.setMeta(name, value);
     });
+    this.#setUnread(isRead(found) ? null : found);
+    if (isRead(found)) this.#log.info({ version }, 'took a newer mapping');
+  }
+
+  #setUnread(unread: UnreadMapping | null): void {
+    this.#unread = unread;
+    if (unread !== null) tellUnread(unread, this.#mapping, this.#log);
   }
 
   getMeta(name: string): string | undefined {
@@ -270,32 +294,6 @@ export class TillDatabase {
     this.#schemaVersion = this.#pragma('schema_version');
   }
 
-  /**
-   * Call when the agent itself deletes a till row for good, inside its transaction: as the delete trigger does,
-   * so that a UUID or key that comes again is a new row.
-   * @param uuid what its identity column holds
-   */
-  forgetRow(table: BoundTable, rowKey: unknown, uuid: string | null): void {
-    const name = table.local.name;
-    const kept = this.db
-      .prepare<[string, unknown], string>(
-        'SELECT identity FROM sync_identity WHERE table_name = ? AND row_key = ?',
-      )
-      .pluck()
-      .get(name, rowKey);
-    this.db.prepare('DELETE FROM sync_identity WHERE table_name = ? AND row_key = ?').run(name, rowKey);
-    this.db
-      .prepare(`UPDATE ${quoteName(`sync_row_${name}`)} SET row_key = NULL WHERE row_key = ?`)
-      .run(rowKey);
-    // A row kept under another name never answered to its UUID, which may name a living row.
-    const identity = kept ?? uuid;
-    if (identity !== null) {
-      this.db
-        .prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)')
-        .run(name, identity);
-    }
-  }
-
   /** What can be read of the file now survives a power cut. */
   makeDurable(): void {
     this.#handle.flush({ isWal: this.#isWal });
@@ -311,13 +309,13 @@ export class TillDatabase {
     return inImmediate(this.db, () => {
       this.proof.check();
       const binding = bindLocal(mapping, readLocalCatalog(this.db));
-      installSync(this.db, binding, this.#log);
+      const failed = installSync(this.db, binding, this.#log);
       claimFile(this.db, {
         terminalId: this.terminalId,
         incarnation: this.#incarnation,
         databaseId: this.#databaseId,
       });
-      return binding;
+      return withoutTables(binding, failed);
     });
   }
 

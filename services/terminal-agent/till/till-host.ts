@@ -1,6 +1,7 @@
 /** What the apply side needs of the till's database; `TillDatabase` is it, tests may be smaller. */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { UnreadMapping } from './file-mapping.ts';
+import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 
 export interface TillHost {
   /** One connection, used synchronously: nobody keeps a transaction open over an await. foreign_keys is OFF. */
@@ -19,9 +20,10 @@ export interface TillHost {
   write<T>(body: () => T): T;
   /** Like `write`, for what the log can bring again: durable with the app's next commit, whole or not at all. */
   writeRepeatable<T>(body: () => T, options: { readonly inBulk: boolean }): T;
-  /** Stores a newer mapping, binds it, rebuilds sync tables and triggers; a transaction of its own. */
+  /** A newer mapping than the one that holds, which this version of the agent can't read. */
+  readonly unreadMapping: UnreadMapping | null;
+  /** Stores a newer mapping, and where it can be read binds it, rebuilds sync tables and triggers. */
   adoptMapping(version: number, source: string): void;
   /** After triggers of the app were dropped and made again on these tables. */
   triggersRestored(tables: Iterable<string>): void;
-  forgetRow(table: BoundTable, rowKey: unknown, uuid: string | null): void;
 }

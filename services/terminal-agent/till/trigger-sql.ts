@@ -27,6 +27,18 @@ export function isPublished(table: BoundTable): boolean {
   return table.mapping.direction !== 'push';
 }
 
+/** Beyond 1,000 terms in a row SQLite's parser gives up: in groups they stay flat. */
+const TERMS_TOGETHER = 50;
+
+function anyOf(terms: readonly string[]): string {
+  if (terms.length === 0) return '0';
+  if (terms.length <= TERMS_TOGETHER) return terms.join(' OR ');
+  const groups: string[] = [];
+  for (let at = 0; at < terms.length; at += TERMS_TOGETHER)
+    groups.push(`(${terms.slice(at, at + TERMS_TOGETHER).join(' OR ')})`);
+  return anyOf(groups);
+}
+
 /** SQL: a row's identity as kept, else its UUID, else NULL. */
 export function identitySql(bound: BoundTable, row: string): string {
   const kept = `(SELECT identity FROM sync_identity WHERE table_name = ${quoteText(bound.local.name)}
@@ -125,7 +137,7 @@ export function triggerSql(bound: BoundTable, statusColumns: readonly string[]) 
         (column) =>
           `${before}.${quoteName(prefix + column)} IS NOT ${after}.${quoteName(column)} COLLATE BINARY`,
       );
-      return compared.length === 0 ? '0' : compared.join(' OR ');
+      return anyOf(compared);
     },
 
     /** The identity of a row; the random one only names a row without any key. */

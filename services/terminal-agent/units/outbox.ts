@@ -2,6 +2,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
 import { quoteName } from '../till/local-schema.ts';
 import type { SeqSpan } from './agent-file.ts';
 
@@ -43,6 +44,7 @@ export class Outbox {
   readonly #db: SqliteDatabase;
   readonly #isLeftOut: (seq: number) => boolean;
   readonly #readers = new Map<string, TableReader>();
+  #exactText: ExactText | undefined;
   readonly #highest: Statement<[], number | null>;
   readonly #tables: Statement<[number, number], string>;
   readonly #oldestOpen: Statement<[number], { seq: number; captured_at_ms: number | null }>;
@@ -117,6 +119,25 @@ export class Outbox {
       this.#read(from, Math.min(lastSeq, from + SEQS_AT_ONCE - 1), entries);
     }
     return entries;
+  }
+
+  /**
+   * The entry's value to the byte, where the driver may have put something else in its place. The hash of a unit
+   * covers what the driver says, as it always has; what is sent is this.
+   */
+  exact(entry: OutboxEntry, index: number): SqliteValue {
+    const value = entry.values[index] ?? null;
+    if (!mayBeReplaced(value)) return value;
+    const name = entry.columns.stored.find(([, at]) => at === index)?.[0];
+    if (name === undefined) return value;
+    const change = quoteName(`sync_change_${entry.columns.table}`);
+    this.#exactText ??= exactText(this.#db);
+    return this.#exactText(
+      this.#db
+        .prepare(`SELECT CAST(${quoteName(name)} AS BLOB) FROM ${change} WHERE seq = ?`)
+        .pluck()
+        .get(entry.seq),
+    );
   }
 
   #read(firstSeq: number, lastSeq: number, into: OutboxEntry[]): void {

@@ -8,8 +8,9 @@ import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { Reference } from '../../shared/mapping/mapping.ts';
-import type { RowRef, SqliteValue } from '../../shared/records/unit-record.ts';
+import { UNCAPTURED_ROW, type RowRef, type SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName, quoteText, rowKeySql } from '../till/local-schema.ts';
+import { ownTriggersOf } from '../till/sync-install.ts';
 import { identitySql } from '../till/trigger-sql.ts';
 
 /** A living row without any identity, as it was before the agent came: one must be minted first. */
@@ -60,7 +61,7 @@ export class References {
   resolve(reference: Reference, value: SqliteValue, seq: number): RowRef | null {
     if (value === null) return null;
     const reader = this.#reader(reference);
-    if (reader === null) return null;
+    if (reader === null) return this.#binding.uninstallable?.has(reference.table) ? UNCAPTURED_ROW : null;
     const living = this.#living.get(reader) ?? new Map<SqliteValue, RowRef>();
     this.#living.set(reader, living);
     const known = living.get(value);
@@ -93,10 +94,19 @@ export class References {
     const name = `${reference.holds}\0${reference.table}`;
     const known = this.#readers.get(name);
     if (known !== undefined) return known;
-    const parent = this.#binding.tables.get(reference.table);
+    const parent = this.#binding.tables.get(reference.table) ?? this.#installedBefore(reference.table);
     const reader = parent === undefined ? null : this.#prepare(parent, reference);
     this.#readers.set(name, reader);
     return reader;
+  }
+
+  /**
+   * It can't be installed any more, but is recorded as it was when it could: so names of its rows are known. Without
+   * the triggers nobody would tell that a key has gone to another row.
+   */
+  #installedBefore(table: string): BoundTable | undefined {
+    const bound = this.#binding.uninstallable?.get(table)?.bound;
+    return bound !== undefined && ownTriggersOf(this.#db, table).length > 0 ? bound : undefined;
   }
 
   #prepare(parent: BoundTable, { holds }: Reference): ParentReader | null {

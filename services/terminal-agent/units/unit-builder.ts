@@ -18,6 +18,7 @@ import type { CutUnit } from './agent-file.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { References, type Unnamed } from './references.ts';
 import type { TillDatabase } from '../till/till-database.ts';
+import { asSent } from '../till/exact-text.ts';
 import { isPublished } from '../till/trigger-sql.ts';
 
 /** A record holds whole units up to this size. */
@@ -34,6 +35,7 @@ export interface BuiltRecords {
 interface ColumnPlan {
   readonly name: string;
   readonly reference: Reference | null;
+  readonly charset: string | undefined;
   readonly oldIndex: number;
   readonly newIndex: number;
   readonly always: boolean;
@@ -130,9 +132,10 @@ export class UnitBuilder {
   #change(entry: OutboxEntry, op: UnitOp, plan: readonly ColumnPlan[]): UnitChange {
     const columns: ColumnChange[] = [];
     const references: ReferenceChange[] = [];
-    for (const { name, reference, oldIndex, newIndex, always } of plan) {
-      const before = op === 'c' || op === 'r' ? null : (entry.values[oldIndex] ?? null);
-      const after = op === 'd' ? null : (entry.values[newIndex] ?? null);
+    for (const { name, reference, charset, oldIndex, newIndex, always } of plan) {
+      const sent = (index: number) => asSent(this.#outbox.exact(entry, index), charset);
+      const before = op === 'c' || op === 'r' ? null : sent(oldIndex);
+      const after = op === 'd' ? null : sent(newIndex);
       if (op === 'u' && !always && sameValue(before, after)) continue;
       columns.push({ name, old: before, new: after });
       if (reference === null) continue;
@@ -167,6 +170,7 @@ export class UnitBuilder {
     return [...newIndex].map(([name, index]) => ({
       name,
       reference: mapping?.references.get(name) ?? null,
+      charset: mapping?.columns.get(name)?.charset,
       oldIndex: oldIndex.get(name) ?? -1,
       newIndex: index,
       always: false,
@@ -184,9 +188,10 @@ export class UnitBuilder {
 
 function boundPlan(bound: BoundTable, { columns: { oldIndex, newIndex } }: OutboxEntry) {
   if (!isPublished(bound)) return null;
-  return bound.columns.map(({ local, reference }): ColumnPlan => ({
+  return bound.columns.map(({ local, reference, options }): ColumnPlan => ({
     name: local,
     reference,
+    charset: options.charset,
     oldIndex: oldIndex.get(local) ?? -1,
     newIndex: newIndex.get(local) ?? -1,
     always: local === bound.timestampColumn,

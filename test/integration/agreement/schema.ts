@@ -8,6 +8,8 @@ export interface Shop {
   readonly localSchema: string;
   readonly mapping: string;
   readonly capture?: { readonly heartbeatMs: number } | undefined;
+  /** Capture has a login that owns what the superuser owns, and is none itself. */
+  readonly capturesAs?: 'owner' | undefined;
 }
 
 const CENTRAL_SCHEMA = `

@@ -12,8 +12,8 @@ import { startPostgres } from '../../../scripts/support/postgres.ts';
 import { until } from '../../../scripts/support/until.ts';
 import { CentralApply } from '../../../services/central-apply/apply.ts';
 import { Capture } from '../../../services/central-capture/capture.ts';
-import { ensureStoreStream, setupCentre } from '../../../services/central-capture/setup/setup.ts';
-import { enrolTerminal, registerTerminal } from '../../../services/gateway/terminals.ts';
+import { setupCentre } from '../../../services/central-capture/setup/setup.ts';
+import { enrolTerminal, makeStoreStream, registerTerminal } from '../../../services/gateway/terminals.ts';
 import { asPayflowError, type PayflowError } from '../../../services/shared/errors.ts';
 import type { Health, Releaser } from '../../../services/shared/lifecycle.ts';
 import { EmbeddedLog } from '../../../services/shared/log/embedded-log.ts';
@@ -51,7 +51,7 @@ export class World {
   #captureFailure: PayflowError | undefined;
   #capture: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   #session: CaptureSession | undefined;
-  readonly #databaseUrl: string;
+  #databaseUrl: string;
   readonly #undo: Releaser[];
 
   private constructor({ pool, eventLog, shop, databaseUrl, undo }: Parts) {
@@ -84,12 +84,25 @@ export class World {
     const world = new World({ pool, eventLog, shop, databaseUrl: postgres.url, undo });
     await pool.query(shop.centralSchema);
     await pool.query(shop.firstRows);
+    if (shop.capturesAs === 'owner') await world.#captureAsOwner();
     await world.setup();
-    for (const { store } of TILLS) await ensureStoreStream(eventLog, world.prefix, store, HORIZON_DAYS);
+    for (const { store } of TILLS) await makeStoreStream({ pool, eventLog, prefix: world.prefix }, store);
     world.startCapture();
     undo.push(() => world.stopCapture());
     for (const { id, store } of TILLS) world.tills.push(await world.#newTill(id, store, folder));
     return world;
+  }
+
+  async #captureAsOwner(): Promise<void> {
+    const login = `owner_${this.prefix}`;
+    await this.pool.query(
+      `CREATE ROLE ${login} LOGIN REPLICATION PASSWORD 'secret'; GRANT ${new URL(this.#databaseUrl).username} TO ${login}`,
+    );
+    this.#undo.push(async () => void (await this.pool.query(`DROP ROLE ${login}`)));
+    const url = new URL(this.#databaseUrl);
+    url.username = login;
+    url.password = 'secret';
+    this.#databaseUrl = url.href;
   }
 
   async setup(): Promise<void> {

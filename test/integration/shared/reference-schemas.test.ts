@@ -151,13 +151,17 @@ describe('the local catalog tells what SQLite knows', () => {
         FOREIGN KEY (a, b) REFERENCES pair (a, b));
       CREATE UNIQUE INDEX partial ON child (u) WHERE u <> '';
       CREATE VIRTUAL TABLE search USING fts5 (text);
+      CREATE VIEW shown AS SELECT * FROM plain;
       CREATE TABLE sync_outbox (seq INTEGER);
       CREATE TRIGGER app AFTER INSERT ON Plain BEGIN DELETE FROM odd; END;
       CREATE TRIGGER sync_plain AFTER INSERT ON plain BEGIN DELETE FROM odd; END;
     `);
     const catalog = readLocalCatalog(file);
     file.close();
-    expect([...catalog.keys()].sort()).toEqual(['child', 'odd', 'pair', 'plain']);
+    expect([...catalog.keys()]).toEqual(['child', 'odd', 'pair', 'plain', 'search', 'shown']);
+    expect(table(catalog, 'search')).toMatchObject({ notATable: 'virtual table', columns: [] });
+    expect(table(catalog, 'shown')).toMatchObject({ notATable: 'view', columns: [] });
+    expect(table(catalog, 'plain').notATable).toBeUndefined();
     expect(table(catalog, 'plain')).toMatchObject({ keyIsRowid: true, withoutRowid: false });
     expect(table(catalog, 'plain').columns.map(({ generated }) => generated)).toEqual([
       false,
@@ -165,7 +169,7 @@ describe('the local catalog tells what SQLite knows', () => {
       true,
       true,
     ]);
-    expect(table(catalog, 'plain').appTriggers.map(({ name }) => name)).toEqual(['app']);
+    expect(table(catalog, 'plain').appTriggers).toMatchObject([{ name: 'app', fillsIndex: false }]);
     expect(table(catalog, 'odd')).toMatchObject({ keyIsRowid: false, key: ['id'] });
     expect(table(catalog, 'pair')).toMatchObject({ key: ['a', 'b'], withoutRowid: true, keyIsRowid: false });
     expect(table(catalog, 'child').uniques).toEqual([['u']]);

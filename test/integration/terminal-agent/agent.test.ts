@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodePosition } from '../../../services/shared/records/position.ts';
 import { AgentTill } from '../../support/agent-till.ts';
 import { positionAt } from '../../support/down-stream.ts';
-import { CATALOG, centralProduct } from '../../support/shop-till.ts';
+import { CATALOG, product } from '../../support/shop-till.ts';
 
 let till: AgentTill;
 afterEach(() => till.close());
@@ -20,9 +20,9 @@ describe('a running agent', () => {
   it('shows what the centre wrote, and a catch-up says when it is there and what came', async () => {
     till = await AgentTill.start();
     const { catalog, store } = till;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     const waiting = till.agent.catchUp({ lsn: '0/110', timeoutMs: 30_000 });
-    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, centralProduct('B', 'second'))));
+    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', { name: 'second' }))));
     await till.toStore(store.commit(0x130, store.heartbeat()));
     const result = await waiting;
     expect(result.position).toBe('1:0/120:1');
@@ -43,12 +43,12 @@ describe('a running agent', () => {
     till = await AgentTill.start({ now: () => nowMs });
     const { catalog } = till;
     const here = (name: string) => till.rows(`SELECT 1 FROM products WHERE name = '${name}'`).length === 1;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.until('the first row', () => here('first'));
     nowMs -= 3_600_000;
     till.app.exec(`INSERT INTO orders (number, total) VALUES ('n1', 5.25)`);
     await till.until('the sale is published', async () => (await till.published()).length === 1);
-    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, centralProduct('B', 'second'))));
+    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', { name: 'second' }))));
     await till.until('the second row', () => here('second'));
   });
 
@@ -60,7 +60,7 @@ describe('a running agent', () => {
     );
     till = await AgentTill.start({ freeMb: Number.MAX_SAFE_INTEGER, log });
     await till.toCatalog(
-      till.catalog.commit(0x100, till.catalog.row('products', 7, centralProduct('A', 'first'))),
+      till.catalog.commit(0x100, till.catalog.row('products', 7, product('A', { name: 'first' }))),
     );
     // The first wait is 200 ms at most.
     await till.until('a longer wait', () => Math.max(...waits) > 400);
@@ -123,7 +123,7 @@ describe('a running agent', () => {
   it('reads a stream that was made anew from its beginning', async () => {
     till = await AgentTill.start();
     await till.toCatalog(
-      till.catalog.commit(0x100, till.catalog.row('products', 7, centralProduct('A', 'first'))),
+      till.catalog.commit(0x100, till.catalog.row('products', 7, product('A', { name: 'first' }))),
     );
     await till.until('the product is here', () => till.rows('SELECT * FROM products').length === 1);
     await till.stopAgent();
@@ -138,8 +138,8 @@ describe('a running agent', () => {
   it('replays a range of a stream, and refuses one it does not read', async () => {
     till = await AgentTill.start();
     const { catalog } = till;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
-    await till.toCatalog(catalog.commit(0x101, catalog.row('products', 7, centralProduct('A', 'second'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
+    await till.toCatalog(catalog.commit(0x101, catalog.row('products', 7, product('A', { name: 'second' }))));
     await till.until(
       'the product is here',
       () => till.rows(`SELECT * FROM products WHERE name = 'second'`).length === 1,
@@ -166,13 +166,13 @@ describe('a stream that is read again', () => {
     let aheadMs = 0;
     till = await AgentTill.start({ now: () => Date.now() + aheadMs });
     const { catalog } = till;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.until('the row is there', () => till.rows('SELECT * FROM products').length === 1);
     till.app.exec(
       `INSERT INTO sync_silence VALUES (1); UPDATE products SET name = 'lost'; DELETE FROM sync_silence`,
     );
     aheadMs = 15 * 24 * 60 * 60 * 1000;
-    await till.toCatalog(catalog.commit(0x200, catalog.row('products', 8, centralProduct('B', 'second'))));
+    await till.toCatalog(catalog.commit(0x200, catalog.row('products', 8, product('B', { name: 'second' }))));
     await till.until('what was before is read again', () => {
       const names = till.rows('SELECT name FROM products ORDER BY server_id') as { name: string }[];
       return names.map(({ name }) => name).join() === 'first,second';
@@ -182,10 +182,10 @@ describe('a stream that is read again', () => {
   it('is read from the beginning when it lost its end and has grown past it since', async () => {
     till = await AgentTill.start();
     const { catalog } = till;
-    const lost = catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first')));
+    const lost = catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' })));
     await till.toCatalog([
       ...lost,
-      ...catalog.commit(0x150, catalog.row('products', 7, centralProduct('A', 'second'))),
+      ...catalog.commit(0x150, catalog.row('products', 7, product('A', { name: 'second' }))),
     ]);
     await till.until(
       'both are read',
@@ -204,7 +204,7 @@ describe('a stream that is read again', () => {
   it('has not been caught up with before all of it is here again', async () => {
     till = await AgentTill.start();
     const { catalog, store } = till;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.toStore(store.commit(0x100, store.heartbeat()));
     await till.agent.catchUp({ lsn: '0/100', timeoutMs: 30_000 });
     till.agent.apply.checkpoints.rewindAll();
@@ -218,7 +218,7 @@ describe('in manual mode', () => {
     till = await AgentTill.start({ mode: 'manual' });
     const { catalog, store } = till;
     till.app.exec(`INSERT INTO orders (number) VALUES ('n1')`);
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.toStore(store.commit(0x100, store.heartbeat()));
     await till.until('the sale is cut', () => till.agent.capture.cutAll() !== undefined);
     expect(await till.published()).toEqual([]);
@@ -232,7 +232,7 @@ describe('in manual mode', () => {
   it('a catch-up counts what came while the flush of the same job read the streams', async () => {
     till = await AgentTill.start({ mode: 'manual' });
     const { catalog, store } = till;
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.toStore(store.commit(0x100, store.heartbeat()));
     till.app.exec(`INSERT INTO orders (number) VALUES ('n1')`);
     // Nobody settles the sale before the flush has read the product.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AgentTill } from '../../support/agent-till.ts';
-import { centralProduct } from '../../support/shop-till.ts';
+import { product } from '../../support/shop-till.ts';
 
 let till: AgentTill;
 afterEach(() => till.close());
@@ -71,12 +71,12 @@ describe('a file that takes the place of the till file', () => {
     const named = (name: string) => till.rows(`SELECT 1 FROM products WHERE name = '${name}'`).length === 1;
     const copy = join(till.folder, 'copy.db');
     await till.app.backup(copy);
-    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, centralProduct('A', 'first'))));
+    await till.toCatalog(catalog.commit(0x100, catalog.row('products', 7, product('A', { name: 'first' }))));
     await till.until('the first row', () => named('first'));
     const evening = new Database(copy);
     await evening.backup(till.file);
     evening.close();
-    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, centralProduct('B', 'second'))));
+    await till.toCatalog(catalog.commit(0x120, catalog.row('products', 8, product('B', { name: 'second' }))));
     await till.until('both rows', () => named('first') && named('second'));
     sell('after');
     await sent('after');

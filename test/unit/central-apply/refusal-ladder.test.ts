@@ -38,6 +38,7 @@ describe('a failure is graded by what it can mean', () => {
     ['58P01', {}, 'row'],
     ['08001', {}, 'row'],
     ['SUPPRESSED', {}, 'row'],
+    ['KEY_CHANGED', {}, 'row'],
     ['INTERNAL', {}, 'row'],
     ['ZZ999', {}, 'row'],
     ['23502', { isCentres: true }, 'centre'],

@@ -160,6 +160,34 @@ describe('mapping check', () => {
     expect(none.stderr).toContain('MAPPING_FILE');
     expect((await payflow(['mapping', 'check'])).code).toBe(0);
   });
+
+  it('names what tills of the version before can not read', async () => {
+    const file = join(folder, 'newer.yaml');
+    writeFileSync(
+      file,
+      `version: 1
+tables:
+  products:
+    scope: global
+    app_triggers: keep
+    columns: {name: {charset: latin1}, note: {empty: null}, sold_at: {format: julian}, at: {format: iso}}
+`,
+    );
+    const { code, stdout } = await payflow(['mapping', 'check'], { MAPPING_FILE: file });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/upgrade every till before setup publishes it/);
+    const { stdout: json } = await payflow(['mapping', 'check', '--json'], { MAPPING_FILE: file });
+    expect(JSON.parse(json)).toEqual({
+      valid: true,
+      problems: [],
+      needsNewTills: [
+        'products: app_triggers',
+        'products.name: charset',
+        'products.note: empty: null',
+        'products.sold_at: format: julian',
+      ],
+    });
+  });
 });
 
 describe('the outcome of sync --wait', () => {

@@ -80,3 +80,16 @@ it('leaves a file alone that an agent has', async () => {
   }
   lock.release();
 });
+
+it('names a table that this file can not capture, and says so by its exit code', async () => {
+  const columns = Array.from({ length: 1200 }, (_, at) => `c${at}`).join(', ');
+  app.exec(`DROP TABLE categories; CREATE TABLE categories (id INTEGER PRIMARY KEY, ${columns});
+    CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT, name TEXT)`);
+  const { code, stdout } = await triggers('install');
+  expect(stdout).toMatch(/^categories can not be captured: .*too many/m);
+  expect(code).toBe(1);
+  const own = app.prepare(
+    "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger' AND tbl_name NOT LIKE 'sync%'",
+  );
+  expect(own.pluck().all()).toEqual(['products']);
+});

@@ -50,6 +50,42 @@ describe('a row made here', () => {
     ]);
   });
 
+  it.each([{ restarts: false }, { restarts: true }])(
+    'is linked by a link that comes only after it was settled, as where records were lost: %o',
+    async ({ restarts }) => {
+      const { catalog, store } = shop;
+      shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A'), ('B')`);
+      shop.test.app.exec(`UPDATE products SET id = 60 WHERE sku = 'B'`);
+      const identities = ['A', 'B'].map(
+        (sku) =>
+          (
+            shop.rows(
+              `SELECT identity FROM sync_identity JOIN products ON id = row_key WHERE sku = '${sku}'`,
+            ) as { identity: string }[]
+          )[0]?.identity ?? '',
+      );
+      await shop.toCatalog(catalog.commit(50, catalog.heartbeat()));
+      await shop.toStore(
+        store.commit(100, store.progress('T1', INCARNATION, 3, { catalog: positionAt(50) })),
+      );
+      expect(shop.outcomes().map((entry) => (entry as { outcome: unknown }).outcome)).not.toContain(null);
+      if (restarts) shop.restart();
+      const links = identities.map((identity, at) => store.link('T1', 'products', identity, 7 + at));
+      await shop.toStore(store.commit(101, ...links));
+      await shop.toCatalog(
+        catalog.commit(
+          102,
+          catalog.row('products', 7, product('A')),
+          catalog.row('products', 8, product('B')),
+        ),
+      );
+      expect(shop.rows('SELECT sku, server_id FROM products ORDER BY sku')).toEqual([
+        { sku: 'A', server_id: 7 },
+        { sku: 'B', server_id: 8 },
+      ]);
+    },
+  );
+
   it('is found under the key that the app gave it meanwhile, whoever has the old one now', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (id, sku) VALUES (5, 'A'), (6, 'B');

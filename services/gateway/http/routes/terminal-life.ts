@@ -2,17 +2,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { inTransaction } from '../../../shared/database/postgres.ts';
-import {
-  DEFAULT_HORIZON_DAYS,
-  DEFAULT_UP_PARTITIONS,
-  topicSpecStore,
-  upStream,
-} from '../../../shared/log/topics.ts';
+import { DEFAULT_UP_PARTITIONS, upStream } from '../../../shared/log/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { unfenceTerminal } from '../../hand-over.ts';
 import type { Actor } from '../../operation-log.ts';
 import { retireStep } from '../../retirement.ts';
-import { registerTerminal } from '../../terminals.ts';
+import { makeStoreStream, registerTerminal } from '../../terminals.ts';
 import type { Principal } from '../auth.ts';
 import { principalOf } from '../request-principal.ts';
 
@@ -33,7 +28,7 @@ const unfenceSchema = z.strictObject({
 const retireSchema = z.strictObject({ why });
 
 export function terminalLifeRoutes(context: GatewayContext) {
-  const { pool, prefix, eventLog, horizonDays } = context;
+  const { pool, prefix, eventLog } = context;
   return async (app: FastifyInstance): Promise<void> => {
     app.post<{ Body: z.output<typeof registerSchema> }>(
       '/terminals',
@@ -41,9 +36,7 @@ export function terminalLifeRoutes(context: GatewayContext) {
       async (request) => {
         const { body } = request;
         // Before the code is made: one that nobody is told would be lost.
-        await eventLog().createTopic(
-          topicSpecStore(prefix, body.storeId, horizonDays ?? DEFAULT_HORIZON_DAYS),
-        );
+        await makeStoreStream({ pool, eventLog: eventLog(), prefix }, body.storeId);
         return inTransaction(pool, (client) =>
           registerTerminal(client, { ...body, upPartitions: DEFAULT_UP_PARTITIONS }),
         );

@@ -23,7 +23,7 @@ export type DbaCommand =
       readonly held: boolean;
     }
   /** Until somebody needs the table. */
-  | { readonly at: 'dba'; readonly does: 'table renamed away'; readonly pick: number }
+  | { readonly at: 'dba'; readonly does: 'table renamed away' | 'rows secured'; readonly pick: number }
   | { readonly at: 'dba'; readonly does: SlotDeed; readonly pick: number }
   | { readonly at: 'capture'; readonly does: 'stop' | 'start' | 'lose its connection' };
 
@@ -43,7 +43,11 @@ const atDba: fc.Arbitrary<DbaCommand> = fc.oneof(
   },
   {
     ...rare,
-    arbitrary: fc.record({ at: fc.constant('dba'), does: fc.constant('table renamed away'), pick } as const),
+    arbitrary: fc.record({
+      at: fc.constant('dba'),
+      does: fc.constantFrom('table renamed away', 'rows secured'),
+      pick,
+    } as const),
   },
   {
     ...rare,

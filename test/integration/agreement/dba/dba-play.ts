@@ -28,6 +28,8 @@ export class DbaPlay {
   #isCaptureWanted = true;
   #held: PoolClient | undefined;
   #away: TableName | undefined;
+  /** Capture's login would see half of its rows, and the owner's too. */
+  #secured: TableName | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -61,6 +63,7 @@ export class DbaPlay {
       case 'dba':
         await this.release();
         if (command.does === 'table renamed away') await this.#renameAway(command.pick);
+        else if (command.does === 'rows secured') await this.#secure(command.pick);
         else if ('held' in command) await this.#do(command);
         else await this.#atSlot(command.does);
         return;
@@ -79,6 +82,7 @@ export class DbaPlay {
    */
   async rest(): Promise<void> {
     await this.release();
+    await this.#unsecure();
     await this.#comeBack();
     await this.#untilEqual();
     // Each session looks at all tables when it begins: of what comes now it is the watch alone that tells.
@@ -111,6 +115,7 @@ export class DbaPlay {
 
   async #do({ does, pick, seenHalfway, held }: Deed): Promise<void> {
     await this.#comeBackWithTable();
+    await this.#unsecure();
     if (does in PUBLICATION_DEEDS && !(await this.#hasPublication())) return;
     const transactions = await DEEDS[does](this.#desk, pick);
     for (const [at, sql] of transactions.entries()) {
@@ -130,11 +135,34 @@ export class DbaPlay {
 
   async #renameAway(pick: number): Promise<void> {
     await this.#comeBackWithTable();
+    await this.#unsecure();
     const table = pickOne(TABLES, pick) ?? 'items';
     await this.#world.pool.query(`ALTER TABLE ${table} RENAME TO ${table}_away`);
     this.#away = table;
     if (pick % 2 === 0) await this.#glance();
     await this.#world.pool.query(changeSql(table, pick, `${table}_away`));
+  }
+
+  async #secure(pick: number): Promise<void> {
+    await this.#comeBackWithTable();
+    await this.#unsecure();
+    const table = pickOne(TABLES, pick) ?? 'items';
+    await this.#world.pool.query(
+      `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+       CREATE POLICY half ON ${table} USING (id % 2 = 0)`,
+    );
+    this.#secured = table;
+    if (pick % 2 === 0) await this.#glance();
+    await this.#world.pool.query(changeSql(table, pick));
+  }
+
+  async #unsecure(): Promise<void> {
+    if (this.#secured === undefined) return;
+    await this.#world.pool.query(
+      `DROP POLICY half ON ${this.#secured};
+       ALTER TABLE ${this.#secured} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY`,
+    );
+    this.#secured = undefined;
   }
 
   async #comeBackWithTable(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What a DBA does to the publication and to what the WAL holds of a table. Afterwards rows change. */
 import { changeSql, pickOne, TABLES, type Deed } from './desk.ts';
+import { join, leave } from '../../../support/publication-sql.ts';
 
 const ROW_FILTERS_SINCE = 150_000;
 const ALL = `publish = 'insert, update, delete, truncate'`;
@@ -68,14 +69,3 @@ export const PUBLICATION_DEEDS = {
     changeSql('items', pick),
   ],
 } satisfies Record<string, Deed>;
-
-/** Whether it is in or out is nobody's to know beforehand: the watch puts it back. */
-function leave(publication: string, table: string): string {
-  return `DO $$ BEGIN ALTER PUBLICATION "${publication}" DROP TABLE ${table};
-    EXCEPTION WHEN undefined_object THEN NULL; END $$;`;
-}
-
-function join(publication: string, table: string): string {
-  return `DO $$ BEGIN ALTER PUBLICATION "${publication}" ADD TABLE ${table};
-    EXCEPTION WHEN duplicate_object THEN NULL; END $$;`;
-}

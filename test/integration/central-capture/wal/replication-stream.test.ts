@@ -78,11 +78,15 @@ describe('a replication session', () => {
     throw new Error('the stream ended');
   }
 
+  /** PostgreSQL 14 also tells of transactions that changed nothing, an autovacuum's say. */
+  const isSale = (ids: readonly number[], message: WalMessage) => message.kind === 'commit' && ids.length > 0;
+
   it('sends the second of two transactions committed back to back after the first was acknowledged', async () => {
     const [a, b] = [new pg.Client(postgres.url), new pg.Client(postgres.url)];
     await Promise.all([a.connect(), b.connect()]);
     let adjacent = 0;
-    for (let round = 0; round < 50; round += 1) {
+    // Only an adjacent commit record can be skipped: until there was one, the rounds prove nothing.
+    for (let round = 0; round < 50 || adjacent === 0; round += 1) {
       const stream = await connect();
       for (const [client, id] of [
         [a, round * 2],
@@ -92,15 +96,15 @@ describe('a replication session', () => {
         await client.query('INSERT INTO sales VALUES ($1)', [id]);
       }
       await Promise.all([a.query('COMMIT'), b.query('COMMIT')]);
-      const first = await read(stream, (_, message) => message.kind === 'commit');
+      const first = await read(stream, isSale);
       const commit = first.messages.at(-1);
       if (commit?.kind !== 'commit') throw new Error('no commit');
       stream.acknowledge(commit.endLsn);
       await until(async () => (await slotRow()).confirmed >= commit.endLsn, 'the first is acknowledged');
       await stream.close();
       const again = await connect();
-      const second = await read(again, (_, message) => message.kind === 'commit');
-      const begin = second.messages.find((message) => message.kind === 'begin');
+      const second = await read(again, isSale);
+      const begin = second.messages.findLast((message) => message.kind === 'begin');
       if (begin?.kind === 'begin' && begin.commitLsn === commit.endLsn) adjacent += 1;
       expect([...first.ids, ...second.ids].sort((x, y) => x - y)).toEqual([round * 2, round * 2 + 1]);
       const last = second.messages.at(-1);
@@ -109,8 +113,6 @@ describe('a replication session', () => {
       await again.close();
     }
     await Promise.all([a.end(), b.end()]);
-    // Otherwise the rounds proved nothing: only an adjacent commit record can be skipped.
-    expect(adjacent).toBeGreaterThan(0);
   });
 
   it('does not send again a transaction acknowledged at the end of its commit record', async () => {

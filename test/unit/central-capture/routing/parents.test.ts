@@ -37,7 +37,10 @@ function partsOf({ kept, most }: { kept?: number; most?: number } = {}) {
   const seeded: unknown[] = [];
   const looks = new ChildLooks({
     pool: {
-      query: (_: string, values: unknown[]) => Promise.resolve(seeded.push(values)),
+      query: (_: string, values: unknown[]) => {
+        seeded.push(values);
+        return Promise.resolve({ rows: [] });
+      },
     } as unknown as Pool,
     epoch: 1,
     awaited,

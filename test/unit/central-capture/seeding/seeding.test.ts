@@ -11,6 +11,7 @@ const IDLE = {
   epoch: 1,
   rows: { routes: { mapping: { tables: [] } } },
   looks: { hasWork: false },
+  sender: { heldBack: new Set<string>() },
   log: pino({ level: 'silent' }),
 } as unknown as SeedingOptions;
 
@@ -93,4 +94,39 @@ it('a partition is read when the children that its rows ask for were looked at',
   });
   await seeding.run(stop.signal);
   expect(order).toEqual(['rows', 'children', 'done']);
+});
+
+it.each([
+  { is: 'links can not be read yet', open: ['payflow_sync.link', 'orders'], begun: [] },
+  { is: 'links are there', open: ['orders'], begun: ['orders'] },
+])('while $is, the seedings that begin are $begun', async ({ open, begun }) => {
+  const asked: string[] = [];
+  const stop = new AbortController();
+  const wanted = open.map((table_name) => ({ table_name, state: 'wanted', last_key: null, version: '1' }));
+  const seeding = new Seeding({
+    ...IDLE,
+    pool: { query: () => Promise.resolve({ rows: [{ snapshot: '8:8:', open: wanted }] }) },
+    sender: { heldBack: new Set() },
+    rows: {
+      routes: {
+        mapping: { tables: [{ central: 'orders' }] },
+        forTable: (name: string) => Promise.resolve({ name, sent: true }),
+      },
+    },
+    watch: {
+      isBlocked: (name: string) => name === 'payflow_sync.link',
+      beginSeeding: ({ name }: { name: string }) => {
+        asked.push(name);
+        return Promise.resolve(false);
+      },
+    },
+    looks: {
+      get hasWork() {
+        stop.abort();
+        return false;
+      },
+    },
+  } as unknown as SeedingOptions);
+  await seeding.run(stop.signal);
+  expect(asked).toEqual(begun);
 });

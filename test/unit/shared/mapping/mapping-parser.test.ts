@@ -153,3 +153,47 @@ test('a suggestion is made only for a near name', () => {
   expect(suggestion('Products', ['products'], '-')).toBe('did you mean "products"?');
   expect(suggestion('xyz', ['orders'], '-')).toBe('-');
 });
+
+describe('how the app writes its values', () => {
+  const columns = (of: string) => table(`    columns: {${of}}\n`);
+
+  test('is said per column', () => {
+    const mapping = parseMapping(
+      columns('a: {empty: null}, b: {charset: windows-1252}, c: {format: julian}, d: {format: sqlite}'),
+    );
+    expect([...(mapping.tables[0]?.columns.values() ?? [])]).toEqual([
+      { emptyIsNull: true },
+      { charset: 'windows-1252' },
+      { format: 'julian' },
+      { format: 'sqlite' },
+    ]);
+  });
+
+  test.each([
+    ['a: {empty: yes}', /empty of a.* can't be|columns.a.empty of table orders is not of the right kind/],
+    [
+      'a: {charset: windows-1525}',
+      /charset of table orders can't be "windows-1525".*did you mean.*windows-125|windows-1252/,
+    ],
+    ['a: {format: sqlit}', /can't be "sqlit".*sqlite/],
+  ])('%s is a mistake', (of, says) => {
+    expect(mistakes(columns(of)).join('\n')).toMatch(says);
+  });
+
+  test('the key of another row has no character set', () => {
+    const options = '    references: {a: orders}\n    columns: {a: {charset: latin1}}\n';
+    expect(mistakes(table(options)).join('\n')).toMatch(/orders\.a is a reference: what it holds is a key/);
+  });
+
+  test('and a table says whose triggers run', () => {
+    const mode = (options: string) => parseMapping(table(options)).tables[0]?.appTriggers;
+    expect([mode(''), mode('    app_triggers: keep\n'), mode('    app_triggers: suspend\n')]).toEqual([
+      'auto',
+      'keep',
+      'suspend',
+    ]);
+    expect(mistakes(table('    app_triggers: never\n')).join('\n')).toMatch(
+      /app_triggers of table orders can't be "never"/,
+    );
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Masking, MASKED } from '../../../../services/shared/mapping/masking.ts';
+import { toCentralText } from '../../../../services/shared/values/values.ts';
 import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
 
 const masking = new Masking(
@@ -15,6 +16,16 @@ const change = (columns: [name: string, old: unknown, now: unknown][], table = '
   table,
   columns: columns.map(([name, old, now]) => ({ name, old, new: now })),
 });
+
+/** The refusal of a text in a column of numbers. */
+function catchUnfit(value: string): Error {
+  try {
+    toCentralText(value, { type: 'integer' }, {});
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('it fits');
+}
 
 describe('masking', () => {
   it('hides sensitive columns of a central row under their central names, and leaves the rest', () => {
@@ -54,6 +65,14 @@ describe('masking', () => {
         ['note', null, MASKED],
       ]),
     );
+  });
+
+  it('takes them out as our own messages show them, with their quotes doubled', () => {
+    const value = 'my "secret" word';
+    const { message } = catchUnfit(value);
+    expect(message).toContain('secret');
+    expect(masking.text(message, [change([['pin', null, value]])])).not.toContain('secret');
+    expect(masking.textWithoutRows(message, [change([['name', null, value]])], [])).not.toContain('secret');
   });
 
   it('takes masked values out of a text, short ones only where they stand alone', () => {

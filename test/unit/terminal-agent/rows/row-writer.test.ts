@@ -35,7 +35,7 @@ describe('a table whose key is the UUID that is minted for its rows', () => {
     );
     const key = writer.insert(set, [3n], 'central-1');
     expect(key).toMatch(/^[0-9a-f-]{36}$/);
-    expect(writer.update(key, set, [4n], true)).toBe(key);
+    expect(writer.update(key, { set, values: [4n] }, true)).toBe(key);
     expect(db.prepare('SELECT local_id, server_id, qty FROM lines').get()).toEqual({
       local_id: key,
       server_id: 'central-1',
@@ -58,4 +58,37 @@ describe('a table whose key is the UUID that is minted for its rows', () => {
     expect(writer.insert(set, [3n], 'central-1', key)).toBe(key);
     expect(writer.insert(set, [3n], 'central-2', key)).not.toBe(key);
   });
+});
+
+test('a row that is taken out and put back holds what it held, in every storage class', () => {
+  const db = new Database(':memory:');
+  db.exec(`CREATE TABLE lines (id TEXT PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT, e, f, g TEXT, h);
+    INSERT INTO lines VALUES ('k', X'41', CAST(X'43E9' AS TEXT), 'Café', X'43E9',
+      CAST(X'43E9' AS TEXT), X'43E9', X'E9', 5.0)`);
+  const mapping = MAPPING.replace(
+    'scope: global',
+    'scope: global, columns: {c: {charset: latin1}, g: {charset: latin1}}',
+  );
+  const table = bindLocal(parseMapping(mapping), readLocalCatalog(db)).tables.get('lines');
+  if (table === undefined) throw new Error('not bound');
+  const writer = new RowWriter(db, table);
+  const columns = [...'abcdefgh'];
+  const stored = () =>
+    db
+      .prepare(
+        `SELECT ${columns.map((name) => `typeof(${name}) || ' ' || hex(${name})`).join(', ')} FROM lines`,
+      )
+      .raw()
+      .get();
+  const before = stored();
+  const row = writer.read('k');
+  if (row === undefined) throw new Error('no row');
+  writer.delete('k');
+  writer.putBack(row);
+  expect(stored()).toEqual(before);
+  writer.set('k', row);
+  expect(stored()).toEqual(before);
+  expect(before).toContain('blob 43E9');
+  expect(before).toContain('text 43E9');
+  db.close();
 });
