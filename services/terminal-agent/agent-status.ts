@@ -19,7 +19,6 @@ let version: string | undefined;
 export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): AgentStatus {
   const standing = apply.standing.current;
   const { checkpoints } = apply;
-  apply.open.look();
   const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp || apply.reread.isIncomplete(topic));
   return {
     state: standing.kind !== 'ok' ? standing.kind : catchingUp ? 'catching up' : 'ready',
@@ -29,7 +28,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     version: (version ??= readVersion()),
     mappingVersion: till.mappingVersion,
     unreadMapping: till.unreadMapping,
-    outbox: apply.open.depth(),
+    outbox: apply.flight.depth(),
     streams: topics.map((topic) => {
       const { position, nextOffset } = checkpoints.stream(topic);
       return { topic, position: formatPosition(position), nextOffset, lagMs: apply.lagMs(topic) };

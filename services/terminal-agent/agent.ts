@@ -23,7 +23,7 @@ import { upStream } from '../shared/log/topics.ts';
 import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
-import { Bootstrap } from './bootstrap.ts';
+import { Bootstrap, offerOutcomes } from './bootstrap.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
@@ -121,6 +121,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         now,
         standing: this.#standing,
         ownUnits: this.#agentFile,
+        capture: this.capture,
         horizonDays: identity.horizonDays ?? options.horizonDays,
         ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
         ...(options.txRows !== undefined && { txRows: options.txRows }),
@@ -150,6 +151,7 @@ export class TerminalAgent implements Service, LinkedAgent {
     const retention = new TillRetention({
       till: this.till,
       agentFile: this.#agentFile,
+      flight: this.capture.flight,
       settledSeq: () => this.publisher.settledSeq,
       log,
       now,
@@ -191,11 +193,14 @@ export class TerminalAgent implements Service, LinkedAgent {
   async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
     const { refusal } = this.#standing;
     if (refusal !== undefined) throw refusal;
+    this.capture.cutAll();
+    this.apply.applyLocal();
     const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
     if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), true);
-    const { afterSeq, tables } = await bootstrap.offerAll();
+    const after = this.#agentFile.chain.lastSeq;
+    const tables = await bootstrap.offerAll();
     await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
-    return bootstrapResult(tables, bootstrap.outcomes(afterSeq), false);
+    return bootstrapResult(tables, offerOutcomes(this.#agentFile.changes, this.capture.flight, after), false);
   }
 
   status(): AgentStatus {

@@ -2,10 +2,24 @@
 import type { Logger } from 'pino';
 import type { SchemaSource } from '../shared/records/envelope.ts';
 import type { OwnUnits } from './settlement.ts';
+import type { Kept } from './file/kept-keys.ts';
+import type { Flight } from './settle/flight.ts';
 import type { TillStanding } from './standing.ts';
 import type { TillHost } from './till/till-host.ts';
 
+/** What the apply side needs of the way up: a row that the app has written is cut before anything is written to it. */
+export interface CutFirst {
+  readonly flight: Flight;
+  /** First in a transaction of ours. */
+  settleIn(): Kept;
+  /** Something is cut that the kept keys do not know. */
+  readonly isBehind: boolean;
+  /** `parentKey` of the rows of which something could not be cut. */
+  uncutRows(): Set<string>;
+}
+
 export interface TillApplyOptions {
+  readonly capture: CutFirst;
   readonly till: TillHost;
   readonly schemas: SchemaSource;
   readonly topics: { readonly catalog: string; readonly store: string };

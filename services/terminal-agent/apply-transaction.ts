@@ -21,10 +21,13 @@ import { ParkedRetry } from './rows/parked-retry.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
 import type { RowChange } from './rows/image.ts';
-import type { OpenChanges } from './rows/open-changes.ts';
 import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
 import { RowApplier, type Scope } from './rows/row-applier.ts';
-import { Settler } from './rows/settler.ts';
+import type { SqliteValue } from '../shared/records/unit-record.ts';
+import type { EditedRow, Kept } from './file/kept-keys.ts';
+import type { Flight } from './settle/flight.ts';
+import { putBack } from './settle/put-back.ts';
+import { Settler } from './settle/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
 import type { UnseenRow, UnseenRows } from './rows/unseen.ts';
@@ -44,7 +47,11 @@ import type { TillHost } from './till/till-host.ts';
 export interface ApplyTransactionParts {
   readonly till: TillHost;
   readonly tables: TillTables;
-  readonly open: OpenChanges;
+  readonly flight: Flight;
+  /** First of all: what the app wrote is cut, and the keys are kept. */
+  readonly cut: () => Kept;
+  /** `parentKey` of rows of which something could not be cut. */
+  readonly uncut: () => Set<string>;
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly unseen: UnseenRows;
@@ -81,6 +88,8 @@ export class ApplyTransaction {
   newestCommitMs: number | null = null;
   /** Rows applied, by local table. */
   readonly rows = new Map<string, number>();
+  /** Edits of push-only tables that were put back, by local table. */
+  putBack: ReadonlyMap<string, number> = new Map();
   readonly #newest = new Map<TillTable, { arrival: Arrival; rows: number }>();
   readonly #parts: ApplyTransactionParts;
   readonly #me: Me;
@@ -105,7 +114,7 @@ export class ApplyTransaction {
       touched: new Set(),
       arrived: [],
       circles: new Set(),
-      open: new Map(),
+      uncut: new Set(),
     };
     this.#applier = new RowApplier(parts);
     this.#settler = new Settler({ ...parts, applier: this.#applier, triggers: this.#triggers });
@@ -117,20 +126,18 @@ export class ApplyTransaction {
     });
   }
 
-  get putBack(): ReadonlyMap<string, number> {
-    return this.#settler.putBack;
-  }
-
   /** Inside BEGIN IMMEDIATE: from here on the app can write nothing until the commit. */
   run(body: () => void): void {
-    const { till, open, parked, checkpoints } = this.#parts;
+    const { till, parked, checkpoints, cut, uncut, tables } = this.#parts;
+    const { noted, edited } = cut();
+    for (const key of uncut()) this.#scope.uncut.add(key);
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
-    for (const table of open.refresh()) this.#written.add(table);
     parked.begin();
     this.#applier.begin(this.#scope);
+    for (const { table, rowKey, operation } of noted) this.#pending(tables.byLocal(table.name), rowKey, operation);
+    this.putBack = putBack({ ...this.#parts, triggers: this.#triggers }, edited.map((row) => this.#ofHere(row)));
     body();
     this.#settleByProgress();
-    this.#settler.putBackEdits();
     this.#retry.all(this.#settler.settled > 0);
     this.applied += this.#retry.unblocked;
     for (const [table, { arrival, rows }] of this.#newest) {
@@ -143,6 +150,21 @@ export class ApplyTransaction {
     }
     this.#triggers.restore();
     till.db.exec('DELETE FROM sync_silence');
+  }
+
+  /** For the app: the row is on its way. */
+  #pending(table: TillTable | undefined, rowKey: SqliteValue, operation: 'insert' | 'update'): void {
+    if (table === undefined) return;
+    this.#written.add(table.name);
+    if (rowKey === null || table.bound.statusColumns.length === 0 || !table.writer.exists(rowKey)) return;
+    this.#triggers.suspend(table.name, 'update');
+    table.writer.setPending(rowKey, operation);
+  }
+
+  /** Its statements are those of this transaction's tables. */
+  #ofHere(row: EditedRow): EditedRow {
+    this.#written.add(row.table.name);
+    return { ...row, table: this.#parts.tables.byLocal(row.table.name) ?? row.table };
   }
 
   /** Like `take`, for a record that was read before. */
@@ -244,7 +266,7 @@ export class ApplyTransaction {
     const key = origins.length === 0 ? undefined : this.#settler.byOrigins(table, centralId, origins);
     if (change.commitTimeUs > 0n) this.newestCommitMs = Number(change.commitTimeUs / 1000n);
     if (table.bound.mapping.direction === 'pull') {
-      if (key !== undefined) this.#applier.restore(table, centralId, key);
+      if (key !== undefined) this.#applier.settle(table, centralId, key);
       return;
     }
     const result = this.#arrive({
@@ -257,7 +279,7 @@ export class ApplyTransaction {
       known: origins.length > 0,
       key,
     });
-    if (key !== undefined && result !== 'applied') this.#applier.restore(table, centralId, key);
+    if (key !== undefined && result === 'older') this.#applier.settle(table, centralId, key);
   }
 
   #ownOrigins({ headers }: StoredRecord, { origins }: RowChange): readonly Origin[] {
@@ -302,12 +324,12 @@ export class ApplyTransaction {
   #settleByProgress(): void {
     const { newest, done } = this.progress;
     if (newest === null || done || this.#parts.fenced) return;
-    const { open, reach, log } = this.#parts;
+    const { flight, reach, log } = this.#parts;
     const streams = { catalog: reach.catalog(), store: reach.store() };
-    const verdict = judgeProgress(newest, this.#me, open.highestSeq, streams);
+    const verdict = judgeProgress(newest, this.#me, flight.highest, streams);
     if (verdict === 'ahead') {
       this.ahead = true;
-      log.error({ lastSeq: newest.lastSeq, highestSeq: open.highestSeq }, AHEAD);
+      log.error({ lastSeq: newest.lastSeq, highestSeq: flight.highest }, AHEAD);
     }
     if (verdict === 'settle') {
       this.#settler.byProgress(newest);

@@ -22,7 +22,7 @@ import { Horizon } from './streams/horizon.ts';
 import { PendingRecords, type InParts } from './streams/pending.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
-import { OpenChanges } from './rows/open-changes.ts';
+import type { Flight } from './settle/flight.ts';
 import { TriggerFault } from './rows/refusal.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
 import { UnlinkedRows } from './rows/unlinked.ts';
@@ -39,7 +39,7 @@ const BULK_ROWS = 500;
 
 export class TillApply {
   readonly checkpoints: Checkpoints;
-  readonly open: OpenChanges;
+  readonly flight: Flight;
   readonly parked: ParkedRows;
   /** What is stored of a stream is in doubt, and it is read from its beginning. */
   readonly reread: Reread;
@@ -79,9 +79,9 @@ export class TillApply {
       txRows: this.#txRows,
     });
     this.checkpoints = new Checkpoints(this.#till.db);
-    this.open = new OpenChanges(this.#till.db);
+    this.flight = options.capture.flight;
     this.parked = new ParkedRows(this.#till.db);
-    this.#unlinked = new UnlinkedRows(this.#till.db);
+    this.#unlinked = new UnlinkedRows(this.#till.db, this.flight);
     this.#unseen = new UnseenRows(this.#till.db);
     this.horizon = new Horizon({ ...options, unseen: this.#unseen });
     this.reread = new Reread({
@@ -147,14 +147,10 @@ export class TillApply {
     return counts;
   }
 
-  /** After the app wrote: puts back edits of push-only tables and tries refused rows again. */
+  /** After the app wrote: keeps what was cut, puts back edits of push-only tables, and tries refused rows again. */
   applyLocal(): void {
     this.#rebindIfNeeded();
-    const written = this.open.look();
-    this.parked.begin();
-    const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
-    const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name, 1).length > 0);
-    if (wanted.length > 0) this.#transaction(() => undefined, { written: wanted });
+    if (this.#options.capture.isBehind) this.#transaction(() => undefined);
   }
 
   /**
@@ -182,12 +178,9 @@ export class TillApply {
     return this.standing.current.kind !== 'ok';
   }
 
-  /** Unsettled changes that go up, in seq order. */
-  unsettled(upToSeq = Infinity): { seq: number; table: string }[] {
-    this.open.look();
-    return this.open
-      .unsettled(upToSeq)
-      .filter(({ table }) => this.#tables.byLocal(table)?.bound.mapping.direction !== 'push');
+  /** Changes that the centre has not answered, in order. */
+  unsettled(upTo = Infinity): { seq: number; table: string }[] {
+    return this.flight.unsettled(upTo);
   }
 
   /** Where the stream ended when its reader started: to there, its order proves nothing. */
@@ -264,7 +257,9 @@ export class TillApply {
     const work = new ApplyTransaction({
       till: this.#till,
       tables: this.#tables,
-      open: this.open,
+      flight: this.flight,
+      cut: () => this.#options.capture.settleIn(),
+      uncut: () => this.#options.capture.uncutRows(),
       parked: this.parked,
       unlinked: this.#unlinked,
       unseen: this.#unseen,
@@ -283,7 +278,7 @@ export class TillApply {
     try {
       this.#till.writeRepeatable(() => work.run(() => body(work)), { inBulk: bulk.size > 0 });
     } catch (error) {
-      this.open.reload();
+      this.flight.reload();
       this.#unseen.reload();
       this.#unlinked.forgetTypes();
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
@@ -329,7 +324,6 @@ export class TillApply {
     const { db, binding } = this.#till;
     const tables = new TillTables(db, binding);
     this.#generation = this.#till.generation;
-    this.open.reload();
     this.#unlinked.load(tables.all());
     const added = noteBoundColumns(this.#till, tables.all(), this.checkpoints);
     if (added.length > 0) {

@@ -9,11 +9,14 @@ import type { Logger } from 'pino';
 import { sleep } from '../shared/lifecycle.ts';
 import type { BoundTable } from '../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../shared/records/unit-record.ts';
+import { NOW_MS_SQL } from './file/key-triggers.ts';
+import { isPublished, numbered } from './file/captured-tables.ts';
+import type { Flight } from './settle/flight.ts';
+import { KEPT_ENTRY } from './file/kept-keys.ts';
 import { quoteName, quoteText, rowKeySql } from './till/local-schema.ts';
 import { isCapturable } from './till/sync-install.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import { isPublished } from './till/trigger-sql.ts';
-import { offerSql } from './till/triggers.ts';
+import type { ChangeStore } from './up/change-store.ts';
 
 export interface BootstrapOptions {
   readonly till: TillDatabase;
@@ -55,11 +58,10 @@ export class Bootstrap {
   }
 
   /**
-   * Offers everything. @returns what was offered by local table, and the seq before the first offer: what
-   * became of them is asked with `outcomes(afterSeq)` once they are settled.
+   * Offers everything. @returns what was offered, by local table: what became of it is asked with `offerOutcomes` once it
+   * is settled
    */
-  async offerAll(signal?: AbortSignal): Promise<{ afterSeq: number; tables: Map<string, TableOffer> }> {
-    const afterSeq = this.#highestSeq();
+  async offerAll(signal?: AbortSignal): Promise<Map<string, TableOffer>> {
     const tables = new Map<string, TableOffer>();
     for (const table of this.#tables()) {
       const { listed } = this.#count(table);
@@ -69,21 +71,7 @@ export class Bootstrap {
         this.#options.log.info({ table: table.local.name, offered, listed }, 'offered');
       if (signal?.aborted === true) break;
     }
-    return { afterSeq, tables };
-  }
-
-  /** Of the rows offered after a seq, by local table. */
-  outcomes(afterSeq: number): Map<string, OfferOutcomes> {
-    const rows = this.#till.db
-      .prepare<[number], { table_name: string; offered: number; linked: number; inserted: number }>(
-        `SELECT table_name, count(*) AS offered, total(outcome IN ('merged', 'duplicate', 'lost')) AS linked,
-                total(outcome = 'applied') AS inserted
-         FROM sync_outbox WHERE seq > ? AND op = 'r' GROUP BY table_name`,
-      )
-      .all(afterSeq);
-    return new Map(
-      rows.map(({ table_name, offered, linked, inserted }) => [table_name, { offered, linked, inserted }]),
-    );
+    return tables;
   }
 
   /** Only tables whose rows go up at all. */
@@ -118,10 +106,6 @@ export class Bootstrap {
     }
     return offered;
   }
-
-  #highestSeq(): number {
-    return this.#till.db.prepare<[], number | null>('SELECT max(seq) FROM sync_outbox').pluck().get() ?? 0;
-  }
 }
 
 type KeyRow = SqliteValue[];
@@ -130,9 +114,7 @@ type KeyRow = SqliteValue[];
 class TableOfferer {
   readonly #first: Statement<[], KeyRow>;
   readonly #after: Statement<KeyRow, KeyRow>;
-  readonly #mint: Statement;
   readonly #outbox: Statement;
-  readonly #change: Statement;
   #last: KeyRow | undefined;
 
   constructor(till: TillDatabase, table: BoundTable, rowsAtOnce: number) {
@@ -145,31 +127,30 @@ class TableOfferer {
       .prepare<KeyRow, KeyRow>(select(` AND (${keys.join(', ')}) > (${keys.map(() => '?').join(', ')})`))
       .raw()
       .safeIntegers();
-    const sql = offerSql(table);
-    this.#mint = db.prepare(sql.mint);
-    this.#outbox = db.prepare(sql.outbox);
-    this.#change = db.prepare(sql.change);
+    const here = table.local.key.map((column) => `source.${quoteName(column)} = ?`).join(' AND ');
+    const { number } = till.write(() => numbered(db, table));
+    this.#outbox = db.prepare(
+      `INSERT INTO sync_outbox (table_number, op, row_key, at_ms, entry_id)
+       SELECT ${number}, 'r', ${rowKeySql('source', table.local.key)}, ${NOW_MS_SQL}, random()
+         FROM ${quoteName(table.local.name)} AS source WHERE ${here}`,
+    );
   }
 
   next(): number {
     const rows = this.#last === undefined ? this.#first.all() : this.#after.all(...this.#last);
-    for (const row of rows) {
-      const key = Object.fromEntries(row.map((value, index) => [`key_${index}`, value]));
-      this.#mint.run(key);
-      const seq = this.#outbox.run(key).lastInsertRowid;
-      this.#change.run({ ...key, seq });
-    }
+    for (const row of rows) this.#outbox.run(...row);
     this.#last = rows.at(-1) ?? this.#last;
     return rows.length;
   }
 }
 
-/** SQL: the row has no link, and nothing of it is on its way. */
-function unknownRows(table: BoundTable): string {
-  const key = rowKeySql('source', table.local.key);
-  return `NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${table.local.name}`)} WHERE row_key = ${key})
-    AND NOT EXISTS (SELECT 1 FROM sync_outbox WHERE table_name = ${quoteText(table.local.name)}
-      AND row_key = ${key} AND outcome IS NULL)`;
+/** SQL: nothing is known of the row, and nothing that is not kept yet was recorded of it. */
+function unknownRows({ local }: BoundTable): string {
+  const key = rowKeySql('source', local.key);
+  const kept = `SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = '${KEPT_ENTRY}'`;
+  return `NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${local.name}`)} WHERE row_key = ${key})
+    AND ${key} NOT IN (SELECT row_key FROM sync_outbox WHERE row_key IS NOT NULL AND seq > (${kept})
+      AND table_number = (SELECT number FROM sync_table WHERE name = ${quoteText(local.name)}))`;
 }
 
 /** SQL: offering the row cannot make a second row of one that the centre has already. */
@@ -180,3 +161,20 @@ function safe({ local, linkColumn, mapping }: BoundTable): string {
   }
   return conditions.join(' AND ');
 }
+
+/** Of the rows that were offered by changes after a number, by local table. */
+export function offerOutcomes(changes: ChangeStore, flight: Flight, after: number): Map<string, OfferOutcomes> {
+    const offers = changes.after(after).filter(({ op }) => op === 'r');
+    const outcomes = flight.outcomes(after, changes.lastNumber());
+    const tables = new Map<string, { offered: number; linked: number; inserted: number }>();
+    for (const { table, number } of offers) {
+      const counts = tables.get(table) ?? { offered: 0, linked: 0, inserted: 0 };
+      const outcome = outcomes.get(number);
+      counts.offered += 1;
+      if (outcome === 'applied') counts.inserted += 1;
+      else if (outcome === 'merged' || outcome === 'duplicate' || outcome === 'lost') counts.linked += 1;
+      tables.set(table, counts);
+    }
+    return tables;
+  }
+

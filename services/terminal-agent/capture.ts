@@ -1,61 +1,59 @@
 /**
- * Cuts what the app wrote into units. A read snapshot always ends on a committed state, so whatever became
- * visible between two looks is a whole number of the app's transactions: one unit. It is durable in the agent
- * file before anybody publishes it, and never cut again. Works without any network.
+ * Cuts what the app wrote into units. A read snapshot always ends on a committed state, so whatever became visible between
+ * two looks is a whole number of the app's transactions: one unit. It is durable in the agent file before anybody publishes
+ * it, with its bytes, and never cut again. Works without any network.
  */
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
-import { wrapSqliteError } from '../shared/database/sqlite.ts';
+import { inSnapshot, wrapSqliteError } from '../shared/database/sqlite.ts';
+import { readNumbers } from './file/captured-tables.ts';
+import { EntryReader } from './file/entry-reader.ts';
+import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
+import { parentKey } from './rows/parked.ts';
+import { TillTables } from './rows/till-tables.ts';
+import { Flight } from './settle/flight.ts';
 import { TillStanding } from './standing.ts';
-import type { AgentFile, CutUnit, NewUnit, UnitChain } from './units/agent-file.ts';
-import { Outbox, type OutboxEntry } from './units/outbox.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import { Backlog } from './units/backlog.ts';
+import type { AgentFile, CutUnit, NewUnit } from './units/agent-file.ts';
 import { Registrations } from './units/registrations.ts';
-import { type CutEntry, digestUnit } from './units/units.ts';
+import { foldTables } from './up/folded-tables.ts';
+import { cutUnits } from './up/cut-units.ts';
+import { look, type LookParts } from './up/look.ts';
+import { amountText } from './up/row-values.ts';
 
 export interface TillCaptureOptions {
   readonly till: TillDatabase;
   readonly agentFile: AgentFile;
   readonly log: Logger;
-  readonly now?: () => number;
-  readonly pollMs?: number;
-  readonly maxUnitChanges?: number;
-  /** Told after units were cut. */
-  readonly onCut?: () => void;
-  readonly onHealth?: (health: Health) => void;
+  readonly now?: (() => number) | undefined;
+  readonly pollMs?: number | undefined;
+  readonly maxUnitChanges?: number | undefined;
+  /** Told after the app's entries were cut. */
+  readonly onCut?: (() => void) | undefined;
+  readonly onHealth?: ((health: Health) => void) | undefined;
   readonly standing?: TillStanding | undefined;
 }
 
 const POLL_MS = 5;
 /** Of the time the cutting itself took: a till that is written to without pause keeps its processor. */
 const REST_FACTOR = 4;
-/** A backlog ends: it may have half the processor until it is cut. */
-const BACKLOG_REST_FACTOR = 1;
-/**
- * Pieces of a backlog that are cut in one turn and made durable together. A turn is long in coming while the till
- * also settles what it sent.
- */
-const PIECES_AT_ONCE = 8;
 
 /** In the agent file: how often we had written to payflow.db when it was decided that it goes on. */
 export const WRITES_BEFORE = 'writes_before';
 
 export class TillCapture implements Service {
   readonly name = 'till-capture';
+  readonly flight: Flight;
   readonly #options: TillCaptureOptions;
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
-  readonly #outbox: Outbox;
-  readonly #backlog: Backlog;
   readonly #now: () => number;
   readonly #standing: TillStanding;
   readonly #registrations: Registrations;
-  #generation: number;
-  /** The newest entry that was read for a unit. */
-  #newest: OutboxEntry | undefined;
+  #generation = -1;
+  #parts!: LookParts;
 
   constructor(options: TillCaptureOptions) {
     this.#options = options;
@@ -64,110 +62,132 @@ export class TillCapture implements Service {
     this.#now = options.now ?? Date.now;
     this.#standing = options.standing ?? new TillStanding();
     this.#registrations = new Registrations(options.till);
-    this.#outbox = new Outbox(options.till.db, (seq) => this.#agentFile.wasSettled(seq));
-    this.#backlog = new Backlog({
-      outbox: this.#outbox,
-      cutEntry: (entry) => this.#cutEntry(entry),
-      ...(options.maxUnitChanges !== undefined && { maxUnitChanges: options.maxUnitChanges }),
+    const { db } = this.#till;
+    this.flight = new Flight({
+      db,
+      changes: this.#agentFile.changes,
+      incarnation: () => this.#agentFile.incarnation,
+      lastEntry: () => this.#agentFile.cutEntries.upTo,
     });
-    this.#generation = options.till.generation;
+    this.#followBinding();
   }
 
   /**
-   * At start, before anything else: the entries of the last unit are read and hashed again. Missing or
-   * different ones mean that payflow.db is an older copy, or another file: nothing is cut then.
+   * At start, before anything else: the entry that was cut last is looked for. Without it payflow.db is an older copy, or
+   * another file: nothing is cut then.
    */
   checkFile(): PayflowError | undefined {
     if (this.#agentFile.waiting !== null) return undefined;
-    const last = this.#agentFile.last();
-    if (last === undefined ? this.#hasAll() : this.#holds(last)) {
+    const { upTo, id } = this.#agentFile.cutEntries;
+    const isOurs = id === null ? this.#hasAll() : this.#till.proof.holds({ seq: upTo, id });
+    if (isOurs) {
+      if (id !== null) this.#till.proof.note({ seq: upTo, id });
       this.#registrations.adopt(this.#agentFile);
       return undefined;
     }
     const why =
-      last === undefined
+      id === null
         ? `${this.#till.db.name} is older than when it was decided that it goes on`
-        : `${this.#till.db.name} does not hold unit ${last.number} (changes ${last.firstSeq} to ${last.lastSeq}) as it was published`;
+        : `${this.#till.db.name} does not hold entry ${upTo}, which was cut from it`;
     this.#standing.set({ kind: 'fenced', why });
     return this.#standing.refusal;
   }
 
-  /** Without a unit: nothing of it may be older than what is known. */
+  /** Nothing is cut yet: nothing of it may be older than what is known. */
   #hasAll(): boolean {
-    const { chain } = this.#agentFile;
     const writes = Number(this.#agentFile.getMeta(WRITES_BEFORE) ?? 0);
-    return this.#outbox.highestSeq() >= chain.lastSeq && this.#till.proof.writes >= writes;
+    return this.#till.proof.writes >= writes;
   }
 
-  #holds(unit: CutUnit): boolean {
-    const entries = this.#outbox.entries(unit.firstSeq, unit.lastSeq);
-    if (!digestUnit(entries, unit).hash.equals(unit.hash)) return false;
-    const newest = entries.at(-1);
-    if (newest !== undefined) this.#till.proof.note(newest);
-    return true;
-  }
-
-  /** Everything new becomes one unit (a backlog: the first of several). @returns undefined when nothing is new */
+  /** Everything new becomes one unit (a backlog: several). @returns the first; undefined when nothing is new */
   cutUnit(): CutUnit | undefined {
-    const [unit] = this.#cut(1);
+    const [unit] = this.#cut();
     return unit === undefined ? undefined : { ...unit, publishedAtMs: null, publications: 0 };
   }
 
-  /** @returns what became durable together: one unit, or some pieces of a backlog; none when nothing is new */
-  #cut(most: number): NewUnit[] {
+  /** @returns what became durable together; none when nothing is new */
+  #cut(): NewUnit[] {
     if (this.#standing.current.kind !== 'ok') return [];
     this.#followBinding();
-    // Entries up to `highest` are committed and never change: they need no snapshot to be read.
-    const highest = this.#outbox.highestSeq();
+    const { db } = this.#till;
     const units: NewUnit[] = [];
-    for (let chain: UnitChain = this.#agentFile.chain; units.length < most;) {
-      const unit = highest > chain.lastSeq ? this.#next(chain, highest) : undefined;
-      if (unit === undefined) break;
-      units.push(unit);
-      chain = unit;
+    for (let isNew = true; isNew;) {
+      const before = this.#agentFile.cutEntries.upTo;
+      const cut = inSnapshot(db, () => this.#look());
+      if (cut !== undefined) this.#add(cut);
+      if (cut !== undefined) units.push(...cut.units);
+      isNew = this.#agentFile.cutEntries.upTo > before;
     }
-    // Now, not before: what was read is then of the file that we know, whatever comes to it next.
-    this.#till.proof.check();
-    if (highest < this.#agentFile.chain.lastSeq) throw olderFile(this.#till.db.name);
-    if (units.length === 0) return units;
-    this.#till.makeDurable();
-    this.#agentFile.add(units);
-    if (this.#newest !== undefined) this.#till.proof.note(this.#newest);
     return units;
   }
 
-  /** A unit is of one registration: it says in whose store all of it was sold. */
-  #next(chain: UnitChain, highest: number): NewUnit | undefined {
-    for (let seq = chain.lastSeq + 1; seq <= highest;) {
-      const { registration, lastSeq } = this.#registrations.at(seq);
-      const end = Math.min(lastSeq, highest);
-      const unit = this.#unit(chain, this.#backlog.next(seq, end), registration);
-      if (unit !== undefined) return unit;
-      seq = end + 1;
-    }
-    return undefined;
+  /** Inside a snapshot. A unit is of one registration: it says in whose store all of it was sold. */
+  #look() {
+    const highest = this.#highest();
+    const { upTo: cutUpTo } = this.#agentFile.cutEntries;
+    // Now, not before: what is read is then of the file that we know, whatever comes to it next.
+    this.#till.proof.check();
+    if (highest < cutUpTo) throw olderFile(this.#till.db.name);
+    if (highest === cutUpTo) return undefined;
+    const { registration, lastSeq } = this.#registrations.at(cutUpTo + 1);
+    const upTo = Math.min(lastSeq, highest);
+    const found = look(this.#parts, {
+      keptUpTo: keptEntry(this.#till.db),
+      keptChange: keptChange(this.#till.db),
+      cutUpTo,
+      upTo,
+    });
+    const units = cutUnits(found, {
+      chain: this.#agentFile.chain,
+      registration,
+      mappingVersion: this.#till.mappingVersion,
+      cutAtMs: this.#now(),
+      maxUnitChanges: this.#options.maxUnitChanges,
+    });
+    return { units, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
   }
 
-  #unit(
-    chain: UnitChain,
-    entries: readonly OutboxEntry[],
-    registration: number | undefined,
-  ): NewUnit | undefined {
-    const first = entries[0];
-    const last = entries.at(-1);
-    if (first === undefined || last === undefined) return undefined;
-    this.#newest = last;
-    return {
-      number: chain.number + 1,
-      firstSeq: first.seq,
-      lastSeq: last.seq,
-      changes: entries.length,
-      previousHash: chain.hash,
-      cutAtMs: this.#now(),
-      registration,
-      coversTime: true,
-      ...digestUnit(entries, { registration, coversTime: true }),
-    };
+  #add({ units, entries }: { units: readonly NewUnit[]; entries: { upTo: number; id: string | null } }): void {
+    this.#till.makeDurable();
+    this.#agentFile.add(units, entries);
+    if (entries.id !== null) this.#till.proof.note({ seq: entries.upTo, id: entries.id });
+    this.flight.refresh();
+  }
+
+  /** AUTOINCREMENT's own count: entries go once nobody needs them. */
+  #highest(): number {
+    return this.#till.proof.highest();
+  }
+
+  /**
+   * First in a transaction of ours that writes rows: all that the app wrote is cut, and the keys are kept. A row that can't
+   * be cut now keeps its uncut entries.
+   */
+  settleIn(): Kept {
+    if (this.#cut().length > 0) this.#options.onCut?.();
+    this.#followBinding();
+    return keepKeys({ ...this.#parts }, this.#agentFile.cutEntries.upTo);
+  }
+
+  /** Whether something is cut that the kept keys do not know. */
+  get isBehind(): boolean {
+    return keptEntry(this.#till.db) < this.#agentFile.cutEntries.upTo;
+  }
+
+  /** `parentKey` of the rows of which something is not cut. */
+  uncutRows(): Set<string> {
+    const { upTo: after } = this.#agentFile.cutEntries;
+    const upTo = this.#highest();
+    if (upTo <= after) return new Set();
+    const folded = foldTables(this.#parts, { after: keptEntry(this.#till.db), upTo }, { byChanges: true });
+    return new Set(
+      folded.flatMap(({ table, rows }) =>
+        rows.flatMap(({ touched: { entries, ousted }, handle }) => {
+          const isUncut = (ousted?.seq ?? 0) > after || entries.some(({ seq }) => seq > after);
+          return isUncut && handle !== undefined ? [parentKey(table.name, handle)] : [];
+        }),
+      ),
+    );
   }
 
   /**
@@ -183,14 +203,12 @@ export class TillCapture implements Service {
     const isRestored = (this.#agentFile.registration ?? 0) >= registration;
     if (before !== undefined && !isRestored) this.cutAll();
     this.#agentFile.setMeta('registration', String(registration));
-    this.#registrations.begin(registration, this.#agentFile.chain.lastSeq);
+    this.#registrations.begin(registration, this.#agentFile.cutEntries.upTo);
   }
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */
   cutAll(): CutUnit | undefined {
-    let cut = 0;
-    while (this.#cut(PIECES_AT_ONCE).length > 0) cut += 1;
-    if (cut > 0) this.#options.onCut?.();
+    if (this.#cut().length > 0) this.#options.onCut?.();
     return this.#agentFile.last();
   }
 
@@ -208,36 +226,41 @@ export class TillCapture implements Service {
 
   async #watch(signal: AbortSignal, ready: () => void): Promise<void> {
     const pollMs = this.#options.pollMs ?? POLL_MS;
-    let look = true;
+    let isFirst = true;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      if (this.#till.hasNews() || look) {
-        look = this.#cut(PIECES_AT_ONCE).length > 0;
-        if (look) this.#options.onCut?.();
+      if (this.#till.hasNews() || isFirst) {
+        isFirst = false;
+        const before = this.#agentFile.cutEntries.upTo;
+        this.#cut();
+        if (this.#agentFile.cutEntries.upTo > before) this.#options.onCut?.();
       }
       ready();
-      const factor = this.#backlog.remains(this.#agentFile.chain.lastSeq) ? BACKLOG_REST_FACTOR : REST_FACTOR;
-      await sleep(Math.max(pollMs, factor * (performance.now() - startedAt)), signal);
+      await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);
     }
-  }
-
-  #cutEntry(entry: OutboxEntry): CutEntry {
-    const { table } = entry.columns;
-    const row = `${table}\0${String(entry.rowKey)}`;
-    const names = [row, `${table}\0${entry.identity ?? ''}`];
-    for (const column of this.#till.binding.tables.get(table)?.columns ?? []) {
-      const value = entry.values[entry.columns.newIndex.get(column.local) ?? -1];
-      if (column.reference === null || value === null || value === undefined) continue;
-      names.push(`${column.reference.table}\0${String(value)}`);
-    }
-    return { seq: entry.seq, inserts: entry.op === 'c' ? row : null, names };
   }
 
   #followBinding(): void {
     if (this.#generation === this.#till.generation) return;
     this.#generation = this.#till.generation;
-    this.#outbox.reset();
-    this.#backlog.reset();
+    const { db, binding } = this.#till;
+    const tables = new TillTables(db, binding);
+    const { tables: names, columns } = readNumbers(db);
+    const retired = db.prepare('SELECT 1 FROM sync_retired WHERE table_name = ? AND identity = ?');
+    this.#parts = {
+      db,
+      binding,
+      tables,
+      flight: this.flight,
+      changes: this.#agentFile.changes,
+      now: this.#now,
+      entries: new EntryReader(db, (number) => {
+        const name = columns.get(number);
+        return name === undefined ? undefined : { name, central: amountText };
+      }),
+      tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
+      isRetired: (table, identity) => retired.get(table, identity) !== undefined,
+    };
   }
 }
 

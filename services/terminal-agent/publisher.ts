@@ -14,12 +14,10 @@ import { type Health, type Service, sleep, supervise } from '../shared/lifecycle
 import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
-import { inSnapshot } from '../shared/database/sqlite.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
 import { TillStanding } from './standing.ts';
 import type { AgentFile, CutUnit } from './units/agent-file.ts';
-import { mintIdentities } from './units/minting.ts';
-import { Outbox } from './units/outbox.ts';
+import { OpenUnits } from './settle/open-units.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';
 
@@ -42,8 +40,6 @@ export interface PublisherOptions {
 
 /** Several records go in one append, so that a backlog does not pay a round trip for each. */
 const APPEND_BYTES = 1024 * 1024;
-/** With a rollback journal the app cannot commit while we read: then only for a moment. */
-const JOURNAL_APPEND_BYTES = 32 * 1024;
 const UNITS_AT_ONCE = 1000;
 const MAX_RESEND_MS = 60 * 60 * 1000;
 /** Without anything to do, settlement is looked at this often. */
@@ -53,15 +49,13 @@ export class Publisher implements Service {
   readonly name = 'till-publisher';
   readonly #options: PublisherOptions;
   readonly #builder: UnitBuilder;
-  readonly #outbox: Outbox;
+  readonly #open: OpenUnits;
   readonly #key: Buffer;
   readonly #now: () => number;
   /** Units up to this number may be published. */
   #openUpTo: number;
-  readonly #appendBytes: number;
   /** So many units go one by one, since an append of all of them was too large for the topic. */
   #alone = 0;
-  #settledSeq = 0;
   #wake: (() => void) | undefined;
   readonly #standing: TillStanding;
   /** The name under which the file was announced since the start. */
@@ -71,11 +65,9 @@ export class Publisher implements Service {
     this.#options = options;
     const { till, agentFile, databaseId, keyVersion } = options;
     const head = { terminal: till.terminalId, databaseId, keyVersion };
-    this.#builder = new UnitBuilder(till, head, (seq) => agentFile.wasSettled(seq));
+    this.#builder = new UnitBuilder(till, agentFile, head);
     this.#standing = options.standing ?? new TillStanding();
-    this.#outbox = new Outbox(till.db);
-    const journalMode = till.db.pragma('journal_mode', { simple: true });
-    this.#appendBytes = journalMode === 'wal' ? APPEND_BYTES : JOURNAL_APPEND_BYTES;
+    this.#open = new OpenUnits(till.db, agentFile);
     this.#key = Buffer.from(till.terminalId);
     this.#now = options.now ?? Date.now;
     this.#openUpTo = options.mode === 'stream' ? Infinity : 0;
@@ -94,17 +86,16 @@ export class Publisher implements Service {
 
   /** Everything unsettled goes up again. @returns how many units */
   republishAll(): number {
-    const open = this.#oldestOpen();
+    const open = this.#open.oldest();
     if (open === undefined) return 0;
-    const units = this.#options.agentFile.markUnpublished(open.seq);
+    const units = this.#options.agentFile.markUnpublished(open);
     this.wake();
     return units;
   }
 
   /** The last seq of the settled past: every change up to it has its outcome. */
   get settledSeq(): number {
-    this.#oldestOpen();
-    return this.#settledSeq;
+    return this.#open.settledUpTo();
   }
 
   /**
@@ -136,7 +127,8 @@ export class Publisher implements Service {
   async #publish(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<number> {
     const { agentFile, till } = this.#options;
     const { incarnation } = till;
-    const built = await this.#build(units, signal);
+    till.proof.check();
+    const built = this.#builder.build(units, APPEND_BYTES);
     // Meanwhile the file may have lost its name, and these units with it.
     if (till.incarnation !== incarnation || this.#standing.refusal !== undefined) return 0;
     let lastOffset: number;
@@ -166,26 +158,12 @@ export class Publisher implements Service {
     });
   }
 
-  async #build(units: readonly CutUnit[], signal: AbortSignal | undefined): Promise<BuiltRecords> {
-    const { till } = this.#options;
-    for (;;) {
-      const built = inSnapshot(till.db, () => {
-        till.proof.check();
-        return this.#builder.build(units, this.#appendBytes);
-      });
-      if (built.unnamed.length === 0) return built;
-      // Rows from before the agent: they get their identity now, so that it can be told which row is meant.
-      await sleep(till.gate.waitMs(), signal);
-      mintIdentities(till, built.unnamed);
-    }
-  }
-
   /** A file that waits tells the centre its name, once in each run: an operator chooses it by that. */
   async #announce(signal: AbortSignal | undefined): Promise<void> {
-    const { agentFile, till } = this.#options;
+    const { agentFile } = this.#options;
     const { waiting, incarnation } = agentFile;
     if (waiting === null || this.#announced === incarnation) return;
-    const record = inSnapshot(till.db, () => this.#builder.announcement(waiting.predecessor));
+    const record = this.#builder.announcement(waiting.predecessor);
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
   }
@@ -230,20 +208,14 @@ export class Publisher implements Service {
 
   #due(): CutUnit | undefined {
     const { agentFile, resendAfterMs } = this.#options;
-    const open = this.#oldestOpen();
+    const open = this.#open.oldest();
     if (open === undefined) return undefined;
-    const unit = agentFile.holding(open.seq);
+    const unit = agentFile.holding(open);
     if (unit === undefined || unit.publishedAtMs === null) return undefined;
     const waitMs = Math.min(MAX_RESEND_MS, resendAfterMs * 2 ** Math.max(0, unit.publications - 1));
     const sinceMs = this.#now() - unit.publishedAtMs;
     // Published in the future: the till's clock was set back since, and nobody knows how long ago that was.
     return sinceMs < 0 || sinceMs >= waitMs ? unit : undefined;
-  }
-
-  #oldestOpen(): { seq: number; capturedAtMs: number } | undefined {
-    const open = this.#outbox.oldestOpen(this.#settledSeq);
-    this.#settledSeq = open === undefined ? this.#options.agentFile.chain.lastSeq : open.seq - 1;
-    return open;
   }
 
   async #idle(signal: AbortSignal): Promise<void> {

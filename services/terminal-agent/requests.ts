@@ -64,7 +64,7 @@ export class TillRequests {
         const left = apply.unsettled(last);
         return left.every(({ seq }) => isHeld(apply.progress, seq));
       });
-      return tallyFlush(outcomesOf(open, apply.open.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
+      return tallyFlush(outcomesOf(open, apply.flight.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
     });
   }
 

@@ -9,8 +9,7 @@ import { WRITES_BEFORE } from './capture.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
-import { isPublished } from './till/trigger-sql.ts';
-import { Outbox } from './units/outbox.ts';
+import { unsettledUnits } from './settle/unsettled-units.ts';
 
 export interface StandingWatchOptions {
   readonly till: TillDatabase;
@@ -70,13 +69,14 @@ export class StandingWatch {
     });
     switch (step.kind) {
       case 'go on': {
-        const { beginsAfter, settled } = new Outbox(till.db).unsettledFrom();
+        const units = unsettledUnits(till.db, agentFile);
         // Until it has sold again no unit proves that it is this file.
         till.makeDurable();
         agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
-        agentFile.goOn(beginsAfter, settled);
+        agentFile.goOn(units);
+        apply.flight.reload();
         this.#options.log.info(
-          { incarnation: agentFile.incarnation, beginsAfter },
+          { incarnation: agentFile.incarnation, units: units.length },
           'the centre has decided that this file goes on; what is not settled goes up',
         );
         return true;
@@ -85,6 +85,7 @@ export class StandingWatch {
         this.#reopen();
         agentFile.renounce(step.why, newIncarnation());
         till.rename(agentFile.incarnation);
+        apply.flight.reload();
         this.#fileDoubt = null;
         apply.doubt = null;
         return true;
@@ -102,16 +103,12 @@ export class StandingWatch {
   #reopen(): void {
     const { till, apply } = this.#options;
     const confirmed = till.getMeta(CONFIRMED_SEQ) ?? apply.progress?.lastSeq ?? 0;
-    const published = [...till.binding.tables.values()].filter(isPublished).map(({ local }) => local.name);
     till.write(() =>
       till.db
-        .prepare(
-          `UPDATE sync_outbox SET outcome = NULL WHERE seq > ? AND outcome <> 'local'
-             AND table_name IN (SELECT value FROM json_each(?))`,
-        )
-        .run(Number(confirmed), JSON.stringify(published)),
+        .prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change > ?')
+        .run(till.incarnation, Number(confirmed)),
     );
-    apply.open.reload();
+    apply.flight.reload();
   }
 
   /** What the centre said of an enrolment before this one does not count. */

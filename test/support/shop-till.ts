@@ -7,6 +7,8 @@ import type { AnswerOrigin } from '../../services/shared/records/origin-units.ts
 import type { OwnUnits } from '../../services/terminal-agent/settlement.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
+import { TillCapture } from '../../services/terminal-agent/capture.ts';
+import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
 
 export const CATALOG = 'payflow.catalog';
@@ -90,10 +92,12 @@ export interface ShopTill {
   /** Applies what was committed to a stream. */
   toCatalog(records: StoredRecord[]): Promise<void>;
   toStore(records: StoredRecord[]): Promise<void>;
+  /** What the app has written until now is cut. */
+  look(): void;
   /** A fresh TillApply over the same file, as after a restart. */
   restart(): void;
   rows(sql: string): unknown[];
-  /** What became of each change in the outbox, in order. */
+  /** What became of each change that was cut, in order. */
   outcomes(): unknown[];
   /** The identity of the row that was changed last in a table. */
   identityOf(table: string): string;
@@ -126,8 +130,11 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       topics: { catalog: CATALOG, store: STORE },
       log: silentLog,
       ownUnits: UNIT_PER_CHANGE,
+      capture,
       ...options.apply,
     });
+  let agentFile = AgentFile.open(test.folder, 'T1', () => INCARNATION);
+  let capture = newCapture(test, agentFile);
   let apply = make();
   const catalog = new DownStream(schemas);
   const toCatalog = async (records: StoredRecord[]) => void (await apply.applyBatch(CATALOG, records));
@@ -142,23 +149,43 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     },
     toCatalog,
     toStore: async (records) => void (await apply.applyBatch(STORE, records)),
+    look: () => void capture.cutAll(),
     restart() {
+      agentFile.close();
       test.reopen();
+      agentFile = AgentFile.open(test.folder, 'T1', () => INCARNATION);
+      capture = newCapture(test, agentFile);
       apply = make();
       apply.resume(CATALOG);
       apply.resume(STORE);
     },
     rows,
-    outcomes: () => rows('SELECT seq, op, outcome FROM sync_outbox ORDER BY seq'),
+    outcomes() {
+      capture.cutAll();
+      const known = capture.flight.outcomes(0, agentFile.changes.lastNumber());
+      return agentFile.changes
+        .after(0)
+        .map(({ number, op }) => ({ seq: number, op, outcome: known.get(number) ?? null }));
+    },
     identityOf(table) {
-      const [last] = rows(`SELECT identity FROM sync_change_${table} ORDER BY seq DESC LIMIT 1`);
+      capture.cutAll();
+      const last = agentFile.changes.after(0).findLast((change) => change.table === table);
       if (last === undefined) throw new Error(`nothing was changed in ${table}`);
-      return String((last as { identity: string }).identity);
+      return last.identity;
     },
     knownProduct: (sku = 'A', id = 7, more = {}) =>
       toCatalog(catalog.commit(100, catalog.row('products', id, product(sku, more)))),
-    close: () => test.close(),
+    close() {
+      agentFile.close();
+      test.close();
+    },
   };
+}
+
+function newCapture({ till }: TestTill, agentFile: AgentFile): TillCapture {
+  const capture = new TillCapture({ till, agentFile, log: silentLog });
+  capture.checkFile();
+  return capture;
 }
 
 /** What the till has cut, where a test has no agent file: each change by itself. */

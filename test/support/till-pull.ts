@@ -160,7 +160,10 @@ export class TillPull {
   }
 
   settle(upToSeq: number): void {
-    this.till.db.prepare(`UPDATE sync_outbox SET outcome = 'applied' WHERE seq <= ?`).run(upToSeq);
+    const { flight } = this.capture;
+    this.till.write(() => {
+      for (const change of flight.openUpTo(upToSeq)) flight.settle(change, 'applied');
+    });
   }
 
   async close(): Promise<void> {

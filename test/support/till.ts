@@ -64,17 +64,13 @@ export function openTestTill(options: TestTillOptions): TestTill {
   };
 }
 
-/** What the triggers recorded, in order: op, table, the change row without empty columns. */
+/** What the triggers recorded, in order: op, table, key. */
 export function recorded(db: SqliteDatabase, after = 0): Record<string, unknown>[] {
   const entries = db
-    .prepare<[number], { seq: number; table_name: string; op: string; row_key: unknown }>(
-      'SELECT seq, table_name, op, row_key FROM sync_outbox WHERE seq > ? ORDER BY seq',
+    .prepare<[number], { name: string; op: string; row_key: unknown }>(
+      `SELECT t.name, op, row_key FROM sync_outbox o JOIN sync_table t ON t.number = o.table_number
+        WHERE seq > ? ORDER BY seq`,
     )
     .all(after);
-  return entries.map(({ seq, table_name, op, row_key }) => {
-    const change = db
-      .prepare(`SELECT * FROM "sync_change_${table_name.replaceAll('"', '""')}" WHERE seq = ?`)
-      .get(seq) as Record<string, unknown> | undefined;
-    return { op, table: table_name, key: row_key, ...change };
-  });
+  return entries.map(({ name, op, row_key }) => ({ op, table: name, key: row_key }));
 }

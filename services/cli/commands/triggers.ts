@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
@@ -7,15 +8,11 @@ import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { loadIdentity } from '../../terminal-agent/identity.ts';
 import { identityOf } from '../till/till-place.ts';
-import { triggerStatusColumns } from '../../terminal-agent/till/status-columns.ts';
-import {
-  installSync,
-  isCapturable,
-  removeTriggers,
-  uuidIndexOf,
-} from '../../terminal-agent/till/sync-install.ts';
+import { numbered } from '../../terminal-agent/file/captured-tables.ts';
+import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
+import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
+import { LOCAL_SCHEMA } from '../../terminal-agent/till/local-schema.ts';
 import { newestMapping } from '../../terminal-agent/till/file-mapping.ts';
-import { triggersOf } from '../../terminal-agent/till/triggers.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
@@ -79,16 +76,12 @@ function showCommand(cli: Cli): Command {
   );
 }
 
-/** Everything of ours that stands on the app's tables: an index where none of the app's serves, and triggers. */
+/** Everything of ours that stands on the app's tables. */
 function objectsOf(db: SqliteDatabase, { tables }: LocalBinding): ShownObject[] {
+  const numbers = numbersOf(db);
   return [...tables.values()].filter(isCapturable).flatMap((table) => {
-    const index = uuidIndexOf(db, table);
-    const triggers = triggersOf(table, triggerStatusColumns(db, table));
-    return [...(index === undefined ? [] : [index]), ...triggers].map(({ name, sql }) => ({
-      table: table.local.name,
-      name,
-      sql,
-    }));
+    const triggers = keyTriggers(numbered(numbers, table));
+    return triggers.map(({ name, sql }) => ({ table: table.local.name, name, sql }));
   });
 }
 
@@ -141,8 +134,21 @@ function removeCommand(cli: Cli): Command {
   );
 }
 
+/** Changes that were recorded and that nobody has cut yet, or that are not settled. */
 function unsettledChanges(db: SqliteDatabase): number {
   const hasOutbox = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_outbox'`).get();
   if (hasOutbox === undefined) return 0;
-  return db.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ?? 0;
+  return db.prepare<[], number>('SELECT count(*) FROM sync_outbox').pluck().get() ?? 0;
+}
+
+/** By which triggers name tables and columns: those of the file, and for what is new there the next ones. */
+function numbersOf(db: SqliteDatabase): SqliteDatabase {
+  const copy = new Database(':memory:');
+  copy.exec(LOCAL_SCHEMA);
+  for (const table of ['sync_table', 'sync_column']) {
+    const isThere = db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table);
+    const rows = isThere === undefined ? [] : (db.prepare(`SELECT * FROM ${table}`).raw().all() as unknown[][]);
+    for (const row of rows) copy.prepare(`INSERT INTO ${table} VALUES (${row.map(() => '?').join(', ')})`).run(...row);
+  }
+  return copy;
 }

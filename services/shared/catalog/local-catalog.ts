@@ -1,5 +1,6 @@
 /** What an SQLite file says of its tables. */
 import type { Database } from 'better-sqlite3';
+import { readUniqueIndexes, type LocalUniqueIndex } from './unique-indexes.ts';
 import { hasConflictClause, triggerHasConflictClause, writesOnlyVirtual } from './trigger-targets.ts';
 
 export type Affinity = 'INTEGER' | 'REAL' | 'NUMERIC' | 'TEXT' | 'BLOB';
@@ -34,6 +35,8 @@ export interface LocalTable {
   readonly uniques: readonly (readonly string[])[];
   /** Columns of unique indexes with a WHERE: they hold for some rows only. */
   readonly partialUniques?: readonly (readonly string[])[];
+  /** All of them, as triggers ask them; not there in a table that was made up. */
+  readonly uniqueIndexes?: readonly LocalUniqueIndex[] | undefined;
   readonly foreignKeys: readonly LocalForeignKey[];
   /** CREATE TRIGGER statements of the app's own triggers on this table (not ours, whose names start with sync_). */
   readonly appTriggers: readonly AppTrigger[];
@@ -138,22 +141,24 @@ function readTable(db: Database, name: string, withoutRowid: boolean): Omit<Loca
       .map((columns) => columns.map((column) => column.name))
       // An index on an expression is a rule that can't be named by columns.
       .filter((columns): columns is string[] => columns.every((column) => column !== null));
+  const columns = rows.map((row) => ({
+    name: row.name,
+    declaredType: row.type,
+    affinity: affinityOf(row.type),
+    notNull: row.notnull === 1,
+    hasDefault: row.dflt_value !== null,
+    generated: row.hidden === GENERATED_VIRTUAL || row.hidden === GENERATED_STORED,
+  }));
   return {
     name,
-    columns: rows.map((row) => ({
-      name: row.name,
-      declaredType: row.type,
-      affinity: affinityOf(row.type),
-      notNull: row.notnull === 1,
-      hasDefault: row.dflt_value !== null,
-      generated: row.hidden === GENERATED_VIRTUAL || row.hidden === GENERATED_STORED,
-    })),
+    columns,
     key,
     // A key that is not the rowid has an index of its own (also the odd INTEGER PRIMARY KEY DESC).
     keyIsRowid: key.length === 1 && !withoutRowid && !indexes.some(({ origin }) => origin === 'pk'),
     withoutRowid,
     uniques: uniques(0),
     partialUniques: uniques(1),
+    uniqueIndexes: readUniqueIndexes(db, name, columns),
     foreignKeys: readForeignKeys(db, name),
   };
 }

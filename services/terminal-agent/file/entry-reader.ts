@@ -76,3 +76,12 @@ export function keyText(key: SqliteValue): string {
   if (typeof key === 'number') return `n${numberText(key)}`;
   return typeof key === 'string' ? `t${key}` : `b${key.toString('hex')}`;
 }
+
+/** The local key that a text of `keyText` stands for; whole numbers are one, whatever their storage class. */
+export function keyFromText(text: string): SqliteValue {
+  const rest = text.slice(1);
+  if (text.startsWith('t')) return rest;
+  if (text === NO_KEY) return null;
+  if (text.startsWith('b')) return Buffer.from(rest, 'hex');
+  return /^-?\d+$/.test(rest) ? BigInt(rest) : Number(rest);
+}

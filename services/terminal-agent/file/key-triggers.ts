@@ -8,49 +8,22 @@
  * that stand in the way of a new one are named before it; what became of them is seen when they are looked at. One
  * statement for each index: each is served by it, which an OR over all of them may not be.
  */
+import type { LocalUniqueIndex } from '../../shared/catalog/unique-indexes.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
-import { NOW_MS_SQL, type Trigger } from '../till/trigger-sql.ts';
 
-export const OUTBOX_SCHEMA = `
--- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
--- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
--- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
--- same in every copy of the file.
-CREATE TABLE IF NOT EXISTS sync_outbox (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  table_number INTEGER,
-  op TEXT,
-  row_key,
-  key_before,
-  at_ms INTEGER,
-  entry_id INTEGER
-);
--- What delta columns held before and after it, where that differs; column_number: of sync_table's columns.
-CREATE TABLE IF NOT EXISTS sync_delta (
-  seq INTEGER,
-  column_number INTEGER,
-  old_value,
-  new_value
-);
-CREATE INDEX IF NOT EXISTS sync_delta_seq ON sync_delta (seq);
--- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
-CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
-`;
+/** The till's clock, ms since 1970, in SQL of 3.8. */
+export const NOW_MS_SQL = `CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)`;
 
-export interface UniqueIndex {
-  /** All that its terms and its condition read, and what generated columns among these are made of. */
-  readonly columns: readonly string[];
-  /** SQL over bare names of columns, with the index's collation where it is not the column's; else the columns. */
-  readonly terms?: readonly string[] | undefined;
-  /** Of a partial index its condition, over bare names too: without it more than one row could be meant. */
-  readonly condition?: string | undefined;
+export interface Trigger {
+  readonly name: string;
+  readonly sql: string;
 }
 
 export interface CapturedTable {
   readonly number: number;
   readonly name: string;
   readonly key: readonly string[];
-  readonly uniques: readonly UniqueIndex[];
+  readonly uniques: readonly LocalUniqueIndex[];
   readonly deltas: readonly { readonly number: number; readonly name: string }[];
 }
 
@@ -133,7 +106,7 @@ class TriggerSql {
   }
 
   /** Rows that have the same values in a unique index as the one that comes, but for the one that is it. */
-  inTheWay({ columns, terms, condition }: UniqueIndex, it: Row): string[] {
+  inTheWay({ columns, terms, condition }: LocalUniqueIndex, it: Row): string[] {
     const where =
       terms === undefined ? isEqual(columns) : terms.map((term) => isSame(term, columns)).join(' AND ');
     const isOther = `${this.key('t')} IS NOT ${this.key(it)}`;
@@ -182,3 +155,7 @@ function cell(row: Row, column: string): string {
 function bare(row: Row, column: string): string {
   return `+${cell(row, column)}`;
 }
+
+/** Names of our triggers: `sync_<part>_<table>`; those of the versions before too. */
+export const TRIGGER_NAME =
+  /^sync_(before_insert|before_update|pin|self|offer|gone|evict|displace|displaced|replace|delete|update|rekey|insert)_./;

@@ -16,7 +16,7 @@ import { triggerHasConflictClause, writesOnlyVirtual } from '../../shared/catalo
 import type { TillHost } from '../till/till-host.ts';
 import { compileProblem } from '../till/compile-check.ts';
 import { quoteName } from '../till/local-schema.ts';
-import { TRIGGER_NAME } from '../till/triggers.ts';
+import { TRIGGER_NAME } from '../file/key-triggers.ts';
 import { runsOnCentralRows } from './running-triggers.ts';
 import type { TillTables } from './till-tables.ts';
 import type { TableTriggers } from './write-guard.ts';

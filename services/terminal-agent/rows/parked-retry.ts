@@ -3,7 +3,7 @@ import { decodePosition } from '../../shared/records/position.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import { decodeImage } from './image.ts';
-import type { OpenChanges } from './open-changes.ts';
+import type { Flight } from '../settle/flight.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
 import type { Applied, Arrival } from './arrival.ts';
 import type { Scope } from './row-applier.ts';
@@ -13,7 +13,7 @@ import { unblock } from './unblock.ts';
 export interface ParkedRetryParts {
   readonly till: TillHost;
   readonly tables: TillTables;
-  readonly open: OpenChanges;
+  readonly flight: Flight;
   readonly parked: ParkedRows;
   readonly catalogTopic: string;
   readonly reach: { readonly store: () => StreamReach };
@@ -44,6 +44,7 @@ export class ParkedRetry {
     const { isFresh } = bound;
     bound.isFresh = false;
     if (!parked.any) return;
+    for (const row of parked.ofReason('uncut')) this.#retry(row);
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
     this.#retryArrived();
@@ -87,12 +88,12 @@ export class ParkedRetry {
     // Its link has come: there is nothing left to wait for.
     if (this.#parts.tables.byLocal(row.table)?.rows.get(row.centralId) !== undefined) return false;
     const place = { position: decodePosition(row.position), fromCatalog: true, ownOrigin: false };
-    return mayBeOwnRow(place, this.#parts.open.hasUnlinkedInserts(row.table), this.#parts.reach.store());
+    return mayBeOwnRow(place, this.#parts.flight.hasUnlinkedInserts(row.table), this.#parts.reach.store());
   }
 
   /** @returns whether a row found room */
   #retryRefused(name: string): boolean {
-    const { parked, tables, till, scope } = this.#parts;
+    const { parked, tables, till, scope, flight } = this.#parts;
     const table = tables.byLocal(name);
     const rows = parked.refusedIn(name, MAX_RETRIES);
     if (table === undefined || rows.length === 0) return false;
@@ -100,7 +101,7 @@ export class ParkedRetry {
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
     );
     for (const row of left.values()) {
-      for (const centralId of unblock({ db: till.db, tables, table, triggers: scope.triggers }, row, left)) {
+      for (const centralId of unblock({ db: till.db, tables, table, triggers: scope.triggers, flight }, row, left)) {
         left.delete(centralId);
         parked.remove(name, centralId);
         this.unblocked += 1;

@@ -10,6 +10,8 @@ export type ParkReason =
   | 'parent'
   /** It may be the till's own row, whose link is still under way. */
   | 'own'
+  /** The app has written the row, and that can't be cut now. */
+  | 'uncut'
   /** A constraint of the till's table refused it. */
   | 'refused'
   /** It deletes a row that unsettled rows refer to. */

@@ -1,31 +1,32 @@
 /**
- * Brings one central row into the till: guarded by the row's position, rebased under unsettled changes, parked
- * where it cannot be written yet. Runs inside the transaction that moves the stream's offset; a refused row
- * undoes only its own statement.
+ * Brings one central row into the till: guarded by the row's position, with what is not settled on top (row-state.ts),
+ * parked where it cannot be written yet, and then what it answers waits with it. Runs inside the transaction that moves the
+ * stream's offset; a refused row undoes only its own statement.
  */
 import type { Logger } from 'pino';
 import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { Flight, FlightChange } from '../settle/flight.ts';
+import { withAnswers } from '../settle/answers.ts';
+import { baseOf, imageValues } from '../up/row-values.ts';
+import { expected, shown, type RowState, type Values } from '../up/row-state.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
-import { rebase, type LocalValues } from './rebase.ts';
 import { isRefusal } from './refusal.ts';
-import { shownRow } from './row-writer.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
 import type { AppTriggers, WriteKind } from './app-triggers.ts';
-import { forgetRow } from './forgotten-row.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
-import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
 import { sameValue } from './row-key.ts';
-import type { SyncRow } from './sync-rows.ts';
-import { policyOf, type MissingParent, type TillTable, type TillTables } from './till-tables.ts';
+import { RowShow } from './row-show.ts';
+import { isUnlinked, unlinkedHandle, type SyncRow } from './sync-rows.ts';
+import type { MissingParent, TillTable, TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
 
 export interface ApplierParts {
   readonly till: TillHost;
   readonly tables: TillTables;
-  readonly open: OpenChanges;
+  readonly flight: Flight;
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly log: Logger;
@@ -42,25 +43,27 @@ export interface Scope {
   readonly arrived: string[];
   /** `parentKey` of parked rows that close a circle and can't break it: each asks those that wait for it once. */
   readonly circles: Set<string>;
-  /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
-  readonly open: Map<string, boolean>;
+  /** `parentKey` of rows that the app has written and that could not be cut. */
+  readonly uncut: Set<string>;
 }
 
 const ZERO = encodePosition(ZERO_POSITION);
-const NO_ENTRIES: readonly OpenEntry[] = [];
 
 export class RowApplier {
   readonly #parts: ApplierParts;
+  readonly #show: RowShow;
   #scope!: Scope;
 
   constructor(parts: ApplierParts) {
     this.#parts = parts;
+    this.#show = new RowShow(parts);
   }
 
   begin(scope: Scope): void {
     this.#scope = scope;
     const { tables, log } = this.#parts;
     tables.begin({ nowMs: scope.nowMs, triggers: scope.triggers, log });
+    this.#show.begin((table, kind) => this.#touch(table, kind));
   }
 
   apply(arrival: Arrival): Applied {
@@ -71,23 +74,11 @@ export class RowApplier {
     const waiting = parked.get(table.name, centralId);
     if (waiting !== undefined && Buffer.compare(position, waiting.position) < 0) return 'older';
     if (waiting !== undefined) parked.remove(table.name, centralId);
+    if (this.#scope.uncut.has(parentKey(table.name, centralId)))
+      return this.#park(arrival, 'uncut', 'the app has written the row, and that is not cut yet');
     if (image === null) return this.#remove(arrival, row);
     if (image.unfit !== undefined) return this.#park(arrival, 'refused', image.unfit);
     return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
-  }
-
-  /** The row's unsettled changes, in seq order. */
-  openOf(table: TillTable, centralId: string): readonly OpenEntry[] {
-    return this.#anyOpen(table) ? this.#parts.open.ofRow(table.name, centralId) : NO_ENTRIES;
-  }
-
-  #anyOpen(table: TillTable): boolean {
-    let any = this.#scope.open.get(table.name);
-    if (any === undefined) {
-      any = this.#parts.open.hasAny(table.name);
-      this.#scope.open.set(table.name, any);
-    }
-    return any;
   }
 
   /**
@@ -95,78 +86,132 @@ export class RowApplier {
    * @param rowKey null where the local row is gone already
    */
   link(table: TillTable, centralId: string, rowKey: SqliteValue, identity: string | null): void {
-    const { open, unlinked, log } = this.#parts;
+    const { unlinked, log } = this.#parts;
+    const handle = identity === null ? null : unlinkedHandle(identity);
+    const own = handle === null ? undefined : table.rows.get(handle);
     const row = table.rows.get(centralId);
-    if (identity !== null) open.link(table.name, identity, centralId);
+    if (handle !== null) this.#parts.flight.link(table.name, handle, centralId);
     if (row !== undefined && row.rowKey !== null) {
+      if (handle !== null) table.rows.remove(handle);
       if (row.rowKey !== rowKey)
         log.warn({ table: table.name, centralId }, 'two local rows for one central row');
       return;
     }
+    if (handle !== null && own !== undefined) table.rows.remove(handle);
     // A delete that came before its link still has to be carried out.
-    const base = row?.deleted === true ? encodeImage(null) : (row?.base ?? null);
-    table.rows.put(centralId, { rowKey, position: row?.position ?? ZERO, deleted: false, base });
+    const { position = ZERO, deleted = false } = row ?? {};
+    const base = own?.base ?? row?.base ?? null;
+    table.rows.put(centralId, { rowKey, position, deleted, base, identity, refused: false });
     if (rowKey !== null) {
       this.#touch(table, 'update');
       table.writer.setLink(rowKey, centralId);
       unlinked.remove(table.name, rowKey);
       this.#arrive(table, centralId);
     }
-    if (base !== null) this.restore(table, centralId);
+    if (deleted) this.settle(table, centralId);
   }
 
   /**
-   * The row after something of it was settled: as the centre has it when nothing is open any more, else
-   * rebased anew.
+   * What was answered of a row leaves its flight, and no image came with the answers: the row shows what it should then.
    * @param key what the row's local key was, for a row that comes back
    */
-  restore(table: TillTable, centralId: string, key: SqliteValue = null): void {
-    const row = table.rows.get(centralId);
+  settle(table: TillTable, handle: string, key: SqliteValue = null): void {
+    // The image that says so waits, and its answers with it.
+    if (this.#parts.parked.get(table.name, handle) !== undefined) return;
+    const row = table.rows.get(handle);
+    const isPulled = table.bound.mapping.direction === 'pull';
+    const answered = withAnswers(stateOf(table, handle, row), this.#flightOf(table, handle), { isPulled });
+    const { changes, left, state } = answered;
+    if (changes.length === 0 && row?.deleted !== true) return;
+    this.#settleChanges(changes);
     if (row === undefined) return;
-    const open = this.openOf(table, centralId);
-    if (open.length > 0) {
-      if (row.base !== null) this.#showRebased(table, centralId, row, row.base, open);
+    const isGone = state.base === null && isUnlinked(handle);
+    if (isGone && left.length === 0) return table.rows.remove(handle);
+    const was = row.base === null ? null : decodeImage(table.bound, row.base);
+    const isSame = was !== null && state.base !== null && isSameValues(imageValues(was), state.base);
+    const base = state.base === null ? null : isSame ? row.base : baseOf(table.bound, state.base);
+    const kept: SyncRow = { ...row, base, refused: state.mark === 'refused', deleted: state.mark === 'deleted' };
+    table.rows.put(handle, kept);
+    this.#showSettled({ table, handle, row: kept, left, key });
+  }
+
+  #showSettled({
+    table,
+    handle,
+    row,
+    left,
+    key,
+  }: {
+    table: TillTable;
+    handle: string;
+    row: SyncRow;
+    left: readonly FlightChange[];
+    key: SqliteValue;
+  }): void {
+    const state: RowState = { ...stateOf(table, handle, row), flight: left.map(({ cut }) => cut) };
+    const values = shown(state);
+    if (values === 'keep') return;
+    const { position } = row;
+    const home = { topic: '', fromCatalog: false, known: true, key };
+    if (values === null) {
+      if (row.deleted) this.#remove({ table, centralId: handle, position, image: null, ...home }, row);
       return;
     }
-    if (row.base === null) {
-      if (row.rowKey === null) return;
-      this.#touch(table, 'update');
-      table.writer.setStatus(row.rowKey, 'synced');
+    const image = row.base === null ? null : decodeImage(table.bound, row.base);
+    if (image === null || image.unfit !== undefined || row.refused) return;
+    const isWhole = left.length === 0 && !isUnlinked(handle);
+    if (row.rowKey === null) {
+      if (isWhole) this.#write({ table, centralId: handle, position, image, ...home }, row, image);
       return;
     }
-    table.rows.put(centralId, { ...row, base: null });
-    const image = decodeImage(table.bound, row.base);
-    const home = { topic: '', fromCatalog: false, known: true };
-    this.apply({ table, centralId, position: row.position, image, key, ...home });
+    const moved = this.#show.update({ table, rowKey: row.rowKey, image, values, isWhole });
+    if (moved !== undefined && !sameValue(moved, row.rowKey)) table.rows.move(handle, moved);
   }
 
   #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
     const { table, centralId, position } = arrival;
-    const gone: SyncRow = { rowKey: null, position, deleted: true, base: null };
+    const gone: SyncRow = {
+      rowKey: null,
+      position,
+      deleted: true,
+      base: null,
+      identity: row?.identity ?? null,
+      refused: false,
+    };
     if (row === undefined) {
       table.rows.put(centralId, gone);
       return 'applied';
     }
-    if (this.openOf(table, centralId).length > 0) {
-      table.rows.put(centralId, { ...row, position, base: encodeImage(null) });
+    const { changes, left } = this.#answeredOf(table, centralId, row);
+    if (left.length > 0) {
+      this.#settleChanges(changes);
+      table.rows.put(centralId, { ...row, position, deleted: true });
       return 'applied';
     }
     if (row.rowKey !== null) {
-      const child = unsettledChild(this.#parts, table, centralId, row.rowKey);
+      const child = this.#show.unsettledChild(table, centralId, row.rowKey);
       if (child !== undefined)
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
-      const identity = table.writer.identity(row.rowKey);
+      const uuid = table.writer.identity(row.rowKey);
       try {
         table.writer.delete(row.rowKey);
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return this.#park(arrival, 'refused', error.message);
       }
-      forgetRow(this.#parts.till.db, table.bound, { rowKey: row.rowKey, uuid: identity });
+      this.#retire(table, row.identity ?? uuid);
     }
+    this.#settleChanges(changes);
     table.rows.put(centralId, gone);
     return 'applied';
+  }
+
+  /** A name that comes again is a new row's. */
+  #retire(table: TillTable, identity: string | null): void {
+    if (identity === null) return;
+    const sql = 'INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)';
+    this.#parts.till.db.prepare(sql).run(table.name, identity);
   }
 
   #firstSight(arrival: Arrival, image: Image): Applied {
@@ -195,43 +240,42 @@ export class RowApplier {
   }
 
   #mayBeOwn(table: TillTable, position: Buffer): boolean {
-    // Inserts without a link are among the open entries: most tables have none at all.
-    if (!this.#anyOpen(table) || !this.#parts.open.hasUnlinkedInserts(table.name)) return false;
+    // Most tables have no insert without a link at all.
+    if (!this.#parts.flight.hasUnlinkedInserts(table.name)) return false;
     const place = { position: decodePosition(position), fromCatalog: true, ownOrigin: false };
     return mayBeOwnRow(place, true, this.#scope.store());
   }
 
-  #write(arrival: Arrival, row: SyncRow, image: Image): Applied {
+  #write(arrival: Arrival, row: SyncRow, arrived: Image): Applied {
     const { table, centralId, position } = arrival;
-    const open = this.openOf(table, centralId);
-    if (open.length > 0) {
-      const before = row.base === null ? null : decodeImage(table.bound, row.base);
-      const base = encodeImage(before === null ? image : completedImage(image, before));
-      const rebased: SyncRow = { ...row, position, deleted: false, base };
-      table.rows.put(centralId, rebased);
-      this.#showRebased(table, centralId, rebased, base, open);
+    const before = row.base === null ? null : decodeImage(table.bound, row.base);
+    const image = before === null ? arrived : completedImage(arrived, before);
+    const { changes, left } = this.#answeredOf(table, centralId, row);
+    const flight = left.map(({ cut }) => cut);
+    const values = expected({ base: imageValues(image), mark: null, isLinked: true, flight });
+    const kept: SyncRow = { ...row, position, deleted: false, base: encodeImage(image), refused: false };
+    if (values === null) {
+      this.#settleChanges(changes);
+      table.rows.put(centralId, kept);
       return 'applied';
     }
     if (row.rowKey === null) return this.#insert(arrival, image);
     const resolved = this.#parts.tables.resolve(image);
     if (resolved.kind === 'missing') return this.#awaitParent(arrival, image, resolved.parent, row.rowKey);
-    return this.#update(arrival, image, resolved.values, row.rowKey);
-  }
-
-  #update(arrival: Arrival, image: Image, values: readonly SqliteValue[], rowKey: SqliteValue): Applied {
-    const { table, centralId, position } = arrival;
+    const whole = { table, rowKey: row.rowKey, image, values, isWhole: left.length === 0 };
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = table.writer.update(rowKey, { ...image, values }, true);
+      key = this.#show.write(whole, resolved.values);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
     // The row vanished while nobody watched: the centre still has it.
-    if (key === undefined) return this.#insert({ ...arrival, key: rowKey }, image);
-    if (sameValue(key, rowKey)) table.rows.advance(centralId, position);
-    else table.rows.put(centralId, { rowKey: key, position, deleted: false, base: null });
+    if (key === undefined) return this.#insert({ ...arrival, key: row.rowKey }, image);
+    this.#settleChanges(changes);
+    if (sameValue(key, row.rowKey)) table.rows.advance(centralId, position, encodeImage(image));
+    else table.rows.put(centralId, { ...kept, rowKey: key });
     return 'applied';
   }
 
@@ -259,10 +303,25 @@ export class RowApplier {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
-    if (isNew) table.rows.add(centralId, rowKey, position);
-    else table.rows.put(centralId, { rowKey, position, deleted: false, base: null });
+    // A column that is left empty shows no more than what the row holds.
+    const base = encodeImage(without === undefined ? image : withoutColumn(image, without));
+    const row = isNew ? undefined : table.rows.get(centralId);
+    const { changes } = this.#answeredOf(table, centralId, row);
+    this.#settleChanges(changes);
+    this.#retakeKey(table, rowKey);
+    if (isNew) table.rows.add(centralId, rowKey, { position, base });
+    else {
+      const identity = row?.identity ?? null;
+      table.rows.put(centralId, { rowKey, position, deleted: false, base, identity, refused: false });
+    }
     this.#arrive(table, centralId);
     return 'applied';
+  }
+
+  /** A row that is gone without a word still has the key that it had. */
+  #retakeKey(table: TillTable, rowKey: SqliteValue): void {
+    const former = rowKey === null ? undefined : table.rows.handleAt(rowKey);
+    if (former !== undefined) table.rows.move(former, null);
   }
 
   /**
@@ -291,34 +350,18 @@ export class RowApplier {
     arrived.push(us);
   }
 
-  #showRebased(
-    table: TillTable,
-    centralId: string,
-    row: SyncRow,
-    base: string,
-    open: readonly OpenEntry[],
-  ): void {
-    const image = decodeImage(table.bound, base);
-    if (row.rowKey === null || image === null || image.unfit !== undefined) return;
-    const resolved = this.#parts.tables.resolve(image);
-    // Settling brings the row up again; until then it shows what it shows.
-    if (resolved.kind === 'missing') return;
-    const central: LocalValues = new Map(
-      image.set.columns.map((column, at) => [column.local, resolved.values[at] ?? null]),
-    );
-    const changes = open.map((entry) => this.#parts.open.change(entry, table.bound));
-    const shown = rebase(central, changes, (column) => policyOf(table, column));
-    if (shown.kind !== 'row') return;
-    const values = image.set.columns.map((column) => shown.values.get(column.local) ?? null);
-    this.#touch(table, 'update');
-    try {
-      const key = table.writer.update(row.rowKey, shownRow(image, resolved.values, values), false);
-      if (key !== undefined && !sameValue(key, row.rowKey))
-        table.rows.put(centralId, { ...row, rowKey: key });
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      this.#parts.log.debug({ table: table.name, centralId, err: error }, 'not shown until it is settled');
-    }
+  #flightOf(table: TillTable, handle: string): readonly FlightChange[] {
+    return this.#parts.flight.ofRow(table.name, handle);
+  }
+
+  #answeredOf(table: TillTable, handle: string, row: SyncRow | undefined) {
+    const flight = this.#flightOf(table, handle);
+    if (flight.length === 0) return NO_ANSWERS;
+    return withAnswers(stateOf(table, handle, row), flight, { isPulled: false });
+  }
+
+  #settleChanges(changes: readonly FlightChange[]): void {
+    for (const change of changes) this.#parts.flight.settle(change, change.answer ?? 'applied');
   }
 
   #park(arrival: Arrival, reason: ParkReason, message: string, waitsFor: string | null = null): Applied {
@@ -340,3 +383,34 @@ export class RowApplier {
     if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
   }
 }
+
+const NO_ANSWERS: { readonly changes: readonly FlightChange[]; readonly left: readonly FlightChange[] } = {
+  changes: [],
+  left: [],
+};
+
+function stateOf(table: TillTable, handle: string, row: SyncRow | undefined): Omit<RowState, 'flight'> {
+  const image = row?.base == null ? null : decodeImage(table.bound, row.base);
+  return {
+    base: image === null ? null : imageValues(image),
+    mark: row?.refused === true ? 'refused' : row?.deleted === true ? 'deleted' : null,
+    isLinked: !isUnlinked(handle),
+  };
+}
+
+function isSameValues(a: Values, b: Values): boolean {
+  return a.size === b.size && [...a].every(([column, value]) => b.get(column) === value);
+}
+
+function withoutColumn(image: Image, local: string): Image {
+  const at = image.set.columns.findIndex((column) => column.local === local);
+  const cleared = <Value>(values: readonly Value[], none: Value) =>
+    values.map((value, index) => (index === at ? none : value));
+  const { central } = image;
+  return {
+    ...image,
+    values: cleared(image.values, null),
+    central: central === undefined ? undefined : { ...central, values: cleared(central.values, null) },
+  };
+}
+

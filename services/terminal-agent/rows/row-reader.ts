@@ -23,6 +23,7 @@ export class RowReader {
   protected readonly whereKey: string;
   readonly #statements = new Map<string, Statement>();
   #exactText: ExactText | undefined;
+  #look: Statement | undefined;
 
   constructor(db: SqliteDatabase, table: BoundTable) {
     this.db = db;
@@ -74,6 +75,20 @@ export class RowReader {
   exists(rowKey: SqliteValue): boolean {
     const sql = `SELECT 1 FROM ${this.name} WHERE ${this.whereKey}`;
     return this.prepare(sql).get(...this.keyParts(rowKey)) !== undefined;
+  }
+
+  /** What the bound columns hold, in their order; undefined: there is no such row. */
+  look(rowKey: SqliteValue): SqliteValue[] | undefined {
+    this.#look ??= this.standingStatement(this.table.columns);
+    return this.standing(this.#look, this.table.columns, rowKey);
+  }
+
+  /** Key of the row that holds this value in a column. */
+  keyWith(column: string, value: SqliteValue): SqliteValue {
+    const key = this.table.local.key.map(quoteName).join(', ');
+    const sql = `SELECT ${key} FROM ${this.name} WHERE ${quoteName(column)} = ? LIMIT 1`;
+    const row = this.prepare(sql).raw().get(value) as SqliteValue[] | undefined;
+    return row === undefined ? null : rowKeyOf(row);
   }
 
   /** Every stored column of the row, by local name, to the byte. */

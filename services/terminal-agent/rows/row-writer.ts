@@ -238,6 +238,20 @@ export class RowWriter extends RowReader {
     this.guard.note(() => this.set(rowKey, columns));
   }
 
+  /** The app has written the row, and it is on its way. */
+  setPending(rowKey: SqliteValue, operation: 'insert' | 'update'): void {
+    const values = new Map<string, SqliteValue>([
+      ['sync_status', 'pending'],
+      ['sync_operation', operation],
+    ]);
+    const wanted = [...values].filter(([column]) => this.table.statusColumns.includes(column));
+    if (wanted.length === 0) return;
+    const row = this.read(rowKey);
+    if (row?.get('sync_status') === 'pending' && row.get('sync_operation') === 'insert') return;
+    if (wanted.every(([column, value]) => row?.get(column) === value)) return;
+    this.guard.note(() => this.set(rowKey, new Map(wanted)));
+  }
+
   /** sync_operation stays: it says what the app did last. */
   #statusColumns(): string[] {
     return this.table.statusColumns.filter((column) => column !== 'sync_operation');

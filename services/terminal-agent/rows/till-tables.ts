@@ -150,6 +150,15 @@ export class TillTables {
     }
   }
 
+  /** What a reference column holds for the row of this handle; undefined: it is not here. */
+  held(column: BoundColumn, handle: string): SqliteValue | undefined {
+    const { reference } = column;
+    if (reference === null) return undefined;
+    const parent = this.#byLocal.get(reference.table);
+    const now = handle.startsWith('~') ? (parent?.rows.named(handle.slice(1)) ?? handle) : handle;
+    return this.#held(column, reference, now);
+  }
+
   /** undefined: the parent is not here. A till that lacks the whole table can hold nothing but NULL. */
   #held(column: BoundColumn, reference: Reference, centralId: string): SqliteValue | undefined {
     const parent = this.#byLocal.get(reference.table);

@@ -8,7 +8,8 @@ import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { AppTriggers } from './app-triggers.ts';
 import type { ParkedRow } from './parked.ts';
 import { isRefusal } from './refusal.ts';
-import { decodeImage, type Image } from './image.ts';
+import type { Flight } from '../settle/flight.ts';
+import { decodeImage, encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
 
@@ -27,6 +28,7 @@ export interface UnblockScope {
   readonly tables: TillTables;
   readonly table: TillTable;
   readonly triggers: AppTriggers;
+  readonly flight: Flight;
 }
 
 /**
@@ -35,16 +37,18 @@ export interface UnblockScope {
  * @returns the central ids that were written; empty when it cannot be done (yet)
  */
 export function unblock(
-  { db, tables, table, triggers }: UnblockScope,
+  { db, tables, table, triggers, flight }: UnblockScope,
   start: ParkedRow,
   refused: ReadonlyMap<string, ParkedRow>,
 ): string[] {
-  const group = gather(tables, table, start, refused);
+  const group = gather({ tables, table, flight }, start, refused);
   if (group === null || group.length < 2) return [];
   // Before the savepoint: rolling back to it would bring the app's triggers back.
   for (const kind of ['insert', 'update', 'delete'] as const) triggers.suspend(table.name, kind);
   try {
     inSavepoint(db, () => writeAnew(table, group));
+    for (const { parked } of group)
+      for (const change of flight.ofRow(table.name, parked.centralId)) flight.settle(change, change.answer ?? 'applied');
     return group.map((member) => member.parked.centralId);
   } catch (error) {
     if (isRefusal(error) || error instanceof Vanished) return [];
@@ -61,16 +65,19 @@ function writeAnew({ writer, rows: links }: TillTable, group: readonly Member[])
     const rowKey = writer.putBack(row);
     writer.setStatus(rowKey, 'synced');
     const { position, centralId } = member.parked;
-    links.put(centralId, { rowKey, position, deleted: false, base: null });
+    const identity = links.get(centralId)?.identity ?? null;
+    const base = encodeImage(member.image);
+    links.put(centralId, { rowKey, position, deleted: false, base, identity, refused: false });
   }
 }
+
+type GroupScope = Pick<UnblockScope, 'tables' | 'table' | 'flight'>;
 
 class Vanished extends Error {}
 
 /** The row, the rows in its way, the rows in theirs … null where one of them has no image waiting. */
 function gather(
-  tables: TillTables,
-  table: TillTable,
+  scope: GroupScope,
   start: ParkedRow,
   refused: ReadonlyMap<string, ParkedRow>,
 ): Member[] | null {
@@ -78,10 +85,10 @@ function gather(
   const queue = [start];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     if (group.has(next.centralId)) continue;
-    const member = toMember(tables, table, next);
+    const member = toMember(scope, next);
     if (member === null || group.size >= MAX_GROUP) return null;
     group.set(next.centralId, member);
-    for (const blocker of blockers(table, member)) {
+    for (const blocker of blockers(scope.table, member)) {
       const parked = blocker === undefined ? undefined : refused.get(blocker);
       if (parked === undefined) return null;
       queue.push(parked);
@@ -90,7 +97,7 @@ function gather(
   return [...group.values()];
 }
 
-function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Member | null {
+function toMember({ tables, table, flight }: GroupScope, parked: ParkedRow): Member | null {
   const image = decodeImage(table.bound, parked.image);
   const row = table.rows.get(parked.centralId);
   if (
@@ -98,7 +105,7 @@ function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Memb
     image.unfit !== undefined ||
     row === undefined ||
     row.rowKey === null ||
-    row.base !== null
+    flight.ofRow(table.name, parked.centralId).some(({ answer }) => answer === null)
   )
     return null;
   const resolved = tables.resolve(image);

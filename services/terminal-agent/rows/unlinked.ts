@@ -13,6 +13,7 @@ import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import { centralMeaning, tillMeaning, type Meaning } from '../../shared/values/same-meaning.ts';
 import { readSql } from '../till/exact-text.ts';
 import { decodeValue, encodeValue, type Image } from './image.ts';
+import { isInsert, type Flight } from '../settle/flight.ts';
 import type { TillTable } from './till-tables.ts';
 
 const TEMP_SCHEMA = `
@@ -39,12 +40,14 @@ const NONE: Match = { kind: 'none' };
 
 export class UnlinkedRows {
   readonly #db: SqliteDatabase;
+  readonly #flight: Flight;
   /** With unlinked rows; the types by which their natural keys were worked out, null so far by none. */
   readonly #tables = new Map<string, string | null>();
   readonly #statements = new Map<string, Statement>();
 
-  constructor(db: SqliteDatabase) {
+  constructor(db: SqliteDatabase, flight: Flight) {
     this.#db = db;
+    this.#flight = flight;
     db.exec(TEMP_SCHEMA);
   }
 
@@ -63,7 +66,7 @@ export class UnlinkedRows {
   #loadTable(table: TillTable): number {
     const rows = this.#count(`SELECT count(*) FROM ${quoteName(table.name)}`);
     const linked = quoteName(`sync_row_${table.name}`);
-    if (rows === 0 || rows <= this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL`))
+    if (rows === 0 || rows <= this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL AND central_id NOT GLOB '~*'`))
       return 0;
     return this.#take(table, null);
   }
@@ -76,9 +79,8 @@ export class UnlinkedRows {
   /** @param rowKey of one of them; null: all. @returns how many there are */
   #take({ bound, name }: TillTable, rowKey: SqliteValue): number {
     const key = rowKeySql('source', bound.local.key);
-    const unknown = `NOT EXISTS (SELECT 1 FROM ${quoteName(`sync_row_${name}`)} WHERE row_key = ${key})
-      AND NOT EXISTS (SELECT 1 FROM temp.sync_open WHERE table_name = @table AND row_key = ${key}
-        AND op IN ('c', 'r'))`;
+    const kept = quoteName(`sync_row_${name}`);
+    const unknown = `NOT EXISTS (SELECT 1 FROM ${kept} WHERE row_key = ${key} AND central_id NOT GLOB '~*')`;
     const { identityColumn, linkColumn, mapping } = bound;
     const columns = [identityColumn, linkColumn].map((column) =>
       column === null ? 'NULL' : `source.${quoteName(column)}`,
@@ -90,12 +92,12 @@ export class UnlinkedRows {
       }),
     );
     const found = this.#prepare(
-      `SELECT ${key}, (SELECT identity FROM sync_identity WHERE table_name = @table AND row_key = ${key}),
+      `SELECT ${key}, (SELECT identity FROM ${kept} WHERE row_key = ${key}),
         ${columns.join(', ')} FROM ${quoteName(name)} AS source
        WHERE ${unknown}${rowKey === null ? '' : ` AND ${key} = @rowKey`}`,
     )
       .raw()
-      .all(rowKey === null ? { table: name } : { table: name, rowKey }) as SqliteValue[][];
+      .all(rowKey === null ? {} : { rowKey }) as SqliteValue[][];
     const insert = this.#prepare('INSERT INTO temp.sync_unlinked VALUES (?, ?, ?, NULL, ?, ?)');
     for (const [newKey = null, pinned, identity, link, ...natural] of found) {
       insert.run(
@@ -185,10 +187,17 @@ export class UnlinkedRows {
   ): Candidate | undefined {
     const found = this.#prepare(
       `SELECT row_key AS rowKey, identity, natural_key AS naturalKey FROM temp.sync_unlinked AS u
-       WHERE table_name = ? AND ${column} = ? AND NOT EXISTS (SELECT 1 FROM temp.sync_open
-         WHERE table_name = u.table_name AND row_key = u.row_key AND op IN ('c', 'r'))`,
+       WHERE table_name = ? AND ${column} = ?`,
     ).all(table, value) as Candidate[];
-    return found.length === 1 ? found[0] : undefined;
+    const free = found.filter(({ rowKey }) => !this.#isOffered(table, rowKey));
+    return free.length === 1 ? free[0] : undefined;
+  }
+
+  #isOffered(table: string, rowKey: SqliteValue): boolean {
+    const sql = `SELECT central_id AS handle, refused FROM ${quoteName(`sync_row_${table}`)} WHERE row_key = ?`;
+    const kept = this.#prepare(sql).get(rowKey) as { handle: string; refused: bigint } | undefined;
+    if (kept === undefined) return false;
+    return kept.refused !== 0n || this.#flight.ofRow(table, kept.handle).some(isInsert);
   }
 
   #prepare(sql: string): Statement {

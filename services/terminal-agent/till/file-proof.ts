@@ -14,20 +14,17 @@
 import type { Statement } from 'better-sqlite3';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { SqliteValue } from '../../shared/records/unit-record.ts';
-import { sameValue } from '../rows/row-key.ts';
 
 export interface CutEntryPrint {
   readonly seq: number;
-  readonly op: string;
-  readonly rowKey: SqliteValue;
-  readonly capturedAtMs: number;
+  /** Its own, random. */
+  readonly id: string;
 }
 
-type Stored = [string, SqliteValue, bigint | null];
-
 const TABLES_SQL = `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('sync_meta', 'sync_outbox')`;
-const ENTRY_SQL = 'SELECT op, row_key, captured_at_ms FROM sync_outbox WHERE seq = ?';
+const ENTRY_SQL = 'SELECT entry_id FROM sync_outbox WHERE seq = ?';
+/** Entries go, but the count of them does not. */
+const HIGHEST_SQL = `SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'`;
 const WRITES_SQL = `SELECT value FROM sync_meta WHERE name = 'writes'`;
 const COUNT_SQL = `INSERT OR REPLACE INTO sync_meta (name, value) VALUES ('writes', ?)`;
 
@@ -54,8 +51,8 @@ export class FileProof {
   }
 
   /** It was cut. */
-  note({ seq, op, rowKey, capturedAtMs }: CutEntryPrint): void {
-    this.#entry = { seq, op, rowKey, capturedAtMs };
+  note(entry: CutEntryPrint): void {
+    this.#entry = entry;
   }
 
   /**
@@ -66,7 +63,7 @@ export class FileProof {
     if (this.#entry === null && this.#writes === null) return;
     if (this.#prepared<[], [bigint]>(TABLES_SQL).get()?.[0] !== 2n)
       throw this.#replaced('has none of our tables any more');
-    if (this.#entry !== null && !this.#holds(this.#entry))
+    if (this.#entry !== null && !this.holds(this.#entry))
       throw this.#replaced(`does not hold change ${this.#entry.seq} any more, which was sent`);
     if (this.#writes !== null && this.#stored() !== this.#writes)
       throw this.#replaced(`does not hold what was written to it last`);
@@ -79,11 +76,18 @@ export class FileProof {
     return () => (this.#writes = next);
   }
 
-  #holds(entry: CutEntryPrint): boolean {
-    const found = this.#prepared<[number], Stored>(ENTRY_SQL).get(entry.seq);
-    if (found === undefined) return false;
-    const [op, rowKey, atMs] = found;
-    return op === entry.op && sameValue(rowKey, entry.rowKey) && Number(atMs ?? 0n) === entry.capturedAtMs;
+  holds({ seq, id }: CutEntryPrint): boolean {
+    return this.idOf(seq) === id;
+  }
+
+  /** null: there is no such entry. */
+  idOf(seq: number): string | null {
+    return this.#prepared<[number], [bigint]>(ENTRY_SQL).get(seq)?.[0].toString() ?? null;
+  }
+
+  /** The newest entry that there ever was; 0: none. One statement is one snapshot, which ends between two transactions. */
+  highest(): number {
+    return Number(this.#prepared<[], [bigint]>(HIGHEST_SQL).get()?.[0] ?? 0n);
   }
 
   #stored(): number {

@@ -1,3 +1,5 @@
+import { OUTBOX_SCHEMA } from '../file/outbox-schema.ts';
+
 /**
  * The tables that the agent keeps inside the till's own file, payflow.db (in the app's transactions, so that
  * a sale and its outbox rows are one commit). Only syntax of SQLite 3.8 where the app's library reads it: the
@@ -10,33 +12,27 @@
  * Nothing here may fail inside the app's statement: no constraint that an odd value could break.
  */
 export const LOCAL_SCHEMA = `
--- One row per captured change; outcome NULL = unsettled. op: c, u, d, r as in shared/unit-record.ts, and k: the
--- row's key changed (row_key is the old one), never published, outcome 'local' from the start.
-CREATE TABLE IF NOT EXISTS sync_outbox (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  table_name TEXT,
-  op TEXT,
-  row_key,
-  captured_at_ms INTEGER,
-  outcome TEXT
+${OUTBOX_SCHEMA}
+-- Numbers for what the triggers record: of tables, and of delta columns.
+CREATE TABLE IF NOT EXISTS sync_table (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS sync_column (
+  number INTEGER PRIMARY KEY,
+  table_number INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (table_number, name)
 );
-CREATE INDEX IF NOT EXISTS sync_outbox_open ON sync_outbox (table_name, row_key) WHERE outcome IS NULL;
--- Answers which row a key meant at an earlier seq; costs a sale nothing.
-CREATE INDEX IF NOT EXISTS sync_outbox_gone ON sync_outbox (table_name, row_key) WHERE op IN ('d', 'k');
--- Answers which keys rows had before; as cheap.
-CREATE INDEX IF NOT EXISTS sync_outbox_moved ON sync_outbox (table_name) WHERE op = 'k';
 
--- Identities of rows whose identity column does not say it: minted where a row brings no UUID of its own, or
--- pinned where the app changed it. Comes before the column; removed with the row.
-CREATE TABLE IF NOT EXISTS sync_identity (
-  table_name TEXT NOT NULL,
-  row_key,
-  identity TEXT NOT NULL,
-  PRIMARY KEY (table_name, row_key)
-);
-CREATE INDEX IF NOT EXISTS sync_identity_name ON sync_identity (table_name, identity);
+-- What became of the changes that were cut; waits: the image that says so is not written yet. Named by incarnation:
+-- they outlive the agent file.
+CREATE TABLE IF NOT EXISTS sync_settled (
+  incarnation TEXT NOT NULL,
+  change INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  waits INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (incarnation, change)
+) WITHOUT ROWID;
 
--- UUIDs of deleted rows: a row inserted again with one of them is a new row and gets a minted identity.
+-- Names of rows that are gone: a row inserted again with one of them is a new row and gets another name.
 CREATE TABLE IF NOT EXISTS sync_retired (
   table_name TEXT NOT NULL,
   identity TEXT NOT NULL,
@@ -51,9 +47,6 @@ CREATE TABLE IF NOT EXISTS sync_given_up (
   reason TEXT NOT NULL,
   PRIMARY KEY (table_name, row_key)
 );
-
--- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
-CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
 
 -- How far each down stream was read. position: see shared/position.ts.
 CREATE TABLE IF NOT EXISTS sync_stream (
@@ -127,9 +120,10 @@ CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
 `;
 
 /**
- * One per mapped table: which central row is which local row, and what was last applied. `position` guards
- * against older images; `base` is the newest central image (coding of rows/image.ts) while the row has
- * unsettled changes, else NULL; `row_key` is NULL once the local row is gone.
+ * One per mapped table: which central row is which local row, and what both sides last agreed on. `central_id` is `~` and
+ * the row's name while the centre has not taken it. `base` is the newest central image (coding of rows/image.ts) or what
+ * was inserted, until the first comes; `position` guards against older images; `row_key` is NULL once the local row is
+ * gone; `identity` is the name under which the row was cut first, NULL while it never was.
  */
 export function syncRowTableSql(localTable: string): string {
   const name = quoteName(`sync_row_${localTable}`);
@@ -139,7 +133,9 @@ CREATE TABLE IF NOT EXISTS ${name} (
   row_key,
   position BLOB NOT NULL,
   deleted INTEGER NOT NULL DEFAULT 0,
-  base TEXT
+  base TEXT,
+  identity TEXT,
+  refused INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 `;
 }
@@ -149,37 +145,9 @@ export function syncRowIndexSql(localTable: string): string {
   return `CREATE INDEX ${quoteName(`sync_key_${localTable}`)} ON ${quoteName(`sync_row_${localTable}`)} (row_key)`;
 }
 
-/**
- * One per captured table, filled by its triggers. `identity` and `central_id` name the row as known at the
- * change (central_id NULL while unlinked), so that a deleted row, or a reused key, can still be told apart.
- * old_* and new_* have no declared type: storage classes survive exactly.
- */
-export function syncChangeTableSql(localTable: string, columns: readonly string[]): string {
-  const values = columns.flatMap((column) => [quoteName(`old_${column}`), quoteName(`new_${column}`)]);
-  return `CREATE TABLE IF NOT EXISTS ${quoteName(`sync_change_${localTable}`)} (
-  seq INTEGER PRIMARY KEY,
-  identity TEXT,
-  central_id TEXT${values.map((value) => `,\n  ${value}`).join('')}
-);`;
-}
-
-/**
- * Scratch of the triggers: rows that the insert or update in progress may evict (INSERT OR REPLACE), for which
- * SQLite fires no DELETE trigger. state: 0 candidate, 1 lives on as the new row, 2 gone, 3 was not evicted.
- */
-export function syncEvictedTableSql(
-  localTable: string,
-  keyColumns: readonly string[],
-  columns: readonly string[],
-): string {
-  const keys = keyColumns.map((_, index) => `key_${index}`);
-  const values = columns.map((column) => quoteName(`old_${column}`));
-  return `CREATE TABLE IF NOT EXISTS ${quoteName(`sync_evicted_${localTable}`)} (
-  state INTEGER,
-  row_key,
-  identity TEXT,
-  central_id TEXT${[...keys, ...values].map((value) => `,\n  ${value}`).join('')}
-);`;
+export function syncNameIndexSql(localTable: string): string {
+  const table = quoteName(`sync_row_${localTable}`);
+  return `CREATE INDEX IF NOT EXISTS ${quoteName(`sync_name_${localTable}`)} ON ${table} (identity) WHERE identity IS NOT NULL`;
 }
 
 export function quoteName(name: string): string {

@@ -7,19 +7,12 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
-import {
-  LOCAL_SCHEMA,
-  quoteName,
-  syncChangeTableSql,
-  syncEvictedTableSql,
-  syncRowIndexSql,
-  syncRowTableSql,
-} from './local-schema.ts';
+import { numbered } from '../file/captured-tables.ts';
+import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
+import { LOCAL_SCHEMA, quoteName, syncNameIndexSql, syncRowIndexSql, syncRowTableSql } from './local-schema.ts';
 import { compileProblem, isOfTable } from './compile-check.ts';
-import { triggerStatusColumns } from './status-columns.ts';
-import { mayBeCopied, type Trigger } from './trigger-sql.ts';
-import { TRIGGER_NAME, triggersOf } from './triggers.ts';
 
+/** On the app's tables, of the versions before. */
 const UUID_INDEX = 'sync_uuid_';
 
 /** A table without a key cannot be captured; parity lists it. One with nothing but its key can. */
@@ -70,8 +63,6 @@ function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigg
         log.warn({ table: table.local.name }, 'table without a key is not captured');
         return [];
       }
-      installTables(db, table);
-      installUuidIndex(db, table);
       return installTriggers(db, table, log);
     });
   } catch (error) {
@@ -105,6 +96,7 @@ function installRows(db: SqliteDatabase, table: string): void {
     .pluck()
     .get(name);
   if (indexed === 0) db.exec(syncRowIndexSql(table));
+  db.exec(syncNameIndexSql(table));
 }
 
 /** Each time that tables and mapping are put together: at the start, and when one of them changed. */
@@ -146,60 +138,6 @@ function checkOwnTables(db: SqliteDatabase): void {
   }
 }
 
-function installTables(db: SqliteDatabase, { local, columns }: BoundTable): void {
-  const names = columns.map((column) => column.local);
-  db.exec(syncChangeTableSql(local.name, names));
-  const change = `sync_change_${local.name}`;
-  const present = new Set(columnsOf(db, change));
-  for (const name of names.flatMap((column) => [`old_${column}`, `new_${column}`])) {
-    if (!present.has(name)) db.exec(`ALTER TABLE ${quoteName(change)} ADD COLUMN ${quoteName(name)}`);
-  }
-  const evicted = `sync_evicted_${local.name}`;
-  const sql = syncEvictedTableSql(local.name, local.key, names);
-  // Only a scratch table: made anew when its columns change. Its trigger goes with it and is installed again.
-  const scratch = new Database(':memory:');
-  try {
-    scratch.exec(sql);
-    if (columnsOf(db, evicted).join('\n') !== columnsOf(scratch, evicted).join('\n')) {
-      db.exec(`DROP TABLE IF EXISTS ${quoteName(evicted)}; ${sql}`);
-    }
-  } finally {
-    scratch.close();
-  }
-}
-
-function installUuidIndex(db: SqliteDatabase, table: BoundTable): void {
-  const index = uuidIndexOf(db, table);
-  if (index !== undefined && !exists(db, index.name)) db.exec(index.sql);
-}
-
-/**
- * An insert is asked whether its UUID is a copy: without any index that would read the whole table.
- * @returns undefined where that is not asked, or an index of the app serves
- */
-export function uuidIndexOf(
-  db: SqliteDatabase,
-  table: BoundTable,
-): { readonly name: string; readonly sql: string } | undefined {
-  const { identityColumn, local } = table;
-  if (identityColumn === null || !mayBeCopied(table)) return undefined;
-  const name = `${UUID_INDEX}${local.name}`;
-  const served = db
-    .prepare<[string, string, string], number>(
-      `SELECT count(*) FROM pragma_index_list(?) AS l JOIN pragma_index_info(l.name) AS i
-        WHERE i.seqno = 0 AND i.name = ? AND l.partial = 0 AND l.name <> ?`,
-    )
-    .pluck()
-    .get(local.name, identityColumn, name);
-  if (served !== 0) return undefined;
-  const sql = `CREATE INDEX ${quoteName(name)} ON ${quoteName(local.name)} (${quoteName(identityColumn)})`;
-  return { name, sql };
-}
-
-function exists(db: SqliteDatabase, name: string): boolean {
-  return db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(name) !== undefined;
-}
-
 /**
  * Takes our triggers and indexes off the app's tables; what was recorded stays. Inside the caller's transaction.
  * @returns the names of what was removed
@@ -218,7 +156,7 @@ export function removeTriggers(db: SqliteDatabase): string[] {
 }
 
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
-  const wanted = triggersOf(table, triggerStatusColumns(db, table));
+  const wanted = keyTriggers(numbered(db, table));
   if (isInstalled(db, table, wanted)) return wanted;
   const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
@@ -238,7 +176,7 @@ function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Tr
 /** Creates the triggers of a table again, so that they are the newest on it. */
 export function recreateTriggers(db: SqliteDatabase, table: BoundTable): void {
   if (!isCapturable(table)) return;
-  const triggers = triggersOf(table, triggerStatusColumns(db, table));
+  const triggers = keyTriggers(numbered(db, table));
   dropTriggers(
     db,
     triggers.map(({ name }) => name),
@@ -252,18 +190,17 @@ function dropTriggers(db: SqliteDatabase, names: readonly string[]): void {
 
 /** As wanted, word for word, in this order, and newer than every trigger of the app. */
 function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Trigger[]): boolean {
-  const all = [...triggerRows(db, table.local.name), ...triggerRows(db, `sync_evicted_${table.local.name}`)];
   const onTable = triggerRows(db, table.local.name);
   const firstOwn = onTable.findIndex(({ name }) => TRIGGER_NAME.test(name));
   const lastApp = onTable.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
   if (lastApp > firstOwn) return false;
-  const own = new Map(all.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]));
+  const own = new Map(onTable.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]));
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
 }
 
 /** Of ours, by name: what records a table. */
 export function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
-  return [...triggerRows(db, table), ...triggerRows(db, `sync_evicted_${table}`)]
+  return triggerRows(db, table)
     .map(({ name }) => name)
     .filter((name) => TRIGGER_NAME.test(name));
 }

@@ -158,8 +158,12 @@ export class TillDatabase {
 
   /** The agent file has another one now. */
   rename(incarnation: string): void {
+    const before = this.#incarnation;
     this.#incarnation = incarnation;
-    this.write(() => this.setMeta('incarnation', incarnation));
+    this.write(() => {
+      this.setMeta('incarnation', incarnation);
+      this.db.prepare('UPDATE sync_settled SET incarnation = ? WHERE incarnation = ?').run(incarnation, before);
+    });
   }
 
   get mapping(): Mapping {

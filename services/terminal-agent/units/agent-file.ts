@@ -9,13 +9,14 @@ import { makeDataDir } from '../../shared/data-dir.ts';
 import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import { CHANGE_SCHEMA, ChangeStore, type KeptChange } from '../up/change-store.ts';
 import type { RegistrationEnd } from './registrations.ts';
 import type { Waiting } from '../standing.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
--- Cut once, never again. part_ends: JSON array of each part's last seq.
+-- Cut once, never again. Seqs are those of its changes; part_ends: JSON array of each part's last.
 CREATE TABLE IF NOT EXISTS unit (
   number INTEGER PRIMARY KEY,
   first_seq INTEGER NOT NULL,
@@ -30,10 +31,7 @@ CREATE TABLE IF NOT EXISTS unit (
 );
 CREATE INDEX IF NOT EXISTS unit_unpublished ON unit (number) WHERE published_at_ms IS NULL;
 CREATE INDEX IF NOT EXISTS unit_by_seq ON unit (last_seq);
-
--- After a hand-over: entries that were settled before it, and are in no unit that was cut since.
-CREATE TABLE IF NOT EXISTS settled_before (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
-`;
+${CHANGE_SCHEMA}`;
 
 export interface CutUnit {
   readonly number: number;
@@ -47,13 +45,25 @@ export interface CutUnit {
   readonly registration: number | undefined;
   /** Whether its hash does, which it did not in an earlier version. */
   readonly coversTime: boolean;
+  /** Of the mapping under which it was cut; undefined: an agent of the version before cut it. */
+  readonly mappingVersion: number | undefined;
   readonly cutAtMs: number;
   /** When it was last published, and how often; null: never. */
   readonly publishedAtMs: number | null;
   readonly publications: number;
 }
 
-export type NewUnit = Omit<CutUnit, 'publishedAtMs' | 'publications'>;
+export interface NewUnit extends Omit<CutUnit, 'publishedAtMs' | 'publications'> {
+  readonly kept: readonly KeptChange[];
+  readonly parts: readonly Buffer[];
+}
+
+/** How far the outbox is cut. */
+export interface CutEntries {
+  readonly upTo: number;
+  /** Of that entry; null: there was none. */
+  readonly id: string | null;
+}
 
 export interface UnitChain {
   readonly number: number;
@@ -74,10 +84,13 @@ interface UnitRow {
   publications: number;
   registration: number | null;
   covers_time: number | null;
+  mapping_version: number | null;
 }
 
 /** A till whose agent did not know of registrations was never moved. */
 const FIRST_REGISTRATION = 1;
+
+const CUT_ENTRIES = 'cut_entries';
 
 export interface SeqSpan {
   readonly firstSeq: number;
@@ -87,10 +100,11 @@ export interface SeqSpan {
 const NO_SPAN: SeqSpan = { firstSeq: 0, lastSeq: -1 };
 
 export class AgentFile {
+  readonly changes: ChangeStore;
   readonly #db: SqliteDatabase;
   #incarnation: string;
   #chain: UnitChain;
-  #settledBefore: readonly SeqSpan[];
+  #cutEntries: CutEntries;
   /** Of which `hashHolding` was asked last. */
   #asked: CutUnit | undefined;
 
@@ -99,11 +113,8 @@ export class AgentFile {
     this.#incarnation = incarnation;
     const lastSeq = Number(this.getMeta('begins_after') ?? 0);
     this.#chain = this.last() ?? { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
-    this.#settledBefore = db
-      .prepare<[], SeqSpan>(
-        'SELECT first_seq AS firstSeq, last_seq AS lastSeq FROM settled_before ORDER BY first_seq',
-      )
-      .all();
+    this.changes = new ChangeStore(db);
+    this.#cutEntries = JSON.parse(this.getMeta(CUT_ENTRIES) ?? '{"upTo":0,"id":null}') as CutEntries;
   }
 
   /** Of this till's history, random; made with the file, and anew when the file has to be told from another. */
@@ -121,7 +132,7 @@ export class AgentFile {
     db.pragma('synchronous = FULL');
     const incarnation = inImmediate(db, () => {
       db.exec(SCHEMA);
-      addColumns(db, 'registration', 'covers_time');
+      addColumns(db, 'registration', 'covers_time', 'mapping_version');
       const made = db
         .prepare(`INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', ?)`)
         .run(newIncarnation());
@@ -188,26 +199,20 @@ export class AgentFile {
   }
 
   /**
-   * The centre has said that this file goes on: what it had cut before counts no more, and the next unit is the
-   * first of this incarnation.
-   * @param beginsAfter the seq before the first entry that is not settled
+   * The centre has said that this file goes on: its units count from one again, with what is not settled of them, as it
+   * was cut.
+   * @param units in order, with their new numbers
    */
-  goOn(beginsAfter: number, settledBefore: readonly SeqSpan[]): void {
-    const insert = this.#db.prepare('INSERT INTO settled_before (first_seq, last_seq) VALUES (?, ?)');
+  goOn(units: readonly NewUnit[]): void {
     inImmediate(this.#db, () => {
-      this.#db.exec('DELETE FROM unit; DELETE FROM settled_before');
-      for (const { firstSeq, lastSeq } of settledBefore) insert.run(firstSeq, lastSeq);
-      this.setMeta('begins_after', String(beginsAfter));
+      this.#db.exec('DELETE FROM unit');
+      this.changes.clear();
+      this.setMeta('begins_after', String((units[0]?.firstSeq ?? this.#chain.lastSeq + 1) - 1));
       this.#db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
+      this.#insert(units);
     });
-    this.#chain = { number: 0, lastSeq: beginsAfter, hash: FIRST_PREVIOUS_HASH };
+    this.#chain = units.at(-1) ?? { number: 0, lastSeq: this.#chain.lastSeq, hash: FIRST_PREVIOUS_HASH };
     this.#asked = undefined;
-    this.#settledBefore = [...settledBefore];
-  }
-
-  /** Whether an entry was settled before the hand-over. */
-  wasSettled(seq: number): boolean {
-    return this.#settledBefore.some(({ firstSeq, lastSeq }) => seq >= firstSeq && seq <= lastSeq);
   }
 
   /** The end of the chain: what the next unit continues. */
@@ -236,31 +241,46 @@ export class AgentFile {
     return this.#one('ORDER BY number DESC LIMIT 1');
   }
 
+  get cutEntries(): CutEntries {
+    return this.#cutEntries;
+  }
+
   /** Consecutive units that were just cut, in one transaction: the disk is waited for once. */
-  add(units: readonly NewUnit[]): void {
-    const last = units.at(-1);
-    if (last === undefined) return;
-    const insert = this.#db.prepare(
-      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration, covers_time)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+  add(units: readonly NewUnit[], entries: CutEntries): void {
     inImmediate(this.#db, () => {
-      for (const unit of units) {
-        insert.run(
-          unit.number,
-          unit.firstSeq,
-          unit.lastSeq,
-          unit.changes,
-          unit.hash,
-          unit.previousHash,
-          JSON.stringify(unit.partEnds),
-          unit.cutAtMs,
-          unit.registration ?? null,
-          Number(unit.coversTime),
-        );
-      }
+      this.#insert(units);
+      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
     });
-    this.#chain = last;
+    this.#chain = units.at(-1) ?? this.#chain;
+    this.#cutEntries = entries;
+  }
+
+  #insert(units: readonly NewUnit[]): void {
+    const insert = this.#db.prepare(
+      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration,
+         covers_time, mapping_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    for (const unit of units) {
+      insert.run(
+        unit.number,
+        unit.firstSeq,
+        unit.lastSeq,
+        unit.changes,
+        unit.hash,
+        unit.previousHash,
+        JSON.stringify(unit.partEnds),
+        unit.cutAtMs,
+        unit.registration ?? null,
+        Number(unit.coversTime),
+        unit.mappingVersion ?? null,
+      );
+      unit.parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
+      for (const change of unit.kept) this.changes.add(change);
+    }
+  }
+
+  all(): CutUnit[] {
+    return this.#db.prepare<[], UnitRow>('SELECT * FROM unit ORDER BY number').all().map(toUnit);
   }
 
   /** Units to publish, oldest first, up to a number. */
@@ -307,11 +327,19 @@ export class AgentFile {
       .run(fromSeq).changes;
   }
 
-  /** Forgets settled units; never the last one, which proves that payflow.db is still the same file. */
-  purge(upToSeq: number): void {
-    this.#db
-      .prepare('DELETE FROM unit WHERE last_seq <= ? AND number < (SELECT max(number) FROM unit)')
-      .run(upToSeq);
+  /** Forgets settled units; never the last one, by which the chain goes on. @returns how many changes went */
+  purge(upToSeq: number): number {
+    return inImmediate(this.#db, () => {
+      const last = this.#db
+        .prepare<[number], number | null>(
+          'SELECT max(number) FROM unit WHERE last_seq <= ? AND number < (SELECT max(number) FROM unit)',
+        )
+        .pluck()
+        .get(upToSeq);
+      if (last === undefined || last === null) return 0;
+      this.#db.prepare('DELETE FROM unit WHERE number <= ?').run(last);
+      return this.changes.purge(last);
+    });
   }
 
   close(): void {
@@ -343,6 +371,7 @@ function toUnit(row: UnitRow): CutUnit {
     partEnds: JSON.parse(row.part_ends) as number[],
     registration: row.registration ?? undefined,
     coversTime: row.covers_time === 1,
+    mappingVersion: row.mapping_version ?? undefined,
     cutAtMs: row.cut_at_ms,
     publishedAtMs: row.published_at_ms,
     publications: row.publications,

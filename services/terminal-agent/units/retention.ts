@@ -1,17 +1,18 @@
 /**
- * Removes outbox rows that were settled long ago, a few at a time and only while the app is quiet. The rows of
- * the last unit stay: at every start they prove that payflow.db is still the file we know.
+ * Forgets units that were settled long ago, a few at a time and only while the app is quiet. A refused insert is still
+ * needed, and what came after it: a retry at the centre may yet link its row.
  */
 import type { Logger } from 'pino';
 import { type Service, sleep, supervise } from '../../shared/lifecycle.ts';
 import { isMendedOutside } from '../mended-outside.ts';
 import type { AgentFile } from './agent-file.ts';
-import { quoteName } from '../till/local-schema.ts';
+import type { Flight } from '../settle/flight.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 
 export interface RetentionOptions {
   readonly till: TillDatabase;
   readonly agentFile: AgentFile;
+  readonly flight: Flight;
   readonly settledSeq: () => number;
   readonly log: Logger;
   readonly now?: () => number;
@@ -19,8 +20,6 @@ export interface RetentionOptions {
   readonly rowsAtOnce?: number;
 }
 
-/** A refused insert is still needed: a retry at the centre may yet link its row. */
-const DONE = `outcome IS NOT NULL AND outcome <> 'rejected'`;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const LOOK_MS = 10 * 60 * 1000;
 
@@ -32,33 +31,27 @@ export class TillRetention implements Service {
     this.#options = options;
   }
 
-  /** One short transaction. @returns how many entries went; 0: nothing left to remove, or the app is busy */
+  /** One short transaction. @returns how many changes went; 0: nothing left to remove, or the app is busy */
   purgeSome(): number {
     const { till, agentFile, settledSeq, keepDays = 30, rowsAtOnce = 500 } = this.#options;
     const last = agentFile.last();
     if (last === undefined || till.gate.waitMs() > 0) return 0;
-    const upToSeq = Math.min(settledSeq(), last.firstSeq - 1);
     const before = (this.#options.now ?? Date.now)() - keepDays * DAY_MS;
-    const old = till.db
-      .prepare<[number, number, number], { seq: number; table_name: string }>(
-        `SELECT seq, table_name FROM sync_outbox WHERE seq <= ? AND captured_at_ms < ? AND ${DONE} ORDER BY seq LIMIT ?`,
-      )
-      .all(upToSeq, before, rowsAtOnce);
-    const newest = old.at(-1);
-    if (newest === undefined) return 0;
-    till.write(() => {
-      for (const table of new Set(old.map((entry) => entry.table_name))) {
-        const change = quoteName(`sync_change_${table}`);
-        till.db
-          .prepare(
-            `DELETE FROM ${change} WHERE seq IN (SELECT seq FROM sync_outbox WHERE seq <= ? AND table_name = ? AND ${DONE})`,
-          )
-          .run(newest.seq, table);
-      }
-      till.db.prepare(`DELETE FROM sync_outbox WHERE seq <= ? AND ${DONE}`).run(newest.seq);
-    });
-    agentFile.purge(newest.seq);
-    return old.length;
+    const upToSeq = Math.min(settledSeq(), last.firstSeq - 1);
+    const refused = new Set(this.#options.flight.refusedUpTo(upToSeq).map(({ number }) => number));
+    let newest = 0;
+    for (const { number, atMs } of agentFile.changes.after(0, rowsAtOnce)) {
+      if (number > upToSeq || atMs >= before || refused.has(number)) break;
+      newest = number;
+    }
+    const purged = agentFile.purge(newest);
+    if (purged === 0) return 0;
+    till.write(() =>
+      till.db
+        .prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change < ?')
+        .run(agentFile.incarnation, agentFile.changes.firstNumber()),
+    );
+    return purged;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -1,0 +1,131 @@
+/**
+ * Brings sync_row up to what is cut: where the rows live by now, which are new, and their names. Entries that nobody needs
+ * any more go. Inside a transaction of ours; a crash between a cut and this is made good by the next one, since the fold
+ * of the same entries is the same.
+ */
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { Flight } from '../settle/flight.ts';
+import { isPublished } from './captured-tables.ts';
+import { isUnlinked } from '../rows/sync-rows.ts';
+import type { TillTable, TillTables } from '../rows/till-tables.ts';
+import type { KeptChange } from '../up/change-store.ts';
+import { foldTables, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
+import { getMeta, setMeta } from '../till/file-facts.ts';
+
+/** In sync_meta. */
+export const KEPT_ENTRY = 'kept_entry';
+const KEPT_CHANGE = 'kept_change';
+const ZERO = encodePosition(ZERO_POSITION);
+
+export function keptEntry(db: SqliteDatabase): number {
+  return Number(getMeta(db, KEPT_ENTRY) ?? 0);
+}
+
+export function keptChange(db: SqliteDatabase): number {
+  return Number(getMeta(db, KEPT_CHANGE) ?? 0);
+}
+
+export interface KeptKeysParts extends FoldParts {
+  readonly db: SqliteDatabase;
+  readonly tables: TillTables;
+  readonly flight: Flight;
+}
+
+/** What has to be seen to of a row whose change is cut. */
+export interface Noted {
+  readonly table: TillTable;
+  readonly rowKey: SqliteValue;
+  readonly operation: 'insert' | 'update';
+}
+
+/** A row of a table that the till only receives, as the app left it. */
+export interface EditedRow {
+  readonly table: TillTable;
+  /** undefined: the app made it. */
+  readonly handle: string | undefined;
+  /** null: it is gone. */
+  readonly rowKey: SqliteValue;
+  readonly keyBefore: SqliteValue;
+  readonly edits: number;
+}
+
+export interface Kept {
+  /** On their way now. */
+  readonly noted: readonly Noted[];
+  readonly edited: readonly EditedRow[];
+}
+
+const NOTHING: Kept = { noted: [], edited: [] };
+
+/**
+ * @param cut the last entry that is cut; it stays, and proves which file this is
+ */
+export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
+  const { db, changes, flight } = parts;
+  const after = keptEntry(db);
+  const known = keptChange(db);
+  if (after >= cut && known >= changes.lastNumber()) return NOTHING;
+  const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
+  const edited: EditedRow[] = [];
+  for (const { table, rows } of foldTables(parts, { after, upTo: cut }, { byChanges: true })) {
+    for (const row of rows) {
+      const { handle, rowKey } = row;
+      if (!isPublished(table.bound)) edited.push(...editedRow(table, row));
+      if (handle !== undefined && table.rows.get(handle) !== undefined) moveRow(table, handle, rowKey);
+    }
+  }
+  forgetEntries(db, { after, cut, needed: flight.entries() });
+  setMeta(db, KEPT_ENTRY, String(cut));
+  setMeta(db, KEPT_CHANGE, String(changes.lastNumber()));
+  return { noted, edited };
+}
+
+/** What was there before our triggers, and never came from the centre, is nobody's edit. */
+function editedRow(table: TillTable, { touched, handle, rowKey }: FoldedRow): EditedRow[] {
+  const { entries, isNew, isEarlier, ousted } = touched;
+  const edits = entries.filter(({ op }) => op !== 'b' && op !== 'e').length + (ousted === null ? 0 : 1);
+  if (isEarlier || edits === 0) return [];
+  const kept = isNew ? undefined : handle;
+  const keyBefore = kept === undefined ? null : (table.rows.get(kept)?.rowKey ?? null);
+  return [{ table, handle: kept, rowKey, keyBefore, edits }];
+}
+
+function moveRow({ rows }: TillTable, handle: string, rowKey: SqliteValue): void {
+  const there = rowKey === null ? undefined : rows.handleAt(rowKey);
+  if (there === handle) return;
+  // Triggers were away, and so nothing told that the other one is gone.
+  if (there !== undefined) rows.move(there, null);
+  rows.move(handle, rowKey);
+}
+
+function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] {
+  const table = tables.byLocal(change.table);
+  if (table === undefined) return [];
+  const { op, identity, rowKey, handle } = change;
+  if (op === 'd') {
+    db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(table.name, identity);
+    return [];
+  }
+  const row = table.rows.get(handle);
+  if (row === undefined && isUnlinked(handle) && table.rows.named(identity) === undefined) {
+    const there = rowKey === null ? undefined : table.rows.handleAt(rowKey);
+    if (there !== undefined) table.rows.move(there, null);
+    table.rows.put(handle, { rowKey, position: ZERO, deleted: false, base: null, identity, refused: false });
+  } else if (row?.identity === null) table.rows.name(handle, identity);
+  return [{ table, rowKey, operation: op === 'u' ? 'update' : 'insert' }];
+}
+
+/** Until they are settled they are what a file goes on with that has lost its agent file. */
+function forgetEntries(
+  db: SqliteDatabase,
+  { after, cut, needed }: { after: number; cut: number; needed: readonly number[] },
+): void {
+  const list = JSON.stringify(needed);
+  for (const table of ['sync_delta', 'sync_outbox']) {
+    db.prepare(
+      `DELETE FROM ${table} WHERE seq > ? AND seq < ? AND seq NOT IN (SELECT value FROM json_each(?))`,
+    ).run(after, cut, list);
+  }
+}

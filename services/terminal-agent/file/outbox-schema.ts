@@ -1,0 +1,27 @@
+/** What the triggers write into; see key-triggers.ts. */
+export const OUTBOX_SCHEMA = `
+-- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
+-- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
+-- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
+-- same in every copy of the file.
+CREATE TABLE IF NOT EXISTS sync_outbox (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  table_number INTEGER,
+  op TEXT,
+  row_key,
+  key_before,
+  at_ms INTEGER,
+  entry_id INTEGER
+);
+-- What delta columns held before and after it, where that differs; column_number: of sync_table's columns.
+CREATE TABLE IF NOT EXISTS sync_delta (
+  seq INTEGER,
+  column_number INTEGER,
+  old_value,
+  new_value
+);
+CREATE INDEX IF NOT EXISTS sync_delta_seq ON sync_delta (seq);
+-- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
+CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
+`;
+

@@ -1,0 +1,239 @@
+/**
+ * The till's changes that are cut and not settled, found by row. They stand in the agent file, and what became of them
+ * in payflow.db: here both are put together, kept up within a transaction of the apply side, and read again after a
+ * rollback. An answer whose image is not written yet keeps its change in flight: it `waits`.
+ */
+import type { Statement } from 'better-sqlite3';
+import type { Outcome } from '../../shared/records/change-record.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { ChangeStore, KeptChange } from '../up/change-store.ts';
+
+export interface FlightChange extends Omit<KeptChange, 'handle'> {
+  /** The row as it is called now. */
+  handle: string;
+  /** What the centre said, while the image that shows it waits. */
+  answer: Outcome | null;
+}
+
+export interface FlightFiles {
+  readonly db: SqliteDatabase;
+  readonly changes: ChangeStore;
+  readonly incarnation: () => string;
+  /** The newest that is cut. */
+  readonly lastEntry: () => number;
+}
+
+export class Flight {
+  readonly #files: FlightFiles;
+  readonly #byNumber = new Map<number, FlightChange>();
+  readonly #byRow = new Map<string, FlightChange[]>();
+  /** Of each table. */
+  readonly #counts = new Map<string, number>();
+  /** Inserts that the centre has refused: it may take them yet, or an operator gives them up. */
+  readonly #refused = new Map<number, FlightChange>();
+  /** Refused ones of which the app can read why, as far as this process knows. */
+  readonly #explained = new Set<number>();
+  readonly #statements = new Map<string, Statement>();
+  #loaded = 0;
+
+  constructor(files: FlightFiles) {
+    this.#files = files;
+    this.reload();
+  }
+
+  /** At start, after a rollback, and when the file goes on under another name. */
+  reload(): void {
+    this.#byNumber.clear();
+    this.#byRow.clear();
+    this.#counts.clear();
+    this.#refused.clear();
+    this.#explained.clear();
+    this.#loaded = 0;
+    this.refresh();
+  }
+
+  /** Takes in what was cut since. */
+  refresh(): void {
+    const { changes, incarnation } = this.#files;
+    const last = changes.lastNumber();
+    if (last <= this.#loaded) return;
+    const settled = new Map(
+      (
+        this.#prepare(
+          'SELECT change, outcome, waits FROM sync_settled WHERE incarnation = ? AND change > ?',
+        ).all(incarnation(), this.#loaded) as { change: bigint; outcome: Outcome; waits: bigint }[]
+      ).map((row) => [Number(row.change), row]),
+    );
+    for (const change of changes.after(this.#loaded)) {
+      const known = settled.get(change.number);
+      const found = { ...change, handle: this.#handleNow(change), answer: known?.outcome ?? null };
+      if (known === undefined || known.waits !== 0n) this.#add(found);
+      else if (known.outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, found);
+    }
+    this.#loaded = last;
+  }
+
+  /** Since it was cut, its link may have come. */
+  #handleNow({ table, handle }: KeptChange): string {
+    if (!handle.startsWith('~')) return handle;
+    const sql = `SELECT central_id FROM "${`sync_row_${table}`.replaceAll('"', '""')}" WHERE identity = ?`;
+    const now = this.#prepare(sql).pluck().get(handle.slice(1)) as string | undefined;
+    return now ?? handle;
+  }
+
+  /** The last that was cut. */
+  get highest(): number {
+    return this.#loaded;
+  }
+
+  get(number: number): FlightChange | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  /** In order. */
+  ofRow(table: string, handle: string): readonly FlightChange[] {
+    return this.#byRow.get(rowName(table, handle)) ?? NONE;
+  }
+
+  /** Not answered yet, up to a number, in order. */
+  openUpTo(number: number): FlightChange[] {
+    return [...this.#byNumber.values()].filter(
+      (change) => change.number <= number && change.answer === null,
+    );
+  }
+
+  /** Number and table of those without an answer. */
+  unsettled(upTo: number): { seq: number; table: string }[] {
+    return this.openUpTo(upTo).map(({ number, table }) => ({ seq: number, table }));
+  }
+
+  /** Refused inserts up to a number. */
+  refusedUpTo(number: number): FlightChange[] {
+    return [...this.#refused.values()].filter((change) => change.number <= number);
+  }
+
+  /** The centre has taken a refused one after all, or an operator has given it up. */
+  endRefusal(change: FlightChange, outcome: Outcome): void {
+    this.#note(change.number, outcome, false);
+    this.#refused.delete(change.number);
+  }
+
+  /** @returns whether that was not known */
+  explain({ number }: FlightChange): boolean {
+    const isNews = !this.#explained.has(number);
+    this.#explained.add(number);
+    return isNews;
+  }
+
+  /** Of the outbox, that they cover. */
+  entries(): number[] {
+    return [...this.#byNumber.values()].flatMap(({ entries }) => entries);
+  }
+
+  depth(): { depth: number; oldestUnsettledMs: number | null } {
+    const open = this.openUpTo(Infinity);
+    return { depth: open.length, oldestUnsettledMs: open[0]?.atMs ?? null };
+  }
+
+  outcomes(first: number, last: number): Map<number, Outcome> {
+    const sql = 'SELECT change, outcome FROM sync_settled WHERE incarnation = ? AND change BETWEEN ? AND ?';
+    const rows = this.#prepare(sql).raw().all(this.#files.incarnation(), first, last) as [bigint, Outcome][];
+    return new Map(rows.map(([change, outcome]) => [Number(change), outcome]));
+  }
+
+  hasAny(table: string): boolean {
+    return (this.#counts.get(table) ?? 0) > 0;
+  }
+
+  hasUnlinkedInserts(table: string): boolean {
+    if (!this.hasAny(table)) return false;
+    return [...this.#byNumber.values()].some(
+      (change) =>
+        change.table === table && isInsert(change) && change.handle.startsWith('~') && !isRefusal(change.answer),
+    );
+  }
+
+  /** Local keys of the rows of a table that have changes here. */
+  rowsOf(table: string): ReadonlyMap<string, readonly FlightChange[]> {
+    if (!this.hasAny(table)) return new Map();
+    return new Map(
+      [...this.#byRow.values()]
+        .filter(([first]) => first?.table === table)
+        .map((changes) => [changes[0]?.handle ?? '', changes]),
+    );
+  }
+
+  /** The row has its central id now. */
+  link(table: string, from: string, to: string): void {
+    const moved = this.#byRow.get(rowName(table, from));
+    if (moved === undefined) return;
+    for (const change of moved) change.handle = to;
+    this.#byRow.delete(rowName(table, from));
+    this.#byRow.set(rowName(table, to), [...moved, ...this.ofRow(table, to)].sort((a, b) => a.number - b.number));
+  }
+
+  /** The centre has said what became of it; the image that shows it is not written yet. */
+  answer(change: FlightChange, outcome: Outcome): void {
+    if (change.answer !== null) return;
+    change.answer = outcome;
+    this.#note(change.number, outcome, true);
+  }
+
+  /** Its outcome is in the row; its entries are no longer needed. */
+  settle(change: FlightChange, outcome: Outcome): void {
+    this.#note(change.number, outcome, false);
+    for (const seq of change.entries) this.#forgetEntry(seq);
+    if (outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, change);
+    this.#byNumber.delete(change.number);
+    this.#counts.set(change.table, (this.#counts.get(change.table) ?? 1) - 1);
+    const name = rowName(change.table, change.handle);
+    const left = this.ofRow(change.table, change.handle).filter((each) => each !== change);
+    if (left.length === 0) this.#byRow.delete(name);
+    else this.#byRow.set(name, left);
+  }
+
+  /** The last that was cut stays: it proves which file this is. */
+  #forgetEntry(seq: number): void {
+    if (seq >= this.#files.lastEntry()) return;
+    this.#prepare('DELETE FROM sync_delta WHERE seq = ?').run(seq);
+    this.#prepare('DELETE FROM sync_outbox WHERE seq = ?').run(seq);
+  }
+
+  #note(number: number, outcome: Outcome, waits: boolean): void {
+    this.#prepare(
+      'INSERT OR REPLACE INTO sync_settled (incarnation, change, outcome, waits) VALUES (?, ?, ?, ?)',
+    ).run(this.#files.incarnation(), number, outcome, waits ? 1 : 0);
+  }
+
+  #add(change: FlightChange): void {
+    this.#byNumber.set(change.number, change);
+    this.#counts.set(change.table, (this.#counts.get(change.table) ?? 0) + 1);
+    const name = rowName(change.table, change.handle);
+    const row = this.#byRow.get(name);
+    if (row === undefined) this.#byRow.set(name, [change]);
+    else row.push(change);
+  }
+
+  #prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#files.db.prepare(sql).safeIntegers();
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+const NONE: readonly FlightChange[] = [];
+
+export function isInsert({ op }: Pick<KeptChange, 'op'>): boolean {
+  return op === 'c' || op === 'r';
+}
+
+/** It stays on the till. One that an operator gave up is refused too. */
+export function isRefusal(outcome: Outcome | null): boolean {
+  return outcome === 'rejected' || outcome === 'discarded';
+}
+
+function rowName(table: string, handle: string): string {
+  return `${table}\u0000${handle}`;
+}

@@ -1,0 +1,32 @@
+/**
+ * What a file goes on with once the centre has said so: its unsettled changes, with the numbers and the contents that they
+ * had, so that the centre knows those again that it has; in units that count from one.
+ */
+import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { AgentFile, NewUnit, UnitChain } from '../units/agent-file.ts';
+import { newUnit } from '../up/cut-units.ts';
+
+export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUnit[] {
+  const { changes, incarnation } = agentFile;
+  const answered = db.prepare('SELECT 1 FROM sync_settled WHERE incarnation = ? AND change = ?');
+  const isOpen = (number: number) => answered.get(incarnation, number) === undefined;
+  const units: NewUnit[] = [];
+  let chain: UnitChain = { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
+  for (const unit of agentFile.all()) {
+    const sent = changes
+      .parts(unit.number)
+      .flatMap((bytes) => decodeUnitRecord(bytes).units.flatMap((part) => part.changes))
+      .filter(({ seq }) => isOpen(seq));
+    if (sent.length === 0) continue;
+    const kept = changes
+      .ofUnit(unit.number)
+      .filter(({ number }) => isOpen(number))
+      .map((change) => ({ ...change, unit: chain.number + 1 }));
+    const next = newUnit(sent, kept, { ...unit, chain });
+    units.push(next);
+    chain = next;
+  }
+  return units;
+}

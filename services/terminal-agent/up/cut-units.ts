@@ -1,0 +1,152 @@
+/** Cut rows as units with their bytes: all pieces of a backlog come from one look. Pure. */
+import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
+import { unitDigest } from '../../shared/records/unit-digest.ts';
+import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
+import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
+import type { NewUnit, UnitChain } from '../units/agent-file.ts';
+import { cutPoint, MAX_UNIT_CHANGES, PART_BYTES, type CutEntry } from '../units/units.ts';
+import type { KeptChange } from './change-store.ts';
+import type { CutRow, LookResult } from './look.ts';
+import { unitChange } from './unit-changes.ts';
+
+export interface CutFacts {
+  readonly chain: UnitChain;
+  readonly registration: number | undefined;
+  readonly mappingVersion: number | undefined;
+  readonly cutAtMs: number;
+  readonly maxUnitChanges?: number | undefined;
+}
+
+/** Of ordinary rows these are less than PART_BYTES. */
+const PIECE_CHANGES = 500;
+
+export function cutUnits({ rows, parents }: LookResult, facts: CutFacts): NewUnit[] {
+  const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
+  const whole = rows.length <= maxUnitChanges;
+  const names = whole ? [] : rows.map(namesOf);
+  const units: NewUnit[] = [];
+  let { chain } = facts;
+  for (let from = 0; from < rows.length;) {
+    const limit = Math.min(PIECE_CHANGES, maxUnitChanges);
+    const count = whole ? rows.length : cutPoint(names.slice(from, from + 2 * maxUnitChanges), limit);
+    const first = chain.lastSeq + 1;
+    const piece = rows.slice(from, from + count).map((row, index) => ({
+      row,
+      change: unitChange(row, first + index, parents),
+    }));
+    const unit = unitOf(piece, { ...facts, chain });
+    units.push(unit);
+    chain = unit;
+    from += count;
+  }
+  return units;
+}
+
+interface Piece {
+  readonly row: CutRow;
+  readonly change: UnitChange;
+}
+
+function unitOf(piece: readonly Piece[], facts: CutFacts): NewUnit {
+  const number = facts.chain.number + 1;
+  const changes = piece.map(({ change }) => change);
+  return newUnit(
+    changes,
+    piece.map(({ row, change }) => keptChange(row, change.seq, number)),
+    facts,
+  );
+}
+
+/** The next of the chain, with these changes. */
+export function newUnit(
+  changes: readonly UnitChange[],
+  kept: readonly KeptChange[],
+  { chain, registration, mappingVersion, cutAtMs }: CutFacts,
+): NewUnit {
+  const number = chain.number + 1;
+  const head = {
+    number,
+    firstSeq: changes[0]?.seq ?? chain.lastSeq + 1,
+    lastSeq: changes.at(-1)?.seq ?? chain.lastSeq,
+    hash: unitDigest({ registration, changes }),
+    previousHash: chain.hash,
+    registration,
+  };
+  const parts = partsOf({ ...head, changes });
+  return {
+    ...head,
+    changes: changes.length,
+    partEnds: parts.map(({ lastSeq }) => lastSeq),
+    coversTime: true,
+    mappingVersion,
+    cutAtMs,
+    parts: parts.map(({ bytes }) => bytes),
+    kept,
+  };
+}
+
+function keptChange(row: CutRow, number: number, unit: number): KeptChange {
+  const { table, op, handle, identity, rowEntry, rowKey, entries, atMs, cut } = row;
+  return { number, unit, table: table.name, op, handle, identity, rowEntry, rowKey, entries, atMs, cut };
+}
+
+interface Part {
+  readonly lastSeq: number;
+  readonly bytes: Buffer;
+}
+
+function partsOf(unit: Unit): Part[] {
+  const parts: Part[] = [];
+  let changes: UnitChange[] = [];
+  let bytes = 0;
+  const finish = () => {
+    const lastSeq = changes.at(-1)?.seq ?? 0;
+    parts.push({ lastSeq, bytes: partBytes({ ...unit, changes }) });
+    changes = [];
+    bytes = 0;
+  };
+  for (const change of unit.changes) {
+    const size = sizeOf(change);
+    if (bytes > 0 && bytes + size > PART_BYTES) finish();
+    changes.push(change);
+    bytes += size;
+  }
+  finish();
+  return parts;
+}
+
+/** A record of this unit alone: the head is made when it is published. */
+export function partBytes(unit: Unit): Buffer {
+  const encoder = new UnitRecordEncoder();
+  encoder.add(unit);
+  return encoder.finish({
+    protocol: PROTOCOL_VERSION,
+    terminal: '',
+    incarnation: '',
+    databaseId: '',
+    mappingVersion: 0,
+    keyVersion: 0,
+    part: 1,
+    parts: 1,
+  });
+}
+
+/** About what it takes in a record. */
+function sizeOf({ columns, references }: UnitChange): number {
+  let size = 64 + 40 * references.length;
+  for (const { old, new: now } of columns) {
+    for (const value of [old, now]) {
+      size += typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 8;
+    }
+  }
+  return size;
+}
+
+function namesOf(row: CutRow, seq: number): CutEntry {
+  const own = `${row.table.name}\0${row.handle}`;
+  const parents = row.table.bound.columns.flatMap(({ local, reference }) => {
+    const value = row.values.get(local);
+    return reference === null || value == null ? [] : [`${reference.table}\0${value.slice(1)}`];
+  });
+  return { seq, inserts: row.op === 'c' || row.op === 'r' ? own : null, names: [own, ...parents] };
+}

@@ -1,0 +1,164 @@
+/** Entries that are not in the kept keys yet, as rows: which each one is of, how it is called, and where it lives. */
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { keyFromText, keyText, type EntryReader, type StoredEntry } from '../file/entry-reader.ts';
+import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
+import type { TillTable } from '../rows/till-tables.ts';
+import type { ChangeStore } from './change-store.ts';
+import type { Entry } from './entries.ts';
+import { foldEntries, joinReturned, type TouchedRow } from './fold-entries.ts';
+
+export interface FoldedRow {
+  readonly touched: TouchedRow;
+  /** undefined: it came and went, and has no name. */
+  readonly handle: string | undefined;
+  /** Its name at the centre, where it is given now. */
+  readonly identity: string | null;
+  /** null: it is gone. */
+  readonly rowKey: SqliteValue;
+  /** By which the row is found again until its key is kept. */
+  readonly rowEntry: string | null;
+  /** Deleted and inserted again under its name. */
+  readonly isBack: boolean;
+}
+
+export interface FoldedTable {
+  readonly table: TillTable;
+  readonly rows: readonly FoldedRow[];
+  /** By the text of a key: the row that lives there, or lived there last. */
+  readonly at: ReadonlyMap<string, FoldedRow>;
+}
+
+export interface FoldParts {
+  readonly entries: EntryReader;
+  readonly changes: ChangeStore;
+  readonly tableOf: (number: number) => TillTable | undefined;
+  readonly isRetired: (table: string, identity: string) => boolean;
+}
+
+/** A UUID, with or without dashes; anything shorter is not trusted to be unique in the world. */
+const MIN_IDENTITY_LENGTH = 32;
+
+/**
+ * @param range after the entries whose keys are kept
+ * @param byChanges names are those of the changes that were cut; else rows that are new get one
+ */
+export function foldTables(
+  { entries, changes, tableOf, isRetired }: FoldParts,
+  range: { readonly after: number; readonly upTo: number },
+  { byChanges }: { readonly byChanges: boolean },
+): FoldedTable[] {
+  const byTable = new Map<TillTable, StoredEntry[]>();
+  for (const entry of entries.read(range.after + 1, range.upTo)) {
+    const table = tableOf(entry.table);
+    if (table === undefined) continue;
+    const known = byTable.get(table);
+    if (known === undefined) byTable.set(table, [entry]);
+    else known.push(entry);
+  }
+  return [...byTable].map(([table, list]) => new TableFold({ table, changes, isRetired }, list).result(byChanges));
+}
+
+/** Of a row without a UUID of its own: its insert's entry, which is the same in every copy of the file. */
+export function entryName(id: string): string {
+  return BigInt.asUintN(64, BigInt(id)).toString(16).padStart(16, '0');
+}
+
+interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired'> {
+  readonly table: TillTable;
+}
+
+class TableFold {
+  readonly #parts: TableParts;
+  readonly #entries: readonly Entry[];
+  readonly #taken = new Set<string>();
+
+  constructor(parts: TableParts, entries: readonly Entry[]) {
+    this.#parts = parts;
+    this.#entries = entries;
+  }
+
+  result(byChanges: boolean): FoldedTable {
+    const { table } = this.#parts;
+    const folded = foldEntries(this.#entries, (key) => table.rows.handleAt(keyFromText(key)));
+    const rows = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
+    const at = new Map<string, FoldedRow>();
+    for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
+    for (const row of rows) if (row.touched.key !== null) at.set(row.touched.key, row);
+    return { table, rows, at };
+  }
+
+  /** As it was called when it was cut; one that came back has its former handle there. */
+  #asCut(touched: TouchedRow): FoldedRow {
+    const { table, changes } = this.#parts;
+    const handle = touched.isNew ? changes.handleOf(table.name, touched.identity) : touched.identity;
+    const rowKey = touched.key === null ? null : keyFromText(touched.key);
+    return { touched, handle, identity: null, rowKey, rowEntry: null, isBack: false };
+  }
+
+  #named(folded: readonly TouchedRow[]): FoldedRow[] {
+    const joined = joinReturned(folded, {
+      nameOf: (row) => (row.key === null ? this.#keptName(row) : this.#uuidAt(row.key)) ?? undefined,
+      isHere: ({ key }) => key !== null && this.#parts.table.writer.exists(keyFromText(key)),
+    });
+    const whole = new Set(joined);
+    const backs = new Map(folded.filter((row) => !whole.has(row)).map((row) => [row.entries[0], row]));
+    return joined.map((touched) => {
+      const back = touched.entries.map((entry) => backs.get(entry)).find((row) => row?.isNew === true);
+      return this.#nameRow(touched, back);
+    });
+  }
+
+  #nameRow(touched: TouchedRow, back: TouchedRow | undefined): FoldedRow {
+    const { table, changes } = this.#parts;
+    const rowKey = touched.key === null ? null : keyFromText(touched.key);
+    const isBack = back !== undefined;
+    const rowEntry = back?.identity ?? (touched.isNew ? touched.identity : null);
+    if (!touched.isNew) {
+      const kept = table.rows.get(touched.identity)?.identity ?? null;
+      const identity = kept ?? this.#freeName(touched);
+      return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
+    }
+    const cut = changes.handleOf(table.name, touched.identity);
+    if (cut !== undefined) {
+      const identity = isUnlinked(cut) ? cut.slice(1) : (table.rows.get(cut)?.identity ?? null);
+      return { touched, handle: cut, identity, rowKey, rowEntry, isBack };
+    }
+    if (rowKey === null) return { touched, handle: undefined, identity: null, rowKey, rowEntry, isBack };
+    const identity = this.#freeName(touched);
+    return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
+  }
+
+  #keptName(row: TouchedRow): string | null {
+    return row.isNew ? null : (this.#parts.table.rows.get(row.identity)?.identity ?? null);
+  }
+
+  #uuidAt(key: string): string | null {
+    return usableName(this.#parts.table, keyFromText(key));
+  }
+
+  /** A row that was copied with everything in it, or comes again, is another row. */
+  #freeName({ key, entries, ousted, identity }: TouchedRow): string {
+    const { table, isRetired } = this.#parts;
+    const uuid = key === null ? null : this.#uuidAt(key);
+    const isFree =
+      uuid !== null &&
+      !this.#taken.has(uuid) &&
+      table.rows.named(uuid) === undefined &&
+      !isRetired(table.name, uuid);
+    const name = isFree ? uuid : entryName(entries[0]?.id ?? ousted?.id ?? identity);
+    this.#taken.add(name);
+    return name;
+  }
+}
+
+/** What the identity column says, where that can be a name. */
+export function usableName(table: TillTable, rowKey: SqliteValue): string | null {
+  const uuid = rowKey === null ? null : table.writer.identity(rowKey);
+  return uuid !== null && uuid.length >= MIN_IDENTITY_LENGTH ? uuid : null;
+}
+
+/** The row that lives under a key, or lived there last. */
+export function rowAt(folded: FoldedTable | undefined, rowKey: SqliteValue): FoldedRow | undefined {
+  return folded?.at.get(keyText(rowKey));
+}
+

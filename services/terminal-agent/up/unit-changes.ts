@@ -1,0 +1,66 @@
+/** Cut rows as changes of a unit record: values as SQLite stored them, references as the rows they mean. */
+import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
+import { addDecimals } from '../../shared/values/decimal.ts';
+import type { ColumnChange, ReferenceChange, SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
+import { asSent } from '../till/exact-text.ts';
+import { isUnlinked } from '../rows/sync-rows.ts';
+import type { CutRow } from './look.ts';
+import type { Parents } from './parents.ts';
+import { storedIn } from './row-values.ts';
+import type { Update } from './row-state.ts';
+
+export function unitChange(row: CutRow, seq: number, parents: Parents): UnitChange {
+  const { table, op, handle, identity, atMs, cut } = row;
+  const columns: ColumnChange[] = [];
+  const references: ReferenceChange[] = [];
+  table.bound.columns.forEach((column, at) => {
+    const now = row.raw?.[at] ?? null;
+    const sides = sidesOf(row, column, now);
+    if (sides === undefined) return;
+    const { charset } = column.options;
+    columns.push({ name: column.local, old: asSent(sides.old, charset), new: asSent(sides.new, charset) });
+    if (column.reference === null) return;
+    const target = cut.op === 'd' ? null : parents.target(column, now);
+    references.push({ column: column.local, target });
+  });
+  const centralId = isUnlinked(handle) ? null : handle;
+  return { seq, table: table.name, op, capturedAtMs: atMs, row: { identity, centralId }, columns, references };
+}
+
+interface Sides {
+  readonly old: SqliteValue;
+  readonly new: SqliteValue;
+}
+
+/** undefined: nothing is said of the column. */
+function sidesOf({ cut, before, table }: CutRow, column: BoundColumn, now: SqliteValue): Sides | undefined {
+  switch (cut.op) {
+    case 'c':
+      return { old: null, new: now };
+    case 'd':
+      return { old: storedIn(column, before?.get(column.local) ?? null), new: null };
+    case 'u':
+      return updated(cut, column, {
+        before: before?.get(column.local) ?? null,
+        now,
+        isClock: column.local === table.bound.timestampColumn,
+      });
+  }
+}
+
+function updated(
+  { edits, sums }: Update,
+  column: BoundColumn,
+  { before, now, isClock }: { before: string | null; now: SqliteValue; isClock: boolean },
+): Sides | undefined {
+  const sum = sums.get(column.local);
+  if (sum !== undefined) {
+    return { old: storedIn(column, before), new: storedIn(column, addDecimals(before ?? '0', sum)) };
+  }
+  const edit = edits.get(column.local);
+  if (edit === undefined) return isClock ? { old: now, new: now } : undefined;
+  const old = storedIn(column, edit.before ?? null);
+  // Of a reference the centre compares the rows, not the keys.
+  return { old: column.reference !== null && sameStored(old, now) ? null : old, new: now };
+}
