@@ -12,7 +12,7 @@ export interface CutFirst {
   readonly flight: Flight;
   /** First in a transaction of ours. */
   settleIn(): Kept;
-  /** Something is cut that the kept keys do not know. */
+  /** The app has written something that the kept keys do not know. */
   readonly isBehind: boolean;
   /** `parentKey` of the rows of which something could not be cut. */
   uncutRows(): Set<string>;

@@ -6,7 +6,8 @@
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
-import { inSnapshot, wrapSqliteError } from '../shared/database/sqlite.ts';
+import type { LocalBinding } from '../shared/catalog/table-binding.ts';
+import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
 import { readNumbers } from './file/captured-tables.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
@@ -16,6 +17,7 @@ import { TillTables } from './rows/till-tables.ts';
 import { Flight } from './settle/flight.ts';
 import { TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
+import { ownTriggersOf } from './till/sync-install.ts';
 import type { AgentFile, CutUnit, NewUnit } from './units/agent-file.ts';
 import { Registrations } from './units/registrations.ts';
 import { foldTables } from './up/folded-tables.ts';
@@ -169,9 +171,9 @@ export class TillCapture implements Service {
     return keepKeys({ ...this.#parts }, this.#agentFile.cutEntries.upTo);
   }
 
-  /** Whether something is cut that the kept keys do not know. */
+  /** Whether the app has written something that the kept keys do not know. */
   get isBehind(): boolean {
-    return keptEntry(this.#till.db) < this.#agentFile.cutEntries.upTo;
+    return keptEntry(this.#till.db) < this.#highest();
   }
 
   /** `parentKey` of the rows of which something is not cut. */
@@ -244,7 +246,7 @@ export class TillCapture implements Service {
     if (this.#generation === this.#till.generation) return;
     this.#generation = this.#till.generation;
     const { db, binding } = this.#till;
-    const tables = new TillTables(db, binding);
+    const tables = new TillTables(db, withRecorded(db, binding));
     const { tables: names, columns } = readNumbers(db);
     const retired = db.prepare('SELECT 1 FROM sync_retired WHERE table_name = ? AND identity = ?');
     this.#parts = {
@@ -262,6 +264,15 @@ export class TillCapture implements Service {
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
     };
   }
+}
+
+/** Tables that can't be installed any more, but are recorded as they were when they could: what they hold goes up. */
+function withRecorded(db: SqliteDatabase, binding: LocalBinding): LocalBinding {
+  const recorded = [...(binding.uninstallable ?? [])].filter(([name]) => ownTriggersOf(db, name).length > 0);
+  if (recorded.length === 0) return binding;
+  const tables = new Map([...binding.tables, ...recorded.map(([name, { bound }]) => [name, bound] as const)]);
+  const left = new Map([...(binding.uninstallable ?? [])].filter(([name]) => !tables.has(name)));
+  return { ...binding, tables, uninstallable: left };
 }
 
 function olderFile(file: string): PayflowError {

@@ -101,6 +101,8 @@ export interface ShopTill {
   outcomes(): unknown[];
   /** The identity of the row that was changed last in a table. */
   identityOf(table: string): string;
+  /** The identity of the row under a key. */
+  identityAt(table: string, key: number): string;
   /** Lets a product come from the centre: linked, known to both sides, nothing open. */
   knownProduct(sku?: string, id?: number, more?: Record<string, CentralValue>): Promise<void>;
   close(): void;
@@ -172,6 +174,11 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       const last = agentFile.changes.after(0).findLast((change) => change.table === table);
       if (last === undefined) throw new Error(`nothing was changed in ${table}`);
       return last.identity;
+    },
+    identityAt(table, key) {
+      apply.applyLocal();
+      const [row] = rows(`SELECT identity FROM sync_row_${table} WHERE row_key = ${key}`);
+      return String((row as { identity: string } | undefined)?.identity);
     },
     knownProduct: (sku = 'A', id = 7, more = {}) =>
       toCatalog(catalog.commit(100, catalog.row('products', id, product(sku, more)))),

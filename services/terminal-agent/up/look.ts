@@ -7,6 +7,7 @@ import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
+import { keyFromText } from '../file/entry-reader.ts';
 import { decodeImage } from '../rows/image.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
@@ -126,14 +127,17 @@ class Look {
     const before = expected(state);
     const seqs = entries.map(({ seq }) => seq);
     const common = { ...facts, before, raw, values };
+    // Should it come back, it gets the key that it had.
+    const last = entries.at(-1)?.key;
+    const gone = last === undefined ? (table.rows.get(handle)?.rowKey ?? null) : keyFromText(last);
     if (cut.op === 'd' && cut.sums.size > 0) {
       const taken: Cut = { op: 'u', edits: new Map(), sums: cut.sums };
       this.#cut.push({ ...common, op: 'u', cut: taken, entries: [] });
-      this.#cut.push({ ...common, op: 'd', cut: { op: 'd', sums: new Map() }, entries: seqs });
+      this.#cut.push({ ...common, op: 'd', rowKey: gone, cut: { op: 'd', sums: new Map() }, entries: seqs });
       return;
     }
     const op = cut.op === 'c' && isOffered ? 'r' : cut.op;
-    this.#cut.push({ ...common, op, cut, entries: seqs });
+    this.#cut.push({ ...common, rowKey: op === 'd' ? gone : rowKey, op, cut, entries: seqs });
   }
 
   #stateOf(table: TillTable, handle: string) {

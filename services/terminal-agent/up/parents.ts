@@ -13,6 +13,7 @@ import type { BoundColumn, LocalBinding } from '../../shared/catalog/table-bindi
 import { UNCAPTURED_ROW, type RowRef, type SqliteValue } from '../../shared/records/unit-record.ts';
 import { ownTriggersOf } from '../till/sync-install.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { rowAt, usableName, type FoldedTable } from './folded-tables.ts';
@@ -66,7 +67,11 @@ export class Parents {
     if (touched !== undefined) return touched;
     const kept = table.rows.handleAt(rowKey);
     if (kept !== undefined) return kept;
-    return table.writer.exists(rowKey) ? this.#parts.takeAlong(table, rowKey) : null;
+    const [column] = table.bound.local.key;
+    const stored = column === undefined ? null : table.writer.keyWith(column, rowKey);
+    if (stored === null) return null;
+    // The same row in other letters, where the parent's key says so.
+    return sameStored(stored, rowKey) ? this.#parts.takeAlong(table, rowKey) : this.#at(table, stored);
   }
 
   /** What goes up for a reference. */

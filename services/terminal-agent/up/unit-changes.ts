@@ -18,14 +18,21 @@ export function unitChange(row: CutRow, seq: number, parents: Parents): UnitChan
     const now = row.raw?.[at] ?? null;
     const sides = sidesOf(row, column, now);
     if (sides === undefined) return;
-    const { charset } = column.options;
-    columns.push({ name: column.local, old: asSent(sides.old, charset), new: asSent(sides.new, charset) });
+    columns.push({ name: column.local, old: sentOf(column, sides.old), new: sentOf(column, sides.new) });
     if (column.reference === null) return;
     const target = cut.op === 'd' ? null : parents.target(column, now);
     references.push({ column: column.local, target });
   });
   const centralId = isUnlinked(handle) ? null : handle;
   return { seq, table: table.name, op, capturedAtMs: atMs, row: { identity, centralId }, columns, references };
+}
+
+const NOT_ASCII = 0x80;
+
+/** Columns with a charset are read as bytes: those that are the same in all of them go up as the text that they are. */
+function sentOf({ options: { charset } }: BoundColumn, value: SqliteValue): SqliteValue {
+  if (charset === undefined || !Buffer.isBuffer(value)) return asSent(value, charset);
+  return value.some((byte) => byte >= NOT_ASCII) ? value : value.toString('latin1');
 }
 
 interface Sides {

@@ -1,5 +1,7 @@
 /** How rows that the till had before the agent are recognised as those of the centre. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
+import { silentLog } from '../../support/till.ts';
 import { INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
 
 let shop: ShopTill;
@@ -42,13 +44,12 @@ describe('rows that were here before the agent', () => {
     before(`('B', 'b', 8)`);
     await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('products', 8, product('other'))));
     expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
-    shop.test.app.exec(`INSERT INTO sync_outbox (table_name, op, row_key, captured_at_ms)
-        SELECT 'products', 'r', id, 1 FROM products WHERE sku = 'B';
-      INSERT INTO sync_change_products (seq, identity, new_sku) VALUES (1, 'offered', 'B')`);
+    await new Bootstrap({ till: shop.test.till, log: silentLog }).offerAll();
+    const offered = shop.identityOf('products');
     await shop.toStore(
       shop.store.commit(
         102,
-        shop.store.link('T1', 'products', 'offered', 8),
+        shop.store.link('T1', 'products', offered, 8),
         shop.store.progress('T1', INCARNATION, 1),
       ),
     );

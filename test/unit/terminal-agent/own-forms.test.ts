@@ -162,7 +162,9 @@ describe('a reference', () => {
   ] as const)
     it(`that names no row is NULL once an operator has let it in without${when}`, async () => {
       openVisits();
-      shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', 'nowhere', 1); ${more}`);
+      shop.test.app.exec(`INSERT INTO lines VALUES ('${OTHER}', 'nowhere', 1)`);
+      shop.look();
+      shop.test.app.exec(more);
       const id = OTHER.toLowerCase();
       const line = (qty: number) => ({ visit_id: null, qty });
       await shop.toCatalog(

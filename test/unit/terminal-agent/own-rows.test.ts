@@ -55,18 +55,12 @@ describe('a row made here', () => {
     async ({ restarts }) => {
       const { catalog, store } = shop;
       shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A'), ('B')`);
+      shop.look();
       shop.test.app.exec(`UPDATE products SET id = 60 WHERE sku = 'B'`);
-      const identities = ['A', 'B'].map(
-        (sku) =>
-          (
-            shop.rows(
-              `SELECT identity FROM sync_identity JOIN products ON id = row_key WHERE sku = '${sku}'`,
-            ) as { identity: string }[]
-          )[0]?.identity ?? '',
-      );
+      const identities = [1, 60].map((key) => shop.identityAt('products', key));
       await shop.toCatalog(catalog.commit(50, catalog.heartbeat()));
       await shop.toStore(
-        store.commit(100, store.progress('T1', INCARNATION, 3, { catalog: positionAt(50) })),
+        store.commit(100, store.progress('T1', INCARNATION, 2, { catalog: positionAt(50) })),
       );
       expect(shop.outcomes().map((entry) => (entry as { outcome: unknown }).outcome)).not.toContain(null);
       if (restarts) shop.restart();
@@ -88,14 +82,12 @@ describe('a row made here', () => {
 
   it('is found under the key that the app gave it meanwhile, whoever has the old one now', async () => {
     const { catalog, store } = shop;
-    shop.test.app.exec(`INSERT INTO products (id, sku) VALUES (5, 'A'), (6, 'B');
-      UPDATE products SET id = 50 WHERE id = 5;
+    shop.test.app.exec(`INSERT INTO products (id, sku) VALUES (5, 'A'), (6, 'B')`);
+    shop.look();
+    shop.test.app.exec(`UPDATE products SET id = 50 WHERE id = 5;
       UPDATE products SET id = 60 WHERE id = 6;
       INSERT INTO products (id, sku) VALUES (5, 'other')`);
-    const identityOf = (key: number) =>
-      (shop.rows(`SELECT identity FROM sync_identity WHERE row_key = ${key}`) as { identity: string }[])[0]
-        ?.identity ?? '';
-    await shop.toStore(store.commit(100, store.link('T1', 'products', identityOf(50), 7)));
+    await shop.toStore(store.commit(100, store.link('T1', 'products', shop.identityAt('products', 50), 7)));
     await shop.toCatalog(
       catalog.commit(101, catalog.row('products', 8, product('B'), { op: 'c', origins: [mine(2)] })),
     );
@@ -152,6 +144,7 @@ describe('a row made here', () => {
   it('and deleted here before its link came does not come back', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
+    shop.look();
     shop.test.app.exec(`DELETE FROM products`);
     await shop.toStore(store.commit(100, store.link('T1', 'products', shop.identityOf('products'), 7)));
     await shop.toCatalog(

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { EntryReader, keyText } from '../../../../services/terminal-agent/file/entry-reader.ts';
+import { OUTBOX_SCHEMA } from '../../../../services/terminal-agent/file/outbox-schema.ts';
 import { NO_KEY } from '../../../../services/terminal-agent/up/entries.ts';
 import {
   keyTriggers,
-  OUTBOX_SCHEMA,
+  
   type CapturedTable,
 } from '../../../../services/terminal-agent/file/key-triggers.ts';
 import type { SqliteDatabase } from '../../../../services/shared/database/sqlite.ts';
