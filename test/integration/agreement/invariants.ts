@@ -120,17 +120,26 @@ interface OpenEdit {
   readonly new_stock: number | null;
 }
 
-/** Of the row that has the key now: what came before a delete of that key was another row's. */
-function openEdits(till: ModelTill, table: string, rowKey: number): OpenEdit[] {
-  const stock = table === 'items' ? 'old_stock, new_stock' : 'NULL AS old_stock, NULL AS new_stock';
-  return till.app
-    .prepare<[{ table: string; key: number }], OpenEdit>(
-      `SELECT old_name, new_name, ${stock} FROM sync_outbox o JOIN sync_change_${table} c ON c.seq = o.seq
-        WHERE o.table_name = @table AND o.row_key = @key AND o.outcome IS NULL AND o.op = 'u'
-          AND o.seq > (SELECT coalesce(max(seq), 0) FROM sync_outbox WHERE table_name = @table AND row_key = @key AND op = 'd')
-        ORDER BY o.seq`,
-    )
-    .all({ table, key: rowKey });
+/** Of the row that has the key now: what was cut of it and is not answered. */
+function openEdits({ agent: { apply, capture }, app }: ModelTill, table: string, rowKey: number): OpenEdit[] {
+  apply.applyLocal();
+  const handle = app
+    .prepare<[number], string>(`SELECT central_id FROM sync_row_${table} WHERE row_key = ?`)
+    .pluck()
+    .get(rowKey);
+  const changes = handle === undefined ? [] : capture.flight.ofRow(table, handle);
+  return changes.flatMap(({ cut }) => {
+    if (cut.op !== 'u') return [];
+    const name = cut.edits.get('name');
+    const sum = Number(cut.sums.get('stock') ?? 0);
+    return [
+      { old_name: shownText(name?.before), new_name: shownText(name?.after), old_stock: 0, new_stock: sum },
+    ];
+  });
+}
+
+function shownText(value: string | null | undefined): string | null {
+  return value == null ? null : value.slice(1);
 }
 
 /** Settled: both sides equal at every till, nothing doubled at the centre, every ticket there that nobody deleted, or kept in a dead letter. */

@@ -36,7 +36,7 @@ test('the till loses the row, its edits are kept as dead letters, and the other 
   expect(c.app.prepare('SELECT quantity FROM lines').pluck().all()).toEqual([1]);
   const letters = await pool.query<{ code: string }>('SELECT code FROM payflow_sync.dead_letter');
   expect(new Set(letters.rows.map(({ code }) => code))).toEqual(new Set(['CHANGE_NOT_ALLOWED']));
-  const outcomes = a.app.prepare('SELECT DISTINCT outcome FROM sync_outbox WHERE seq > 2').pluck().all();
+  const outcomes = a.app.prepare('SELECT DISTINCT outcome FROM sync_settled WHERE change > 2').pluck().all();
   expect(outcomes).toEqual(['rejected']);
   const tickets = await pool.query('SELECT count(*)::int AS n FROM tickets WHERE store_id = 2');
   expect(tickets.rows).toEqual([{ n: 4 }]);

@@ -81,8 +81,10 @@ export class ModelTill {
       // Far apart, so that the write gate never makes a step wait.
       elapsedMs: monotonicMinutes(),
     });
+    const capture = new TillCapture({ till, agentFile, log: silent });
     const apply = new TillApply({
       till,
+      capture,
       schemas: new SchemaRegistry({ eventLog, prefix: setup.prefix }),
       topics,
       ownUnits: agentFile,
@@ -93,7 +95,6 @@ export class ModelTill {
       apply.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
       next.set(topic, apply.checkpoints.stream(topic).nextOffset);
     }
-    const capture = new TillCapture({ till, agentFile, log: silent });
     const publisher = new Publisher({
       till,
       agentFile,
@@ -132,11 +133,11 @@ export class ModelTill {
     return batch.length;
   }
 
+  /** Changes that the centre has not answered, or that are not even cut. */
   openEntries(): number {
-    return (
-      this.app.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ??
-      0
-    );
+    const { capture, apply } = this.agent;
+    capture.cutAll();
+    return apply.unsettled().length;
   }
 
   close(): void {
