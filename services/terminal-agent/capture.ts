@@ -135,7 +135,6 @@ export class TillCapture implements Service {
     const upTo = Math.min(lastSeq, highest);
     const found = look(this.#parts, {
       keptUpTo: keptEntry(this.#till.db),
-      keptChange: keptChange(this.#till.db),
       cutUpTo,
       upTo,
     });
@@ -261,6 +260,7 @@ export class TillCapture implements Service {
         return name === undefined ? undefined : { name, central: amountText };
       }),
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
+      offered: (table, rowKey) => this.#agentFile.changes.offeredAt(table, rowKey, keptChange(db)),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
     };
   }

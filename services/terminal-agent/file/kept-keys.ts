@@ -16,7 +16,7 @@ import { getMeta, setMeta } from '../till/file-facts.ts';
 
 /** In sync_meta. */
 export const KEPT_ENTRY = 'kept_entry';
-const KEPT_CHANGE = 'kept_change';
+export const KEPT_CHANGE = 'kept_change';
 const ZERO = encodePosition(ZERO_POSITION);
 
 export function keptEntry(db: SqliteDatabase): number {

@@ -83,12 +83,12 @@ export class RowReader {
     return this.standing(this.#look, this.table.columns, rowKey);
   }
 
-  /** Key of the row that holds this value in a column. */
-  keyWith(column: string, value: SqliteValue): SqliteValue {
+  /** Key of the row that holds this value in a column; undefined: there is none. */
+  keyWith(column: string, value: SqliteValue): SqliteValue | undefined {
     const key = this.table.local.key.map(quoteName).join(', ');
     const sql = `SELECT ${key} FROM ${this.name} WHERE ${quoteName(column)} = ? LIMIT 1`;
     const row = this.prepare(sql).raw().get(value) as SqliteValue[] | undefined;
-    return row === undefined ? null : rowKeyOf(row);
+    return row === undefined ? undefined : rowKeyOf(row);
   }
 
   /** Every stored column of the row, by local name, to the byte. */

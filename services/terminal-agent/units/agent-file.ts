@@ -58,6 +58,15 @@ export interface NewUnit extends Omit<CutUnit, 'publishedAtMs' | 'publications'>
   readonly parts: readonly Buffer[];
 }
 
+/** What an agent file of the versions before becomes. */
+export interface TakenOver {
+  /** Units that it has, with their bytes. */
+  readonly old: readonly { readonly unit: CutUnit; readonly parts: readonly Buffer[]; readonly kept: readonly KeptChange[] }[];
+  readonly units: readonly NewUnit[];
+  /** Inserts that the centre has refused; of no unit. */
+  readonly refused: readonly KeptChange[];
+}
+
 /** How far the outbox is cut. */
 export interface CutEntries {
   readonly upTo: number;
@@ -91,6 +100,7 @@ interface UnitRow {
 const FIRST_REGISTRATION = 1;
 
 const CUT_ENTRIES = 'cut_entries';
+const TAKEN = 'taken_over';
 
 export interface SeqSpan {
   readonly firstSeq: number;
@@ -111,8 +121,7 @@ export class AgentFile {
   private constructor(db: SqliteDatabase, incarnation: string) {
     this.#db = db;
     this.#incarnation = incarnation;
-    const lastSeq = Number(this.getMeta('begins_after') ?? 0);
-    this.#chain = this.last() ?? { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
+    this.#chain = this.last() ?? this.firstChain();
     this.changes = new ChangeStore(db);
     this.#cutEntries = JSON.parse(this.getMeta(CUT_ENTRIES) ?? '{"upTo":0,"id":null}') as CutEntries;
   }
@@ -213,6 +222,48 @@ export class AgentFile {
     });
     this.#chain = units.at(-1) ?? { number: 0, lastSeq: this.#chain.lastSeq, hash: FIRST_PREVIOUS_HASH };
     this.#asked = undefined;
+  }
+
+  /** As an agent of the versions before left them. */
+  oldUnits(): CutUnit[] {
+    const { taken } = this;
+    return this.all().filter(({ number }) => taken === undefined || number <= taken);
+  }
+
+  oldChain(): UnitChain {
+    return this.oldUnits().at(-1) ?? this.firstChain();
+  }
+
+  firstChain(): UnitChain {
+    const lastSeq = Number(this.getMeta('begins_after') ?? 0);
+    return { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
+  }
+
+  /** The last unit of the versions before, once they were taken over. */
+  get taken(): number | undefined {
+    const stored = this.getMeta(TAKEN);
+    return stored === undefined ? undefined : Number(stored);
+  }
+
+  /** May be repeated: what a crash has left of it is made anew. */
+  takeOver({ old, units, refused }: TakenOver, entries: CutEntries): void {
+    inImmediate(this.#db, () => {
+      const last = this.taken ?? this.all().at(-1)?.number ?? 0;
+      this.setMeta(TAKEN, String(last));
+      this.changes.clear();
+      this.#db.prepare('DELETE FROM unit WHERE number > ?').run(last);
+      if (units[0]?.number === 1) this.#db.exec('DELETE FROM unit');
+      for (const { unit, parts, kept } of old) {
+        parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
+        for (const change of kept) this.changes.add(change);
+      }
+      this.#insert(units);
+      const known = new Set([...old, ...units].flatMap(({ kept }) => kept.map(({ number }) => number)));
+      for (const change of refused) if (!known.has(change.number)) this.changes.add(change);
+      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
+    });
+    this.#chain = this.last() ?? this.firstChain();
+    this.#cutEntries = entries;
   }
 
   /** The end of the chain: what the next unit continues. */

@@ -115,6 +115,15 @@ function partsOf(unit: Unit): Part[] {
   return parts;
 }
 
+/** The bytes of a unit whose parts end at these changes. */
+export function partsBetween(unit: Unit, ends: readonly number[]): Buffer[] {
+  return ends.map((lastSeq, index) => {
+    const before = ends[index - 1] ?? 0;
+    const changes = unit.changes.filter(({ seq }) => seq > before && seq <= lastSeq);
+    return partBytes({ ...unit, changes });
+  });
+}
+
 /** A record of this unit alone: the head is made when it is published. */
 export function partBytes(unit: Unit): Buffer {
   const encoder = new UnitRecordEncoder();
@@ -133,10 +142,11 @@ export function partBytes(unit: Unit): Buffer {
 
 /** About what it takes in a record. */
 function sizeOf({ columns, references }: UnitChange): number {
-  let size = 64 + 40 * references.length;
+  let size = 48;
+  for (const { target } of references) size += target === null ? 3 : 40;
   for (const { old, new: now } of columns) {
     for (const value of [old, now]) {
-      size += typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 8;
+      size += typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 4;
     }
   }
   return size;

@@ -33,6 +33,8 @@ export interface FoldParts {
   readonly changes: ChangeStore;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
+  /** The handle under which a row was taken along that is not kept yet. */
+  readonly offered: (table: string, rowKey: SqliteValue) => string | undefined;
 }
 
 /** A UUID, with or without dashes; anything shorter is not trusted to be unique in the world. */
@@ -43,7 +45,7 @@ const MIN_IDENTITY_LENGTH = 32;
  * @param byChanges names are those of the changes that were cut; else rows that are new get one
  */
 export function foldTables(
-  { entries, changes, tableOf, isRetired }: FoldParts,
+  { entries, changes, tableOf, isRetired, offered }: FoldParts,
   range: { readonly after: number; readonly upTo: number },
   { byChanges }: { readonly byChanges: boolean },
 ): FoldedTable[] {
@@ -55,15 +57,15 @@ export function foldTables(
     if (known === undefined) byTable.set(table, [entry]);
     else known.push(entry);
   }
-  return [...byTable].map(([table, list]) => new TableFold({ table, changes, isRetired }, list).result(byChanges));
+  return [...byTable].map(([table, list]) => new TableFold({ table, changes, isRetired, offered }, list).result(byChanges));
 }
 
 /** Of a row without a UUID of its own: its insert's entry, which is the same in every copy of the file. */
 export function entryName(id: string): string {
-  return BigInt.asUintN(64, BigInt(id)).toString(16).padStart(16, '0');
+  return BigInt.asUintN(64, BigInt(id)).toString(16).padStart(MIN_IDENTITY_LENGTH, '0');
 }
 
-interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired'> {
+interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'offered'> {
   readonly table: TillTable;
 }
 
@@ -90,8 +92,10 @@ class TableFold {
   /** As it was called when it was cut; one that came back has its former handle there. */
   #asCut(touched: TouchedRow): FoldedRow {
     const { table, changes } = this.#parts;
-    const handle = touched.isNew ? changes.handleOf(table.name, touched.identity) : touched.identity;
     const rowKey = touched.key === null ? null : keyFromText(touched.key);
+    const handle = touched.isNew
+      ? (changes.handleOf(table.name, touched.identity) ?? this.#offered(touched, rowKey))
+      : touched.identity;
     return { touched, handle, identity: null, rowKey, rowEntry: null, isBack: false };
   }
 
@@ -118,7 +122,7 @@ class TableFold {
       const identity = kept ?? this.#freeName(touched);
       return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
     }
-    const cut = changes.handleOf(table.name, touched.identity);
+    const cut = changes.handleOf(table.name, touched.identity) ?? this.#offered(touched, rowKey);
     if (cut !== undefined) {
       const identity = isUnlinked(cut) ? cut.slice(1) : (table.rows.get(cut)?.identity ?? null);
       return { touched, handle: cut, identity, rowKey, rowEntry, isBack };
@@ -126,6 +130,11 @@ class TableFold {
     if (rowKey === null) return { touched, handle: undefined, identity: null, rowKey, rowEntry, isBack };
     const identity = this.#freeName(touched);
     return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
+  }
+
+  #offered({ isEarlier }: TouchedRow, rowKey: SqliteValue): string | undefined {
+    const { table, offered } = this.#parts;
+    return isEarlier && rowKey !== null ? offered(table.name, rowKey) : undefined;
   }
 
   #keptName(row: TouchedRow): string | null {

@@ -54,7 +54,6 @@ export interface LookParts extends FoldParts {
 /** Which entries are looked at: keys are kept up to one, and all is cut up to another. */
 export interface LookRange {
   readonly keptUpTo: number;
-  readonly keptChange: number;
   readonly cutUpTo: number;
   readonly upTo: number;
 }
@@ -162,7 +161,7 @@ class Look {
     const name = `${table.name}\u0000${typeof rowKey}${String(rowKey)}`;
     const known = this.#along.get(name);
     if (known !== undefined) return known;
-    const offered = this.#parts.changes.offeredAt(table.name, rowKey, this.#range.keptChange);
+    const offered = this.#parts.offered(table.name, rowKey);
     if (offered !== undefined) return offered;
     const uuid = usableName(table, rowKey);
     const isFree = uuid !== null && table.rows.named(uuid) === undefined;

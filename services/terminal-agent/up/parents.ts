@@ -57,8 +57,10 @@ export class Parents {
     }
     const { linkColumn, identityColumn } = table.bound;
     const column = holds === 'server_id' ? linkColumn : identityColumn;
-    const rowKey = column === null ? null : table.writer.keyWith(column, value);
-    if (rowKey !== null) return this.#at(table, rowKey);
+    const rowKey = column === null ? undefined : table.writer.keyWith(column, value);
+    // Without a key there is nothing that names it.
+    if (rowKey === null) return unlinkedHandle('');
+    if (rowKey !== undefined) return this.#at(table, rowKey);
     return holds === 'local_id' && typeof value === 'string' ? unlinkedHandle(value) : null;
   }
 
@@ -68,8 +70,8 @@ export class Parents {
     const kept = table.rows.handleAt(rowKey);
     if (kept !== undefined) return kept;
     const [column] = table.bound.local.key;
-    const stored = column === undefined ? null : table.writer.keyWith(column, rowKey);
-    if (stored === null) return null;
+    const stored = column === undefined ? undefined : table.writer.keyWith(column, rowKey);
+    if (stored === undefined || stored === null) return null;
     // The same row in other letters, where the parent's key says so.
     return sameStored(stored, rowKey) ? this.#parts.takeAlong(table, rowKey) : this.#at(table, stored);
   }

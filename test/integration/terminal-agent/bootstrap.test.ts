@@ -1,6 +1,6 @@
 /** How rows from before the agent are offered to the centre. */
 import { describe, expect, it } from 'vitest';
-import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
+import { Bootstrap, offerOutcomes } from '../../../services/terminal-agent/bootstrap.ts';
 import { silentLog } from '../../support/till.ts';
 import { PULL_SCHEMA, useTillPull } from '../../support/till-pull.ts';
 
@@ -22,9 +22,8 @@ describe('bootstrap', () => {
       items: { offered: 2, listed: 0 },
     };
     expect(Object.fromEntries(bootstrap.count())).toEqual(expected);
-    const { afterSeq, tables } = await bootstrap.offerAll();
-    expect(Object.fromEntries(tables)).toEqual(expected);
-    expect((await bootstrap.offerAll()).tables.get('orders')).toEqual({ offered: 0, listed: 0 });
+    expect(Object.fromEntries(await bootstrap.offerAll())).toEqual(expected);
+    expect((await bootstrap.offerAll()).get('orders')).toEqual({ offered: 0, listed: 0 });
     await t.pull();
     const changes = await t.changes();
     expect(changes.every(({ op }) => op === 'r')).toBe(true);
@@ -37,7 +36,7 @@ describe('bootstrap', () => {
       references: [{ target: { identity: order?.row.identity } }, {}, {}, {}],
     });
     t.settle(7);
-    expect(bootstrap.outcomes(afterSeq).get('orders')).toEqual({ offered: 3, linked: 0, inserted: 3 });
+    expect(offerOutcomes(t.agentFile.changes, t.capture.flight, 0).get('orders')).toEqual({ offered: 3, linked: 0, inserted: 3 });
   });
 
   it('leaves rows that are linked, and lists those that could be doubled', async () => {

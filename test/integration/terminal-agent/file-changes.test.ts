@@ -45,7 +45,7 @@ describe('a file that takes the place of the till file', () => {
     await reopened();
     await fenced();
     expect(await numbersSent()).toEqual(['before', 'lost with the file']);
-    expect(till.rows(`SELECT outcome FROM sync_outbox WHERE outcome IS NOT NULL`)).toEqual([]);
+    expect(till.rows('SELECT outcome FROM sync_settled')).toEqual([]);
   });
 
   it('by a rename is served, not the one that nobody opens any more', async () => {

@@ -149,28 +149,32 @@ describe('until it is settled', () => {
     expect((await t.units()).map(({ number }) => number)).toEqual([1, 2, 3, 2, 3]);
   });
 
-  it('nothing of it is removed, nor ever the rows of the last unit', async () => {
+  it('nothing of it is removed, nor ever the last unit, nor what came after an insert that was refused', async () => {
     const t = await till();
     for (const n of [1, 2, 3]) {
       sell(t, n);
       t.capture.cutAll();
     }
+    const { flight } = t.capture;
     const retention = new TillRetention({
       till: t.till,
       agentFile: t.agentFile,
+      flight,
       settledSeq: () => t.publisher.settledSeq,
       log: silentLog,
       now: () => Date.now() + 31 * 24 * 3_600_000,
     });
     expect(retention.purgeSome()).toBe(0);
-    t.settle(5);
-    t.till.db.exec(`UPDATE sync_outbox SET outcome = 'rejected' WHERE seq = 2`);
-    expect(retention.purgeSome()).toBe(4);
+    const second = flight.get(2);
+    if (second === undefined) throw new Error('two changes at least');
+    t.till.write(() => flight.settle(second, 'rejected'));
     t.settle(15);
-    t.till.db.exec(`UPDATE sync_outbox SET outcome = 'rejected' WHERE seq = 2`);
-    expect(retention.purgeSome()).toBe(5);
-    expect(t.app.prepare('SELECT seq FROM sync_outbox').pluck().all()).toEqual([2, 11, 12, 13, 14, 15]);
-    expect(t.app.prepare('SELECT seq FROM sync_change_items').pluck().all()).toEqual([2, 12, 13, 14, 15]);
+    expect(retention.purgeSome()).toBe(0);
+    t.till.write(() => flight.endRefusal(second, 'discarded'));
+    expect(retention.purgeSome()).toBe(10);
+    expect(retention.purgeSome()).toBe(0);
+    expect(t.agentFile.changes.after(0).map(({ number }) => number)).toEqual([11, 12, 13, 14, 15]);
+    expect(t.app.prepare('SELECT change FROM sync_settled').pluck().all()).toEqual([11, 12, 13, 14, 15]);
     t.restart();
     expect(t.capture.checkFile()).toBeUndefined();
   });

@@ -33,7 +33,10 @@ describe('what was sold goes up', () => {
     t.app
       .prepare('INSERT INTO products (id, sku, price, updated_at, local_id) VALUES (1, ?, ?, ?, ?)')
       .run('a', 1.5, 't1', uuid(1));
-    t.app.exec(`UPDATE products SET price = 2; DELETE FROM products`);
+    t.capture.cutAll();
+    t.app.exec('UPDATE products SET price = 2');
+    t.capture.cutAll();
+    t.app.exec('DELETE FROM products');
     await t.pull();
     expect(await t.changes()).toMatchObject([
       {
@@ -64,14 +67,10 @@ describe('what was sold goes up', () => {
     const t = await till();
     t.app.exec(`INSERT INTO shops (name) VALUES ('x'); INSERT INTO products (id, sku) VALUES (1, 'a');
       UPDATE products SET id = 5`);
+    t.capture.cutAll();
+    t.app.exec('UPDATE products SET id = 6');
     await t.pull();
     expect((await t.changes()).map(({ table, op }) => [table, op])).toEqual([['products', 'c']]);
-    expect(
-      t.app.prepare(`SELECT table_name, op FROM sync_outbox WHERE outcome IS NULL ORDER BY seq`).raw().all(),
-    ).toEqual([
-      ['shops', 'c'],
-      ['products', 'c'],
-    ]);
   });
 
   it('in whole transactions, while the app writes without pause', async () => {

@@ -176,7 +176,7 @@ describe('a refused sale', () => {
     await ask<LettersResult>('dead-letter-discard', { ids: await openLetters() }, 'a test sale');
     await world.settle();
     expect(ticketsOn(a, 'n1')).toEqual([{ name: 'bad-1', sync_status: 'rejected', linked: 0, lines: 1 }]);
-    expect(a.app.prepare('SELECT DISTINCT outcome FROM sync_outbox').pluck().all()).toContain('discarded');
+    expect(a.app.prepare('SELECT DISTINCT outcome FROM sync_settled').pluck().all()).toContain('discarded');
     expect(a.app.prepare('SELECT table_name, reason FROM sync_given_up ORDER BY 1').raw().all()).toEqual([
       ['lines', 'a test sale'],
       ['tickets', 'a test sale'],

@@ -1,8 +1,11 @@
 /** A till that was enrolled again, perhaps for another store: what it sold before was sold where it stood then. */
 import { describe, expect, it } from 'vitest';
+import { unsettledUnits } from '../../../services/terminal-agent/settle/unsettled-units.ts';
 import { sell, useTillPull, type TillPull } from '../../support/till-pull.ts';
 
 const till = useTillPull();
+/** The centre has said that the file goes on. */
+const goOn = (t: TillPull) => t.agentFile.goOn(unsettledUnits(t.till.db, t.agentFile));
 
 const labels = async (t: TillPull) =>
   (await t.units()).map(({ firstSeq, registration }) => [firstSeq, registration]);
@@ -68,10 +71,10 @@ describe('the registration of a unit', () => {
     t.capture.beginRegistration(2);
     sell(t, 2);
     await t.pull();
-    t.agentFile.goOn(0, []);
+    goOn(t);
     await t.pull();
     t.loseAgentFile();
-    t.agentFile.goOn(0, []);
+    goOn(t);
     t.capture.beginRegistration(3);
     sell(t, 3);
     await t.pull();
@@ -95,13 +98,14 @@ describe('the registration of a unit', () => {
     t.till.write(() => t.till.setMeta('registrations', before));
     t.restart();
     sell(t, 3);
-    t.agentFile.goOn(10, []);
+    t.settle(10);
+    goOn(t);
     t.capture.beginRegistration(2);
     await t.pull();
     expect((await labels(t)).slice(sent)).toEqual([[11, 2]]);
   });
 
-  it('is not what another file was cut under, where payflow.db is a new one', async () => {
+  it('of what is sold into a new payflow.db is not that under which another file was cut', async () => {
     const t = await till();
     t.capture.beginRegistration(1);
     sell(t, 1);
@@ -109,13 +113,17 @@ describe('the registration of a unit', () => {
     t.capture.beginRegistration(2);
     const sent = (await t.units()).length;
     t.till.write(() => t.till.db.prepare(`DELETE FROM sync_meta WHERE name = 'registrations'`).run());
-    t.agentFile.goOn(0, []);
+    goOn(t);
     t.restart();
     expect(t.capture.checkFile()).toBeUndefined();
     t.capture.beginRegistration(2);
     sell(t, 2);
     await t.pull();
-    expect((await labels(t)).slice(sent).map(([, registration]) => registration)).not.toContain(1);
+    // What was cut before it was replaced goes up as what it was.
+    expect((await labels(t)).slice(sent)).toEqual([
+      [1, 1],
+      [6, 2],
+    ]);
   });
 
   it('ends a unit also behind a backlog, and one of which all is settled is passed over', async () => {
@@ -127,13 +135,14 @@ describe('the registration of a unit', () => {
     sell(t, 2, 12_000);
     await t.pull();
     const sent = (await t.units()).length;
-    t.agentFile.goOn(0, []);
+    goOn(t);
     await t.pull();
     const again = (await t.units()).slice(sent);
     expect(again[0]).toMatchObject({ firstSeq: 1, lastSeq: 5, registration: 1 });
     expect(new Set(again.slice(1).map(({ registration }) => registration))).toEqual(new Set([2]));
     expect(again.at(-1)?.lastSeq).toBe(12_006);
-    t.agentFile.goOn(0, [{ firstSeq: 1, lastSeq: 5 }]);
+    t.settle(5);
+    goOn(t);
     t.capture.cutAll();
     const [first] = t.agentFile.unpublished(1, 1);
     expect(first).toMatchObject({ number: 1, firstSeq: 6, registration: 2 });

@@ -14,7 +14,7 @@ afterEach(() => till.close());
 const sell = (number: string) =>
   till.app.exec(`INSERT INTO orders (number, total) VALUES ('${number}', 5.25)`);
 const incarnation = () => till.agent.till.incarnation;
-const open = () => till.rows('SELECT 1 FROM sync_outbox WHERE outcome IS NULL').length;
+const open = () => till.agent.apply.unsettled().length;
 const isFenced = () => till.agent.status().state === 'fenced';
 const announcements = async () => (await till.records()).filter(isAnnouncement);
 

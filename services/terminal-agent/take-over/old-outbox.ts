@@ -1,0 +1,175 @@
+/** Reads what the triggers of the versions before recorded: every entry with the old and the new values of its row. */
+import type { Statement } from 'better-sqlite3';
+import type { Outcome } from '../../shared/records/change-record.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
+import { quoteName } from '../till/local-schema.ts';
+
+/** The outbox of those versions, set aside. */
+export const OLD_OUTBOX = 'sync_old_outbox';
+
+/** c, u, d, r as in UnitOp; k: the row's key changed (never published). */
+export type OutboxOp = 'c' | 'u' | 'd' | 'r' | 'k';
+
+export interface OutboxEntry {
+  readonly seq: number;
+  readonly op: OutboxOp;
+  readonly rowKey: SqliteValue;
+  readonly capturedAtMs: number;
+  readonly identity: string | null;
+  readonly centralId: string | null;
+  /** null: it is not settled. */
+  readonly outcome: Outcome | 'local' | null;
+  readonly columns: ChangeColumns;
+  /** The whole row as read; `columns` says where the values are. */
+  readonly values: readonly SqliteValue[];
+}
+
+/** What the change table of one local table holds, and where. */
+export interface ChangeColumns {
+  readonly table: string;
+  /** Every old_ and new_ column, in the order of their names: [name, index in `values`]. */
+  readonly stored: readonly (readonly [name: string, index: number])[];
+  /** Index of a local column's old or new value; undefined where it is not recorded. */
+  readonly oldIndex: ReadonlyMap<string, number>;
+  readonly newIndex: ReadonlyMap<string, number>;
+}
+
+type RawRow = [
+  bigint,
+  OutboxOp,
+  SqliteValue,
+  bigint | null,
+  string | null,
+  string | null,
+  Outcome | 'local' | null,
+  ...SqliteValue[],
+];
+const SEQS_AT_ONCE = 1000;
+const FIRST_VALUE = 7;
+
+interface TableReader {
+  readonly columns: ChangeColumns;
+  readonly range: Statement<[number, number], RawRow>;
+}
+
+export class OldOutbox {
+  readonly #db: SqliteDatabase;
+  readonly #readers = new Map<string, TableReader>();
+  #exactText: ExactText | undefined;
+  readonly #tables: Statement<[number, number], string>;
+
+  constructor(db: SqliteDatabase) {
+    this.#db = db;
+    this.#tables = db
+      .prepare<[number, number], string>(
+        `SELECT DISTINCT table_name FROM ${OLD_OUTBOX} WHERE seq BETWEEN ? AND ?`,
+      )
+      .pluck();
+  }
+
+  highestSeq(): number {
+    return this.#number(`SELECT max(seq) FROM ${OLD_OUTBOX}`);
+  }
+
+  /** The first that is not settled; undefined: all are. */
+  oldestOpen(): number | undefined {
+    const seq = this.#number(`SELECT min(seq) FROM ${OLD_OUTBOX} WHERE outcome IS NULL`);
+    return seq === 0 ? undefined : seq;
+  }
+
+  #number(sql: string): number {
+    return this.#db.prepare<[], number | null>(sql).pluck().get() ?? 0;
+  }
+
+  /**
+   * Entries in seq order, both ends included. Read in pieces: with a rollback journal the app cannot commit
+   * while a statement of ours reads.
+   */
+  entries(firstSeq: number, lastSeq: number): OutboxEntry[] {
+    const entries: OutboxEntry[] = [];
+    for (let from = firstSeq; from <= lastSeq; from += SEQS_AT_ONCE) {
+      this.#read(from, Math.min(lastSeq, from + SEQS_AT_ONCE - 1), entries);
+    }
+    return entries;
+  }
+
+  /**
+   * The entry's value to the byte, where the driver may have put something else in its place. The hash of a unit
+   * covers what the driver says, as it always has; what is sent is this.
+   */
+  exact(entry: OutboxEntry, index: number): SqliteValue {
+    const value = entry.values[index] ?? null;
+    if (!mayBeReplaced(value)) return value;
+    const name = entry.columns.stored.find(([, at]) => at === index)?.[0];
+    if (name === undefined) return value;
+    const change = quoteName(`sync_change_${entry.columns.table}`);
+    this.#exactText ??= exactText(this.#db);
+    return this.#exactText(
+      this.#db
+        .prepare(`SELECT CAST(${quoteName(name)} AS BLOB) FROM ${change} WHERE seq = ?`)
+        .pluck()
+        .get(entry.seq),
+    );
+  }
+
+  #read(firstSeq: number, lastSeq: number, into: OutboxEntry[]): void {
+    const tables = this.#tables.all(firstSeq, lastSeq);
+    const found: OutboxEntry[] = [];
+    for (const table of tables) {
+      const { columns, range } = this.#reader(table);
+      for (const row of range.all(firstSeq, lastSeq)) {
+        const seq = Number(row[0]);
+        found.push({
+          seq,
+          op: row[1],
+          rowKey: row[2],
+          capturedAtMs: Number(row[3] ?? 0n),
+          identity: row[4],
+          centralId: row[5],
+          outcome: row[6],
+          columns,
+          values: row,
+        });
+      }
+    }
+    if (tables.length > 1) found.sort((a, b) => a.seq - b.seq);
+    for (const entry of found) into.push(entry);
+  }
+
+  #reader(table: string): TableReader {
+    const known = this.#readers.get(table);
+    if (known !== undefined) return known;
+    const change = `sync_change_${table}`;
+    const names = this.#db
+      .prepare<[string], string>(
+        `SELECT name FROM pragma_table_info(?) WHERE name GLOB 'old_*' OR name GLOB 'new_*' ORDER BY name`,
+      )
+      .pluck()
+      .all(change);
+    const select = names.map((name) => `, c.${quoteName(name)}`).join('');
+    const range = this.#db
+      .prepare<[number, number], RawRow>(
+        `SELECT c.seq, o.op, o.row_key, o.captured_at_ms, c.identity, c.central_id, o.outcome${select}
+         FROM ${quoteName(change)} c JOIN ${OLD_OUTBOX} o ON o.seq = c.seq
+         WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq`,
+      )
+      .raw()
+      .safeIntegers();
+    const reader = { columns: changeColumns(table, names), range };
+    this.#readers.set(table, reader);
+    return reader;
+  }
+}
+
+function changeColumns(table: string, names: readonly string[]): ChangeColumns {
+  const stored = names.map((name, index) => [name, FIRST_VALUE + index] as const);
+  const side = (prefix: string) =>
+    new Map(
+      stored
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, index]) => [name.slice(prefix.length), index]),
+    );
+  return { table, stored, oldIndex: side('old_'), newIndex: side('new_') };
+}
