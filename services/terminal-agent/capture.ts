@@ -69,6 +69,7 @@ export class TillCapture implements Service {
       db,
       changes: this.#agentFile.changes,
       incarnation: () => this.#agentFile.incarnation,
+      lastSeq: () => this.#agentFile.chain.lastSeq,
       lastEntry: () => this.#agentFile.cutEntries.upTo,
     });
     this.#followBinding();

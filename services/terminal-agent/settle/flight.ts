@@ -19,7 +19,9 @@ export interface FlightFiles {
   readonly db: SqliteDatabase;
   readonly changes: ChangeStore;
   readonly incarnation: () => string;
-  /** The newest that is cut. */
+  /** Of the last unit. */
+  readonly lastSeq: () => number;
+  /** The newest entry that is cut. */
   readonly lastEntry: () => number;
 }
 
@@ -81,9 +83,9 @@ export class Flight {
     return now ?? handle;
   }
 
-  /** The last that was cut. */
+  /** The last that was ever cut. */
   get highest(): number {
-    return this.#loaded;
+    return Math.max(this.#loaded, this.#files.lastSeq());
   }
 
   get(number: number): FlightChange | undefined {

@@ -4,6 +4,7 @@ import { subtractDecimals } from '../../shared/values/decimal.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { encodeImage } from '../rows/image.ts';
+import { isPublished } from '../file/captured-tables.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { quoteName } from '../till/local-schema.ts';
@@ -50,7 +51,7 @@ export class OldRows {
   #keepUnlinked(table: TillTable, changes: readonly OldChange[]): void {
     for (const { kept, entry } of changes) {
       const isInsert = kept.op === 'c' || kept.op === 'r';
-      if (!isInsert || !isUnlinked(kept.handle) || table.rows.get(kept.handle) !== undefined) continue;
+      if (!isPublished(table.bound) || !isInsert || !isUnlinked(kept.handle) || table.rows.get(kept.handle) !== undefined) continue;
       const isGone = changes.some((other) => other.kept.handle === kept.handle && other.kept.op === 'd');
       const rowKey = isGone ? null : this.#keyOf(table, kept.identity, kept.rowKey);
       const refused = entry.outcome === 'rejected';
@@ -90,8 +91,9 @@ export class OldRows {
       const row = table.rows.get(handle);
       const changes = open.get(handle) ?? [];
       if (row === undefined || changes.some(({ kept }) => kept.op === 'c' || kept.op === 'r')) continue;
-      const values = row.rowKey === null ? undefined : this.#valuesAt(table, row.rowKey);
-      if (values === undefined) continue;
+      const here = row.rowKey === null ? undefined : this.#valuesAt(table, row.rowKey);
+      if (here === undefined && changes.length === 0) continue;
+      const values: Values = here ?? new Map();
       const before = changes.reduceRight((after, change) => this.#without(table, after, change), values);
       const deleted = row.deleted || row.base === GONE;
       table.rows.put(handle, { ...row, deleted, base: baseOf(table.bound, before) });
@@ -99,8 +101,7 @@ export class OldRows {
   }
 
   #without(table: TillTable, after: Values, { change, kept: { cut } }: OldChange): Values {
-    if (cut.op !== 'u') return after;
-    const before = new Map<string, Value>(after);
+    if (cut.op === 'c') return after;
     const raw = new Map(change.columns.map(({ name, old }) => [name, old]));
     const parentOf = this.#parentOf(change.seq);
     const old = rowValues(
@@ -108,6 +109,8 @@ export class OldRows {
       table.bound.columns.map(({ local }) => raw.get(local) ?? null),
       parentOf,
     );
+    if (cut.op === 'd') return old;
+    const before = new Map<string, Value>(after);
     for (const column of cut.edits.keys()) before.set(column, old.get(column) ?? null);
     for (const [column, sum] of cut.sums)
       before.set(column, subtractDecimals(before.get(column) ?? '0', sum));

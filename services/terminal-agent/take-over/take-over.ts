@@ -85,11 +85,13 @@ class TakeOver {
     const id = isOurs ? null : 'another';
     agentFile.takeOver({ old, units, refused: refused.map(({ kept }) => kept) }, { upTo: highest, id });
     const changes = [...old.flatMap((unit) => unit.changes), ...units.flatMap((unit) => unit.taken), ...refused];
-    new OldRows({ db, tables: this.#tables, references: this.#references }).keep(
-      changes.filter(({ entry }) => entry.outcome === null || entry.outcome === 'rejected'),
-    );
     this.#settleKnown(changes);
     this.#enterEdits(highest);
+    const edits = this.#changes(open, 0, { published: false });
+    new OldRows({ db, tables: this.#tables, references: this.#references }).keep([
+      ...changes.filter(({ entry }) => entry.outcome === null || entry.outcome === 'rejected'),
+      ...edits,
+    ]);
     setMeta(db, KEPT_ENTRY, String(highest));
     setMeta(db, KEPT_CHANGE, String(agentFile.changes.lastNumber()));
     dropOld(db);
@@ -111,10 +113,10 @@ class TakeOver {
     return oldDigest(this.#outbox.entries(last.firstSeq, last.lastSeq), last).equals(last.hash);
   }
 
-  #changes(entries: readonly OutboxEntry[], unit: number): OldChange[] {
+  #changes(entries: readonly OutboxEntry[], unit: number, { published } = { published: true }): OldChange[] {
     return entries.flatMap((entry) => {
       const table = this.#tables.byLocal(entry.columns.table);
-      if (table === undefined || !isPublished(table.bound)) return [];
+      if (table === undefined || isPublished(table.bound) !== published) return [];
       const sources = { outbox: this.#outbox, references: this.#references };
       return oldChange(sources, table.bound, { entry, unit }) ?? [];
     });
