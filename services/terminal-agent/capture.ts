@@ -10,7 +10,8 @@ import type { LocalBinding } from '../shared/catalog/table-binding.ts';
 import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
 import { readNumbers } from './file/captured-tables.ts';
 import { EntryReader } from './file/entry-reader.ts';
-import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
+import { offerRows } from './file/offered-rows.ts';
+import { keepKeys, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
 import { TillTables } from './rows/till-tables.ts';
@@ -117,6 +118,10 @@ export class TillCapture implements Service {
     for (let isNew = true; isNew;) {
       const before = this.#agentFile.cutEntries.upTo;
       const cut = inSnapshot(db, () => this.#look());
+      if (cut !== undefined && cut.unknown.length > 0) {
+        this.#till.write(() => offerRows(db, cut.unknown));
+        continue;
+      }
       if (cut !== undefined) this.#add(cut);
       if (cut !== undefined) units.push(...cut.units);
       isNew = this.#agentFile.cutEntries.upTo > before;
@@ -146,7 +151,7 @@ export class TillCapture implements Service {
       cutAtMs: this.#now(),
       maxUnitChanges: this.#options.maxUnitChanges,
     });
-    return { units, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
+    return { units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
   }
 
   #add({ units, entries }: { units: readonly NewUnit[]; entries: { upTo: number; id: string | null } }): void {
@@ -181,7 +186,7 @@ export class TillCapture implements Service {
     const { upTo: after } = this.#agentFile.cutEntries;
     const upTo = this.#highest();
     if (upTo <= after) return new Set();
-    const folded = foldTables(this.#parts, { after: keptEntry(this.#till.db), upTo }, { byChanges: true });
+    const folded = foldTables(this.#parts, { after: keptEntry(this.#till.db), upTo, cutUpTo: after }, { byChanges: true });
     return new Set(
       folded.flatMap(({ table, rows }) =>
         rows.flatMap(({ touched: { entries, ousted }, handle }) => {
@@ -255,13 +260,11 @@ export class TillCapture implements Service {
       tables,
       flight: this.flight,
       changes: this.#agentFile.changes,
-      now: this.#now,
       entries: new EntryReader(db, (number) => {
         const name = columns.get(number);
         return name === undefined ? undefined : { name, central: amountText };
       }),
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
-      offered: (table, rowKey) => this.#agentFile.changes.offeredAt(table, rowKey, keptChange(db)),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
     };
   }

@@ -37,7 +37,8 @@ export type UnitRecordHead = Omit<UnitRecord, 'units'>;
 
 interface Fingerprints {
   readonly current: bigint;
-  /** Of the form before units named their registration: tills that were not updated yet still send it. */
+  /** Of the form before changes named their entry, and of that before units named their registration: older tills' */
+  readonly withoutEntry: bigint;
   readonly withoutRegistration: bigint;
 }
 
@@ -57,12 +58,17 @@ function readFingerprints(): Fingerprints {
   const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
   const fingerprint = (schema: unknown) =>
     fingerprintOf(JSON.stringify(avro.Type.forSchema(schema as avro.Schema).schema()));
-  const earlier: unknown = JSON.parse(text, (_key, value: unknown) =>
-    Array.isArray(value)
-      ? value.filter((field) => (field as { name?: string } | null)?.name !== 'registration')
-      : value,
-  );
-  return { current: fingerprint(JSON.parse(text)), withoutRegistration: fingerprint(earlier) };
+  const without = (...names: string[]): unknown =>
+    JSON.parse(text, (_key, value: unknown) =>
+      Array.isArray(value)
+        ? value.filter((field) => !names.includes((field as { name?: string } | null)?.name ?? ''))
+        : value,
+    );
+  return {
+    current: fingerprint(JSON.parse(text)),
+    withoutEntry: fingerprint(without('entry')),
+    withoutRegistration: fingerprint(without('entry', 'registration')),
+  };
 }
 
 /** Builds the bytes of one record unit by unit, so that whoever fills it can see how large it is. */
@@ -113,6 +119,8 @@ export class UnitRecordEncoder {
     body.long(this.#name(change.table));
     body.long(OPS.indexOf(change.op));
     body.long(change.capturedAtMs);
+    body.long(change.entry === undefined ? 0 : 1);
+    if (change.entry !== undefined) body.bigLong(BigInt(change.entry));
     this.#rowRef(change.row);
     this.#array(change.columns, (column) => this.#column(column));
     this.#array(change.references, (reference) => this.#reference(reference));
@@ -164,8 +172,9 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  const namesRegistration = fingerprint === fingerprints().current;
-  if (!namesRegistration && fingerprint !== fingerprints().withoutRegistration) {
+  const { current, withoutEntry, withoutRegistration } = fingerprints();
+  const form = { registration: fingerprint !== withoutRegistration, entry: fingerprint === current };
+  if (fingerprint !== current && fingerprint !== withoutEntry && fingerprint !== withoutRegistration) {
     throw unknownSchema(bytes, fingerprint);
   }
   const reader = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES);
@@ -181,7 +190,7 @@ export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   };
   const names = reader.array(() => reader.string());
   if (!names.every(isName)) throw malformed('a table or column has no usable name');
-  const units = reader.array(() => readUnit(reader, names, namesRegistration));
+  const units = reader.array(() => readUnit(reader, names, form));
   if (!reader.done) throw malformed('bytes are left over');
   return { ...head, units };
 }
@@ -201,24 +210,31 @@ function unknownSchema(bytes: Buffer, fingerprint: bigint): PayflowError {
   return new PayflowError('SCHEMA_UNKNOWN', `a unit record has the unknown schema ${schema}`);
 }
 
-function readUnit(reader: AvroReader, names: readonly string[], namesRegistration: boolean): Unit {
+/** Which fields the record has. */
+interface RecordForm {
+  readonly registration: boolean;
+  readonly entry: boolean;
+}
+
+function readUnit(reader: AvroReader, names: readonly string[], form: RecordForm): Unit {
   return {
     number: reader.long(),
     firstSeq: reader.long(),
     lastSeq: reader.long(),
     hash: reader.fixed(HASH_BYTES),
     previousHash: reader.fixed(HASH_BYTES),
-    registration: namesRegistration && readIsPresent(reader) ? reader.long() : undefined,
-    changes: reader.array(() => readChange(reader, names)),
+    registration: form.registration && readIsPresent(reader) ? reader.long() : undefined,
+    changes: reader.array(() => readChange(reader, names, form)),
   };
 }
 
-function readChange(reader: AvroReader, names: readonly string[]): UnitChange {
+function readChange(reader: AvroReader, names: readonly string[], form: RecordForm): UnitChange {
   return {
     seq: reader.long(),
     table: readName(reader, names),
     op: readOp(reader),
     capturedAtMs: reader.long(),
+    entry: form.entry && readIsPresent(reader) ? reader.bigLong().toString() : undefined,
     row: readRowRef(reader),
     columns: reader.array(() => ({
       name: readName(reader, names),

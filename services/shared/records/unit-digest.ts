@@ -28,6 +28,7 @@ function writeChange(writer: AvroWriter, change: UnitChange): void {
   writer.string(change.table);
   writer.string(change.op);
   writer.long(change.capturedAtMs);
+  writer.string(change.entry ?? '');
   writeRef(writer, change.row);
   writer.long(change.columns.length);
   for (const { name, old, new: now } of change.columns) {

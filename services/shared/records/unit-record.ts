@@ -53,6 +53,11 @@ export interface ReferenceChange {
 export interface UnitChange {
   /** Number in the till's outbox. */
   readonly seq: number;
+  /**
+   * Id of that entry, the same in every copy of the till's file and of no other: a change that comes again after a
+   * hand-over is known by it. undefined from an agent whose entries have none.
+   */
+  readonly entry?: string | undefined;
   /** Local table name. */
   readonly table: string;
   readonly op: UnitOp;

@@ -5,12 +5,14 @@ import { numberText } from '../../shared/values/decimal.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { NO_KEY, type DeltaValues, type Entry, type EntryOp } from '../up/entries.ts';
 
-type EntryRow = [bigint, bigint, EntryOp, SqliteValue, SqliteValue, bigint, bigint];
+type EntryRow = [bigint, bigint, EntryOp, SqliteValue, SqliteValue, bigint, bigint, string | null];
 type DeltaRow = [bigint, bigint, SqliteValue, SqliteValue];
 
 export interface StoredEntry extends Entry {
   readonly table: number;
   readonly rowKey: SqliteValue;
+  /** The row it is of, once it is cut. */
+  readonly handle: string | null;
 }
 
 /** A delta column as the row itself is read: differences in any other form would not add up to it. */
@@ -30,7 +32,7 @@ export class EntryReader {
     this.#columnOf = columnOf;
     this.#entries = db
       .prepare<[number, number], EntryRow>(
-        `SELECT seq, table_number, op, row_key, key_before, at_ms, entry_id FROM sync_outbox
+        `SELECT seq, table_number, op, row_key, key_before, at_ms, entry_id, handle FROM sync_outbox
          WHERE seq BETWEEN ? AND ? ORDER BY seq`,
       )
       .raw()
@@ -53,7 +55,7 @@ export class EntryReader {
       of.set(column.name, { old: column.central(old), new: column.central(now) });
       deltas.set(Number(seq), of);
     }
-    return this.#entries.all(firstSeq, lastSeq).map(([seq, table, op, key, keyBefore, atMs, id]) => ({
+    return this.#entries.all(firstSeq, lastSeq).map(([seq, table, op, key, keyBefore, atMs, id, handle]) => ({
       seq: Number(seq),
       id: id.toString(),
       table: Number(table),
@@ -63,6 +65,7 @@ export class EntryReader {
       keyBefore: keyBefore === null && op !== 'k' ? null : keyText(keyBefore),
       atMs: Number(atMs),
       deltas: deltas.get(Number(seq)) ?? NO_DELTAS,
+      handle,
     }));
   }
 }

@@ -68,8 +68,9 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const known = keptChange(db);
   if (after >= cut && known >= changes.lastNumber()) return NOTHING;
   const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
+  noteRows(db, changes.after(known));
   const edited: EditedRow[] = [];
-  for (const { table, rows } of foldTables(parts, { after, upTo: cut }, { byChanges: true })) {
+  for (const { table, rows } of foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true })) {
     for (const row of rows) {
       const { handle, rowKey } = row;
       if (!isPublished(table.bound)) edited.push(...editedRow(table, row));
@@ -98,6 +99,12 @@ function moveRow({ rows }: TillTable, handle: string, rowKey: SqliteValue): void
   // Triggers were away, and so nothing told that the other one is gone.
   if (there !== undefined) rows.move(there, null);
   rows.move(handle, rowKey);
+}
+
+/** After a hand-over they are cut from there, and the keys of then are not known any more. */
+function noteRows(db: SqliteDatabase, changes: readonly KeptChange[]): void {
+  const note = db.prepare('UPDATE sync_outbox SET handle = ? WHERE seq = ?');
+  for (const { handle, entries } of changes) for (const seq of entries) note.run(handle, seq);
 }
 
 function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] {

@@ -3,7 +3,7 @@ export const OUTBOX_SCHEMA = `
 -- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
 -- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
 -- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
--- same in every copy of the file.
+-- same in every copy of the file. handle: the row it is of, by its key in sync_row, once it is cut; triggers leave it NULL.
 CREATE TABLE IF NOT EXISTS sync_outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   table_number INTEGER,
@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS sync_outbox (
   row_key,
   key_before,
   at_ms INTEGER,
-  entry_id INTEGER
+  entry_id INTEGER,
+  handle TEXT
 );
 -- What delta columns held before and after it, where that differs; column_number: of sync_table's columns.
 CREATE TABLE IF NOT EXISTS sync_delta (

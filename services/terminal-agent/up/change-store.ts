@@ -139,12 +139,6 @@ export class ChangeStore {
     return this.#all('unit = ? ORDER BY number', unit);
   }
 
-  /** A row that was taken along, and is not kept yet. */
-  offeredAt(table: string, rowKey: SqliteValue, after: number): string | undefined {
-    const sql = `SELECT handle FROM change WHERE number > ? AND table_name = ? AND op = 'r' AND row_key = ? LIMIT 1`;
-    return this.#prepare(sql).pluck().get(after, table, rowKey) as string | undefined;
-  }
-
   clear(): void {
     this.#db.exec('DELETE FROM change; DELETE FROM unit_part');
   }

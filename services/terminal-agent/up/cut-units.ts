@@ -29,11 +29,7 @@ export function cutUnits({ rows, parents }: LookResult, facts: CutFacts): NewUni
   for (let from = 0; from < rows.length;) {
     const limit = Math.min(PIECE_CHANGES, maxUnitChanges);
     const count = whole ? rows.length : cutPoint(names.slice(from, from + 2 * maxUnitChanges), limit);
-    const first = chain.lastSeq + 1;
-    const piece = rows.slice(from, from + count).map((row, index) => ({
-      row,
-      change: unitChange(row, first + index, parents),
-    }));
+    const piece = rows.slice(from, from + count).map((row) => ({ row, change: unitChange(row, parents) }));
     const unit = unitOf(piece, { ...facts, chain });
     units.push(unit);
     chain = unit;

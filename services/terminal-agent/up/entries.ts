@@ -44,33 +44,44 @@ export type Sums = ReadonlyMap<string, string>;
 
 export const NO_SUMS: Sums = new Map();
 
+/** What one entry added to delta columns. */
+export interface Amounts {
+  readonly entry: Entry;
+  readonly sums: Sums;
+}
+
+/** What entries of one row, in seq order, added to its delta columns since the first of them. */
+export function sumsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Sums {
+  return amountsOf(entries, isCounted).reduce((sums, { sums: more }) => addSums(sums, more), NO_SUMS);
+}
+
 /**
- * What entries of one row, in seq order, added to its delta columns since the first of them. An insert's own amounts
- * are in the row that it made; where it put a row in the place of itself (b c, e c, d c) they are
- * the difference to what that one held, with all that triggers wrote between.
+ * The same, entry by entry: what each added follows from the entries alone, whatever was cut of them before. An insert's own
+ * amounts are in the row that it made; where it put a row in the place of itself (b c, e c, d c) they are the difference to
+ * what that one held, with all that triggers wrote between.
  * @param isCounted which of them count; the others are still needed to read them
  */
-export function sumsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Sums {
-  let sums = NO_SUMS;
+export function amountsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Amounts[] {
+  const amounts: Amounts[] = [];
   let held: Entry['deltas'] | null = null;
   /** What came since it was held: of the row that goes, or of the one that came in its place. */
-  let since = NO_SUMS;
+  let since: Amounts[] = [];
   for (const entry of entries) {
     if (entry.op === 'b' || entry.op === 'e' || entry.op === 'd') {
       if (entry.deltas.size === 0) continue;
-      sums = addSums(sums, since);
-      since = NO_SUMS;
+      amounts.push(...since);
+      since = [];
       held = entry.deltas;
     } else if (entry.op === 'c') {
-      const isIn = held !== null && isCounted(entry);
-      sums = addSums(sums, isIn ? differenceOf(replaced(held ?? entry.deltas, entry.deltas)) : since);
-      since = NO_SUMS;
+      if (held === null || !isCounted(entry)) amounts.push(...since);
+      else amounts.push({ entry, sums: differenceOf(replaced(held, entry.deltas)) });
+      since = [];
       held = null;
-    } else if (isCounted(entry)) {
-      since = addSums(since, differenceOf(entry.deltas));
+    } else if (isCounted(entry) && entry.deltas.size > 0) {
+      since.push({ entry, sums: differenceOf(entry.deltas) });
     }
   }
-  return addSums(sums, since);
+  return [...amounts, ...since].filter(({ sums }) => [...sums.values()].some((amount) => !isNothing(amount)));
 }
 
 /** What the row was inserted with, by its own entry; null: its first entry is no insert, or a finding's without amounts. */
@@ -97,7 +108,7 @@ function differenceOf(deltas: Entry['deltas']): Sums {
   );
 }
 
-function addSums(sums: Sums, more: Sums): Sums {
+export function addSums(sums: Sums, more: Sums): Sums {
   const total = new Map(sums);
   for (const [column, amount] of more) total.set(column, addDecimals(total.get(column) ?? '0', amount));
   return total;

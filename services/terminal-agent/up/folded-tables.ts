@@ -33,31 +33,32 @@ export interface FoldParts {
   readonly changes: ChangeStore;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
-  /** The handle under which a row was taken along that is not kept yet. */
-  readonly offered: (table: string, rowKey: SqliteValue) => string | undefined;
 }
 
 /** A UUID, with or without dashes; anything shorter is not trusted to be unique in the world. */
 const MIN_IDENTITY_LENGTH = 32;
 
 /**
- * @param range after the entries whose keys are kept
+ * @param range after the entries whose keys are kept; of these, those that are not cut (any more) are known by their rows
  * @param byChanges names are those of the changes that were cut; else rows that are new get one
  */
 export function foldTables(
-  { entries, changes, tableOf, isRetired, offered }: FoldParts,
-  range: { readonly after: number; readonly upTo: number },
+  { entries, changes, tableOf, isRetired }: FoldParts,
+  range: { readonly after: number; readonly upTo: number; readonly cutUpTo: number },
   { byChanges }: { readonly byChanges: boolean },
 ): FoldedTable[] {
-  const byTable = new Map<TillTable, StoredEntry[]>();
-  for (const entry of entries.read(range.after + 1, range.upTo)) {
+  const byTable = new Map<TillTable, { kept: StoredEntry[]; fresh: StoredEntry[] }>();
+  for (const entry of entries.read(Math.min(range.cutUpTo, range.after) + 1, range.upTo)) {
     const table = tableOf(entry.table);
     if (table === undefined) continue;
-    const known = byTable.get(table);
-    if (known === undefined) byTable.set(table, [entry]);
-    else known.push(entry);
+    const lists = byTable.get(table) ?? { kept: [], fresh: [] };
+    byTable.set(table, lists);
+    if (entry.handle !== null) lists.kept.push(entry);
+    else if (entry.seq > range.after) lists.fresh.push(entry);
   }
-  return [...byTable].map(([table, list]) => new TableFold({ table, changes, isRetired, offered }, list).result(byChanges));
+  return [...byTable].map(([table, { kept, fresh }]) =>
+    new TableFold({ table, changes, isRetired }, fresh).result({ byChanges, kept }),
+  );
 }
 
 /** Of a row without a UUID of its own: its insert's entry, which is the same in every copy of the file. */
@@ -65,7 +66,7 @@ export function entryName(id: string): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16).padStart(MIN_IDENTITY_LENGTH, '0');
 }
 
-interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'offered'> {
+interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired'> {
   readonly table: TillTable;
 }
 
@@ -79,23 +80,52 @@ class TableFold {
     this.#entries = entries;
   }
 
-  result(byChanges: boolean): FoldedTable {
+  result({ byChanges, kept }: { byChanges: boolean; kept: readonly StoredEntry[] }): FoldedTable {
     const { table } = this.#parts;
     const folded = foldEntries(this.#entries, (key) => table.rows.handleAt(keyFromText(key)));
-    const rows = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
+    const fresh = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
+    const rows = kept.length === 0 ? fresh : this.#withKept(fresh, kept);
     const at = new Map<string, FoldedRow>();
     for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
     for (const row of rows) if (row.touched.key !== null) at.set(row.touched.key, row);
     return { table, rows, at };
   }
 
+  /** What was cut by an agent file that is lost comes first: of rows that are kept, wherever they live now. */
+  #withKept(fresh: readonly FoldedRow[], kept: readonly StoredEntry[]): FoldedRow[] {
+    const { rows } = this.#parts.table;
+    const before = new Map<string, StoredEntry[]>();
+    for (const entry of kept) {
+      const name = entry.handle ?? '';
+      const handle = isUnlinked(name) ? (rows.named(name.slice(1)) ?? name) : name;
+      before.set(handle, [...(before.get(handle) ?? []), entry]);
+    }
+    const known = new Set(fresh.map(({ handle }) => handle));
+    const others = [...before].filter(([handle]) => !known.has(handle));
+    return [
+      ...others.map(([handle, entries]) => this.#keptRow(handle, entries)),
+      ...fresh.map((row) => {
+        const entries = before.get(row.handle ?? '') ?? [];
+        const all = [...entries, ...row.touched.entries].sort((a, b) => a.seq - b.seq);
+        return { ...row, touched: { ...row.touched, entries: all } };
+      }),
+    ];
+  }
+
+  #keptRow(handle: string, entries: readonly StoredEntry[]): FoldedRow {
+    const row = this.#parts.table.rows.get(handle);
+    const rowKey = row?.rowKey ?? null;
+    const key = rowKey === null ? null : keyText(rowKey);
+    const named = { identity: handle, isNew: false, isEarlier: false, ousted: null, follows: null };
+    const identity = row?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
+    return { touched: { ...named, key, entries }, handle, identity, rowKey, rowEntry: null, isBack: false };
+  }
+
   /** As it was called when it was cut; one that came back has its former handle there. */
   #asCut(touched: TouchedRow): FoldedRow {
     const { table, changes } = this.#parts;
     const rowKey = touched.key === null ? null : keyFromText(touched.key);
-    const handle = touched.isNew
-      ? (changes.handleOf(table.name, touched.identity) ?? this.#offered(touched, rowKey))
-      : touched.identity;
+    const handle = touched.isNew ? changes.handleOf(table.name, touched.identity) : touched.identity;
     return { touched, handle, identity: null, rowKey, rowEntry: null, isBack: false };
   }
 
@@ -122,7 +152,7 @@ class TableFold {
       const identity = kept ?? this.#freeName(touched);
       return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
     }
-    const cut = changes.handleOf(table.name, touched.identity) ?? this.#offered(touched, rowKey);
+    const cut = changes.handleOf(table.name, touched.identity);
     if (cut !== undefined) {
       const identity = isUnlinked(cut) ? cut.slice(1) : (table.rows.get(cut)?.identity ?? null);
       return { touched, handle: cut, identity, rowKey, rowEntry, isBack };
@@ -130,11 +160,6 @@ class TableFold {
     if (rowKey === null) return { touched, handle: undefined, identity: null, rowKey, rowEntry, isBack };
     const identity = this.#freeName(touched);
     return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
-  }
-
-  #offered({ isEarlier }: TouchedRow, rowKey: SqliteValue): string | undefined {
-    const { table, offered } = this.#parts;
-    return isEarlier && rowKey !== null ? offered(table.name, rowKey) : undefined;
   }
 
   #keptName(row: TouchedRow): string | null {

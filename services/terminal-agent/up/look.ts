@@ -2,45 +2,52 @@
  * One look at what the app wrote: in a snapshot the entries say which rows were touched, and what these hold now is
  * compared with what they should hold (row-state.ts). What differs is cut into changes.
  */
+import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
+import type { UnknownRow } from '../file/offered-rows.ts';
 import { keyFromText } from '../file/entry-reader.ts';
 import { decodeImage } from '../rows/image.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
-import { sumsOf, type Entry } from './entries.ts';
-import { entryName, foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
+import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
+import { foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
 import { Parents } from './parents.ts';
-import { columnRules, imageValues, rowValues } from './row-values.ts';
-import { decideCut, expected, type Cut, type RowState, type Values } from './row-state.ts';
-import { inOrder } from './change-order.ts';
+import { columnRules, imageValues, rowValues, storedIn } from './row-values.ts';
+import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
 
-/** A change before it has its number. */
 export interface CutRow {
   readonly table: TillTable;
   readonly op: UnitOp;
+  /**
+   * Of the entry that it is known by. What an entry added to a delta column is a change of its own, and follows from the
+   * entry alone: cut again after a hand-over it has the same number, and the centre knows it by the entry.
+   */
+  readonly number: number;
+  readonly entry: string;
   readonly handle: string;
   readonly identity: string;
   readonly rowEntry: string | null;
   readonly rowKey: SqliteValue;
   readonly entries: readonly number[];
-  /** Of the first and the last of them; of a row that was taken along, where it is needed. */
-  readonly span: { readonly first: number; readonly last: number };
   readonly atMs: number;
   readonly cut: Cut;
   /** E: what the row should have been. */
   readonly before: Values | null;
-  /** What its columns hold; null: it is gone. */
+  /** What its columns hold, less what goes up by itself; null: it is gone. */
   readonly raw: readonly SqliteValue[] | null;
   readonly values: Values;
 }
 
 export interface LookResult {
+  /** In order. */
   readonly rows: readonly CutRow[];
   readonly parents: Parents;
+  /** They need an entry first, and then another look. */
+  readonly unknown: readonly UnknownRow[];
 }
 
 export interface LookParts extends FoldParts {
@@ -48,7 +55,6 @@ export interface LookParts extends FoldParts {
   readonly binding: LocalBinding;
   readonly tables: TillTables;
   readonly flight: Flight;
-  readonly now: () => number;
 }
 
 /** Which entries are looked at: keys are kept up to one, and all is cut up to another. */
@@ -68,13 +74,12 @@ class Look {
   readonly #folded: ReadonlyMap<string, FoldedTable>;
   readonly #parents: Parents;
   readonly #cut: CutRow[] = [];
-  readonly #along = new Map<string, string | null>();
-  #at = 0;
+  readonly #unknown: UnknownRow[] = [];
 
   constructor(parts: LookParts, range: LookRange) {
     this.#parts = parts;
     this.#range = range;
-    const folded = foldTables(parts, { after: range.keptUpTo, upTo: range.upTo }, { byChanges: false });
+    const folded = foldTables(parts, { ...range, after: range.keptUpTo }, { byChanges: false });
     this.#folded = new Map(folded.map((each) => [each.table.name, each]));
     this.#parents = new Parents({
       ...parts,
@@ -87,65 +92,123 @@ class Look {
     for (const { table, rows } of this.#folded.values()) {
       if (isPublished(table.bound)) for (const row of rows) this.#row(table, row);
     }
-    return { rows: inOrder(this.#cut), parents: this.#parents };
+    const rows = this.#cut.sort((one, other) => one.number - other.number);
+    return { rows, parents: this.#parents, unknown: this.#unknown };
   }
 
   #row(table: TillTable, row: FoldedRow): void {
     const { entries, ousted, isEarlier } = row.touched;
+    const { handle, identity } = row;
     const mine = entries.filter(this.#isUncut);
-    const last = mine.at(-1) ?? (ousted !== null && this.#isUncut(ousted) ? ousted : undefined);
-    if (last === undefined || row.handle === undefined || row.identity === null) return;
+    const last = mine.at(-1);
+    if (handle === undefined || identity === null) return;
+    if (last === undefined) {
+      // Nothing of its own tells that it is gone.
+      if (ousted !== null && this.#isUncut(ousted)) this.#unknown.push({ table, rowKey: null, handle });
+      return;
+    }
     if (isEarlier && mine.every(({ op }) => op === 'b' || op === 'e')) return;
-    const span = { first: mine[0]?.seq ?? last.seq, last: last.seq };
-    this.#at = span.last;
-    const { handle, identity, rowKey, rowEntry } = row;
-    const facts = { table, handle, identity, rowKey, rowEntry, span, atMs: last.atMs, entries: mine };
-    const sums = sumsOf(entries, this.#isUncut);
-    this.#add(facts, { sums, isOffered: isEarlier, isBack: row.isBack });
+    this.#decide({ ...row, handle, identity, table, entries, mine, last });
   }
 
   readonly #isUncut = ({ seq }: Entry): boolean => seq > this.#range.cutUpTo;
 
-  #add(
-    {
-      entries,
-      ...facts
-    }: Omit<CutRow, 'op' | 'entries' | 'cut' | 'before' | 'raw' | 'values'> & { readonly entries: readonly Entry[] },
-    { sums, isOffered, isBack }: { sums: ReadonlyMap<string, string>; isOffered: boolean; isBack: boolean },
-  ): void {
-    const { table, handle, rowKey } = facts;
+  #decide(row: NamedRow): void {
+    const { table, handle, rowKey, entries, mine, last, isBack } = row;
     const raw = rowKey === null ? null : (table.writer.look(rowKey) ?? null);
     const values = raw === null ? NO_VALUES : rowValues(table.bound, raw, this.#parents.handleOf);
-    const { state, base } = this.#stateOf(table, handle);
+    const { state, base } = this.#stateOf(table, handle, mine);
     const rules = columnRules(table.bound, base, (column, parent) =>
       this.#handleNow(column.reference?.table ?? '', parent),
     );
+    const amounts = amountsOf(entries, this.#isUncut).filter(({ sums }) => [...sums.keys()].some(rules.isDelta));
+    const sums = amounts.reduce((sum, each) => addSums(sum, each.sums), NO_SUMS);
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
     const cut = decided === null ? (isBack ? NOTHING : null) : withoutFills(decided);
     if (cut === null) return;
-    const before = expected(state);
-    const seqs = entries.map(({ seq }) => seq);
-    const common = { ...facts, before, raw, values };
-    // Should it come back, it gets the key that it had.
-    const last = entries.at(-1)?.key;
-    const gone = last === undefined ? (table.rows.get(handle)?.rowKey ?? null) : keyFromText(last);
-    if (cut.op === 'd' && cut.sums.size > 0) {
-      const taken: Cut = { op: 'u', edits: new Map(), sums: cut.sums };
-      this.#cut.push({ ...common, op: 'u', cut: taken, entries: [] });
-      this.#cut.push({ ...common, op: 'd', rowKey: gone, cut: { op: 'd', sums: new Map() }, entries: seqs });
-      return;
+    const whole = { row, before: expected(state), raw, values };
+    if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
+    if (cut.op === 'c') return this.#inserted(whole, cut, { amounts, sums });
+    const edits: Update['edits'] = cut.op === 'u' ? cut.edits : new Map();
+    const isOwn = cut.op === 'd' || (edits.size === 0 && amounts.length > 0) || amounts.at(-1)?.entry !== last;
+    for (const { entry, sums: added } of amounts) {
+      const isLast = !isOwn && entry === last;
+      const update: Cut = { op: 'u', edits: isLast ? edits : new Map(), sums: added };
+      this.#push(whole, entry, { cut: update, entries: this.#covered(mine, amounts, entry) });
     }
-    const op = cut.op === 'c' && isOffered ? 'r' : cut.op;
-    this.#cut.push({ ...common, rowKey: op === 'd' ? gone : rowKey, op, cut, entries: seqs });
+    if (amounts.length > 0 && (!isOwn || (cut.op === 'u' && edits.size === 0))) return;
+    const rest: Cut = cut.op === 'd' ? { op: 'd', sums: NO_SUMS } : { op: 'u', edits, sums: NO_SUMS };
+    this.#push(whole, last, { cut: rest, entries: mine.filter((entry) => !isAmount(amounts, entry)) });
   }
 
-  #stateOf(table: TillTable, handle: string) {
+  /** With the last amount goes whatever no change has of its own. */
+  #covered(mine: readonly Entry[], amounts: readonly Amounts[], entry: Entry): readonly Entry[] {
+    if (entry !== amounts.at(-1)?.entry) return [entry];
+    return mine.filter((each) => each === entry || !isAmount(amounts, each));
+  }
+
+  /** With what it held before any amount was taken off it. */
+  #inserted(
+    whole: WholeRow,
+    cut: Cut & { readonly op: 'c' },
+    { amounts, sums }: { readonly amounts: readonly Amounts[]; readonly sums: Sums },
+  ): void {
+    const { table, mine, last } = whole.row;
+    const made = mine.find(({ op }) => op === 'c' || op === 'r') ?? last;
+    const values = new Map(cut.values);
+    for (const [column, sum] of sums) {
+      const now = values.get(column);
+      if (now != null) values.set(column, subtractDecimals(now, sum));
+    }
+    const raw = whole.raw?.map((value, at) => {
+      const column = table.bound.columns[at];
+      const before = column === undefined || !sums.has(column.local) ? null : (values.get(column.local) ?? null);
+      return column === undefined || before === null ? value : storedIn(column, before);
+    });
+    const rest = mine.filter((entry) => !isAmount(amounts, entry));
+    const inserted = { ...whole, raw: raw ?? null, values };
+    this.#push(inserted, made, { cut: { op: 'c', values }, entries: rest });
+    for (const { entry, sums: added } of amounts) {
+      this.#push(whole, entry, { cut: { op: 'u', edits: new Map(), sums: added }, entries: [entry] });
+    }
+  }
+
+  #push(
+    { row, before, raw, values }: WholeRow,
+    entry: Entry,
+    { cut, entries }: { readonly cut: Cut; readonly entries: readonly Entry[] },
+  ): void {
+    const { table, handle, identity, rowEntry, touched, mine } = row;
+    const op = cut.op === 'c' && touched.isEarlier ? 'r' : cut.op;
+    // Should it come back, it gets the key that it had.
+    const gone = mine.findLast(({ key, op: each }) => each !== 'b' && each !== 'e' && key !== NO_KEY)?.key;
+    const keyBefore = gone === undefined ? (table.rows.get(handle)?.rowKey ?? null) : keyFromText(gone);
+    this.#cut.push({
+      table,
+      op,
+      number: entry.seq,
+      entry: entry.id,
+      handle,
+      identity,
+      rowEntry,
+      rowKey: op === 'd' ? keyBefore : row.rowKey,
+      entries: entries.map(({ seq }) => seq),
+      atMs: entry.atMs,
+      cut,
+      before,
+      raw,
+      values,
+    });
+  }
+
+  #stateOf(table: TillTable, handle: string, mine: readonly Entry[]) {
     const kept = table.rows.get(handle);
     const base = kept?.base == null ? null : decodeImage(table.bound, kept.base);
     const state: RowState = {
       base: base === null ? null : imageValues(base),
       mark: kept?.refused === true ? 'refused' : kept?.deleted === true ? 'deleted' : null,
-      isLinked: !isUnlinked(handle),
+      // Of one that the centre has, and that is cut again, the insert is told again: it is known by its name.
+      isLinked: !isUnlinked(handle) && (base !== null || !mine.some(({ op }) => op === 'c')),
       flight: this.#parts.flight.ofRow(table.name, handle).map(({ cut }) => cut),
     };
     return { state, base };
@@ -156,31 +219,32 @@ class Look {
     return this.#parts.tables.byLocal(table)?.rows.named(handle.slice(1)) ?? handle;
   }
 
-  /** Offered before what refers to it, unless that could make a second row of one that the centre has. */
+  /** It is offered, and then referred to, unless that could make a second row of one that the centre has. */
   #takeAlong(table: TillTable, rowKey: SqliteValue): string | null {
-    const name = `${table.name}\u0000${typeof rowKey}${String(rowKey)}`;
-    const known = this.#along.get(name);
-    if (known !== undefined) return known;
-    const offered = this.#parts.offered(table.name, rowKey);
-    if (offered !== undefined) return offered;
-    const uuid = usableName(table, rowKey);
-    const isFree = uuid !== null && table.rows.named(uuid) === undefined;
-    const identity = isFree && !this.#parts.isRetired(table.name, uuid) ? uuid : entryName(randomId());
-    const handle = unlinkedHandle(identity);
-    this.#along.set(name, handle);
-    if (!isPublished(table.bound) || !isSafe(table, rowKey)) return handle;
-    const span = { first: this.#at, last: this.#at };
-    const facts = { table, handle, identity, rowKey, rowEntry: null, span, atMs: this.#parts.now(), entries: [] };
-    this.#add(facts, { sums: new Map(), isOffered: true, isBack: false });
-    return handle;
+    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey });
+    return unlinkedHandle(usableName(table, rowKey) ?? '');
   }
 }
 const NO_VALUES: Values = new Map();
 /** Says again what is known: so that a row that came back is found under its new key. */
 const NOTHING: Cut = { op: 'u', edits: new Map(), sums: new Map() };
 
-function randomId(): string {
-  return String((BigInt(Math.floor(Math.random() * 2 ** 31)) << 32n) + BigInt(Math.floor(Math.random() * 2 ** 32)));
+interface NamedRow extends FoldedRow {
+  readonly table: TillTable;
+  readonly handle: string;
+  readonly identity: string;
+  readonly entries: readonly Entry[];
+  /** Those of them that are not cut. */
+  readonly mine: readonly Entry[];
+  readonly last: Entry;
+}
+
+interface WholeRow extends Pick<CutRow, 'before' | 'raw' | 'values'> {
+  readonly row: NamedRow;
+}
+
+function isAmount(amounts: readonly Amounts[], entry: Entry): boolean {
+  return amounts.some((amount) => amount.entry === entry);
 }
 
 /** A column that is in no image is not told of: what the centre has in it is not known here. */

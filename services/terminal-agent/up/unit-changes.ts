@@ -10,8 +10,8 @@ import type { Parents } from './parents.ts';
 import { storedIn } from './row-values.ts';
 import type { Update } from './row-state.ts';
 
-export function unitChange(row: CutRow, seq: number, parents: Parents): UnitChange {
-  const { table, op, handle, identity, atMs, cut } = row;
+export function unitChange(row: CutRow, parents: Parents): UnitChange {
+  const { table, op, handle, identity, atMs, cut, number: seq, entry } = row;
   const columns: ColumnChange[] = [];
   const references: ReferenceChange[] = [];
   table.bound.columns.forEach((column, at) => {
@@ -24,7 +24,8 @@ export function unitChange(row: CutRow, seq: number, parents: Parents): UnitChan
     references.push({ column: column.local, target });
   });
   const centralId = isUnlinked(handle) ? null : handle;
-  return { seq, table: table.name, op, capturedAtMs: atMs, row: { identity, centralId }, columns, references };
+  const named = { identity, centralId };
+  return { seq, entry, table: table.name, op, capturedAtMs: atMs, row: named, columns, references };
 }
 
 const NOT_ASCII = 0x80;
