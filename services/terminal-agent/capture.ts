@@ -11,7 +11,7 @@ import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/data
 import { readNumbers } from './file/captured-tables.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
-import { keepKeys, keptEntry, type Kept } from './file/kept-keys.ts';
+import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
 import { TillTables } from './rows/till-tables.ts';
@@ -265,6 +265,7 @@ export class TillCapture implements Service {
         return name === undefined ? undefined : { name, central: amountText };
       }),
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
+      keptChange: () => keptChange(db),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
     };
   }

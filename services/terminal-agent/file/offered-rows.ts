@@ -1,6 +1,7 @@
 /** Enters what our triggers have not seen: rows that were there before, or that are gone without a word. */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { NO_SUMS, type Sums } from '../up/entries.ts';
 import type { TillTable } from '../rows/till-tables.ts';
 import { numbered } from './captured-tables.ts';
 import { NOW_MS_SQL } from './key-triggers.ts';
@@ -10,6 +11,8 @@ export interface UnknownRow {
   readonly rowKey: SqliteValue;
   /** It is gone, and nothing tells that; by its key in sync_row. */
   readonly handle?: string | undefined;
+  /** What was taken off it before it is offered: entered behind that. */
+  readonly sums?: Sums | undefined;
 }
 
 /** Inside a transaction of ours. */
@@ -18,6 +21,17 @@ export function offerRows(db: SqliteDatabase, rows: readonly UnknownRow[]): void
     `INSERT INTO sync_outbox (table_number, op, row_key, handle, at_ms, entry_id)
      VALUES (?, ?, ?, ?, ${NOW_MS_SQL}, random())`,
   );
-  for (const { table, rowKey, handle } of rows)
-    enter.run(numbered(db, table.bound).number, handle === undefined ? 'r' : 'd', rowKey, handle ?? null);
+  const add = db.prepare(
+    'INSERT INTO sync_delta (seq, column_number, old_value, new_value) VALUES (?, ?, ?, ?)',
+  );
+  for (const { table, rowKey, handle, sums = NO_SUMS } of rows) {
+    const { number, deltas } = numbered(db, table.bound);
+    enter.run(number, handle === undefined ? 'r' : 'd', rowKey, handle ?? null);
+    if (sums.size === 0) continue;
+    const seq = enter.run(number, 'u', rowKey, null).lastInsertRowid;
+    for (const column of deltas) {
+      const sum = sums.get(column.name);
+      if (sum !== undefined) add.run(seq, column.number, '0', sum);
+    }
+  }
 }

@@ -23,8 +23,9 @@ export interface CutEntryPrint {
 
 const TABLES_SQL = `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('sync_meta', 'sync_outbox')`;
 const ENTRY_SQL = 'SELECT entry_id FROM sync_outbox WHERE seq = ?';
-/** Entries go, but the count of them does not. */
-const HIGHEST_SQL = `SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'`;
+/** Entries go, but the count of them does not; where somebody resets that, the last one that was cut is still there. */
+const HIGHEST_SQL = `SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'), 0),
+  coalesce((SELECT max(seq) FROM sync_outbox), 0))`;
 const WRITES_SQL = `SELECT value FROM sync_meta WHERE name = 'writes'`;
 const COUNT_SQL = `INSERT OR REPLACE INTO sync_meta (name, value) VALUES ('writes', ?)`;
 

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS change (
   cut TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS change_unit ON change (unit);
+CREATE INDEX IF NOT EXISTS change_name ON change (table_name, identity);
 CREATE INDEX IF NOT EXISTS change_entry ON change (row_entry) WHERE row_entry IS NOT NULL;
 
 -- Each part of a unit as it was cut: a unit record of one unit, whose head is made when it is published.
@@ -122,6 +123,18 @@ export class ChangeStore {
   handleOf(table: string, rowEntry: string): string | undefined {
     const sql = 'SELECT handle FROM change WHERE table_name = ? AND row_entry = ? LIMIT 1';
     return this.#prepare(sql).pluck().get(table, rowEntry) as string | undefined;
+  }
+
+  /** Whether a row was cut under this name; the kept keys may not know it yet. */
+  isNamed(table: string, identity: string): boolean {
+    const sql = 'SELECT 1 FROM change WHERE table_name = ? AND identity = ? LIMIT 1';
+    return this.#prepare(sql).pluck().get(table, identity) !== undefined;
+  }
+
+  /** The name under which a row that had none was cut, before the kept keys know it. */
+  nameOf(table: string, handle: string, after: number): string | undefined {
+    const sql = 'SELECT identity FROM change WHERE number > ? AND table_name = ? AND handle = ? LIMIT 1';
+    return this.#prepare(sql).pluck().get(after, table, handle) as string | undefined;
   }
 
   /** With the units up to this one. */

@@ -72,6 +72,11 @@ export function amountsOf(entries: readonly Entry[], isCounted: (entry: Entry) =
       amounts.push(...since);
       since = [];
       held = entry.deltas;
+    } else if (entry.op === 'r') {
+      // What was taken off it before is in what is offered.
+      amounts.length = 0;
+      since = [];
+      held = null;
     } else if (entry.op === 'c') {
       if (held === null || !isCounted(entry)) amounts.push(...since);
       else amounts.push({ entry, sums: differenceOf(replaced(held, entry.deltas)) });

@@ -33,6 +33,8 @@ export interface FoldParts {
   readonly changes: ChangeStore;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
+  /** Up to which the kept keys know the changes. */
+  readonly keptChange: () => number;
 }
 
 /** A UUID, with or without dashes; anything shorter is not trusted to be unique in the world. */
@@ -43,7 +45,7 @@ const MIN_IDENTITY_LENGTH = 32;
  * @param byChanges names are those of the changes that were cut; else rows that are new get one
  */
 export function foldTables(
-  { entries, changes, tableOf, isRetired }: FoldParts,
+  { entries, tableOf, ...parts }: FoldParts,
   range: { readonly after: number; readonly upTo: number; readonly cutUpTo: number },
   { byChanges }: { readonly byChanges: boolean },
 ): FoldedTable[] {
@@ -57,7 +59,7 @@ export function foldTables(
     else if (entry.seq > range.after) lists.fresh.push(entry);
   }
   return [...byTable].map(([table, { kept, fresh }]) =>
-    new TableFold({ table, changes, isRetired }, fresh).result({ byChanges, kept }),
+    new TableFold({ ...parts, table }, fresh).result({ byChanges, kept }),
   );
 }
 
@@ -66,7 +68,7 @@ export function entryName(id: string): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16).padStart(MIN_IDENTITY_LENGTH, '0');
 }
 
-interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired'> {
+interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChange'> {
   readonly table: TillTable;
 }
 
@@ -143,12 +145,12 @@ class TableFold {
   }
 
   #nameRow(touched: TouchedRow, back: TouchedRow | undefined): FoldedRow {
-    const { table, changes } = this.#parts;
+    const { table, changes, keptChange } = this.#parts;
     const rowKey = touched.key === null ? null : keyFromText(touched.key);
     const isBack = back !== undefined;
     const rowEntry = back?.identity ?? (touched.isNew ? touched.identity : null);
     if (!touched.isNew) {
-      const kept = table.rows.get(touched.identity)?.identity ?? null;
+      const kept = table.rows.get(touched.identity)?.identity ?? changes.nameOf(table.name, touched.identity, keptChange());
       const identity = kept ?? this.#freeName(touched);
       return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
     }
@@ -172,12 +174,13 @@ class TableFold {
 
   /** A row that was copied with everything in it, or comes again, is another row. */
   #freeName({ key, entries, ousted, identity }: TouchedRow): string {
-    const { table, isRetired } = this.#parts;
+    const { table, changes, isRetired } = this.#parts;
     const uuid = key === null ? null : this.#uuidAt(key);
     const isFree =
       uuid !== null &&
       !this.#taken.has(uuid) &&
       table.rows.named(uuid) === undefined &&
+      !changes.isNamed(table.name, uuid) &&
       !isRetired(table.name, uuid);
     const name = isFree ? uuid : entryName(entries[0]?.id ?? ousted?.id ?? identity);
     this.#taken.add(name);

@@ -126,6 +126,10 @@ class Look {
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
     const cut = decided === null ? (isBack ? NOTHING : null) : withoutFills(decided);
     if (cut === null) return;
+    if (row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
+      this.#unknown.push({ table, rowKey, sums });
+      return;
+    }
     const whole = { row, before: expected(state), raw, values };
     if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
     if (cut.op === 'c') return this.#inserted(whole, cut, { amounts, sums });
@@ -154,7 +158,7 @@ class Look {
     { amounts, sums }: { readonly amounts: readonly Amounts[]; readonly sums: Sums },
   ): void {
     const { table, mine, last } = whole.row;
-    const made = mine.find(({ op }) => op === 'c' || op === 'r') ?? last;
+    const made = mine.findLast(({ op }) => op === 'r') ?? mine.find(({ op }) => op === 'c') ?? last;
     const values = new Map(cut.values);
     for (const [column, sum] of sums) {
       const now = values.get(column);

@@ -59,7 +59,7 @@ describe('a reference', () => {
     const t = await till({ schema: `${PULL_SCHEMA}; INSERT INTO products (id, sku) VALUES (1, 'a')` });
     t.app.exec('INSERT INTO items (product_id) VALUES (1)');
     await t.pull();
-    const [offered, item] = await t.changes();
+    const [item, offered] = await t.changes();
     const target = item?.references.find(({ column }) => column === 'product_id')?.target;
     expect(target?.identity).toMatch(/^[0-9a-f]{32}$/);
     await new Bootstrap({ till: t.till, log: silentLog }).offerAll();

@@ -1,6 +1,5 @@
 /** What the two files of a till hold in the model, and its sales as they go up. */
-import { digestUnit } from '../../../services/terminal-agent/units/units.ts';
-import type { OutboxEntry } from '../../../services/terminal-agent/units/outbox.ts';
+import { unitDigest } from '../../../services/shared/records/unit-digest.ts';
 import type { Position } from '../../../services/shared/records/position.ts';
 import type { Unit, UnitChange } from '../../../services/shared/records/unit-record.ts';
 import type { Progress } from '../../../services/terminal-agent/settlement.ts';
@@ -57,26 +56,9 @@ export function changeOf({ seq, sale, atMs, kind }: Entry): UnitChange {
   };
 }
 
-/** As the agent takes it: over what its outbox holds. */
+/** As the agent takes it. */
 export function hashOf(entries: readonly Entry[]): Buffer {
-  const outbox = entries.map((entry): OutboxEntry => {
-    const { seq, op, table, row, columns, capturedAtMs } = changeOf(entry);
-    const stored = [
-      ['old', 0],
-      ['new', 1],
-    ] as const;
-    const none = new Map<string, number>();
-    return {
-      seq,
-      op,
-      rowKey: 1n,
-      capturedAtMs,
-      ...row,
-      columns: { table, stored, oldIndex: none, newIndex: none },
-      values: [columns[0]?.old ?? null, columns[0]?.new ?? null],
-    };
-  });
-  return digestUnit(outbox, { registration: 1, coversTime: true }).hash;
+  return unitDigest({ registration: 1, changes: entries.map(changeOf) });
 }
 
 /** structuredClone makes plain arrays of Buffers. */

@@ -198,7 +198,10 @@ describe("the app's file", () => {
     expect(till.till.appCommitted()).toBe(true);
     expect(till.till.generation).toBe(1);
     till.app.exec(`INSERT INTO items (name, price) VALUES ('a', 1.5); INSERT INTO more (v) VALUES (1)`);
-    expect(recorded(till.app)).toMatchObject([{ new_price: 1.5 }, { table: 'more', new_v: 1 }]);
+    expect(recorded(till.app)).toMatchObject([
+      { table: 'items', op: 'c' },
+      { table: 'more', op: 'c' },
+    ]);
   });
 
   it('is put right after the app rebuilt a table', () => {
@@ -208,7 +211,10 @@ describe("the app's file", () => {
       INSERT INTO items_new (id, name) SELECT id, name FROM items; DROP TABLE items; ALTER TABLE items_new RENAME TO items`);
     expect(till.till.appCommitted()).toBe(true);
     till.app.exec(`INSERT INTO items (name, extra) VALUES ('b', 'e')`);
-    expect(recorded(till.app)).toMatchObject([{ new_name: 'a' }, { new_name: 'b', new_extra: 'e' }]);
+    expect(recorded(till.app)).toMatchObject([
+      { op: 'c', key: 1 },
+      { op: 'c', key: 2 },
+    ]);
   });
 
   it('keeps a mapping that came through the log', () => {

@@ -32,15 +32,8 @@ describe("the app's statement never fails because of us", () => {
       t.app.prepare('UPDATE OR REPLACE odd SET f = ?, a = ?, k = k').run(value, value);
     t.app.prepare('UPDATE OR IGNORE odd SET k = ?').run('same');
     t.app.exec('DELETE FROM odd');
-    const stored = t.app
-      .prepare(
-        `SELECT typeof(new_f), new_f FROM sync_change_odd c JOIN sync_outbox o USING (seq) WHERE op = 'c' ORDER BY seq`,
-      )
-      .safeIntegers()
-      .raw()
-      .all()
-      .map((row) => (row as unknown[])[1]);
-    expect(stored).toEqual(values);
+    const ops = new Set(recorded(t.app).map(({ op }) => op));
+    expect([...ops].sort()).toEqual(['c', 'd', 'e', 'k', 'u']);
   });
 
   it.each([
@@ -83,7 +76,7 @@ describe("the app's statement never fails because of us", () => {
       UPDATE "order's ""x""" SET "NEW" = 's'; DELETE FROM "order's ""x"""`);
     expect(ops(t)).toEqual([
       ['c', 1],
-      ['d', 1],
+      ['e', 1],
       ['c', 2],
       ['u', 2],
       ['d', 2],
