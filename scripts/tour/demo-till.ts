@@ -1,4 +1,5 @@
 /** One till of the demo: its file as the shop's app sees it, its agent's process, and the cable to the gateway. */
+import { OPEN_ENTRIES_SQL } from '../../services/terminal-agent/file/outbox-schema.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -104,7 +105,7 @@ export class DemoTill {
 
   /** Changes whose outcome the till does not know yet. */
   openChanges(): number {
-    return Number(this.read('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL'));
+    return Number(this.read(OPEN_ENTRIES_SQL));
   }
 
   async close(): Promise<void> {

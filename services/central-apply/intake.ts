@@ -12,6 +12,7 @@ import { CONTROL_KEY_PREFIX, type StoredRecord } from '../shared/log/event-log.t
 import { wrapPostgresError } from '../shared/database/postgres.ts';
 import { PROTOCOL_VERSION } from '../shared/records/change-record.ts';
 import { readPublicKey, verifyBytes } from '../shared/records/signature.ts';
+import { digestFault } from '../shared/records/unit-digest.ts';
 import { boundsFault } from '../shared/records/unit-bounds.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
 import { SIGNATURE_HEADER, type UnitRecord } from '../shared/records/unit-record.ts';
@@ -139,7 +140,7 @@ export class Intake {
       const message = `it names key ${record.keyVersion}, the registered one is ${keyVersion}`;
       return { code: 'KEY_VERSION_WRONG', message };
     }
-    const bounds = boundsFault(record);
+    const bounds = boundsFault(record) ?? digestFault(record);
     if (bounds !== null) return { code: 'RECORD_OUT_OF_BOUNDS', message: bounds };
     if (record.mappingVersion > this.#mappingVersion) {
       const message = `it names mapping version ${record.mappingVersion}, published is ${this.#mappingVersion}`;

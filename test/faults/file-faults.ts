@@ -1,4 +1,5 @@
 /** Faults of a till's files. An operator decides each of them, with the commands that an operator has. */
+import { OPEN_ENTRIES_SQL } from '../../services/terminal-agent/file/outbox-schema.ts';
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -153,7 +154,7 @@ function open(file: string): number {
   const db = new Database(file, { readonly: true });
   try {
     return (
-      db.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ?? 0
+      db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0
     );
   } finally {
     db.close();

@@ -1,4 +1,5 @@
 /** What must hold when a fault is over: both sides equal, each sale exactly once, sums equal to the cent. */
+import { OPEN_ENTRIES_SQL } from '../../services/terminal-agent/file/outbox-schema.ts';
 import Database from 'better-sqlite3';
 import { readFileSync } from 'node:fs';
 import { compareTill, type Difference } from '../../scripts/support/compare.ts';
@@ -36,7 +37,7 @@ function unsettledEntries(site: Site): string {
   const open = site.options.tills.map((till) => {
     const db = new Database(site.tillFile(till.id), { readonly: true });
     const count =
-      db.prepare<[], number>('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get() ?? 0;
+      db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
     db.close();
     return { id: till.id, count };
   });

@@ -8,6 +8,7 @@ import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { loadIdentity } from '../../terminal-agent/identity.ts';
 import { identityOf } from '../till/till-place.ts';
+import { OPEN_ENTRIES_SQL } from '../../terminal-agent/file/outbox-schema.ts';
 import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
@@ -138,7 +139,7 @@ function removeCommand(cli: Cli): Command {
 function unsettledChanges(db: SqliteDatabase): number {
   const hasOutbox = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_outbox'`).get();
   if (hasOutbox === undefined) return 0;
-  return db.prepare<[], number>('SELECT count(*) FROM sync_outbox').pluck().get() ?? 0;
+  return db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
 }
 
 /** By which triggers name tables and columns: those of the file, and for what is new there the next ones. */

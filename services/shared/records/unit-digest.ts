@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { AvroWriter } from './avro-bytes.ts';
-import { UNIT_HASH_ALGORITHM, type RowRef, type SqliteValue, type Unit, type UnitChange } from './unit-record.ts';
+import { UNIT_HASH_ALGORITHM, type RowRef, type SqliteValue, type Unit, type UnitChange, type UnitRecord } from './unit-record.ts';
 
 const HASH_AT_ONCE_BYTES = 32 * 1024;
 
@@ -21,6 +21,22 @@ export function unitDigest({ registration, changes }: Pick<Unit, 'registration' 
   }
   hash.update(writer.toBuffer());
   return hash.digest();
+}
+
+/**
+ * Computed again at the centre's door. Tills of the versions before took another hash, which only they can compute: their
+ * changes name no entries.
+ * @returns what is wrong; null: nothing, or it can't be told
+ */
+export function digestFault({ parts, units }: UnitRecord): string | null {
+  // Of a unit in parts the hash is over all of them.
+  if (parts > 1) return null;
+  const wrong = units.find((unit) => isComputable(unit) && !unitDigest(unit).equals(unit.hash));
+  return wrong === undefined ? null : `unit ${wrong.number} does not have the hash of its changes`;
+}
+
+function isComputable({ changes }: Unit): boolean {
+  return changes.length > 0 && changes.every(({ entry }) => entry !== undefined);
 }
 
 function writeChange(writer: AvroWriter, change: UnitChange): void {

@@ -1,9 +1,14 @@
+/** SQL: how many entries are of changes that the centre has not answered, or are not cut; for whoever looks from outside. */
+export const OPEN_ENTRIES_SQL = `SELECT count(*) FROM sync_outbox WHERE handle IS NOT NULL
+  OR seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry')`;
+
 /** What the triggers write into; see key-triggers.ts. */
 export const OUTBOX_SCHEMA = `
 -- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
 -- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
 -- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
--- same in every copy of the file. handle: the row it is of, by its key in sync_row, once it is cut; triggers leave it NULL.
+-- same in every copy of the file. handle: the row it is of, by its key in sync_row, while its change is cut and
+-- not settled; triggers leave it NULL.
 CREATE TABLE IF NOT EXISTS sync_outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   table_number INTEGER,

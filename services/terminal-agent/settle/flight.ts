@@ -196,7 +196,10 @@ export class Flight {
 
   /** The last that was cut stays: it proves which file this is. */
   #forgetEntry(seq: number): void {
-    if (seq >= this.#files.lastEntry()) return;
+    if (seq >= this.#files.lastEntry()) {
+      this.#prepare('UPDATE sync_outbox SET handle = NULL WHERE seq = ?').run(seq);
+      return;
+    }
     this.#prepare('DELETE FROM sync_delta WHERE seq = ?').run(seq);
     this.#prepare('DELETE FROM sync_outbox WHERE seq = ?').run(seq);
   }

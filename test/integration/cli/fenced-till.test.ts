@@ -2,6 +2,7 @@
  * A whole installation under `up` whose till loses its agent file: it knows that it is fenced and says so
  * everywhere, an operator lets it go on beside the running `up`, and what was sold meanwhile arrives once.
  */
+import { OPEN_ENTRIES_SQL } from '../../../services/terminal-agent/file/outbox-schema.ts';
 import {
   existsSync,
   mkdirSync,
@@ -121,7 +122,7 @@ async function arrived(): Promise<string[]> {
 
 const open = () => {
   const db = new Database(file, { readonly: true });
-  const count = db.prepare('SELECT count(*) FROM sync_outbox WHERE outcome IS NULL').pluck().get();
+  const count = db.prepare(OPEN_ENTRIES_SQL).pluck().get();
   db.close();
   return Number(count);
 };

@@ -30,6 +30,7 @@ const change: fc.Arbitrary<UnitChange> = fc.record({
   table: name,
   op: fc.constantFrom('c', 'u', 'd', 'r'),
   capturedAtMs: seq,
+  entry: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String), { nil: undefined }),
   row: rowRef,
   columns: fc.array(fc.record({ name, old: value, new: value }), { maxLength: 4 }),
   references: fc.array(fc.record({ column: name, target: fc.option(rowRef) }), { maxLength: 3 }),
@@ -76,12 +77,13 @@ const schemaType = avro.Type.forSchema(
 );
 
 /** Head of a record of the first form, as tills of before write it. */
+const SECOND_FORM = Buffer.from('c3015c72cf03d95cde3e', 'hex');
 const FIRST_FORM = Buffer.from('c3019275503fb0ffb76a', 'hex');
 
-function schemaWithout(field: string): avro.Schema {
+function schemaWithout(...fields: string[]): avro.Schema {
   const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
   return JSON.parse(text, (_key, value: unknown) =>
-    Array.isArray(value) ? value.filter((each) => (each as { name?: string }).name !== field) : value,
+    Array.isArray(value) ? value.filter((each) => !fields.includes((each as { name?: string }).name ?? '')) : value,
   ) as avro.Schema;
 }
 
@@ -113,16 +115,23 @@ describe('a unit record', () => {
     );
   });
 
-  it('of a till that does not name its registration yet is read, and says none', () => {
-    const earlier = avro.Type.forSchema(schemaWithout('registration'), {
+  it.each([
+    ['registration', FIRST_FORM, ['registration', 'entry']],
+    ['entries', SECOND_FORM, ['entry']],
+  ])('of a till that does not name its %s yet is read, and says none', (_what, form, fields) => {
+    const earlier = avro.Type.forSchema(schemaWithout(...fields), {
       registry: { long: LONG },
       wrapUnions: true,
     });
     fc.assert(
       fc.property(record, (original) => {
         const generic: unknown = schemaType.fromBuffer(encodeUnitRecord(original).subarray(10));
-        const bytes = Buffer.concat([FIRST_FORM, earlier.toBuffer(generic)]);
-        const units = original.units.map((unit) => ({ ...unit, registration: undefined }));
+        const bytes = Buffer.concat([form, earlier.toBuffer(generic)]);
+        const units = original.units.map((unit) => ({
+          ...unit,
+          registration: fields.includes('registration') ? undefined : unit.registration,
+          changes: unit.changes.map((each) => ({ ...each, entry: undefined })),
+        }));
         expect(decodeUnitRecord(bytes)).toEqual({ ...original, units });
       }),
     );
