@@ -23,9 +23,9 @@ import { AppTriggers } from './rows/app-triggers.ts';
 import type { RowChange } from './rows/image.ts';
 import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
 import { RowApplier, type Scope } from './rows/row-applier.ts';
-import type { SqliteValue } from '../shared/records/unit-record.ts';
-import type { EditedRow, Kept } from './file/kept-keys.ts';
+import type { Kept } from './file/kept-keys.ts';
 import type { Flight } from './settle/flight.ts';
+import { showPending } from './settle/pending-rows.ts';
 import { putBack } from './settle/put-back.ts';
 import { Settler } from './settle/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
@@ -128,14 +128,16 @@ export class ApplyTransaction {
 
   /** Inside BEGIN IMMEDIATE: from here on the app can write nothing until the commit. */
   run(body: () => void): void {
-    const { till, parked, checkpoints, cut, uncut, tables } = this.#parts;
+    const { till, parked, checkpoints, cut, uncut } = this.#parts;
     const { noted, edited } = cut();
     for (const key of uncut()) this.#scope.uncut.add(key);
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
     parked.begin();
     this.#applier.begin(this.#scope);
-    for (const { table, rowKey, operation } of noted) this.#pending(tables.byLocal(table.name), rowKey, operation);
-    this.putBack = putBack({ ...this.#parts, triggers: this.#triggers }, edited.map((row) => this.#ofHere(row)));
+    for (const { table } of [...noted, ...edited]) this.#written.add(table.name);
+    const here = { ...this.#parts, triggers: this.#triggers };
+    showPending(here, noted);
+    this.putBack = putBack(here, edited);
     body();
     this.#settleByProgress();
     this.#retry.all(this.#settler.settled > 0);
@@ -150,21 +152,6 @@ export class ApplyTransaction {
     }
     this.#triggers.restore();
     till.db.exec('DELETE FROM sync_silence');
-  }
-
-  /** For the app: the row is on its way. */
-  #pending(table: TillTable | undefined, rowKey: SqliteValue, operation: 'insert' | 'update'): void {
-    if (table === undefined) return;
-    this.#written.add(table.name);
-    if (rowKey === null || table.bound.statusColumns.length === 0 || !table.writer.exists(rowKey)) return;
-    this.#triggers.suspend(table.name, 'update');
-    table.writer.setPending(rowKey, operation);
-  }
-
-  /** Its statements are those of this transaction's tables. */
-  #ofHere(row: EditedRow): EditedRow {
-    this.#written.add(row.table.name);
-    return { ...row, table: this.#parts.tables.byLocal(row.table.name) ?? row.table };
   }
 
   /** Like `take`, for a record that was read before. */

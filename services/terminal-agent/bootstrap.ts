@@ -163,18 +163,21 @@ function safe({ local, linkColumn, mapping }: BoundTable): string {
 }
 
 /** Of the rows that were offered by changes after a number, by local table. */
-export function offerOutcomes(changes: ChangeStore, flight: Flight, after: number): Map<string, OfferOutcomes> {
-    const offers = changes.after(after).filter(({ op }) => op === 'r');
-    const outcomes = flight.outcomes(after, changes.lastNumber());
-    const tables = new Map<string, { offered: number; linked: number; inserted: number }>();
-    for (const { table, number } of offers) {
-      const counts = tables.get(table) ?? { offered: 0, linked: 0, inserted: 0 };
-      const outcome = outcomes.get(number);
-      counts.offered += 1;
-      if (outcome === 'applied') counts.inserted += 1;
-      else if (outcome === 'merged' || outcome === 'duplicate' || outcome === 'lost') counts.linked += 1;
-      tables.set(table, counts);
-    }
-    return tables;
+export function offerOutcomes(
+  changes: ChangeStore,
+  flight: Flight,
+  after: number,
+): Map<string, OfferOutcomes> {
+  const offers = changes.after(after).filter(({ op }) => op === 'r');
+  const outcomes = flight.outcomes(after, changes.lastNumber());
+  const tables = new Map<string, { offered: number; linked: number; inserted: number }>();
+  for (const { table, number } of offers) {
+    const counts = tables.get(table) ?? { offered: 0, linked: 0, inserted: 0 };
+    const outcome = outcomes.get(number);
+    counts.offered += 1;
+    if (outcome === 'applied') counts.inserted += 1;
+    else if (outcome === 'merged' || outcome === 'duplicate' || outcome === 'lost') counts.linked += 1;
+    tables.set(table, counts);
   }
-
+  return tables;
+}

@@ -19,7 +19,8 @@ import { Flight } from './settle/flight.ts';
 import { TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { ownTriggersOf } from './till/sync-install.ts';
-import type { AgentFile, CutUnit, NewUnit } from './units/agent-file.ts';
+import type { AgentFile } from './units/agent-file.ts';
+import type { CutUnit, NewUnit } from './units/unit-store.ts';
 import { Registrations } from './units/registrations.ts';
 import { foldTables } from './up/folded-tables.ts';
 import { cutUnits } from './up/cut-units.ts';
@@ -154,7 +155,13 @@ export class TillCapture implements Service {
     return { units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
   }
 
-  #add({ units, entries }: { units: readonly NewUnit[]; entries: { upTo: number; id: string | null } }): void {
+  #add({
+    units,
+    entries,
+  }: {
+    units: readonly NewUnit[];
+    entries: { upTo: number; id: string | null };
+  }): void {
     this.#till.makeDurable();
     this.#agentFile.add(units, entries);
     if (entries.id !== null) this.#till.proof.note({ seq: entries.upTo, id: entries.id });
@@ -186,7 +193,11 @@ export class TillCapture implements Service {
     const { upTo: after } = this.#agentFile.cutEntries;
     const upTo = this.#highest();
     if (upTo <= after) return new Set();
-    const folded = foldTables(this.#parts, { after: keptEntry(this.#till.db), upTo, cutUpTo: after }, { byChanges: true });
+    const folded = foldTables(
+      this.#parts,
+      { after: keptEntry(this.#till.db), upTo, cutUpTo: after },
+      { byChanges: true },
+    );
     return new Set(
       folded.flatMap(({ table, rows }) =>
         rows.flatMap(({ touched: { entries, ousted }, handle }) => {

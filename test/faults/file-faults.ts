@@ -153,9 +153,7 @@ function nameIn(dataDir: string): string {
 function open(file: string): number {
   const db = new Database(file, { readonly: true });
   try {
-    return (
-      db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0
-    );
+    return db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
   } finally {
     db.close();
   }

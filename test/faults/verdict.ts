@@ -36,8 +36,7 @@ export async function assertConsistent(site: Site, journal: Journal, deadlineMs:
 function unsettledEntries(site: Site): string {
   const open = site.options.tills.map((till) => {
     const db = new Database(site.tillFile(till.id), { readonly: true });
-    const count =
-      db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
+    const count = db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
     db.close();
     return { id: till.id, count };
   });

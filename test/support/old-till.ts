@@ -37,7 +37,8 @@ export function asSent(unit: unknown): SentUnit {
     JSON.stringify(unit, (_name, value: unknown) => {
       if (typeof value === 'bigint') return `${value}n`;
       const bytes = value as { type?: unknown; data?: number[] } | null;
-      if (bytes?.type === 'Buffer' && bytes.data !== undefined) return Buffer.from(bytes.data).toString('hex');
+      if (bytes?.type === 'Buffer' && bytes.data !== undefined)
+        return Buffer.from(bytes.data).toString('hex');
       return value;
     }),
   ) as SentUnit;

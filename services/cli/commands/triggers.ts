@@ -148,8 +148,10 @@ function numbersOf(db: SqliteDatabase): SqliteDatabase {
   copy.exec(LOCAL_SCHEMA);
   for (const table of ['sync_table', 'sync_column']) {
     const isThere = db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table);
-    const rows = isThere === undefined ? [] : (db.prepare(`SELECT * FROM ${table}`).raw().all() as unknown[][]);
-    for (const row of rows) copy.prepare(`INSERT INTO ${table} VALUES (${row.map(() => '?').join(', ')})`).run(...row);
+    const rows =
+      isThere === undefined ? [] : (db.prepare(`SELECT * FROM ${table}`).raw().all() as unknown[][]);
+    for (const row of rows)
+      copy.prepare(`INSERT INTO ${table} VALUES (${row.map(() => '?').join(', ')})`).run(...row);
   }
   return copy;
 }

@@ -4,7 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { AvroWriter } from './avro-bytes.ts';
-import { UNIT_HASH_ALGORITHM, type RowRef, type SqliteValue, type Unit, type UnitChange, type UnitRecord } from './unit-record.ts';
+import {
+  UNIT_HASH_ALGORITHM,
+  type RowRef,
+  type SqliteValue,
+  type Unit,
+  type UnitChange,
+  type UnitRecord,
+} from './unit-record.ts';
 
 const HASH_AT_ONCE_BYTES = 32 * 1024;
 

@@ -28,9 +28,7 @@ export function numbered(db: SqliteDatabase, table: BoundTable): CapturedTable {
 
 function numberOf(db: SqliteDatabase, name: string): number {
   db.prepare('INSERT OR IGNORE INTO sync_table (name) VALUES (?)').run(name);
-  return (
-    db.prepare<[string], number>('SELECT number FROM sync_table WHERE name = ?').pluck().get(name) ?? 0
-  );
+  return db.prepare<[string], number>('SELECT number FROM sync_table WHERE name = ?').pluck().get(name) ?? 0;
 }
 
 function columnNumber(db: SqliteDatabase, table: number, name: string): number {
@@ -49,11 +47,7 @@ export interface TableNames {
 export function readNumbers(db: SqliteDatabase): TableNames {
   const read = (table: string) =>
     new Map(
-      db
-        .prepare<[], [number, string]>(`SELECT number, name FROM ${table}`)
-        .raw()
-        .safeIntegers(false)
-        .all(),
+      db.prepare<[], [number, string]>(`SELECT number, name FROM ${table}`).raw().safeIntegers(false).all(),
     );
   return { tables: read('sync_table'), columns: read('sync_column') };
 }

@@ -70,7 +70,11 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
   noteRows(db, changes.after(known));
   const edited: EditedRow[] = [];
-  for (const { table, rows } of foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true })) {
+  for (const { table, rows } of foldTables(
+    parts,
+    { after, upTo: cut, cutUpTo: after },
+    { byChanges: true },
+  )) {
     for (const row of rows) {
       const { handle, rowKey } = row;
       if (!isPublished(table.bound)) edited.push(...editedRow(table, row));
@@ -112,7 +116,10 @@ function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] 
   if (table === undefined) return [];
   const { op, identity, rowKey, handle } = change;
   if (op === 'd') {
-    db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(table.name, identity);
+    db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(
+      table.name,
+      identity,
+    );
     return [];
   }
   const row = table.rows.get(handle);

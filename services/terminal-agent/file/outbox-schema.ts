@@ -30,4 +30,3 @@ CREATE INDEX IF NOT EXISTS sync_delta_seq ON sync_delta (seq);
 -- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
 CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
 `;
-

@@ -101,7 +101,11 @@ export class ParkedRetry {
       rows.filter((row) => this.#retry(row) === 'parked').map((row) => [row.centralId, row] as const),
     );
     for (const row of left.values()) {
-      for (const centralId of unblock({ db: till.db, tables, table, triggers: scope.triggers, flight }, row, left)) {
+      for (const centralId of unblock(
+        { db: till.db, tables, table, triggers: scope.triggers, flight },
+        row,
+        left,
+      )) {
         left.delete(centralId);
         parked.remove(name, centralId);
         this.unblocked += 1;

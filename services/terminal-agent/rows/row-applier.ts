@@ -4,11 +4,11 @@
  * stream's offset; a refused row undoes only its own statement.
  */
 import type { Logger } from 'pino';
-import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
+import { decodePosition } from '../../shared/records/position.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { Flight, FlightChange } from '../settle/flight.ts';
 import { withAnswers } from '../settle/answers.ts';
-import { baseOf, imageValues } from '../up/row-values.ts';
+import { imageValues } from '../up/row-values.ts';
 import { expected, shown, type RowState, type Values } from '../up/row-state.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
 import { isRefusal } from './refusal.ts';
@@ -16,10 +16,20 @@ import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
 import type { AppTriggers, WriteKind } from './app-triggers.ts';
-import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
+import { decodeImage, encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
+import {
+  completed,
+  goneRow,
+  retire,
+  stateOf,
+  withoutColumn,
+  withState,
+  type SettledRow,
+} from './row-base.ts';
+import { linkRow } from './row-link.ts';
 import { RowShow } from './row-show.ts';
-import { isUnlinked, unlinkedHandle, type SyncRow } from './sync-rows.ts';
+import { isUnlinked, type SyncRow } from './sync-rows.ts';
 import type { MissingParent, TillTable, TillTables } from './till-tables.ts';
 import type { UnlinkedRows } from './unlinked.ts';
 
@@ -46,8 +56,6 @@ export interface Scope {
   /** `parentKey` of rows that the app has written and that could not be cut. */
   readonly uncut: Set<string>;
 }
-
-const ZERO = encodePosition(ZERO_POSITION);
 
 export class RowApplier {
   readonly #parts: ApplierParts;
@@ -86,29 +94,15 @@ export class RowApplier {
    * @param rowKey null where the local row is gone already
    */
   link(table: TillTable, centralId: string, rowKey: SqliteValue, identity: string | null): void {
-    const { unlinked, log } = this.#parts;
-    const handle = identity === null ? null : unlinkedHandle(identity);
-    const own = handle === null ? undefined : table.rows.get(handle);
-    const row = table.rows.get(centralId);
-    if (handle !== null) this.#parts.flight.link(table.name, handle, centralId);
-    if (row !== undefined && row.rowKey !== null) {
-      if (handle !== null) table.rows.remove(handle);
-      if (row.rowKey !== rowKey)
-        log.warn({ table: table.name, centralId }, 'two local rows for one central row');
-      return;
-    }
-    if (handle !== null && own !== undefined) table.rows.remove(handle);
-    // A delete that came before its link still has to be carried out.
-    const { position = ZERO, deleted = false } = row ?? {};
-    const base = own?.base ?? row?.base ?? null;
-    table.rows.put(centralId, { rowKey, position, deleted, base, identity, refused: false });
+    const linked = linkRow(this.#parts, { table, centralId, rowKey, identity });
+    if (linked === undefined) return;
     if (rowKey !== null) {
       this.#touch(table, 'update');
       table.writer.setLink(rowKey, centralId);
-      unlinked.remove(table.name, rowKey);
       this.#arrive(table, centralId);
     }
-    if (deleted) this.settle(table, centralId);
+    // A delete that came before its link still has to be carried out.
+    if (linked.deleted) this.settle(table, centralId);
   }
 
   /**
@@ -127,27 +121,12 @@ export class RowApplier {
     if (row === undefined) return;
     const isGone = state.base === null && isUnlinked(handle);
     if (isGone && left.length === 0) return table.rows.remove(handle);
-    const was = row.base === null ? null : decodeImage(table.bound, row.base);
-    const isSame = was !== null && state.base !== null && isSameValues(imageValues(was), state.base);
-    const base = state.base === null ? null : isSame ? row.base : baseOf(table.bound, state.base);
-    const kept: SyncRow = { ...row, base, refused: state.mark === 'refused', deleted: state.mark === 'deleted' };
+    const kept = withState(table, row, state);
     table.rows.put(handle, kept);
     this.#showSettled({ table, handle, row: kept, left, key });
   }
 
-  #showSettled({
-    table,
-    handle,
-    row,
-    left,
-    key,
-  }: {
-    table: TillTable;
-    handle: string;
-    row: SyncRow;
-    left: readonly FlightChange[];
-    key: SqliteValue;
-  }): void {
+  #showSettled({ table, handle, row, left, key }: SettledRow): void {
     const state: RowState = { ...stateOf(table, handle, row), flight: left.map(({ cut }) => cut) };
     const values = shown(state);
     if (values === 'keep') return;
@@ -170,14 +149,7 @@ export class RowApplier {
 
   #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
     const { table, centralId, position } = arrival;
-    const gone: SyncRow = {
-      rowKey: null,
-      position,
-      deleted: true,
-      base: null,
-      identity: row?.identity ?? null,
-      refused: false,
-    };
+    const gone = goneRow(row, position);
     if (row === undefined) {
       table.rows.put(centralId, gone);
       return 'applied';
@@ -200,18 +172,11 @@ export class RowApplier {
         if (!isRefusal(error)) throw error;
         return this.#park(arrival, 'refused', error.message);
       }
-      this.#retire(table, row.identity ?? uuid);
+      retire(this.#parts.till.db, table, row.identity ?? uuid);
     }
     this.#settleChanges(changes);
     table.rows.put(centralId, gone);
     return 'applied';
-  }
-
-  /** A name that comes again is a new row's. */
-  #retire(table: TillTable, identity: string | null): void {
-    if (identity === null) return;
-    const sql = 'INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)';
-    this.#parts.till.db.prepare(sql).run(table.name, identity);
   }
 
   #firstSight(arrival: Arrival, image: Image): Applied {
@@ -248,11 +213,14 @@ export class RowApplier {
 
   #write(arrival: Arrival, row: SyncRow, arrived: Image): Applied {
     const { table, centralId, position } = arrival;
-    const before = row.base === null ? null : decodeImage(table.bound, row.base);
-    const image = before === null ? arrived : completedImage(arrived, before);
+    const image = completed(table, row, arrived);
     const { changes, left } = this.#answeredOf(table, centralId, row);
     const flight = left.map(({ cut }) => cut);
-    const values = expected({ base: imageValues(image), mark: null, isLinked: true, flight });
+    // Most rows have nothing in flight, and then the image is what they show.
+    const values =
+      left.length === 0
+        ? NO_EDITS
+        : expected({ base: imageValues(image), mark: null, isLinked: true, flight });
     const kept: SyncRow = { ...row, position, deleted: false, base: encodeImage(image), refused: false };
     if (values === null) {
       this.#settleChanges(changes);
@@ -384,33 +352,8 @@ export class RowApplier {
   }
 }
 
+const NO_EDITS: Values = new Map();
 const NO_ANSWERS: { readonly changes: readonly FlightChange[]; readonly left: readonly FlightChange[] } = {
   changes: [],
   left: [],
 };
-
-function stateOf(table: TillTable, handle: string, row: SyncRow | undefined): Omit<RowState, 'flight'> {
-  const image = row?.base == null ? null : decodeImage(table.bound, row.base);
-  return {
-    base: image === null ? null : imageValues(image),
-    mark: row?.refused === true ? 'refused' : row?.deleted === true ? 'deleted' : null,
-    isLinked: !isUnlinked(handle),
-  };
-}
-
-function isSameValues(a: Values, b: Values): boolean {
-  return a.size === b.size && [...a].every(([column, value]) => b.get(column) === value);
-}
-
-function withoutColumn(image: Image, local: string): Image {
-  const at = image.set.columns.findIndex((column) => column.local === local);
-  const cleared = <Value>(values: readonly Value[], none: Value) =>
-    values.map((value, index) => (index === at ? none : value));
-  const { central } = image;
-  return {
-    ...image,
-    values: cleared(image.values, null),
-    central: central === undefined ? undefined : { ...central, values: cleared(central.values, null) },
-  };
-}
-

@@ -44,7 +44,10 @@ export class RowShow {
    * @param resolved the image's values, parents as local keys
    * @returns the row's key; undefined: there is no such row
    */
-  write({ table, rowKey, image, values, isWhole }: Shown, resolved: readonly SqliteValue[]): SqliteValue | undefined {
+  write(
+    { table, rowKey, image, values, isWhole }: Shown,
+    resolved: readonly SqliteValue[],
+  ): SqliteValue | undefined {
     if (isWhole) return table.writer.update(rowKey, { ...image, values: resolved }, true);
     const answered = imageValues(image);
     const wanted = image.set.columns.map((column, at) => {

@@ -44,10 +44,9 @@ export class SyncRows {
   constructor(db: SqliteDatabase, localTable: string) {
     const table = quoteName(`sync_row_${localTable}`);
     this.#get = db
-      .prepare<
-        [string],
-        Stored
-      >(`SELECT row_key, position, deleted, base, identity, refused FROM ${table} WHERE central_id = ?`)
+      .prepare<[string], Stored>(
+        `SELECT row_key, position, deleted, base, identity, refused FROM ${table} WHERE central_id = ?`,
+      )
       .raw()
       .safeIntegers();
     this.#byKey = db

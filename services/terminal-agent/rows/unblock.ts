@@ -48,7 +48,8 @@ export function unblock(
   try {
     inSavepoint(db, () => writeAnew(table, group));
     for (const { parked } of group)
-      for (const change of flight.ofRow(table.name, parked.centralId)) flight.settle(change, change.answer ?? 'applied');
+      for (const change of flight.ofRow(table.name, parked.centralId))
+        flight.settle(change, change.answer ?? 'applied');
     return group.map((member) => member.parked.centralId);
   } catch (error) {
     if (isRefusal(error) || error instanceof Vanished) return [];

@@ -66,7 +66,11 @@ export class UnlinkedRows {
   #loadTable(table: TillTable): number {
     const rows = this.#count(`SELECT count(*) FROM ${quoteName(table.name)}`);
     const linked = quoteName(`sync_row_${table.name}`);
-    if (rows === 0 || rows <= this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL AND central_id NOT GLOB '~*'`))
+    if (
+      rows === 0 ||
+      rows <=
+        this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL AND central_id NOT GLOB '~*'`)
+    )
       return 0;
     return this.#take(table, null);
   }

@@ -99,9 +99,7 @@ export class Flight {
 
   /** Not answered yet, up to a number, in order. */
   openUpTo(number: number): FlightChange[] {
-    return [...this.#byNumber.values()].filter(
-      (change) => change.number <= number && change.answer === null,
-    );
+    return [...this.#byNumber.values()].filter((change) => change.number <= number && change.answer === null);
   }
 
   /** Number and table of those without an answer. */
@@ -151,7 +149,10 @@ export class Flight {
     if (!this.hasAny(table)) return false;
     return [...this.#byNumber.values()].some(
       (change) =>
-        change.table === table && isInsert(change) && change.handle.startsWith('~') && !isRefusal(change.answer),
+        change.table === table &&
+        isInsert(change) &&
+        change.handle.startsWith('~') &&
+        !isRefusal(change.answer),
     );
   }
 
@@ -171,7 +172,10 @@ export class Flight {
     if (moved === undefined) return;
     for (const change of moved) change.handle = to;
     this.#byRow.delete(rowName(table, from));
-    this.#byRow.set(rowName(table, to), [...moved, ...this.ofRow(table, to)].sort((a, b) => a.number - b.number));
+    this.#byRow.set(
+      rowName(table, to),
+      [...moved, ...this.ofRow(table, to)].sort((a, b) => a.number - b.number),
+    );
   }
 
   /** The centre has said what became of it; the image that shows it is not written yet. */

@@ -20,7 +20,7 @@ export interface PutBackParts {
 export function putBack(parts: PutBackParts, edited: readonly EditedRow[]): Map<string, number> {
   const counts = new Map<string, number>();
   // What is in the way goes first, and what is gone comes last.
-  const order = [...edited].sort((a, b) => placeOf(a) - placeOf(b));
+  const order = [...edited].sort((a, b) => placeOf(a) - placeOf(b)).map((row) => ofHere(parts.tables, row));
   for (const row of order) {
     const { table, edits } = row;
     for (const kind of ['insert', 'update', 'delete'] as const) parts.triggers.suspend(table.name, kind);
@@ -37,6 +37,11 @@ export function putBack(parts: PutBackParts, edited: readonly EditedRow[]): Map<
     }
   }
   return counts;
+}
+
+/** Its statements are those of this transaction's tables. */
+function ofHere(tables: TillTables, row: EditedRow): EditedRow {
+  return { ...row, table: tables.byLocal(row.table.name) ?? row.table };
 }
 
 function placeOf({ handle, rowKey }: EditedRow): number {
@@ -61,4 +66,3 @@ function undo(tables: TillTables, { table, handle, rowKey, keyBefore }: EditedRo
     : table.writer.insert(image.set, values, handle, keyBefore);
   if (key !== undefined && !sameValue(key, row.rowKey)) table.rows.move(handle, key);
 }
-

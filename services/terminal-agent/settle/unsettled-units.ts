@@ -5,7 +5,8 @@
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { AgentFile, NewUnit, UnitChain } from '../units/agent-file.ts';
+import type { AgentFile } from '../units/agent-file.ts';
+import type { NewUnit, UnitChain } from '../units/unit-store.ts';
 import { newUnit } from '../up/cut-units.ts';
 
 export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUnit[] {

@@ -1,7 +1,12 @@
 /** An entry of the versions before as the change that it went up, or goes up, as. */
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import { subtractDecimals } from '../../shared/values/decimal.ts';
-import type { ColumnChange, ReferenceChange, SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
+import type {
+  ColumnChange,
+  ReferenceChange,
+  SqliteValue,
+  UnitChange,
+} from '../../shared/records/unit-record.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { unlinkedHandle } from '../rows/sync-rows.ts';
 import { asRead, asSent } from '../till/exact-text.ts';

@@ -30,7 +30,9 @@ export class OldReferences {
     const gone = holds === 'local_key' ? this.#goneSince(table, value, seq) : undefined;
     if (gone !== undefined) return gone;
     const { linkColumn, identityColumn, local } = table.bound;
-    const column = { local_key: local.key[0] ?? null, server_id: linkColumn, local_id: identityColumn }[holds];
+    const column = { local_key: local.key[0] ?? null, server_id: linkColumn, local_id: identityColumn }[
+      holds
+    ];
     const rowKey = column === null ? undefined : table.writer.keyWith(column, value);
     if (rowKey !== undefined && rowKey !== null) return this.refAt(table, rowKey);
     if (holds === 'local_id' && typeof value === 'string') return { identity: value, centralId: null };

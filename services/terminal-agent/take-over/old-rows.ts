@@ -51,14 +51,27 @@ export class OldRows {
   #keepUnlinked(table: TillTable, changes: readonly OldChange[]): void {
     for (const { kept, entry } of changes) {
       const isInsert = kept.op === 'c' || kept.op === 'r';
-      if (!isPublished(table.bound) || !isInsert || !isUnlinked(kept.handle) || table.rows.get(kept.handle) !== undefined) continue;
+      if (
+        !isPublished(table.bound) ||
+        !isInsert ||
+        !isUnlinked(kept.handle) ||
+        table.rows.get(kept.handle) !== undefined
+      )
+        continue;
       const isGone = changes.some((other) => other.kept.handle === kept.handle && other.kept.op === 'd');
       const rowKey = isGone ? null : this.#keyOf(table, kept.identity, kept.rowKey);
       const refused = entry.outcome === 'rejected';
       const values = refused && rowKey !== null ? this.#valuesAt(table, rowKey) : undefined;
       const base = values === undefined ? null : baseOf(table.bound, values);
       const { identity } = kept;
-      table.rows.put(unlinkedHandle(identity), { rowKey, position: ZERO, deleted: false, base, identity, refused });
+      table.rows.put(unlinkedHandle(identity), {
+        rowKey,
+        position: ZERO,
+        deleted: false,
+        base,
+        identity,
+        refused,
+      });
     }
   }
 

@@ -19,7 +19,8 @@ export function setAsideOld(db: SqliteDatabase): void {
     for (const index of ['open', 'gone', 'moved']) db.exec(`DROP INDEX IF EXISTS sync_outbox_${index}`);
     for (const name of ourTables(db, 'sync_row_')) {
       for (const [column, type] of ADDED) {
-        if (!hasColumn(db, name, column)) db.exec(`ALTER TABLE ${quoteName(name)} ADD COLUMN ${column} ${type}`);
+        if (!hasColumn(db, name, column))
+          db.exec(`ALTER TABLE ${quoteName(name)} ADD COLUMN ${column} ${type}`);
       }
     }
     db.exec(`CREATE INDEX sync_old_gone ON ${OLD_OUTBOX} (table_name, row_key) WHERE op IN ('d', 'k')`);

@@ -29,7 +29,8 @@ import { KEPT_CHANGE, KEPT_ENTRY } from '../file/kept-keys.ts';
 import { TillTables } from '../rows/till-tables.ts';
 import { getMeta, setMeta } from '../till/file-facts.ts';
 import { quoteName } from '../till/local-schema.ts';
-import type { AgentFile, CutUnit, NewUnit, UnitChain } from '../units/agent-file.ts';
+import type { AgentFile } from '../units/agent-file.ts';
+import type { CutUnit, NewUnit, UnitChain } from '../units/unit-store.ts';
 import { registrationAt, spansFrom, type RegistrationSpan } from '../units/registrations.ts';
 import { newUnit, partsBetween } from '../up/cut-units.ts';
 import { oldChange, type OldChange } from './old-changes.ts';
@@ -78,13 +79,19 @@ class TakeOver {
     const cut = agentFile.oldUnits().filter(({ lastSeq }) => lastSeq >= first);
     const old = isOurs ? cut.map((unit) => this.#oldUnit(unit)) : [];
     const end = isOurs ? (agentFile.oldUnits().at(-1)?.lastSeq ?? 0) : first - 1;
-    const open = this.#outbox.entries(Math.max(first, end + 1), highest).filter(({ outcome }) => outcome === null);
+    const open = this.#outbox
+      .entries(Math.max(first, end + 1), highest)
+      .filter(({ outcome }) => outcome === null);
     const units = this.#newUnits(open, isOurs ? agentFile.oldChain() : undefined);
     const refused = this.#refused();
     // An entry that no file holds: what was cut is not of this one.
     const id = isOurs ? null : 'another';
     agentFile.takeOver({ old, units, refused: refused.map(({ kept }) => kept) }, { upTo: highest, id });
-    const changes = [...old.flatMap((unit) => unit.changes), ...units.flatMap((unit) => unit.taken), ...refused];
+    const changes = [
+      ...old.flatMap((unit) => unit.changes),
+      ...units.flatMap((unit) => unit.taken),
+      ...refused,
+    ];
     this.#settleKnown(changes);
     this.#enterEdits(highest);
     const edits = this.#changes(open, 0, { published: false });
@@ -128,7 +135,10 @@ class TakeOver {
     return { unit, changes, kept: changes.map(({ kept }) => kept), parts };
   }
 
-  #newUnits(entries: readonly OutboxEntry[], before: UnitChain | undefined): (NewUnit & { taken: OldChange[] })[] {
+  #newUnits(
+    entries: readonly OutboxEntry[],
+    before: UnitChain | undefined,
+  ): (NewUnit & { taken: OldChange[] })[] {
     const spans = this.#registrations();
     const units: (NewUnit & { taken: OldChange[] })[] = [];
     let chain = before ?? this.#parts.agentFile.firstChain();
@@ -172,7 +182,9 @@ class TakeOver {
   /** Units hold settled changes too. */
   #settleKnown(changes: readonly OldChange[]): void {
     const { db, agentFile } = this.#parts;
-    const note = db.prepare('INSERT OR REPLACE INTO sync_settled (incarnation, change, outcome) VALUES (?, ?, ?)');
+    const note = db.prepare(
+      'INSERT OR REPLACE INTO sync_settled (incarnation, change, outcome) VALUES (?, ?, ?)',
+    );
     for (const { entry, kept } of changes)
       if (entry.outcome !== null) note.run(agentFile.incarnation, kept.number, entry.outcome);
   }
@@ -183,8 +195,10 @@ class TakeOver {
     const enter = db.prepare(
       'INSERT INTO sync_outbox (table_number, op, row_key, at_ms, entry_id) VALUES (?, ?, ?, ?, random())',
     );
-    db.prepare(`INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
-      VALUES ((SELECT rowid FROM sqlite_sequence WHERE name = 'sync_outbox'), 'sync_outbox', ?)`).run(highest);
+    db.prepare(
+      `INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
+      VALUES ((SELECT rowid FROM sqlite_sequence WHERE name = 'sync_outbox'), 'sync_outbox', ?)`,
+    ).run(highest);
     for (const table of this.#tables.all()) {
       if (isPublished(table.bound)) continue;
       const { number } = numbered(db, table.bound);

@@ -9,7 +9,13 @@ import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.t
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { numbered } from '../file/captured-tables.ts';
 import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
-import { LOCAL_SCHEMA, quoteName, syncNameIndexSql, syncRowIndexSql, syncRowTableSql } from './local-schema.ts';
+import {
+  LOCAL_SCHEMA,
+  quoteName,
+  syncNameIndexSql,
+  syncRowIndexSql,
+  syncRowTableSql,
+} from './local-schema.ts';
 import { compileProblem, isOfTable } from './compile-check.ts';
 
 /** On the app's tables, of the versions before. */
@@ -194,7 +200,9 @@ function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Tri
   const firstOwn = onTable.findIndex(({ name }) => TRIGGER_NAME.test(name));
   const lastApp = onTable.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
   if (lastApp > firstOwn) return false;
-  const own = new Map(onTable.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]));
+  const own = new Map(
+    onTable.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]),
+  );
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
 }
 

@@ -167,7 +167,9 @@ export class TillDatabase {
     this.#incarnation = incarnation;
     this.write(() => {
       this.setMeta('incarnation', incarnation);
-      this.db.prepare('UPDATE sync_settled SET incarnation = ? WHERE incarnation = ?').run(incarnation, before);
+      this.db
+        .prepare('UPDATE sync_settled SET incarnation = ? WHERE incarnation = ?')
+        .run(incarnation, before);
     });
   }
 

@@ -3,7 +3,8 @@ import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
 import { decodeUnitRecord, type UnitRecordHead, UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import { announcementUnit, type Unit } from '../../shared/records/unit-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { AgentFile, CutUnit } from './agent-file.ts';
+import type { AgentFile } from './agent-file.ts';
+import type { CutUnit } from './unit-store.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 
 /** A record holds whole units up to this size. */

@@ -157,7 +157,9 @@ export class ChangeStore {
   }
 
   #all(where: string, ...values: number[]): KeptChange[] {
-    const rows = this.#prepare(`SELECT ${COLUMNS} FROM change WHERE ${where}`).raw().all(...values);
+    const rows = this.#prepare(`SELECT ${COLUMNS} FROM change WHERE ${where}`)
+      .raw()
+      .all(...values);
     return (rows as ChangeRow[]).map(toChange);
   }
 

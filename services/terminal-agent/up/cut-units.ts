@@ -3,7 +3,7 @@ import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
 import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
-import type { NewUnit, UnitChain } from '../units/agent-file.ts';
+import type { NewUnit, UnitChain } from '../units/unit-store.ts';
 import { cutPoint, MAX_UNIT_CHANGES, PART_BYTES, type CutEntry } from '../units/units.ts';
 import type { KeptChange } from './change-store.ts';
 import type { CutRow, LookResult } from './look.ts';
@@ -142,7 +142,8 @@ function sizeOf({ columns, references }: UnitChange): number {
   for (const { target } of references) size += target === null ? 3 : 40;
   for (const { old, new: now } of columns) {
     for (const value of [old, now]) {
-      size += typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 4;
+      size +=
+        typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 4;
     }
   }
   return size;

@@ -61,7 +61,10 @@ export function sumsOf(entries: readonly Entry[], isCounted: (entry: Entry) => b
  * what that one held, with all that triggers wrote between.
  * @param isCounted which of them count; the others are still needed to read them
  */
-export function amountsOf(entries: readonly Entry[], isCounted: (entry: Entry) => boolean = () => true): Amounts[] {
+export function amountsOf(
+  entries: readonly Entry[],
+  isCounted: (entry: Entry) => boolean = () => true,
+): Amounts[] {
   const amounts: Amounts[] = [];
   let held: Entry['deltas'] | null = null;
   /** What came since it was held: of the row that goes, or of the one that came in its place. */

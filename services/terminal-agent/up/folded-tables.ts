@@ -150,7 +150,9 @@ class TableFold {
     const isBack = back !== undefined;
     const rowEntry = back?.identity ?? (touched.isNew ? touched.identity : null);
     if (!touched.isNew) {
-      const kept = table.rows.get(touched.identity)?.identity ?? changes.nameOf(table.name, touched.identity, keptChange());
+      const kept =
+        table.rows.get(touched.identity)?.identity ??
+        changes.nameOf(table.name, touched.identity, keptChange());
       const identity = kept ?? this.#freeName(touched);
       return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
     }
@@ -198,4 +200,3 @@ export function usableName(table: TillTable, rowKey: SqliteValue): string | null
 export function rowAt(folded: FoldedTable | undefined, rowKey: SqliteValue): FoldedRow | undefined {
   return folded?.at.get(keyText(rowKey));
 }
-

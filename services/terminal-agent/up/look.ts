@@ -121,7 +121,9 @@ class Look {
     const rules = columnRules(table.bound, base, (column, parent) =>
       this.#handleNow(column.reference?.table ?? '', parent),
     );
-    const amounts = amountsOf(entries, this.#isUncut).filter(({ sums }) => [...sums.keys()].some(rules.isDelta));
+    const amounts = amountsOf(entries, this.#isUncut).filter(({ sums }) =>
+      [...sums.keys()].some(rules.isDelta),
+    );
     const sums = amounts.reduce((sum, each) => addSums(sum, each.sums), NO_SUMS);
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
     const cut = decided === null ? (isBack ? NOTHING : null) : withoutFills(decided);
@@ -134,7 +136,8 @@ class Look {
     if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
     if (cut.op === 'c') return this.#inserted(whole, cut, { amounts, sums });
     const edits: Update['edits'] = cut.op === 'u' ? cut.edits : new Map();
-    const isOwn = cut.op === 'd' || (edits.size === 0 && amounts.length > 0) || amounts.at(-1)?.entry !== last;
+    const isOwn =
+      cut.op === 'd' || (edits.size === 0 && amounts.length > 0) || amounts.at(-1)?.entry !== last;
     for (const { entry, sums: added } of amounts) {
       const isLast = !isOwn && entry === last;
       const update: Cut = { op: 'u', edits: isLast ? edits : new Map(), sums: added };
@@ -166,7 +169,8 @@ class Look {
     }
     const raw = whole.raw?.map((value, at) => {
       const column = table.bound.columns[at];
-      const before = column === undefined || !sums.has(column.local) ? null : (values.get(column.local) ?? null);
+      const before =
+        column === undefined || !sums.has(column.local) ? null : (values.get(column.local) ?? null);
       return column === undefined || before === null ? value : storedIn(column, before);
     });
     const rest = mine.filter((entry) => !isAmount(amounts, entry));

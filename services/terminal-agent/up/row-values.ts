@@ -27,7 +27,10 @@ export function rowValues({ columns }: BoundTable, raw: readonly SqliteValue[], 
   return new Map(
     columns.map((column, at) => {
       const value = raw[at] ?? null;
-      return [column.local, column.reference === null ? plainValue(column, value) : parentValue(column, value, parentOf)];
+      return [
+        column.local,
+        column.reference === null ? plainValue(column, value) : parentValue(column, value, parentOf),
+      ];
     }),
   );
 }
@@ -47,7 +50,9 @@ function parentValue(column: BoundColumn, value: SqliteValue, parentOf: ParentOf
   const handle = parentOf(column, value);
   if (handle !== null) return `${PARENT}${handle}`;
   // What no row that comes later is ever called.
-  return value === '' || value === 0n || value === 0 || value === '0' ? null : `${NOWHERE}${encodeValue(value) ?? ''}`;
+  return value === '' || value === 0n || value === 0 || value === '0'
+    ? null
+    : `${NOWHERE}${encodeValue(value) ?? ''}`;
 }
 
 function plainValue(column: BoundColumn, value: SqliteValue): Value {
@@ -69,7 +74,8 @@ export function handleIn(value: Value): string | undefined {
 /** What a column would hold; of a reference the handle, where it means a row. */
 export function storedIn(column: BoundColumn, value: Value): SqliteValue {
   if (value === null) return null;
-  if (column.reference !== null) return value.startsWith(NOWHERE) ? decodeValue(value.slice(1)) : value.slice(1);
+  if (column.reference !== null)
+    return value.startsWith(NOWHERE) ? decodeValue(value.slice(1)) : value.slice(1);
   return isDeltaColumn(column) ? amountIn(value) : decodeValue(value);
 }
 

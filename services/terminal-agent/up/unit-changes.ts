@@ -1,7 +1,12 @@
 /** Cut rows as changes of a unit record: values as SQLite stored them, references as the rows they mean. */
 import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
 import { addDecimals } from '../../shared/values/decimal.ts';
-import type { ColumnChange, ReferenceChange, SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
+import type {
+  ColumnChange,
+  ReferenceChange,
+  SqliteValue,
+  UnitChange,
+} from '../../shared/records/unit-record.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { asSent } from '../till/exact-text.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';

@@ -36,7 +36,11 @@ describe('bootstrap', () => {
       references: [{ target: { identity: order?.row.identity } }, {}, {}, {}],
     });
     t.settle(7);
-    expect(offerOutcomes(t.agentFile.changes, t.capture.flight, 0).get('orders')).toEqual({ offered: 3, linked: 0, inserted: 3 });
+    expect(offerOutcomes(t.agentFile.changes, t.capture.flight, 0).get('orders')).toEqual({
+      offered: 3,
+      linked: 0,
+      inserted: 3,
+    });
   });
 
   it('leaves rows that are linked, and lists those that could be doubled', async () => {

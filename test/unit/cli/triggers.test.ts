@@ -45,7 +45,7 @@ it('shows for review all that the agent puts on the app’s tables, and changes 
   const { code, stdout } = await triggers('show', '--json');
   expect(code).toBe(0);
   expect(onTable()).toEqual([]);
-  const shown = (JSON.parse(stdout) as Named[]);
+  const shown = JSON.parse(stdout) as Named[];
   expect(shown.map(({ name }) => name)).toContain('sync_before_insert_categories');
   expect((await triggers('install')).code).toBe(0);
   const found = onTable();

@@ -83,7 +83,9 @@ const FIRST_FORM = Buffer.from('c3019275503fb0ffb76a', 'hex');
 function schemaWithout(...fields: string[]): avro.Schema {
   const text = readFileSync(schemaFile('avro', 'unit-record.avsc'), 'utf8');
   return JSON.parse(text, (_key, value: unknown) =>
-    Array.isArray(value) ? value.filter((each) => !fields.includes((each as { name?: string }).name ?? '')) : value,
+    Array.isArray(value)
+      ? value.filter((each) => !fields.includes((each as { name?: string }).name ?? ''))
+      : value,
   ) as avro.Schema;
 }
 

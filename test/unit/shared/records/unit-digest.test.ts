@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { unitDigest } from '../../../../services/shared/records/unit-digest.ts';
 import type { SqliteValue, UnitChange } from '../../../../services/shared/records/unit-record.ts';
 
-const change = (seq: number, old: SqliteValue, now: SqliteValue, more: Partial<UnitChange> = {}): UnitChange => ({
+const change = (
+  seq: number,
+  old: SqliteValue,
+  now: SqliteValue,
+  more: Partial<UnitChange> = {},
+): UnitChange => ({
   seq,
   table: 't',
   op: 'u',

@@ -6,11 +6,7 @@ import Database from 'better-sqlite3';
 import { EntryReader, keyText } from '../../../../services/terminal-agent/file/entry-reader.ts';
 import { OUTBOX_SCHEMA } from '../../../../services/terminal-agent/file/outbox-schema.ts';
 import { NO_KEY } from '../../../../services/terminal-agent/up/entries.ts';
-import {
-  keyTriggers,
-  
-  type CapturedTable,
-} from '../../../../services/terminal-agent/file/key-triggers.ts';
+import { keyTriggers, type CapturedTable } from '../../../../services/terminal-agent/file/key-triggers.ts';
 import type { SqliteDatabase } from '../../../../services/shared/database/sqlite.ts';
 import type { SqliteValue } from '../../../../services/shared/records/unit-record.ts';
 import type { Random } from '../up/model/random.ts';

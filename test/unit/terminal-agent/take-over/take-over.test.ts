@@ -189,10 +189,13 @@ describe('what a till of an earlier version has recorded', () => {
     open();
     till.close();
     agentFile.close();
-    const ours = () => rows(`SELECT name FROM sqlite_master WHERE name LIKE 'sync\\_%' ESCAPE '\\' ORDER BY 1`);
+    const ours = () =>
+      rows(`SELECT name FROM sqlite_master WHERE name LIKE 'sync\\_%' ESCAPE '\\' ORDER BY 1`);
     const before = ours();
     expect(before).not.toContainEqual({ name: 'sync_old_outbox' });
-    expect(before.filter((each) => /sync_(change|evicted)_/.test((each as { name: string }).name))).toEqual([]);
+    expect(before.filter((each) => /sync_(change|evicted)_/.test((each as { name: string }).name))).toEqual(
+      [],
+    );
     open();
     expect(ours()).toEqual(before);
   });

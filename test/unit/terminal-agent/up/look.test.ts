@@ -182,7 +182,10 @@ describe('a till whose agent file was lost', () => {
   it('cuts its amounts as they were cut, whatever was sold since', async () => {
     const t = await till();
     t.till.write(() => t.capture.settleIn());
-    write(t, [`INSERT INTO items (id, sku, stock) VALUES (1, 'a', 10)`, 'UPDATE items SET stock = stock - 3']);
+    write(t, [
+      `INSERT INTO items (id, sku, stock) VALUES (1, 'a', 10)`,
+      'UPDATE items SET stock = stock - 3',
+    ]);
     t.till.write(() => t.capture.settleIn());
     write(t, [`UPDATE items SET stock = stock - 4, name = 'x'`]);
     await t.pull();

@@ -1,0 +1,79 @@
+/** A kept row as row-state.ts has it, and back. */
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { FlightChange } from '../settle/flight.ts';
+import { baseOf, imageValues } from '../up/row-values.ts';
+import type { RowState, Values } from '../up/row-state.ts';
+import { completedImage, decodeImage, type Image } from './image.ts';
+import { isUnlinked, type SyncRow } from './sync-rows.ts';
+import type { TillTable } from './till-tables.ts';
+
+/** What was answered of it is in it. */
+export interface SettledRow {
+  readonly table: TillTable;
+  readonly handle: string;
+  readonly row: SyncRow;
+  readonly left: readonly FlightChange[];
+  /** What its local key was, should it come back. */
+  readonly key: SqliteValue;
+}
+
+export function stateOf(
+  table: TillTable,
+  handle: string,
+  row: SyncRow | undefined,
+): Omit<RowState, 'flight'> {
+  const image = row?.base == null ? null : decodeImage(table.bound, row.base);
+  return {
+    base: image === null ? null : imageValues(image),
+    mark: row?.refused === true ? 'refused' : row?.deleted === true ? 'deleted' : null,
+    isLinked: !isUnlinked(handle),
+  };
+}
+
+function isSameValues(a: Values, b: Values): boolean {
+  return a.size === b.size && [...a].every(([column, value]) => b.get(column) === value);
+}
+
+/** As the row shows it while the parent that the column means is not here. */
+export function withoutColumn(image: Image, local: string): Image {
+  const at = image.set.columns.findIndex((column) => column.local === local);
+  const cleared = <Value>(values: readonly Value[], none: Value) =>
+    values.map((value, index) => (index === at ? none : value));
+  const { central } = image;
+  return {
+    ...image,
+    values: cleared(image.values, null),
+    central: central === undefined ? undefined : { ...central, values: cleared(central.values, null) },
+  };
+}
+
+/** An image that says the same keeps what the centre said. */
+export function withState(
+  table: TillTable,
+  row: SyncRow,
+  { base, mark }: Pick<RowState, 'base' | 'mark'>,
+): SyncRow {
+  const was = row.base === null ? null : decodeImage(table.bound, row.base);
+  const isSame = was !== null && base !== null && isSameValues(imageValues(was), base);
+  const text = base === null ? null : isSame ? row.base : baseOf(table.bound, base);
+  return { ...row, base: text, refused: mark === 'refused', deleted: mark === 'deleted' };
+}
+
+export function goneRow(row: SyncRow | undefined, position: Buffer): SyncRow {
+  const identity = row?.identity ?? null;
+  return { rowKey: null, position, deleted: true, base: null, identity, refused: false };
+}
+
+/** A name that comes again is a new row's. */
+export function retire(db: SqliteDatabase, { name }: TillTable, identity: string | null): void {
+  if (identity === null) return;
+  db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(name, identity);
+}
+
+/** Columns that were omitted are as they were. */
+export function completed({ bound }: TillTable, row: SyncRow, image: Image): Image {
+  if (row.base === null || image.set.columns.length === bound.columns.length) return image;
+  const before = decodeImage(bound, row.base);
+  return before === null ? image : completedImage(image, before);
+}

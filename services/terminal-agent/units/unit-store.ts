@@ -1,0 +1,327 @@
+/** In the agent file: the units that were cut, with what was published of them, and how far the outbox is cut. */
+import { inImmediate, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
+import { ChangeStore, type KeptChange } from '../up/change-store.ts';
+import type { RegistrationEnd } from './registrations.ts';
+
+export interface CutUnit {
+  readonly number: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly changes: number;
+  readonly hash: Buffer;
+  readonly previousHash: Buffer;
+  readonly partEnds: readonly number[];
+  /** Under which it was cut; undefined: by an agent that knew of none. */
+  readonly registration: number | undefined;
+  /** Whether its hash does, which it did not in an earlier version. */
+  readonly coversTime: boolean;
+  /** Of the mapping under which it was cut; undefined: an agent of the version before cut it. */
+  readonly mappingVersion: number | undefined;
+  readonly cutAtMs: number;
+  /** When it was last published, and how often; null: never. */
+  readonly publishedAtMs: number | null;
+  readonly publications: number;
+}
+
+export interface NewUnit extends Omit<CutUnit, 'publishedAtMs' | 'publications'> {
+  readonly kept: readonly KeptChange[];
+  readonly parts: readonly Buffer[];
+}
+
+/** What an agent file of the versions before becomes. */
+export interface TakenOver {
+  /** Units that it has, with their bytes. */
+  readonly old: readonly {
+    readonly unit: CutUnit;
+    readonly parts: readonly Buffer[];
+    readonly kept: readonly KeptChange[];
+  }[];
+  readonly units: readonly NewUnit[];
+  /** Inserts that the centre has refused; of no unit. */
+  readonly refused: readonly KeptChange[];
+}
+
+/** How far the outbox is cut. */
+export interface CutEntries {
+  readonly upTo: number;
+  /** Of that entry; null: there was none. */
+  readonly id: string | null;
+}
+
+export interface UnitChain {
+  readonly number: number;
+  readonly lastSeq: number;
+  readonly hash: Buffer;
+}
+
+interface UnitRow {
+  number: number;
+  first_seq: number;
+  last_seq: number;
+  changes: number;
+  hash: Buffer;
+  previous_hash: Buffer;
+  part_ends: string;
+  cut_at_ms: number;
+  published_at_ms: number | null;
+  publications: number;
+  registration: number | null;
+  covers_time: number | null;
+  mapping_version: number | null;
+}
+
+/** A till whose agent did not know of registrations was never moved. */
+const FIRST_REGISTRATION = 1;
+
+const CUT_ENTRIES = 'cut_entries';
+const TAKEN = 'taken_over';
+
+export interface SeqSpan {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+const NO_SPAN: SeqSpan = { firstSeq: 0, lastSeq: -1 };
+
+export class UnitStore {
+  readonly changes: ChangeStore;
+  protected readonly db: SqliteDatabase;
+  #chain: UnitChain;
+  #cutEntries: CutEntries;
+  /** Of which `hashHolding` was asked last. */
+  #asked: CutUnit | undefined;
+
+  protected constructor(db: SqliteDatabase) {
+    this.db = db;
+    this.changes = new ChangeStore(db);
+    this.#chain = this.last() ?? this.firstChain();
+    this.#cutEntries = JSON.parse(this.getMeta(CUT_ENTRIES) ?? '{"upTo":0,"id":null}') as CutEntries;
+  }
+
+  getMeta(name: string): string | undefined {
+    return this.db.prepare<[string], string>('SELECT value FROM meta WHERE name = ?').pluck().get(name);
+  }
+
+  setMeta(name: string, value: string): void {
+    this.db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
+  }
+
+  /** How far its units went under each registration. */
+  registrationEnds(): RegistrationEnd[] {
+    return this.db
+      .prepare<[number], RegistrationEnd>(
+        'SELECT coalesce(registration, ?) AS registration, max(last_seq) AS lastSeq FROM unit GROUP BY 1 ORDER BY 1',
+      )
+      .all(FIRST_REGISTRATION);
+  }
+
+  /**
+   * The centre has said that this file goes on: its units count from one again, with what is not settled of them, as it
+   * was cut.
+   * @param units in order, with their new numbers
+   */
+  goOn(units: readonly NewUnit[]): void {
+    inImmediate(this.db, () => {
+      this.db.exec('DELETE FROM unit');
+      this.changes.clear();
+      this.setMeta('begins_after', String((units[0]?.firstSeq ?? this.#chain.lastSeq + 1) - 1));
+      this.db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
+      this.#insert(units);
+    });
+    this.#chain = units.at(-1) ?? { number: 0, lastSeq: this.#chain.lastSeq, hash: FIRST_PREVIOUS_HASH };
+    this.#asked = undefined;
+  }
+
+  /** As an agent of the versions before left them. */
+  oldUnits(): CutUnit[] {
+    const { taken } = this;
+    return this.all().filter(({ number }) => taken === undefined || number <= taken);
+  }
+
+  oldChain(): UnitChain {
+    return this.oldUnits().at(-1) ?? this.firstChain();
+  }
+
+  firstChain(): UnitChain {
+    const lastSeq = Number(this.getMeta('begins_after') ?? 0);
+    return { number: 0, lastSeq, hash: FIRST_PREVIOUS_HASH };
+  }
+
+  /** The last unit of the versions before, once they were taken over. */
+  get taken(): number | undefined {
+    const stored = this.getMeta(TAKEN);
+    return stored === undefined ? undefined : Number(stored);
+  }
+
+  /** May be repeated: what a crash has left of it is made anew. */
+  takeOver({ old, units, refused }: TakenOver, entries: CutEntries): void {
+    inImmediate(this.db, () => {
+      const last = this.taken ?? this.all().at(-1)?.number ?? 0;
+      this.setMeta(TAKEN, String(last));
+      this.changes.clear();
+      this.db.prepare('DELETE FROM unit WHERE number > ?').run(last);
+      if (units[0]?.number === 1) this.db.exec('DELETE FROM unit');
+      for (const { unit, parts, kept } of old) {
+        parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
+        for (const change of kept) this.changes.add(change);
+      }
+      this.#insert(units);
+      const known = new Set([...old, ...units].flatMap(({ kept }) => kept.map(({ number }) => number)));
+      for (const change of refused) if (!known.has(change.number)) this.changes.add(change);
+      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
+    });
+    this.#chain = this.last() ?? this.firstChain();
+    this.#cutEntries = entries;
+  }
+
+  /** The end of the chain: what the next unit continues. */
+  get chain(): UnitChain {
+    return this.#chain;
+  }
+
+  /** As `OwnUnits` wants it. */
+  get lastNumber(): number {
+    return this.#chain.number;
+  }
+
+  hashOf(number: number): string | undefined {
+    return this.#one('WHERE number = ?', number)?.hash.toString('hex');
+  }
+
+  hashHolding(seq: number): Buffer | undefined {
+    const { firstSeq, lastSeq } = this.#asked ?? NO_SPAN;
+    // A unit's changes are answered one after the other.
+    if (seq < firstSeq || seq > lastSeq) this.#asked = this.holding(seq);
+    const unit = this.#asked;
+    return unit !== undefined && seq >= unit.firstSeq ? unit.hash : undefined;
+  }
+
+  last(): CutUnit | undefined {
+    return this.#one('ORDER BY number DESC LIMIT 1');
+  }
+
+  get cutEntries(): CutEntries {
+    return this.#cutEntries;
+  }
+
+  /** Consecutive units that were just cut, in one transaction: the disk is waited for once. */
+  add(units: readonly NewUnit[], entries: CutEntries): void {
+    inImmediate(this.db, () => {
+      this.#insert(units);
+      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
+    });
+    this.#chain = units.at(-1) ?? this.#chain;
+    this.#cutEntries = entries;
+  }
+
+  #insert(units: readonly NewUnit[]): void {
+    const insert = this.db.prepare(
+      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration,
+         covers_time, mapping_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    for (const unit of units) {
+      insert.run(
+        unit.number,
+        unit.firstSeq,
+        unit.lastSeq,
+        unit.changes,
+        unit.hash,
+        unit.previousHash,
+        JSON.stringify(unit.partEnds),
+        unit.cutAtMs,
+        unit.registration ?? null,
+        Number(unit.coversTime),
+        unit.mappingVersion ?? null,
+      );
+      unit.parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
+      for (const change of unit.kept) this.changes.add(change);
+    }
+  }
+
+  all(): CutUnit[] {
+    return this.db.prepare<[], UnitRow>('SELECT * FROM unit ORDER BY number').all().map(toUnit);
+  }
+
+  /** Units to publish, oldest first, up to a number. */
+  unpublished(upToNumber: number, limit: number): CutUnit[] {
+    return this.db
+      .prepare<[number, number], UnitRow>(
+        'SELECT * FROM unit WHERE published_at_ms IS NULL AND number <= ? ORDER BY number LIMIT ?',
+      )
+      .all(upToNumber, limit)
+      .map(toUnit);
+  }
+
+  /** The unit that holds a seq. */
+  holding(seq: number): CutUnit | undefined {
+    return this.#one('WHERE last_seq >= ? ORDER BY last_seq LIMIT 1', seq);
+  }
+
+  /**
+   * Notes what the log has. Does not wait for the disk: forgotten in a power cut, the units are published again
+   * and dropped by their number.
+   */
+  markPublished(
+    numbers: readonly number[],
+    { nowMs, lastOffset }: { nowMs: number; lastOffset: number },
+  ): void {
+    const mark = this.db.prepare(
+      'UPDATE unit SET published_at_ms = ?, publications = publications + 1 WHERE number = ?',
+    );
+    this.db.pragma('synchronous = NORMAL');
+    try {
+      inImmediate(this.db, () => {
+        for (const number of numbers) mark.run(nowMs, number);
+        this.setMeta('last_offset', String(lastOffset));
+      });
+    } finally {
+      this.db.pragma('synchronous = FULL');
+    }
+  }
+
+  /** Units that end at or after a seq are published again. @returns how many */
+  markUnpublished(fromSeq: number): number {
+    return this.db
+      .prepare('UPDATE unit SET published_at_ms = NULL WHERE last_seq >= ? AND published_at_ms IS NOT NULL')
+      .run(fromSeq).changes;
+  }
+
+  /** Forgets settled units; never the last one, by which the chain goes on. @returns how many changes went */
+  purge(upToSeq: number): number {
+    return inImmediate(this.db, () => {
+      const last = this.db
+        .prepare<[number], number | null>(
+          'SELECT max(number) FROM unit WHERE last_seq <= ? AND number < (SELECT max(number) FROM unit)',
+        )
+        .pluck()
+        .get(upToSeq);
+      if (last === undefined || last === null) return 0;
+      this.db.prepare('DELETE FROM unit WHERE number <= ?').run(last);
+      return this.changes.purge(last);
+    });
+  }
+
+  #one(tail: string, ...values: number[]): CutUnit | undefined {
+    const row = this.db.prepare<number[], UnitRow>(`SELECT * FROM unit ${tail}`).get(...values);
+    return row === undefined ? undefined : toUnit(row);
+  }
+}
+
+function toUnit(row: UnitRow): CutUnit {
+  return {
+    number: row.number,
+    firstSeq: row.first_seq,
+    lastSeq: row.last_seq,
+    changes: row.changes,
+    hash: row.hash,
+    previousHash: row.previous_hash,
+    partEnds: JSON.parse(row.part_ends) as number[],
+    registration: row.registration ?? undefined,
+    coversTime: row.covers_time === 1,
+    mappingVersion: row.mapping_version ?? undefined,
+    cutAtMs: row.cut_at_ms,
+    publishedAtMs: row.published_at_ms,
+    publications: row.publications,
+  };
+}
