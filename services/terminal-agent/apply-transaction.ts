@@ -129,12 +129,12 @@ export class ApplyTransaction {
   /** Inside BEGIN IMMEDIATE: from here on the app can write nothing until the commit. */
   run(body: () => void): void {
     const { till, parked, checkpoints, cut, uncut } = this.#parts;
-    const { noted, edited } = cut();
+    const { noted, edited, written } = cut();
     for (const key of uncut()) this.#scope.uncut.add(key);
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
     parked.begin();
     this.#applier.begin(this.#scope);
-    for (const { table } of [...noted, ...edited]) this.#written.add(table.name);
+    for (const table of written) this.#written.add(table);
     const here = { ...this.#parts, triggers: this.#triggers };
     showPending(here, noted);
     this.putBack = putBack(here, edited);

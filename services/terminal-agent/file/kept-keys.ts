@@ -55,9 +55,11 @@ export interface Kept {
   /** On their way now. */
   readonly noted: readonly Noted[];
   readonly edited: readonly EditedRow[];
+  /** Local tables that the app has written: it may have made room in them. */
+  readonly written: readonly string[];
 }
 
-const NOTHING: Kept = { noted: [], edited: [] };
+const NOTHING: Kept = { noted: [], edited: [], written: [] };
 
 /**
  * @param cut the last entry that is cut; it stays, and proves which file this is
@@ -70,11 +72,13 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
   noteRows(db, changes.after(known));
   const edited: EditedRow[] = [];
+  const written: string[] = [];
   for (const { table, rows } of foldTables(
     parts,
     { after, upTo: cut, cutUpTo: after },
     { byChanges: true },
   )) {
+    written.push(table.name);
     for (const row of rows) {
       const { handle, rowKey } = row;
       if (!isPublished(table.bound)) edited.push(...editedRow(table, row));
@@ -84,7 +88,7 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   forgetEntries(db, { after, cut, needed: flight.entries() });
   setMeta(db, KEPT_ENTRY, String(cut));
   setMeta(db, KEPT_CHANGE, String(changes.lastNumber()));
-  return { noted, edited };
+  return { noted, edited, written };
 }
 
 /** What was there before our triggers, and never came from the centre, is nobody's edit. */

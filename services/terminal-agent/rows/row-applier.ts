@@ -19,6 +19,7 @@ import type { AppTriggers, WriteKind } from './app-triggers.ts';
 import { decodeImage, encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import {
+  answeredOf,
   completed,
   goneRow,
   retire,
@@ -114,7 +115,7 @@ export class RowApplier {
     if (this.#parts.parked.get(table.name, handle) !== undefined) return;
     const row = table.rows.get(handle);
     const isPulled = table.bound.mapping.direction === 'pull';
-    const answered = withAnswers(stateOf(table, handle, row), this.#flightOf(table, handle), { isPulled });
+    const answered = withAnswers(stateOf(table, handle, row), this.#parts.flight.ofRow(table.name, handle), { isPulled });
     const { changes, left, state } = answered;
     if (changes.length === 0 && row?.deleted !== true) return;
     this.#settleChanges(changes);
@@ -239,7 +240,7 @@ export class RowApplier {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
-    // The row vanished while nobody watched: the centre still has it.
+    // It vanished while nobody watched.
     if (key === undefined) return this.#insert({ ...arrival, key: row.rowKey }, image);
     this.#settleChanges(changes);
     if (sameValue(key, row.rowKey)) table.rows.advance(centralId, position, encodeImage(image));
@@ -318,14 +319,8 @@ export class RowApplier {
     arrived.push(us);
   }
 
-  #flightOf(table: TillTable, handle: string): readonly FlightChange[] {
-    return this.#parts.flight.ofRow(table.name, handle);
-  }
-
   #answeredOf(table: TillTable, handle: string, row: SyncRow | undefined) {
-    const flight = this.#flightOf(table, handle);
-    if (flight.length === 0) return NO_ANSWERS;
-    return withAnswers(stateOf(table, handle, row), flight, { isPulled: false });
+    return answeredOf(table, { handle, row, flight: this.#parts.flight.ofRow(table.name, handle) });
   }
 
   #settleChanges(changes: readonly FlightChange[]): void {
@@ -353,7 +348,3 @@ export class RowApplier {
 }
 
 const NO_EDITS: Values = new Map();
-const NO_ANSWERS: { readonly changes: readonly FlightChange[]; readonly left: readonly FlightChange[] } = {
-  changes: [],
-  left: [],
-};

@@ -1,6 +1,7 @@
 /** A kept row as row-state.ts has it, and back. */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { withAnswers } from '../settle/answers.ts';
 import type { FlightChange } from '../settle/flight.ts';
 import { baseOf, imageValues } from '../up/row-values.ts';
 import type { RowState, Values } from '../up/row-state.ts';
@@ -76,4 +77,18 @@ export function completed({ bound }: TillTable, row: SyncRow, image: Image): Ima
   if (row.base === null || image.set.columns.length === bound.columns.length) return image;
   const before = decodeImage(bound, row.base);
   return before === null ? image : completedImage(image, before);
+}
+
+/** What of a row's flight is answered, where an image comes with the answers. */
+export function answeredOf(
+  table: TillTable,
+  {
+    handle,
+    row,
+    flight,
+  }: { readonly handle: string; readonly row: SyncRow | undefined; readonly flight: readonly FlightChange[] },
+): { readonly changes: readonly FlightChange[]; readonly left: readonly FlightChange[] } {
+  // Of most rows there is nothing, and their base need not be read.
+  if (flight.length === 0) return { changes: flight, left: flight };
+  return withAnswers(stateOf(table, handle, row), flight, { isPulled: false });
 }

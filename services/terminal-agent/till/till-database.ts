@@ -295,7 +295,7 @@ export class TillDatabase {
 
   /**
    * Call last in a transaction that dropped triggers of the app on `tables` and created them again: puts ours
-   * after them, because the newest trigger fires first (see triggers.ts).
+   * after them, because the newest trigger fires first (see key-triggers.ts).
    */
   triggersRestored(tables: Iterable<string>): void {
     for (const name of tables) {
