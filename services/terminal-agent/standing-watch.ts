@@ -9,7 +9,7 @@ import { WRITES_BEFORE } from './capture.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
-import { unsettledUnits } from './settle/unsettled-units.ts';
+import { goOn } from './settle/unsettled-units.ts';
 
 export interface StandingWatchOptions {
   readonly till: TillDatabase;
@@ -69,14 +69,13 @@ export class StandingWatch {
     });
     switch (step.kind) {
       case 'go on': {
-        const units = unsettledUnits(till.db, agentFile);
         // Until it has sold again no unit proves that it is this file.
         till.makeDurable();
         agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
-        agentFile.goOn(units);
+        const gone = goOn(till, agentFile);
         apply.flight.reload();
         this.#options.log.info(
-          { incarnation: agentFile.incarnation, units: units.length },
+          { incarnation: agentFile.incarnation, ...gone },
           'the centre has decided that this file goes on; what is not settled goes up',
         );
         return true;

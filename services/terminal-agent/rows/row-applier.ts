@@ -115,7 +115,9 @@ export class RowApplier {
     if (this.#parts.parked.get(table.name, handle) !== undefined) return;
     const row = table.rows.get(handle);
     const isPulled = table.bound.mapping.direction === 'pull';
-    const answered = withAnswers(stateOf(table, handle, row), this.#parts.flight.ofRow(table.name, handle), { isPulled });
+    const answered = withAnswers(stateOf(table, handle, row), this.#parts.flight.ofRow(table.name, handle), {
+      isPulled,
+    });
     const { changes, left, state } = answered;
     if (changes.length === 0 && row?.deleted !== true) return;
     this.#settleChanges(changes);

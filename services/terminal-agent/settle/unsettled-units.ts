@@ -5,9 +5,27 @@
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { TillDatabase } from '../till/till-database.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
 import { newUnit } from '../up/cut-units.ts';
+
+export interface GoneOn {
+  readonly units: number;
+  /** The file holds what was cut from it; else its entries are cut anew, and the centre knows those again that it has. */
+  readonly isWhole: boolean;
+}
+
+/** The centre has said that this file goes on. */
+export function goOn({ db, proof }: Pick<TillDatabase, 'db' | 'proof'>, agentFile: AgentFile): GoneOn {
+  const { upTo, id } = agentFile.cutEntries;
+  const isWhole = id === null || proof.holds({ seq: upTo, id });
+  const units = isWhole ? unsettledUnits(db, agentFile) : [];
+  agentFile.goOn(units, isWhole ? agentFile.cutEntries : NOTHING_CUT);
+  return { units: units.length, isWhole };
+}
+
+const NOTHING_CUT = { upTo: 0, id: null };
 
 export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUnit[] {
   const { changes, incarnation } = agentFile;

@@ -121,15 +121,17 @@ export class UnitStore {
    * was cut.
    * @param units in order, with their new numbers
    */
-  goOn(units: readonly NewUnit[]): void {
+  goOn(units: readonly NewUnit[], entries: CutEntries): void {
     inImmediate(this.db, () => {
       this.db.exec('DELETE FROM unit');
       this.changes.clear();
-      this.setMeta('begins_after', String((units[0]?.firstSeq ?? this.#chain.lastSeq + 1) - 1));
+      this.setMeta('begins_after', String((units[0]?.firstSeq ?? entries.upTo + 1) - 1));
       this.db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
+      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
       this.#insert(units);
     });
-    this.#chain = units.at(-1) ?? { number: 0, lastSeq: this.#chain.lastSeq, hash: FIRST_PREVIOUS_HASH };
+    this.#cutEntries = entries;
+    this.#chain = units.at(-1) ?? this.firstChain();
     this.#asked = undefined;
   }
 

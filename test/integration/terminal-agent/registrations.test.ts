@@ -1,11 +1,11 @@
 /** A till that was enrolled again, perhaps for another store: what it sold before was sold where it stood then. */
 import { describe, expect, it } from 'vitest';
-import { unsettledUnits } from '../../../services/terminal-agent/settle/unsettled-units.ts';
+import { goOn as goOnWith } from '../../../services/terminal-agent/settle/unsettled-units.ts';
 import { sell, useTillPull, type TillPull } from '../../support/till-pull.ts';
 
 const till = useTillPull();
 /** The centre has said that the file goes on. */
-const goOn = (t: TillPull) => t.agentFile.goOn(unsettledUnits(t.till.db, t.agentFile));
+const goOn = (t: TillPull) => void goOnWith(t.till, t.agentFile);
 
 const labels = async (t: TillPull) =>
   (await t.units()).map(({ firstSeq, registration }) => [firstSeq, registration]);

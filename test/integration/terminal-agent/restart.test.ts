@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { PayflowError } from '../../../services/shared/errors.ts';
 import type { EventLog } from '../../../services/shared/log/event-log.ts';
 import { WRITES_BEFORE } from '../../../services/terminal-agent/capture.ts';
+import { goOn } from '../../../services/terminal-agent/settle/unsettled-units.ts';
 import { sell, useTillPull } from '../../support/till-pull.ts';
 
 const till = useTillPull();
@@ -72,7 +73,7 @@ describe('a restart', () => {
     sell(t, 2);
     t.capture.cutAll();
     t.agentFile.renounce('a test', 'incarnation-2');
-    t.agentFile.goOn([]);
+    t.agentFile.goOn([], t.agentFile.cutEntries);
     t.restart();
     expect(t.capture.checkFile()).toBeUndefined();
     const copy = join(t.test.folder, 'older.db');
@@ -91,6 +92,36 @@ describe('a restart', () => {
     t.restart();
     expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
     expect(t.capture.cutUnit()).toBeUndefined();
+  });
+
+  it('of a file that was put back and goes on sends what it has, under the numbers and names that it had', async () => {
+    const t = await till();
+    sell(t, 1);
+    await t.pull();
+    t.till.write(() => t.capture.settleIn());
+    const before = await t.changes();
+    const older = t.app.serialize();
+    sell(t, 2);
+    await t.pull();
+    const copy = join(t.test.folder, 'older.db');
+    writeFileSync(copy, older);
+    const backup = new Database(copy);
+    await backup.backup(t.test.file);
+    backup.close();
+    sell(t, 3);
+    t.restart();
+    expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
+    t.agentFile.renounce('a test', 'incarnation-2');
+    const sent = (await t.changes()).length;
+    goOn(t.till, t.agentFile);
+    t.restart();
+    expect(t.capture.checkFile()).toBeUndefined();
+    await t.pull();
+    const again = (await t.changes()).slice(sent);
+    const named = (list: typeof again) => list.map(({ seq, entry, row }) => ({ seq, entry, row }));
+    expect(named(again.slice(0, 5))).toEqual(named(before));
+    expect(again.slice(5).map(({ op, seq }) => [op, seq])).toEqual([6, 7, 8, 9, 10].map((seq) => ['c', seq]));
+    expect((await t.units()).at(-1)?.number).toBe(1);
   });
 
   it('on an older copy of payflow.db fences the till: nothing more is cut or published', async () => {
