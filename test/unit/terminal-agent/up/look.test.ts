@@ -24,18 +24,22 @@ function write(t: TillPull, statements: readonly string[], { looks = true } = {}
 }
 
 const cut = (t: TillPull) => t.agentFile.changes.after(0);
-const shown = (t: TillPull) =>
-  cut(t).map(({ op, cut: { op: kind, ...what } }) => [
-    op,
-    Object.fromEntries(
-      'edits' in what
-        ? [...what.edits].map(([column, { before, after }]) => [column, [before, after]])
-        : 'values' in what
-          ? [...what.values].filter(([, value]) => value !== null)
-          : [],
-    ),
-    ...('sums' in what && kind !== 'd' ? [Object.fromEntries(what.sums)] : []),
-  ]);
+/** Of each change its op, what it says of columns, and its amounts. */
+const shown = (t: TillPull): unknown[][] =>
+  cut(t).map(({ op, cut: what }) => {
+    switch (what.op) {
+      case 'c':
+        return [op, Object.fromEntries([...what.values].filter(([, value]) => value !== null))];
+      case 'u': {
+        const edits = [...what.edits].map(
+          ([column, { before, after }]) => [column, [before, after]] as const,
+        );
+        return [op, Object.fromEntries(edits), Object.fromEntries(what.sums)];
+      }
+      case 'd':
+        return [op, {}];
+    }
+  });
 
 describe('what goes up of a row', () => {
   it('is what differs from what went up before', async () => {
