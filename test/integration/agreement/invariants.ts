@@ -76,6 +76,8 @@ export class Invariants {
 
   /** Stock less what is unsettled is a stock the centre showed, and no older one than before. */
   #placeOfStock(till: ModelTill, row: ShownRow, history: History, seen: number, key: string): number {
+    // Nothing of it has come yet: what is unsettled is on top of what was inserted, which the centre need not have shown.
+    if (isInserting(till, row.id)) return seen;
     const open = openEdits(till, 'items', row.id).reduce(
       (sum, edit) => sum + Number(edit.new_stock ?? 0) - Number(edit.old_stock ?? 0),
       0,
@@ -123,10 +125,7 @@ interface OpenEdit {
 /** Of the row that has the key now: what was cut of it and is not answered. */
 function openEdits({ agent: { apply, capture }, app }: ModelTill, table: string, rowKey: number): OpenEdit[] {
   apply.applyLocal();
-  const handle = app
-    .prepare<[number], string>(`SELECT central_id FROM sync_row_${table} WHERE row_key = ?`)
-    .pluck()
-    .get(rowKey);
+  const handle = handleAt(app, table, rowKey);
   const changes = handle === undefined ? [] : capture.flight.ofRow(table, handle);
   return changes.flatMap(({ cut }) => {
     if (cut.op !== 'u') return [];
@@ -136,6 +135,17 @@ function openEdits({ agent: { apply, capture }, app }: ModelTill, table: string,
       { old_name: shownText(name?.before), new_name: shownText(name?.after), old_stock: 0, new_stock: sum },
     ];
   });
+}
+
+function isInserting({ agent: { apply, capture }, app }: ModelTill, rowKey: number): boolean {
+  apply.applyLocal();
+  const handle = handleAt(app, 'items', rowKey);
+  return handle !== undefined && capture.flight.ofRow('items', handle).some(({ op }) => op === 'c');
+}
+
+function handleAt(app: ModelTill['app'], table: string, rowKey: number): string | undefined {
+  const sql = `SELECT central_id FROM sync_row_${table} WHERE row_key = ?`;
+  return app.prepare<[number], string>(sql).pluck().get(rowKey);
 }
 
 function shownText(value: string | null | undefined): string | null {
