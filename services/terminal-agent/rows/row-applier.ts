@@ -1,7 +1,6 @@
 /**
  * Brings one central row into the till: guarded by the row's position, with what is not settled on top (row-state.ts),
- * parked where it cannot be written yet, and then what it answers waits with it. Runs inside the transaction that moves the
- * stream's offset; a refused row undoes only its own statement.
+ * parked where it cannot be written yet, and then what it answers waits with it. A refused row undoes only its own statement.
  */
 import type { Logger } from 'pino';
 import { decodePosition } from '../../shared/records/position.ts';
@@ -108,10 +107,10 @@ export class RowApplier {
 
   /**
    * What was answered of a row leaves its flight, and no image came with the answers: the row shows what it should then.
+   * While an image waits, what it answers waits with it.
    * @param key what the row's local key was, for a row that comes back
    */
   settle(table: TillTable, handle: string, key: SqliteValue = null): void {
-    // The image that says so waits, and its answers with it.
     if (this.#parts.parked.get(table.name, handle) !== undefined) return;
     const row = table.rows.get(handle);
     const isPulled = table.bound.mapping.direction === 'pull';
@@ -242,7 +241,6 @@ export class RowApplier {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
-    // It vanished while nobody watched.
     if (key === undefined) return this.#insert({ ...arrival, key: row.rowKey }, image);
     this.#settleChanges(changes);
     if (sameValue(key, row.rowKey)) table.rows.advance(centralId, position, encodeImage(image));
