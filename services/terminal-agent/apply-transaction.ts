@@ -23,7 +23,8 @@ import { AppTriggers } from './rows/app-triggers.ts';
 import type { RowChange } from './rows/image.ts';
 import type { OpenChanges } from './rows/open-changes.ts';
 import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
-import { RowApplier, type Scope } from './rows/row-applier.ts';
+import type { Scope } from './rows/apply-scope.ts';
+import { RowApplier } from './rows/row-applier.ts';
 import { Settler } from './rows/settler.ts';
 import type { TillTable, TillTables } from './rows/till-tables.ts';
 import type { UnlinkedRows } from './rows/unlinked.ts';
@@ -56,8 +57,6 @@ export interface ApplyTransactionParts {
   readonly skipped: Set<string>;
   /** Nothing is settled: the file is not the one that made the changes. */
   readonly fenced: boolean;
-  /** Local tables in which something may have made room for refused rows. */
-  readonly written: Iterable<string>;
   /** done: everything that the newest record accounts for is settled. */
   readonly progress: { readonly newest: Progress | null; readonly done: boolean };
   /** Local tables of which very many rows come. */
@@ -89,21 +88,18 @@ export class ApplyTransaction {
   readonly #settler: Settler;
   readonly #retry: ParkedRetry;
   readonly #triggers: AppTriggers;
-  /** Local tables that the app wrote since the transaction before. */
-  readonly #written: Set<string>;
 
   constructor(parts: ApplyTransactionParts) {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
     this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
-    this.#written = new Set(parts.written);
     this.#scope = {
       nowMs: parts.nowMs,
       triggers: this.#triggers,
       store: parts.reach.store,
       touched: new Set(),
-      arrived: [],
+      wakes: [],
       circles: new Set(),
       open: new Map(),
     };
@@ -112,7 +108,6 @@ export class ApplyTransaction {
     this.#retry = new ParkedRetry({
       ...parts,
       scope: this.#scope,
-      written: this.#written,
       arrive: (arrival) => this.#arrive(arrival),
     });
   }
@@ -125,7 +120,7 @@ export class ApplyTransaction {
   run(body: () => void): void {
     const { till, open, parked, checkpoints } = this.#parts;
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
-    for (const table of open.refresh()) this.#written.add(table);
+    open.refresh();
     parked.begin();
     this.#applier.begin(this.#scope);
     body();

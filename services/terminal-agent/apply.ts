@@ -150,11 +150,11 @@ export class TillApply {
   /** After the app wrote: puts back edits of push-only tables and tries refused rows again. */
   applyLocal(): void {
     this.#rebindIfNeeded();
-    const written = this.open.look();
+    this.open.look();
     this.parked.begin();
     const pushOnly = (name: string) => this.#tables.byLocal(name)?.bound.mapping.direction === 'push';
-    const wanted = written.filter((name) => pushOnly(name) || this.parked.refusedIn(name, 1).length > 0);
-    if (wanted.length > 0) this.#transaction(() => undefined, { written: wanted });
+    const isWanted = (name: string) => pushOnly(name) || this.parked.refusedIn(name, 1).length > 0;
+    if ([...this.open.written].some(isWanted)) this.#transaction(() => undefined);
   }
 
   /**
@@ -257,7 +257,7 @@ export class TillApply {
 
   #transaction(
     body: (work: ApplyTransaction) => void,
-    { written = [], bulk = NONE }: { written?: readonly string[]; bulk?: ReadonlySet<string> } = {},
+    { bulk = NONE }: { bulk?: ReadonlySet<string> } = {},
   ): ApplyTransaction {
     this.#rebindIfNeeded();
     const { log, topics, now = Date.now } = this.#options;
@@ -274,7 +274,6 @@ export class TillApply {
       reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
       skipped: this.skipped,
       fenced: this.fenced,
-      written,
       bulk,
       progress: { newest: this.progress, done: this.#progressDone },
       nowMs: now(),
@@ -289,7 +288,7 @@ export class TillApply {
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
       if (why === null) throw error;
       log.warn({ err: error }, why);
-      return this.#transaction(body, { written, bulk });
+      return this.#transaction(body, { bulk });
     }
     this.#afterCommit(work);
     return work;
@@ -298,6 +297,8 @@ export class TillApply {
   #afterCommit(work: ApplyTransaction): void {
     this.progress = work.progress.newest;
     this.#progressDone = work.progress.done;
+    this.open.written.clear();
+    this.#tables.isFresh = false;
     if (work.ahead) this.#fence(AHEAD);
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);

@@ -42,6 +42,8 @@ export class OpenChanges {
   readonly #db: SqliteDatabase;
   readonly #statements = new Map<string, Statement>();
   readonly #newest: Statement<[], bigint | null>;
+  /** Local tables that the app wrote since a transaction last tried again what these writes may have set free. */
+  readonly written = new Set<string>();
   #loaded = 0;
   #exactText: ExactText | undefined;
 
@@ -64,13 +66,10 @@ export class OpenChanges {
     return this.#loaded;
   }
 
-  /**
-   * Takes in what the app wrote since; inside a transaction, so that it is one state.
-   * @returns the local tables that were written
-   */
-  refresh(): string[] {
+  /** Takes in what the app wrote since; inside a transaction, so that it is one state. */
+  refresh(): void {
     const newest = Number(this.#newest.get() ?? 0n);
-    if (newest <= this.#loaded) return [];
+    if (newest <= this.#loaded) return;
     const first = this.#loaded === 0;
     const wanted = first
       ? `(outcome IS NULL OR (outcome = 'rejected' AND op IN ('c', 'r')))`
@@ -79,14 +78,18 @@ export class OpenChanges {
       .prepare<[number], string>(`SELECT DISTINCT table_name FROM sync_outbox WHERE seq > ? AND ${wanted}`)
       .pluck()
       .all(this.#loaded);
-    for (const table of tables) this.#load(table, wanted);
+    for (const table of tables) {
+      this.#load(table, wanted);
+      this.written.add(table);
+    }
     this.#loaded = newest;
-    return tables;
   }
 
   /** `refresh` outside of a transaction. */
-  look(): string[] {
-    return inSnapshot(this.#db, () => this.refresh());
+  look(): void {
+    inSnapshot(this.#db, () => {
+      this.refresh();
+    });
   }
 
   #load(table: string, wanted: string): void {

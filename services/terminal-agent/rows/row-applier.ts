@@ -8,12 +8,14 @@ import { decodePosition, encodePosition, ZERO_POSITION } from '../../shared/reco
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
 import { rebase, type LocalValues } from './rebase.ts';
+import { waitOf } from './reference-circles.ts';
 import { isRefusal } from './refusal.ts';
 import { shownRow } from './row-writer.ts';
-import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
+import { mayBeOwnRow } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
-import type { AppTriggers, WriteKind } from './app-triggers.ts';
+import type { WriteKind } from './app-triggers.ts';
+import type { Scope } from './apply-scope.ts';
 import { forgetRow } from './forgotten-row.ts';
 import { completedImage, decodeImage, encodeImage, type Image } from './image.ts';
 import { unsettledChild, type OpenChanges, type OpenEntry } from './open-changes.ts';
@@ -29,21 +31,6 @@ export interface ApplierParts {
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly log: Logger;
-}
-
-/** What one transaction knows and gathers. */
-export interface Scope {
-  readonly nowMs: number;
-  readonly triggers: AppTriggers;
-  readonly store: () => StreamReach;
-  /** Local tables whose rows changed. */
-  readonly touched: Set<string>;
-  /** `parentKey` of rows that were not here, or not linked, before: others may have waited for them. */
-  readonly arrived: string[];
-  /** `parentKey` of parked rows that close a circle and can't break it: each asks those that wait for it once. */
-  readonly circles: Set<string>;
-  /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
-  readonly open: Map<string, boolean>;
 }
 
 const ZERO = encodePosition(ZERO_POSITION);
@@ -170,28 +157,27 @@ export class RowApplier {
   }
 
   #firstSight(arrival: Arrival, image: Image): Applied {
-    const { table, centralId, position } = arrival;
-    const { unlinked, tables } = this.#parts;
+    const { table, position } = arrival;
     if (arrival.fromCatalog && !arrival.known && this.#mayBeOwn(table, position)) {
       return this.#park(arrival, 'own', 'may be a row of this till whose link is on its way');
     }
-    const resolved = tables.resolve(image);
-    if (resolved.kind === 'values') {
-      const match = unlinked.match(table, centralId, image, resolved.values);
-      if (match.kind === 'clash') {
-        return this.#park(
-          arrival,
-          'server-id',
-          `local row ${String(match.rowKey)} claims this id; run bootstrap`,
-        );
-      }
-      if (match.kind === 'adopt') {
-        this.link(table, centralId, match.rowKey, match.identity);
-        const row = table.rows.get(centralId);
-        if (row !== undefined) return this.#write(arrival, row, image);
-      }
-    }
     return this.#insert(arrival, image, { isNew: true });
+  }
+
+  /**
+   * Of a central row that is new here: the local row that it is.
+   * @returns undefined where there is none
+   */
+  #adopt(arrival: Arrival, image: Image, values: readonly SqliteValue[]): Applied | undefined {
+    const { table, centralId } = arrival;
+    const match = this.#parts.unlinked.match(table, centralId, image, values);
+    if (match.kind === 'none') return undefined;
+    if (match.kind === 'clash') {
+      const claimed = `local row ${String(match.rowKey)} claims this id; run bootstrap`;
+      return this.#park(arrival, 'server-id', claimed);
+    }
+    this.link(table, centralId, match.rowKey, match.identity);
+    return this.apply(arrival);
   }
 
   #mayBeOwn(table: TillTable, position: Buffer): boolean {
@@ -213,9 +199,12 @@ export class RowApplier {
       return 'applied';
     }
     if (row.rowKey === null) return this.#insert(arrival, image);
-    const resolved = this.#parts.tables.resolve(image);
-    if (resolved.kind === 'missing') return this.#awaitParent(arrival, image, resolved.parent, row.rowKey);
-    return this.#update(arrival, image, resolved.values, row.rowKey);
+    const {
+      values,
+      missing: [parent],
+    } = this.#parts.tables.resolve(image);
+    if (parent !== undefined) return this.#awaitParent(arrival, parent);
+    return this.#update(arrival, image, values, row.rowKey);
   }
 
   #update(arrival: Arrival, image: Image, values: readonly SqliteValue[], rowKey: SqliteValue): Applied {
@@ -235,26 +224,35 @@ export class RowApplier {
     return 'applied';
   }
 
-  /**
-   * @param options.isNew nothing is known of the central row yet
-   * @param options.without a column that is left empty although its parent is missing
-   */
-  #insert(
+  /** @param options.isNew nothing is known of the central row yet */
+  #insert(arrival: Arrival, image: Image, { isNew = false }: { isNew?: boolean } = {}): Applied {
+    const { values, missing } = this.#parts.tables.resolve(image);
+    const [parent, ...others] = missing;
+    if (parent === undefined) return this.#insertValues(arrival, image, { values, isNew });
+    const us = parentKey(arrival.table.name, arrival.centralId);
+    const wait = waitOf(us, [parent, ...others], this.#parts);
+    if (!wait.isFirst) this.#askCircle(us, arrival, wait.circle);
+    else {
+      // The till's own constraint may still be in the way.
+      if (this.#insertValues(arrival, image, { values, isNew }) === 'parked') return 'parked';
+      // It may wait for nobody but itself.
+      this.#scope.wakes.push(us);
+    }
+    return this.#awaitParent(arrival, wait.parent);
+  }
+
+  #insertValues(
     arrival: Arrival,
     image: Image,
-    { isNew = false, without }: { isNew?: boolean; without?: string } = {},
+    { values, isNew }: { values: readonly SqliteValue[]; isNew: boolean },
   ): Applied {
     const { table, centralId, position } = arrival;
-    const resolved = this.#parts.tables.resolve(image, without);
-    if (resolved.kind === 'missing') {
-      // A second missing parent: nothing is written for the sake of the first.
-      if (without !== undefined) return 'parked';
-      return this.#awaitParent(arrival, image, resolved.parent, null);
-    }
+    const adopted = isNew ? this.#adopt(arrival, image, values) : undefined;
+    if (adopted !== undefined) return adopted;
     this.#touch(table, 'insert');
     let rowKey: SqliteValue;
     try {
-      rowKey = table.writer.insert(image.set, resolved.values, centralId, arrival.key);
+      rowKey = table.writer.insert(image.set, values, centralId, arrival.key);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
@@ -265,30 +263,18 @@ export class RowApplier {
     return 'applied';
   }
 
-  /**
-   * Parks a child. Rows that refer to each other in a circle would wait for ever: one whose column may be NULL is
-   * written without it, and stays parked so that the column is filled in when the other one is there. Whichever comes
-   * last closes the circle; where it is not the one that can break it, those that wait for it are tried again.
-   */
-  #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
-    const { table, centralId } = arrival;
-    const [us, waitsFor] = [parentKey(table.name, centralId), parentKey(parent.table, parent.centralId)];
-    if (rowKey === null && this.#parts.parked.waitsFor(waitsFor, us)) {
-      if (parent.column.notNull) this.#askCircle(us);
-      else {
-        this.#insert(arrival, image, { without: parent.column.local });
-        // The till's own constraint is in the way now.
-        if (this.#parts.parked.get(table.name, centralId) !== undefined) return 'parked';
-      }
-    }
-    return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
+  #awaitParent(arrival: Arrival, { column, table, centralId }: MissingParent): Applied {
+    const waitsFor = parentKey(table, centralId);
+    return this.#park(arrival, 'parent', `${column.local} refers to ${waitsFor}`, waitsFor);
   }
 
-  #askCircle(us: string): void {
-    const { circles, arrived } = this.#scope;
-    if (circles.has(us)) return;
-    circles.add(us);
-    arrived.push(us);
+  /** Those that wait in the circle of this row are tried again, once for each image of it. */
+  #askCircle(us: string, { position }: Arrival, circle: readonly string[]): void {
+    const { circles, wakes } = this.#scope;
+    const image = `${us} ${position.toString('hex')}`;
+    if (circle.length === 0 || circles.has(image)) return;
+    circles.add(image);
+    wakes.push(us, ...circle);
   }
 
   #showRebased(
@@ -302,7 +288,7 @@ export class RowApplier {
     if (row.rowKey === null || image === null || image.unfit !== undefined) return;
     const resolved = this.#parts.tables.resolve(image);
     // Settling brings the row up again; until then it shows what it shows.
-    if (resolved.kind === 'missing') return;
+    if (resolved.missing.length > 0) return;
     const central: LocalValues = new Map(
       image.set.columns.map((column, at) => [column.local, resolved.values[at] ?? null]),
     );
@@ -337,6 +323,6 @@ export class RowApplier {
   }
 
   #arrive(table: TillTable, centralId: string): void {
-    if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
+    if (this.#parts.parked.any) this.#scope.wakes.push(parentKey(table.name, centralId));
   }
 }

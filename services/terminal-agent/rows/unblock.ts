@@ -101,9 +101,9 @@ function toMember(tables: TillTables, table: TillTable, parked: ParkedRow): Memb
     row.base !== null
   )
     return null;
-  const resolved = tables.resolve(image);
-  if (resolved.kind === 'missing') return null;
-  return { parked, image, values: resolved.values, rowKey: row.rowKey };
+  const { values, missing } = tables.resolve(image);
+  if (missing.length > 0) return null;
+  return { parked, image, values, rowKey: row.rowKey };
 }
 
 /** Central ids of the local rows that hold a unique value this row wants; undefined for one without link. */

@@ -1,0 +1,17 @@
+import type { StreamReach } from '../settlement.ts';
+import type { AppTriggers } from './app-triggers.ts';
+
+/** What one transaction knows and gathers. */
+export interface Scope {
+  readonly nowMs: number;
+  readonly triggers: AppTriggers;
+  readonly store: () => StreamReach;
+  /** Local tables whose rows changed. */
+  readonly touched: Set<string>;
+  /** `parentKey` of rows that came, were linked, or close a circle: those that wait for them are tried again. */
+  readonly wakes: string[];
+  /** Images of rows that close a circle in which they can't be first: each asks the others once. */
+  readonly circles: Set<string>;
+  /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
+  readonly open: Map<string, boolean>;
+}
