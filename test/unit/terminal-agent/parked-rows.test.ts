@@ -33,6 +33,16 @@ describe('references', () => {
   });
 });
 
+it('a row that waits for a parent that is here is tried again after a restart', async () => {
+  const { catalog, test } = shop;
+  await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A', { category_id: 9n }))));
+  await shop.toCatalog(catalog.commit(101, catalog.row('categories', 8, { name: 'c', parent_id: null })));
+  test.app.exec(`UPDATE sync_row_categories SET central_id = '9'`);
+  shop.restart();
+  await shop.toCatalog(catalog.commit(102, catalog.heartbeat()));
+  expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 1 }]);
+});
+
 describe('rows that the till refuses', () => {
   it('and that others wait for bring them along when there is room', async () => {
     const { catalog, test } = shop;
@@ -116,6 +126,17 @@ describe('rows that the till refuses', () => {
     await shop.toCatalog(catalog.commit(102, catalog.row('products', 3, product('C'))));
     expect(shop.rows(`SELECT name FROM products WHERE sku = 'A'`)).toEqual([{ name: 'waits' }]);
     expect(shop.apply.parkedRows()).toHaveLength(700);
+  });
+
+  it('are tried again when the app made room that something else saw first', async () => {
+    const { catalog, store } = shop;
+    shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
+    await shop.toStore(store.commit(100, store.heartbeat()));
+    await shop.toCatalog(catalog.commit(99, catalog.row('products', 1, product('A'))));
+    shop.test.app.exec(`UPDATE products SET sku = 'B'`);
+    shop.apply.unsettled();
+    shop.apply.applyLocal();
+    expect(shop.rows('SELECT sku FROM products ORDER BY 1')).toEqual([{ sku: 'A' }, { sku: 'B' }]);
   });
 
   it('are tried again when the app makes room', async () => {
