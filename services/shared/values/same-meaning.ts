@@ -98,17 +98,10 @@ function meaningOf(type: string, options: LocalTarget['options']): Meaning<Sqlit
 
 /** The type of the family that keeps every digit. */
 function unroundedType(type: string): string {
-  switch (typeShape(type).family) {
-    case 'numeric':
-      return 'numeric';
-    case 'float':
-      return 'double precision';
-    case 'timestamp':
-    case 'timestamptz':
-      return type.replace(/\(\d+\)/, '');
-    default:
-      return type;
-  }
+  const { family } = typeShape(type);
+  if (family === 'numeric') return 'numeric';
+  if (family === 'float') return 'double precision';
+  return family === 'timestamp' || family === 'timestamptz' ? type.replace(/\(\d+\)/, '') : type;
 }
 
 /** Of one storage class and value; untyped columns tell −0 and 0 apart. */
@@ -119,14 +112,9 @@ export function sameStored(a: SqliteValue, b: SqliteValue): boolean {
 /** What PostgreSQL reads and prints in more ways than one. */
 function plainForm(type: string): (text: string) => string {
   if (/^time(?:\(\d\))? /.test(type)) return timeOfDay;
-  switch (typeShape(type).family) {
-    case 'uuid':
-      return bareUuid;
-    case 'numeric':
-      return bareDecimal;
-    default:
-      return (text) => text;
-  }
+  const { family } = typeShape(type);
+  if (family === 'numeric') return bareDecimal;
+  return family === 'uuid' ? bareUuid : (text) => text;
 }
 
 /** With seconds, and without zeros at the end of their fraction. */

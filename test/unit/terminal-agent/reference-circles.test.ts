@@ -1,5 +1,6 @@
 /** Rows that refer to each other in a circle: in whatever order they come, all of them are written. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { CentralValue } from '../../../services/shared/records/change-record.ts';
 import { seededRandom } from '../../support/random.ts';
 import { openShopTill, type ShopTill } from '../../support/shop-till.ts';
 
@@ -217,11 +218,9 @@ describe.each([{ withUnlinked: false }, { withUnlinked: true }])(
       if (withUnlinked) haveEarlierRows(shop, web);
       for (const [at, batch] of web.batches().entries()) {
         const rows = batch.map(({ table, id, parents }) => {
-          const values = [...parents].map(([column, parent]) => [
-            column,
-            parent === null ? null : BigInt(parent),
-          ]);
-          return shop.catalog.row(table, id, { name: nameOf(table, id), ...Object.fromEntries(values) });
+          const values: Record<string, CentralValue> = { name: nameOf(table, id) };
+          for (const [column, parent] of parents) values[column] = parent === null ? null : BigInt(parent);
+          return shop.catalog.row(table, id, values);
         });
         await shop.toCatalog(shop.catalog.commit(100 + at, ...rows));
       }
