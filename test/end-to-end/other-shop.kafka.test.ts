@@ -89,23 +89,33 @@ describe(`another shop (seed ${SEED})`, () => {
   const settledAndEqual = async () => {
     for (const { id, store } of TILLS) {
       let found: string[] = [];
+      let refusedOnes: readonly object[] = [];
       await until(
-        async () => (found = await differences(site.pool, { file: site.tillFile(id), store })).length === 0,
+        async () => {
+          found = await differences(site.pool, { file: site.tillFile(id), store });
+          if (found.length > 0) refusedOnes = await deadLetters();
+          return found.length === 0;
+        },
         () =>
           [
             `seed ${SEED}: ${id} equal to the centre, ${found.length} differences:`,
             ...found.slice(0, 25),
             ...parkedIn(site.tillFile(id)),
+            ...refusedOnes.map((letter) => JSON.stringify(letter)),
           ].join('\n'),
         { deadlineMs: 60_000, everyMs: 250 },
       );
     }
   };
+  const deadLetters = async () => {
+    const { rows } = await site.pool.query<{ code: string }>(
+      'SELECT terminal_id, code, message, left(changes, 300) AS changes FROM payflow_sync.dead_letter',
+    );
+    return rows;
+  };
   /** What a till changed in a sale that head office had moved to another store meanwhile is refused, and has to be. */
   const refused = async () => {
-    const { rows } = await site.pool.query<{ code: string }>(
-      'SELECT terminal_id, code, message FROM payflow_sync.dead_letter',
-    );
+    const rows = await deadLetters();
     return rows.filter(({ code }) => code !== 'CHANGE_NOT_ALLOWED' || !centre.hasMovedSales);
   };
 
