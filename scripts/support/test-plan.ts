@@ -26,6 +26,27 @@ export function pathsOf(part: Part): string[] {
   }
 }
 
+interface PartSurroundings {
+  /** Each worker has a PostgreSQL of its own. */
+  readonly servers: number;
+  readonly isolated: boolean;
+}
+
+/** How vitest runs the files of a part; by default one after the other, each in a process of its own. */
+export function vitestOptions(part: Part, { servers, isolated }: PartSurroundings): string[] {
+  switch (part) {
+    case 'unit':
+      return ['--fileParallelism', ...(isolated ? [] : ['--no-isolate'])];
+    case 'integration':
+    case 'catalog':
+      return servers > 1 ? ['--fileParallelism', `--maxWorkers=${servers}`] : [];
+    // Each runs a whole installation, which takes all cores.
+    case 'end-to-end':
+    case 'journey':
+      return [];
+  }
+}
+
 export type TestPlan =
   | { kind: 'help' }
   | { kind: 'faults'; args: string[] }
@@ -34,6 +55,11 @@ export type TestPlan =
       kind: 'tests';
       parts: readonly Part[];
       checks: boolean;
+      /**
+       * Each file of the unit tests has a process of its own. Not on another Node: that they need nothing of each other
+       * shows on the usual one, and loading everything again for each file takes half of the time.
+       */
+      isolated: boolean;
       kafka: boolean;
       /** undefined: whichever is at hand. */
       postgres: PostgresSeries | undefined;
@@ -84,6 +110,7 @@ export function parseTestArgs(args: readonly string[]): TestPlan {
     kind: 'tests',
     parts,
     checks: parts === PARTS,
+    isolated: parts !== PARTS_ON_ANOTHER_NODE,
     kafka: values['no-kafka'] !== true,
     postgres,
   };
