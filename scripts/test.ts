@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { errorLine, PayflowError } from '../services/shared/errors.ts';
 import { withReleasers } from '../services/shared/lifecycle.ts';
 import { packageRoot } from '../services/shared/paths.ts';
+import { builtProgram } from './support/built.ts';
 import { startKafka } from './support/kafka.ts';
 import { startPostgres } from './support/postgres.ts';
 import { SERIES_VARIABLE } from './support/postgres-series.ts';
@@ -15,6 +16,7 @@ import {
   NO_TOTALS,
   parseTestArgs,
   pathsOf,
+  runsOnServers,
   runTotals,
   TEST_HELP,
   totalsLine,
@@ -46,7 +48,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       process.stdout.write(TEST_HELP);
       return 0;
     case 'faults':
-      return (await run(join(ROOT, 'dist', 'test', 'faults', 'main.js'), plan.args, { env, signal })) ?? 1;
+      return (await run(builtProgram('test', 'faults', 'main.js'), plan.args, { env, signal })) ?? 1;
     case 'tests':
       return withReleasers(async (onRelease) => {
         Object.assign(env, await startServers(plan, onRelease));
@@ -76,7 +78,7 @@ async function startServers(
   }
   Object.assign(env, seriesOf(plan));
   const urls: string[] = [];
-  while (urls.length < filesAtOnce()) {
+  while (urls.length < serversFor(plan.parts)) {
     const postgres = await startPostgres({ env: { ...process.env, ...env } });
     onRelease(() => postgres.stop());
     urls.push(postgres.adminUrl);
@@ -88,8 +90,8 @@ async function startServers(
 }
 
 /** Files that run at once share no server: where one is given, they run one after the other. */
-function filesAtOnce(): number {
-  return isDatabaseGiven() ? 1 : FILES_AT_ONCE;
+function serversFor(parts: readonly Part[]): number {
+  return !isDatabaseGiven() && parts.some(runsOnServers) ? FILES_AT_ONCE : 1;
 }
 
 function isDatabaseGiven(): boolean {
@@ -148,7 +150,7 @@ async function runPart(part: Part, { kafka, isolated }: Tests, around: Surroundi
       [
         ...['run', '--config', 'test/vitest.config.ts', '--passWithNoTests'],
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
-        ...vitestOptions(part, { servers: filesAtOnce(), isolated }),
+        ...vitestOptions(part, { servers: serversFor([part]), isolated }),
         ...(kafka ? [] : ['--exclude', `**/*${KAFKA_TESTS}`]),
         ...pathsOf(part),
       ],

@@ -26,25 +26,22 @@ export function pathsOf(part: Part): string[] {
   }
 }
 
+/** Whether files of the part run at once, each worker on a PostgreSQL of its own. */
+export function runsOnServers(part: Part): boolean {
+  return part === 'integration' || part === 'catalog';
+}
+
 interface PartSurroundings {
-  /** Each worker has a PostgreSQL of its own. */
+  /** For parts that run on servers: so many files run at once. */
   readonly servers: number;
   readonly isolated: boolean;
 }
 
 /** How vitest runs the files of a part; by default one after the other, each in a process of its own. */
 export function vitestOptions(part: Part, { servers, isolated }: PartSurroundings): string[] {
-  switch (part) {
-    case 'unit':
-      return ['--fileParallelism', ...(isolated ? [] : ['--no-isolate'])];
-    case 'integration':
-    case 'catalog':
-      return servers > 1 ? ['--fileParallelism', `--maxWorkers=${servers}`] : [];
-    // Each runs a whole installation, which takes all cores.
-    case 'end-to-end':
-    case 'journey':
-      return [];
-  }
+  if (part === 'unit') return ['--fileParallelism', ...(isolated ? [] : ['--no-isolate'])];
+  // The others run a whole installation each, which takes all cores.
+  return runsOnServers(part) && servers > 1 ? ['--fileParallelism', `--maxWorkers=${servers}`] : [];
 }
 
 export type TestPlan =
