@@ -100,7 +100,7 @@ export class ApplyTransaction {
       store: parts.reach.store,
       touched: new Set(),
       wakes: [],
-      circles: new Set(),
+      asked: new Set(),
       open: new Map(),
     };
     this.#applier = new RowApplier(parts);

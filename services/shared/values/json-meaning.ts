@@ -1,10 +1,15 @@
+const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 /** Digits and points for which a double is too short, and powers. */
 const ROUNDED = /\d[\d.]{15}|\d[eE]/;
+
+function mayBeRounded(json: string): boolean {
+  return ROUNDED.test(json) && ROUNDED.test(json.replace(STRINGS, ''));
+}
 
 /** Whether two JSON texts say the same: the order of names and the blanks between them mean nothing. */
 export function sameJson(a: string, b: string): boolean {
   // Numbers that JavaScript would round might look alike without being so.
-  if (ROUNDED.test(a) || ROUNDED.test(b)) return false;
+  if (mayBeRounded(a) || mayBeRounded(b)) return false;
   try {
     return canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
   } catch (error) {

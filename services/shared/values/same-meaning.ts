@@ -32,9 +32,9 @@ export interface Compared {
 
 export type SameMeaning = (values: Compared) => boolean;
 
-/** The comparison of one column, for many values. */
+/** The comparison of one column, for many values; to the last digit that the till holds. */
 export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'options'>): SameMeaning {
-  const fromTill = tillMeaning(type, options);
+  const fromTill = tillMeaning(unroundedType(type), options);
   const ofCentre = centralMeaning(type);
   const isJsonb = type === 'jsonb';
   const isOneForm = oneForm(type, options);
@@ -70,18 +70,14 @@ const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 /** One text for all that means the same (jsonb aside); null for NULL, undefined where no meaning can be told. */
 export type Meaning<Value> = (value: Value) => string | null | undefined;
 
-/** Of what a till's column holds, to its last digit. */
-export function tillMeaning(type: string, options: LocalTarget['options']): Meaning<SqliteValue> {
-  return meaningOf(unroundedType(type), options);
-}
-
 /** Of what the centre says, which knows nothing of a till's forms. */
 export function centralMeaning(type: string): Meaning<CentralValue> {
-  const meaning = meaningOf(type, {});
+  const meaning = tillMeaning(type, {});
   return (value) => meaning(typeof value === 'boolean' ? String(value) : value);
 }
 
-function meaningOf(type: string, options: LocalTarget['options']): Meaning<SqliteValue> {
+/** Of what a till's column holds, as a column of this type would take it. */
+export function tillMeaning(type: string, options: LocalTarget['options']): Meaning<SqliteValue> {
   const convert = centralConverter(type, options);
   const plain = plainForm(type);
   return (value) => {

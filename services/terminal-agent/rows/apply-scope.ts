@@ -11,7 +11,7 @@ export interface Scope {
   /** `parentKey` of rows that came, were linked, or close a circle: those that wait for them are tried again. */
   readonly wakes: string[];
   /** Images of rows that close a circle in which they can't be first: each asks the others once. */
-  readonly circles: Set<string>;
+  readonly asked: Set<string>;
   /** Tables with unsettled changes; a superset, since nothing can come in during the transaction. */
   readonly open: Map<string, boolean>;
 }

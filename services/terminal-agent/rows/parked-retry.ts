@@ -53,6 +53,7 @@ export class ParkedRetry {
       found = false;
       // A row that finds room may make room itself, and be the parent that others waited for.
       for (const table of tables) found = this.#retryRefused(table) || found;
+      found ||= this.#parts.scope.wakes.length > 0;
       this.#retryWoken();
     }
   }

@@ -5,11 +5,13 @@
  *   of the row's missing parents               | the row
  *   -------------------------------------------+--------------------------------------------------------------
  *   one does not wait for the row              | waits for that one, which wakes it
- *   all wait for the row, one of them is named | waits for that one; those that wait in the circle are tried again,
- *   in a column that may not be NULL           | since only now, with its last row, it is known to be one
+ *   all wait for the row, one of them is named | waits for that one
+ *   in a column that may not be NULL, or is    |
+ *   part of the local key                      |
  *   all wait for the row, and may be left out  | is written without them
  *
- * Where the columns that may not be NULL lead nowhere in a circle, one of its rows is of the third kind.
+ * Those that wait in a circle with a row that waits are tried again, since only now it is known to be one. Where the
+ * columns that may not be NULL lead nowhere in a circle, one of its rows is of the third kind.
  */
 import { decodeImage } from './image.ts';
 import { parentKey, type ParkedRows } from './parked.ts';
@@ -19,7 +21,7 @@ export interface Wait {
   readonly parent: MissingParent;
   /** The row is written now, and waits only to be filled in. */
   readonly isFirst: boolean;
-  /** `parentKey` of the rows in whose circle the row is. */
+  /** `parentKey` of the others in whose circle the row is. */
   readonly circle: readonly string[];
 }
 
@@ -29,26 +31,32 @@ interface Known {
 }
 
 /** A look at so many rows that wait: circles are shorter, trees of waiting rows may be of any size. */
-const MAX_LOOKED_AT = 64;
+const MAX_LOOKED_AT = 1000;
 
 /**
  * @param row `parentKey` of the row
  * @param missing at least one
+ * @param known.key the columns of the row's local key: none of them can be filled in later
  */
 export function waitOf(
   row: string,
   missing: readonly [MissingParent, ...MissingParent[]],
-  known: Known,
+  known: Known & { readonly key: readonly string[] },
 ): Wait {
   const circle = new Set<string>();
+  let elsewhere: MissingParent | undefined;
   let strict: MissingParent | undefined;
   for (const parent of missing) {
     const members = waitingBehind(keyOf(parent), known);
-    if (!members.has(row)) return { parent, isFirst: false, circle: [] };
-    for (const member of members) circle.add(member);
-    if (parent.column.notNull) strict ??= parent;
+    if (!members.has(row)) {
+      elsewhere ??= parent;
+      continue;
+    }
+    for (const member of members) if (member !== row) circle.add(member);
+    if (parent.column.notNull || known.key.includes(parent.column.local)) strict ??= parent;
   }
-  return { parent: strict ?? missing[0], isFirst: strict === undefined, circle: [...circle] };
+  const waitsFor = elsewhere ?? strict;
+  return { parent: waitsFor ?? missing[0], isFirst: waitsFor === undefined, circle: [...circle] };
 }
 
 /** All that has to come before `start` can, itself included. */

@@ -230,7 +230,8 @@ export class RowApplier {
     const [parent, ...others] = missing;
     if (parent === undefined) return this.#insertValues(arrival, image, { values, isNew });
     const us = parentKey(arrival.table.name, arrival.centralId);
-    const wait = waitOf(us, [parent, ...others], this.#parts);
+    const { key } = arrival.table.bound.local;
+    const wait = waitOf(us, [parent, ...others], { ...this.#parts, key });
     if (!wait.isFirst) this.#askCircle(us, arrival, wait.circle);
     else {
       // The till's own constraint may still be in the way.
@@ -270,10 +271,10 @@ export class RowApplier {
 
   /** Those that wait in the circle of this row are tried again, once for each image of it. */
   #askCircle(us: string, { position }: Arrival, circle: readonly string[]): void {
-    const { circles, wakes } = this.#scope;
+    const { asked, wakes } = this.#scope;
     const image = `${us} ${position.toString('hex')}`;
-    if (circle.length === 0 || circles.has(image)) return;
-    circles.add(image);
+    if (circle.length === 0 || asked.has(image)) return;
+    asked.add(image);
     wakes.push(us, ...circle);
   }
 

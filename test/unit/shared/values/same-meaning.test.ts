@@ -55,6 +55,12 @@ const equal: Line[] = [
   ['double precision', text, '1e3', 1000],
   ['real', text, '0.10', 0.1],
   ['jsonb', text, '{"b":1,"a":[2]}', '{"a": [2], "b": 1}'],
+  [
+    'jsonb',
+    text,
+    '{"id":"0f1e90ff-0000-4000-8000-123456789012","b":"\\"1e5"}',
+    '{"b": "\\"1e5", "id": "0f1e90ff-0000-4000-8000-123456789012"}',
+  ],
   ['text[]', text, '[ "a", "b c" ]', '{a,"b c"}'],
   ['character(6)', text, 'ab    ', 'ab'],
   ['text', { affinity: 'TEXT', options: { emptyIsNull: true } }, '', null],
@@ -100,6 +106,7 @@ const different: Line[] = [
   ['jsonb', text, '[1234567890.1234567891]', '[1234567890.1234567892]'],
   ['jsonb', text, '[0.30000000000000001]', '[0.3]'],
   ['jsonb', text, '[1E400]', '[1E401]'],
+  ['jsonb', text, '{"a\\"": 1e2}', '{"a\\"": 100}'],
 ];
 
 describe('a value of the till is left in its own form', () => {
