@@ -28,6 +28,7 @@ type Engine = Server['engine'];
 interface Session {
   readonly id: string;
   readonly request: IncomingMessage;
+  readonly transport: { readonly name: string };
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -121,14 +122,14 @@ export class SocketBounds {
   }
 
   #opened(session: Session): void {
-    const { id, request } = session;
+    const { id, request, transport } = session;
     const address = this.#proxies.clientOf(request);
     const network = networkOf(address);
     const counts = this.#byNetwork.get(network) ?? { sessions: 0, strangers: 0 };
     this.#byNetwork.set(network, counts);
     counts.sessions += 1;
     counts.strangers += 1;
-    const connection = request.headers.upgrade === undefined ? undefined : request.socket;
+    const connection = transport.name === 'websocket' ? request.socket : undefined;
     const known: Known = { address, counts, stranger: true, connection };
     this.#sessions.set(id, known);
     this.#idOf.set(request, id);

@@ -109,7 +109,7 @@ export class ParkedRows {
     return this.#any ? this.#all(`reason = 'parent' ORDER BY rowid LIMIT ${limit}`) : [];
   }
 
-  /** As above. */
+  /** The least recently tried first, too. */
   refusedIn(table: string, limit: number): ParkedRow[] {
     if (!this.#any) return [];
     return this.#all(`table_name = ? AND reason = 'refused' ORDER BY rowid LIMIT ${limit}`, table);

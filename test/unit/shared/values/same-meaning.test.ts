@@ -55,6 +55,7 @@ const equal: Line[] = [
   ['double precision', text, '1e3', 1000],
   ['real', text, '0.10', 0.1],
   ['jsonb', text, '{"b":1,"a":[2]}', '{"a": [2], "b": 1}'],
+  ['jsonb', text, '{"a\\"": 1e-7}', '{"a\\"": 0.0000001}'],
   [
     'jsonb',
     text,
@@ -106,13 +107,18 @@ const different: Line[] = [
   ['jsonb', text, '[1234567890.1234567891]', '[1234567890.1234567892]'],
   ['jsonb', text, '[0.30000000000000001]', '[0.3]'],
   ['jsonb', text, '[1E400]', '[1E401]'],
-  ['jsonb', text, '{"a\\"": 1e2}', '{"a\\"": 100}'],
+  ['jsonb', text, '["\\\\", 1E+400]', '["\\\\", 1E+401]'],
 ];
 
 describe('a value of the till is left in its own form', () => {
   test.each(equal)('%s', (...line) => {
     expect(isLeft(line)).toBe(true);
   });
+});
+
+test('a string of megabytes in JSON is no matter, whatever digits are in it', () => {
+  const long = `"${'x'.repeat(20_000_000)}0123456789abcdef1234567890123456"`;
+  expect(isLeft(['jsonb', text, `{"b":1,"a":${long}}`, `{"a": ${long}, "b": 1}`])).toBe(true);
 });
 
 test('JSON that is nested deeper than anybody compares is another one', () => {
