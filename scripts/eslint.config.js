@@ -42,6 +42,19 @@ export default tseslint.config(
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { globals: { URL: 'readonly', process: 'readonly' } },
   },
+  {
+    files: ['scripts/**/*.ts', 'test/**/*.ts'],
+    ignores: ['scripts/support/built.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "Literal[value='dist']",
+          message: 'builtProgram refuses a build that is older than its sources',
+        },
+      ],
+    },
+  },
   ...services.map((service) => ({
     files: [`services/${service}/**/*.ts`],
     rules: forbid([...services.filter((other) => other !== service), 'cli']),

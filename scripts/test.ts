@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { errorLine, PayflowError } from '../services/shared/errors.ts';
 import { withReleasers } from '../services/shared/lifecycle.ts';
 import { packageRoot } from '../services/shared/paths.ts';
+import { builtProgram } from './support/built.ts';
 import { startKafka } from './support/kafka.ts';
 import { startPostgres } from './support/postgres.ts';
 import { SERIES_VARIABLE } from './support/postgres-series.ts';
@@ -15,9 +16,11 @@ import {
   NO_TOTALS,
   parseTestArgs,
   pathsOf,
+  runsOnServers,
   runTotals,
   TEST_HELP,
   totalsLine,
+  vitestOptions,
   type Part,
   type TestPlan,
   type Totals,
@@ -25,6 +28,8 @@ import {
 
 const ROOT = packageRoot();
 const KAFKA_TESTS = '.kafka.test.ts';
+/** Files of tests on a PostgreSQL that run at once, on as many servers: they wait about half of their time. */
+const FILES_AT_ONCE = 2;
 
 type Tests = Extract<TestPlan, { kind: 'tests' }>;
 
@@ -43,7 +48,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       process.stdout.write(TEST_HELP);
       return 0;
     case 'faults':
-      return (await run(join(ROOT, 'dist', 'test', 'faults', 'main.js'), plan.args, { env, signal })) ?? 1;
+      return (await run(builtProgram('test', 'faults', 'main.js'), plan.args, { env, signal })) ?? 1;
     case 'tests':
       return withReleasers(async (onRelease) => {
         Object.assign(env, await startServers(plan, onRelease));
@@ -72,17 +77,31 @@ async function startServers(
     env['TEST_KAFKA_BROKERS'] = '';
   }
   Object.assign(env, seriesOf(plan));
-  const postgres = await startPostgres({ env: { ...process.env, ...env } });
-  onRelease(() => postgres.stop());
-  env['TEST_DATABASE_URL'] = postgres.adminUrl;
-  say(`PostgreSQL is up on ${new URL(postgres.adminUrl).host}`);
+  const urls: string[] = [];
+  while (urls.length < serversFor(plan.parts)) {
+    const postgres = await startPostgres({ env: { ...process.env, ...env } });
+    onRelease(() => postgres.stop());
+    urls.push(postgres.adminUrl);
+    say(`PostgreSQL is up on ${new URL(postgres.adminUrl).host}`);
+  }
+  // test/support/server-of-worker.ts takes it apart.
+  env['TEST_DATABASE_URLS'] = urls.join(' ');
   return env;
+}
+
+/** Files that run at once share no server: where one is given, they run one after the other. */
+function serversFor(parts: readonly Part[]): number {
+  return !isDatabaseGiven() && parts.some(runsOnServers) ? FILES_AT_ONCE : 1;
+}
+
+function isDatabaseGiven(): boolean {
+  return (process.env['TEST_DATABASE_URL'] ?? '') !== '';
 }
 
 /** Files that start a server of their own start one of that series, too. */
 function seriesOf({ postgres }: Tests): NodeJS.ProcessEnv {
   if (postgres === undefined) return {};
-  if ((process.env['TEST_DATABASE_URL'] ?? '') !== '') {
+  if (isDatabaseGiven()) {
     throw new PayflowError('USAGE', 'TEST_DATABASE_URL names a server: --postgres cannot choose another one');
   }
   return { [SERIES_VARIABLE]: postgres };
@@ -91,7 +110,7 @@ function seriesOf({ postgres }: Tests): NodeJS.ProcessEnv {
 async function runAllParts(plan: Tests, around: Surroundings): Promise<Totals> {
   let totals = NO_TOTALS;
   if (plan.checks) totals = addTotals(totals, await runChecks(around));
-  for (const part of plan.parts) totals = addTotals(totals, await runPart(part, plan.kafka, around));
+  for (const part of plan.parts) totals = addTotals(totals, await runPart(part, plan, around));
   return totals;
 }
 
@@ -121,7 +140,7 @@ async function runChecks(around: Surroundings): Promise<Totals> {
   return { ...NO_TOTALS, failed };
 }
 
-async function runPart(part: Part, kafka: boolean, around: Surroundings): Promise<Totals> {
+async function runPart(part: Part, { kafka, isolated }: Tests, around: Surroundings): Promise<Totals> {
   say(`${part} tests`);
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
   const reportFile = join(ROOT, '.cache', `test-${part}-${process.pid}.json`);
@@ -131,7 +150,7 @@ async function runPart(part: Part, kafka: boolean, around: Surroundings): Promis
       [
         ...['run', '--config', 'test/vitest.config.ts', '--passWithNoTests'],
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
-        ...(part === 'unit' ? ['--fileParallelism'] : []),
+        ...vitestOptions(part, { servers: serversFor([part]), isolated }),
         ...(kafka ? [] : ['--exclude', `**/*${KAFKA_TESTS}`]),
         ...pathsOf(part),
       ],

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import pg from 'pg';
-import { packageRoot, schemaFile } from '../../services/shared/paths.ts';
+import { schemaFile } from '../../services/shared/paths.ts';
 import { freePort } from '../../services/shared/database/free-port.ts';
+import { builtProgram } from './built.ts';
 
 export interface TillPlan {
   readonly id: string;
@@ -59,6 +60,7 @@ export class Site {
   readonly gatewayPort: number;
   readonly #running = new Map<string, Running>();
   readonly #databasePorts = new Map<string, number>();
+  readonly #program = builtProgram('services', 'cli', 'main.js');
   #output: string[] = [];
 
   private constructor(options: SiteOptions, gatewayPort: number) {
@@ -216,7 +218,7 @@ export class Site {
 
   /** Runs a command of the centre and gives its output. */
   async command(...args: string[]): Promise<CommandResult> {
-    const child = spawn(process.execPath, [cliProgram(), ...args], {
+    const child = spawn(process.execPath, [this.#program, ...args], {
       env: this.#env('centre'),
       stdio: 'pipe',
     });
@@ -276,7 +278,7 @@ export class Site {
     const [command = '', ...args] = [
       ...back,
       process.execPath,
-      ...(program ?? [cliProgram(), 'run', till ? 'terminal' : name]),
+      ...(program ?? [this.#program, 'run', till ? 'terminal' : name]),
     ];
     const child = spawn(command, args, {
       env: this.#env(name, extra),
@@ -314,8 +316,4 @@ export class Site {
   #tail(): string {
     return this.#output.slice(-15).join('\n');
   }
-}
-
-function cliProgram(): string {
-  return join(packageRoot(), 'dist', 'services', 'cli', 'main.js');
 }

@@ -26,6 +26,24 @@ export function pathsOf(part: Part): string[] {
   }
 }
 
+/** Whether files of the part run at once, each worker on a PostgreSQL of its own. */
+export function runsOnServers(part: Part): boolean {
+  return part === 'integration' || part === 'catalog';
+}
+
+interface PartSurroundings {
+  /** For parts that run on servers: so many files run at once. */
+  readonly servers: number;
+  readonly isolated: boolean;
+}
+
+/** How vitest runs the files of a part; by default one after the other, each in a process of its own. */
+export function vitestOptions(part: Part, { servers, isolated }: PartSurroundings): string[] {
+  if (part === 'unit') return ['--fileParallelism', ...(isolated ? [] : ['--no-isolate'])];
+  // The others run a whole installation each, which takes all cores.
+  return runsOnServers(part) && servers > 1 ? ['--fileParallelism', `--maxWorkers=${servers}`] : [];
+}
+
 export type TestPlan =
   | { kind: 'help' }
   | { kind: 'faults'; args: string[] }
@@ -34,6 +52,11 @@ export type TestPlan =
       kind: 'tests';
       parts: readonly Part[];
       checks: boolean;
+      /**
+       * Each file of the unit tests has a process of its own. Not on another Node: that they need nothing of each other
+       * shows on the usual one, and loading everything again for each file takes half of the time.
+       */
+      isolated: boolean;
       kafka: boolean;
       /** undefined: whichever is at hand. */
       postgres: PostgresSeries | undefined;
@@ -84,6 +107,7 @@ export function parseTestArgs(args: readonly string[]): TestPlan {
     kind: 'tests',
     parts,
     checks: parts === PARTS,
+    isolated: parts !== PARTS_ON_ANOTHER_NODE,
     kafka: values['no-kafka'] !== true,
     postgres,
   };

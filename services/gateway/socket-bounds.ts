@@ -10,7 +10,8 @@
  *                    | have not shown a token yet
  *
  * A session that has shown no token within `connectTimeoutMs` is closed by Socket.IO itself; one that sends more
- * than STRANGER_BYTES before, at once.
+ * than STRANGER_BYTES before, at once. With a session its connection ends: a peer that does not answer the closing
+ * frame would keep its place, and hold the stop of the gateway, for half a minute.
  */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
@@ -27,6 +28,7 @@ type Engine = Server['engine'];
 interface Session {
   readonly id: string;
   readonly request: IncomingMessage;
+  readonly transport: { readonly name: string };
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -41,6 +43,8 @@ interface Known {
   readonly counts: Counts;
   /** Has shown no token yet. */
   stranger: boolean;
+  /** The WebSocket's; none while it polls. */
+  connection: Duplex | undefined;
 }
 
 export class SocketBounds {
@@ -60,7 +64,11 @@ export class SocketBounds {
   watch(http: HttpServer, engine: Engine): void {
     http.maxConnections = this.#limits.connections;
     http.on('connection', (socket: TcpSocket) => this.#connected(socket));
-    http.on('upgrade', (request: IncomingMessage, socket: Duplex) => this.#countBytes(request, socket));
+    http.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      this.#countBytes(request, socket);
+      const polling = this.#sessions.get(sessionIdOf(request) ?? '');
+      if (polling !== undefined) polling.connection = socket;
+    });
     engine.on('connection', (session: Session) => this.#opened(session));
     engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (this.#isTooMuch(request)) response.writeHead(413, { connection: 'close' }).end();
@@ -114,14 +122,15 @@ export class SocketBounds {
   }
 
   #opened(session: Session): void {
-    const { id, request } = session;
+    const { id, request, transport } = session;
     const address = this.#proxies.clientOf(request);
     const network = networkOf(address);
     const counts = this.#byNetwork.get(network) ?? { sessions: 0, strangers: 0 };
     this.#byNetwork.set(network, counts);
     counts.sessions += 1;
     counts.strangers += 1;
-    const known = { address, counts, stranger: true };
+    const connection = transport.name === 'websocket' ? request.socket : undefined;
+    const known: Known = { address, counts, stranger: true, connection };
     this.#sessions.set(id, known);
     this.#idOf.set(request, id);
     session.once('close', () => {
@@ -129,6 +138,8 @@ export class SocketBounds {
       counts.sessions -= 1;
       if (known.stranger) counts.strangers -= 1;
       if (counts.sessions === 0) this.#byNetwork.delete(network);
+      // Only once what was written is sent: the closing frame, and before it what the client is told.
+      known.connection?.end(() => known.connection?.destroy());
     });
   }
 

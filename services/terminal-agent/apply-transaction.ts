@@ -22,7 +22,8 @@ import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
 import type { RowChange } from './rows/image.ts';
 import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
-import { RowApplier, type Scope } from './rows/row-applier.ts';
+import type { Scope } from './rows/apply-scope.ts';
+import { RowApplier } from './rows/row-applier.ts';
 import type { Kept } from './file/kept-keys.ts';
 import type { Flight } from './settle/flight.ts';
 import { showPending } from './settle/pending-rows.ts';
@@ -63,8 +64,6 @@ export interface ApplyTransactionParts {
   readonly skipped: Set<string>;
   /** Nothing is settled: the file is not the one that made the changes. */
   readonly fenced: boolean;
-  /** Local tables in which something may have made room for refused rows. */
-  readonly written: Iterable<string>;
   /** done: everything that the newest record accounts for is settled. */
   readonly progress: { readonly newest: Progress | null; readonly done: boolean };
   /** Local tables of which very many rows come. */
@@ -98,22 +97,19 @@ export class ApplyTransaction {
   readonly #settler: Settler;
   readonly #retry: ParkedRetry;
   readonly #triggers: AppTriggers;
-  /** Local tables that the app wrote since the transaction before. */
-  readonly #written: Set<string>;
 
   constructor(parts: ApplyTransactionParts) {
     this.#parts = parts;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
     this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
-    this.#written = new Set(parts.written);
     this.#scope = {
       nowMs: parts.nowMs,
       triggers: this.#triggers,
       store: parts.reach.store,
       touched: new Set(),
-      arrived: [],
-      circles: new Set(),
+      wakes: [],
+      asked: new Set(),
       uncut: new Set(),
     };
     this.#applier = new RowApplier(parts);
@@ -121,7 +117,6 @@ export class ApplyTransaction {
     this.#retry = new ParkedRetry({
       ...parts,
       scope: this.#scope,
-      written: this.#written,
       arrive: (arrival) => this.#arrive(arrival),
     });
   }
@@ -134,13 +129,12 @@ export class ApplyTransaction {
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
     parked.begin();
     this.#applier.begin(this.#scope);
-    for (const table of written) this.#written.add(table);
     const here = { ...this.#parts, triggers: this.#triggers };
     showPending(here, noted);
     this.putBack = putBack(here, edited);
     body();
     this.#settleByProgress();
-    this.#retry.all(this.#settler.settled > 0);
+    this.#retry.all({ settled: this.#settler.settled > 0, written });
     this.applied += this.#retry.unblocked;
     for (const [table, { arrival, rows }] of this.#newest) {
       checkpoints.count(table.name, {

@@ -250,7 +250,7 @@ export class TillApply {
 
   #transaction(
     body: (work: ApplyTransaction) => void,
-    { written = [], bulk = NONE }: { written?: readonly string[]; bulk?: ReadonlySet<string> } = {},
+    { bulk = NONE }: { bulk?: ReadonlySet<string> } = {},
   ): ApplyTransaction {
     this.#rebindIfNeeded();
     const { log, topics, now = Date.now } = this.#options;
@@ -269,7 +269,6 @@ export class TillApply {
       reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
       skipped: this.skipped,
       fenced: this.fenced,
-      written,
       bulk,
       progress: { newest: this.progress, done: this.#progressDone },
       nowMs: now(),
@@ -284,7 +283,7 @@ export class TillApply {
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
       if (why === null) throw error;
       log.warn({ err: error }, why);
-      return this.#transaction(body, { written, bulk });
+      return this.#transaction(body, { bulk });
     }
     this.#afterCommit(work);
     return work;
@@ -293,6 +292,7 @@ export class TillApply {
   #afterCommit(work: ApplyTransaction): void {
     this.progress = work.progress.newest;
     this.#progressDone = work.progress.done;
+    this.#tables.isFresh = false;
     if (work.ahead) this.#fence(AHEAD);
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);

@@ -1,7 +1,6 @@
 /** Each fault: what is done to a working installation under load. Afterwards everything runs again. */
-import { join } from 'node:path';
 import type pg from 'pg';
-import { packageRoot } from '../../services/shared/paths.ts';
+import { builtProgram } from '../../scripts/support/built.ts';
 import type { RunningKafka } from '../../scripts/support/kafka.ts';
 import type { RunningPostgres } from '../../scripts/support/postgres.ts';
 import type { Site } from '../../scripts/support/site.ts';
@@ -55,7 +54,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'kill -9 agent between publishing and remembering it',
     async make({ site, random }) {
       await site.kill(TILL);
-      const program = join(packageRoot(), 'dist', 'test', 'faults', 'dying-agent.js');
+      const program = builtProgram('test', 'faults', 'dying-agent.js');
       await site.runInPlaceOf(TILL, program, { DIE_AT_APPEND: String(1 + Math.floor(random() * 4)) });
       await site.startTill(TILL);
     },

@@ -141,10 +141,26 @@ export class WatchedShop {
 
   /** Looks so often that partitions are looked at too. */
   async looks(): Promise<void> {
-    const watch = this.running?.session().watch;
-    for (let turn = 0; turn < 7; turn += 1) await watch?.look();
+    for (let turns = 0; turns < 7;) turns = (await this.#hasLooked()) ? turns + 1 : 0;
     await this.site.seeded();
     await this.site.acknowledged();
+  }
+
+  /** @returns false: the session ended meanwhile, as it does on PostgreSQL 14 behind a change of partitions */
+  async #hasLooked(): Promise<boolean> {
+    const { running } = this;
+    if (running === undefined) return true;
+    const session = running.session();
+    try {
+      await session.watch.look();
+      return true;
+    } catch (error) {
+      await until(
+        () => running.session() !== session,
+        () => `a look that failed in a session that has not ended: ${String(error)}`,
+      );
+      return false;
+    }
   }
 
   async #wrong(): Promise<string[]> {

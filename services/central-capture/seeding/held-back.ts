@@ -10,8 +10,8 @@
  *   a row of a till  | insert its own row a second time
  *
  * and whatever is left out of a table whose own seeding has not begun comes with that seeding, which does not begin
- * before the links' ends. Deletes are sent all the same: of a row that was made, and deleted or moved, while its table was held
- * back the stream has no key that a sweep could find, and the till that made it has it.
+ * before the links' ends. Deletes are sent all the same: of a row that was made, and deleted or moved, while its table
+ * was held back the stream has no key that a sweep could find, and the till that made it has it.
  */
 import { LINK_TABLE, MAPPING_TABLE } from '../../shared/records/change-record.ts';
 

@@ -2,8 +2,8 @@
  * Rows that stand in a stream and no longer in their table, and of whose end the WAL tells nothing: TRUNCATE
  * names the table only, and a table that is seeded again may have lost rows while nobody was listening. The
  * stream knows its keys, and after a gap in the WAL links name rows that no stream has; the database says which of
- * them are rows still; the others are deleted, by chunks
- * between watermarks like everything that is read, so that it does not matter what changes meanwhile.
+ * them are rows still; the others are deleted, by chunks between watermarks like everything that is read, so that it
+ * does not matter what changes meanwhile.
  */
 import type { Pool } from 'pg';
 import type { CentralId } from '../../shared/records/change-record.ts';

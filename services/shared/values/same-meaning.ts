@@ -6,6 +6,7 @@
  *   ---------------------------------------------+---------------------+---------------------------------------
  *   what we would write                          | anything            | there is nothing better to write
  *   a value that goes up as the centre's text    | that text           | the meaning is the same
+ *   more digits than the centre's type keeps     | the rounded value   | never: the till would go on with another one
  *   '' or NULL, with `empty: null`               | NULL                | so says the mapping
  *   JSON with other blanks, other order of names | jsonb               | jsonb keeps neither
  *   a time of day without seconds                | time                | PostgreSQL prints them
@@ -16,6 +17,7 @@ import { typeShape } from '../catalog/central-types.ts';
 import type { CentralValue } from '../records/change-record.ts';
 import type { SqliteValue } from '../records/unit-record.ts';
 import { centralConverter } from './central-text.ts';
+import { formatDecimal, parseDecimal, trimDecimal } from './decimal.ts';
 import { sameJson } from './json-meaning.ts';
 import type { LocalTarget } from './values.ts';
 
@@ -30,9 +32,9 @@ export interface Compared {
 
 export type SameMeaning = (values: Compared) => boolean;
 
-/** The comparison of one column, for many values. */
+/** The comparison of one column, for many values; to the last digit that the till holds. */
 export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'options'>): SameMeaning {
-  const fromTill = tillMeaning(type, options);
+  const fromTill = tillMeaning(unroundedType(type), options);
   const ofCentre = centralMeaning(type);
   const isJsonb = type === 'jsonb';
   const isOneForm = oneForm(type, options);
@@ -52,19 +54,15 @@ export function meaningComparer(type: string, { options }: Pick<LocalTarget, 'op
  * things: most that differ at all do, and conversions cost far more than this look.
  */
 function oneForm(type: string, options: LocalTarget['options']): (value: SqliteValue) => boolean {
-  const { family, secondDigits, scale } = typeShape(type);
-  const isRounded = options.minorUnits !== undefined || (scale ?? 0) < 0;
+  const { family } = typeShape(type);
   const isPlain =
     options.format === undefined && options.charset === undefined && options.emptyIsNull !== true;
-  if ((family === 'integer' || family === 'numeric') && !isRounded)
-    return (value) => typeof value === 'bigint';
+  if (family === 'integer' || family === 'numeric') return (value) => typeof value === 'bigint';
   if (isPlain && ANY_TEXT.test(type)) return (value) => typeof value === 'string';
-  if (isPlain && family === 'timestamptz' && secondDigits >= MILLISECOND_DIGITS)
-    return (value) => typeof value === 'string' && ISO_MS.test(value);
+  if (isPlain && family === 'timestamptz') return (value) => typeof value === 'string' && ISO_MS.test(value);
   return () => false;
 }
 
-const MILLISECOND_DIGITS = 3;
 /** Types whose texts are what they are; others of the family (time, inet) are written in more ways than one. */
 const ANY_TEXT = /^(?:text|character varying(?:\(\d+\))?)$/;
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -72,7 +70,13 @@ const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 /** One text for all that means the same (jsonb aside); null for NULL, undefined where no meaning can be told. */
 export type Meaning<Value> = (value: Value) => string | null | undefined;
 
-/** Of what a till's column holds. */
+/** Of what the centre says, which knows nothing of a till's forms. */
+export function centralMeaning(type: string): Meaning<CentralValue> {
+  const meaning = tillMeaning(type, {});
+  return (value) => meaning(typeof value === 'boolean' ? String(value) : value);
+}
+
+/** Of what a till's column holds, as a column of this type would take it. */
 export function tillMeaning(type: string, options: LocalTarget['options']): Meaning<SqliteValue> {
   const convert = centralConverter(type, options);
   const plain = plainForm(type);
@@ -88,10 +92,12 @@ export function tillMeaning(type: string, options: LocalTarget['options']): Mean
   };
 }
 
-/** Of what the centre says, which knows nothing of a till's forms. */
-export function centralMeaning(type: string): Meaning<CentralValue> {
-  const meaning = tillMeaning(type, {});
-  return (value) => meaning(typeof value === 'boolean' ? String(value) : value);
+/** The type of the family that keeps every digit. */
+function unroundedType(type: string): string {
+  const { family } = typeShape(type);
+  if (family === 'numeric') return 'numeric';
+  if (family === 'float') return 'double precision';
+  return family === 'timestamp' || family === 'timestamptz' ? type.replace(/\(\d+\)/, '') : type;
 }
 
 /** Of one storage class and value; untyped columns tell −0 and 0 apart. */
@@ -102,7 +108,9 @@ export function sameStored(a: SqliteValue, b: SqliteValue): boolean {
 /** What PostgreSQL reads and prints in more ways than one. */
 function plainForm(type: string): (text: string) => string {
   if (/^time(?:\(\d\))? /.test(type)) return timeOfDay;
-  return typeShape(type).family === 'uuid' ? bareUuid : (text) => text;
+  const { family } = typeShape(type);
+  if (family === 'numeric') return bareDecimal;
+  return family === 'uuid' ? bareUuid : (text) => text;
 }
 
 /** With seconds, and without zeros at the end of their fraction. */
@@ -112,6 +120,12 @@ function timeOfDay(text: string): string {
   const [, minutes = '', seconds = '00', fraction = '', zone = ''] = match;
   const offset = zone.toUpperCase() === 'Z' ? '+00' : zone.replace(/:00$/, '');
   return `${minutes}:${seconds}.${fraction.padEnd(6, '0')}${offset}`;
+}
+
+/** Zeros behind say how many digits the column keeps, nothing of the value. */
+function bareDecimal(text: string): string {
+  const decimal = parseDecimal(text);
+  return decimal === null ? text : formatDecimal(trimDecimal(decimal));
 }
 
 /** PostgreSQL reads uuids also in braces and without dashes. */

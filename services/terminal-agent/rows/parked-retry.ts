@@ -6,7 +6,7 @@ import { decodeImage } from './image.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
 import type { Applied, Arrival } from './arrival.ts';
-import type { Scope } from './row-applier.ts';
+import type { Scope } from './apply-scope.ts';
 import type { TillTables } from './till-tables.ts';
 import { unblock } from './unblock.ts';
 
@@ -18,12 +18,10 @@ export interface ParkedRetryParts {
   readonly catalogTopic: string;
   readonly reach: { readonly store: () => StreamReach };
   readonly scope: Scope;
-  /** Local tables in which the app may have made room. */
-  readonly written: ReadonlySet<string>;
   readonly arrive: (arrival: Arrival) => Applied;
 }
 
-/** Refused rows tried again in one go, so that thousands of hopeless ones do not slow the stream. */
+/** Rows of one kind tried again in one go, so that thousands of hopeless ones do not slow the stream. */
 const MAX_RETRIES = 500;
 
 export class ParkedRetry {
@@ -38,32 +36,35 @@ export class ParkedRetry {
   /**
    * Each row goes through the same door as when it first came.
    * @param settled whether changes were settled in this transaction
+   * @param written local tables in which the app may have made room
    */
-  all(settled: boolean): void {
+  all({ settled, written }: { readonly settled: boolean; readonly written: readonly string[] }): void {
     const { parked, tables: bound } = this.#parts;
-    const { isFresh } = bound;
-    bound.isFresh = false;
     if (!parked.any) return;
     for (const row of parked.ofReason('uncut')) this.#retry(row);
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
-    this.#retryArrived();
-    const tables = new Set(this.#parts.written);
-    if (isFresh) for (const { name } of bound.all()) tables.add(name);
+    const tables = new Set(written);
+    if (bound.isFresh) {
+      for (const row of parked.waiting(MAX_RETRIES)) this.#retry(row);
+      for (const { name } of bound.all()) tables.add(name);
+    }
+    this.#retryWoken();
     for (let found = true; found;) {
       for (const table of this.#parts.scope.touched) tables.add(table);
       found = false;
       // A row that finds room may make room itself, and be the parent that others waited for.
       for (const table of tables) found = this.#retryRefused(table) || found;
-      this.#retryArrived();
+      found ||= this.#parts.scope.wakes.length > 0;
+      this.#retryWoken();
     }
   }
 
   /** Children of the rows that came, and rows that waited for their own link. */
-  #retryArrived(): void {
+  #retryWoken(): void {
     const { parked, scope } = this.#parts;
-    const { arrived } = scope;
-    for (let key = arrived.shift(); key !== undefined; key = arrived.shift()) {
+    const { wakes } = scope;
+    for (let key = wakes.shift(); key !== undefined; key = wakes.shift()) {
       for (const row of parked.freedBy(key)) this.#retry(row);
     }
   }

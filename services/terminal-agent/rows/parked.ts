@@ -37,9 +37,6 @@ export interface ParkedRow {
 const COLUMNS = `table_name AS "table", central_id AS centralId, position, topic, record AS image, reason, message,
   waits_for AS waitsFor`;
 
-/** Circles of references are shorter; a chain of rows that wait may be of any length. */
-const MAX_HOPS = 16;
-
 export function parentKey(localTable: string, centralId: string): string {
   return `${localTable}:${centralId}`;
 }
@@ -65,6 +62,12 @@ export class ParkedRows {
   get(table: string, centralId: string): ParkedRow | undefined {
     if (!this.#any) return undefined;
     return this.#all('table_name = ? AND central_id = ?', table, centralId)[0];
+  }
+
+  /** @param key of `parentKey` */
+  byKey(key: string): ParkedRow | undefined {
+    const colon = key.indexOf(':');
+    return this.get(key.slice(0, colon), key.slice(colon + 1));
   }
 
   put(row: ParkedRow, nowMs: number): void {
@@ -95,20 +98,8 @@ export class ParkedRows {
   freedBy(key: string): ParkedRow[] {
     if (!this.#any) return [];
     const children = this.#all('waits_for = ?', key);
-    const colon = key.indexOf(':');
-    const own = this.get(key.slice(0, colon), key.slice(colon + 1));
+    const own = this.byKey(key);
     return own?.reason === 'server-id' ? [own, ...children] : children;
-  }
-
-  /** Whether the row `key` waits for `wanted`, itself or through those that it waits for. */
-  waitsFor(key: string, wanted: string): boolean {
-    let next: string | null = key;
-    for (let hops = 0; next !== null && hops < MAX_HOPS; hops += 1) {
-      if (next === wanted) return true;
-      const colon: number = next.indexOf(':');
-      next = this.get(next.slice(0, colon), next.slice(colon + 1))?.waitsFor ?? null;
-    }
-    return false;
   }
 
   ofReason(reason: ParkReason): ParkedRow[] {
@@ -116,6 +107,11 @@ export class ParkedRows {
   }
 
   /** Least recently tried first (each try puts its row behind the others), so that hopeless rows starve none. */
+  waiting(limit: number): ParkedRow[] {
+    return this.#any ? this.#all(`reason = 'parent' ORDER BY rowid LIMIT ${limit}`) : [];
+  }
+
+  /** The least recently tried first, too. */
   refusedIn(table: string, limit: number): ParkedRow[] {
     if (!this.#any) return [];
     return this.#all(`table_name = ? AND reason = 'refused' ORDER BY rowid LIMIT ${limit}`, table);

@@ -10,11 +10,13 @@ import { withAnswers } from '../settle/answers.ts';
 import { imageValues } from '../up/row-values.ts';
 import { expected, shown, type RowState, type Values } from '../up/row-state.ts';
 import { parentKey, type ParkedRows, type ParkReason } from './parked.ts';
+import { waitOf } from './reference-circles.ts';
 import { isRefusal } from './refusal.ts';
-import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
+import { mayBeOwnRow } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
 import type { Applied, Arrival } from './arrival.ts';
-import type { AppTriggers, WriteKind } from './app-triggers.ts';
+import type { WriteKind } from './app-triggers.ts';
+import type { Scope } from './apply-scope.ts';
 import { decodeImage, encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import {
@@ -23,7 +25,7 @@ import {
   goneRow,
   retire,
   stateOf,
-  withoutColumn,
+  withoutColumns,
   withState,
   type SettledRow,
 } from './row-base.ts';
@@ -40,21 +42,6 @@ export interface ApplierParts {
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly log: Logger;
-}
-
-/** What one transaction knows and gathers. */
-export interface Scope {
-  readonly nowMs: number;
-  readonly triggers: AppTriggers;
-  readonly store: () => StreamReach;
-  /** Local tables whose rows changed. */
-  readonly touched: Set<string>;
-  /** `parentKey` of rows that were not here, or not linked, before: others may have waited for them. */
-  readonly arrived: string[];
-  /** `parentKey` of parked rows that close a circle and can't break it: each asks those that wait for it once. */
-  readonly circles: Set<string>;
-  /** `parentKey` of rows that the app has written and that could not be cut. */
-  readonly uncut: Set<string>;
 }
 
 export class RowApplier {
@@ -182,28 +169,27 @@ export class RowApplier {
   }
 
   #firstSight(arrival: Arrival, image: Image): Applied {
-    const { table, centralId, position } = arrival;
-    const { unlinked, tables } = this.#parts;
+    const { table, position } = arrival;
     if (arrival.fromCatalog && !arrival.known && this.#mayBeOwn(table, position)) {
       return this.#park(arrival, 'own', 'may be a row of this till whose link is on its way');
     }
-    const resolved = tables.resolve(image);
-    if (resolved.kind === 'values') {
-      const match = unlinked.match(table, centralId, image, resolved.values);
-      if (match.kind === 'clash') {
-        return this.#park(
-          arrival,
-          'server-id',
-          `local row ${String(match.rowKey)} claims this id; run bootstrap`,
-        );
-      }
-      if (match.kind === 'adopt') {
-        this.link(table, centralId, match.rowKey, match.identity);
-        const row = table.rows.get(centralId);
-        if (row !== undefined) return this.#write(arrival, row, image);
-      }
-    }
     return this.#insert(arrival, image, { isNew: true });
+  }
+
+  /**
+   * Of a central row that is new here: the local row that it is.
+   * @returns undefined where there is none
+   */
+  #adopt(arrival: Arrival, image: Image, values: readonly SqliteValue[]): Applied | undefined {
+    const { table, centralId } = arrival;
+    const match = this.#parts.unlinked.match(table, centralId, image, values);
+    if (match.kind === 'none') return undefined;
+    if (match.kind === 'clash') {
+      const claimed = `local row ${String(match.rowKey)} claims this id; run bootstrap`;
+      return this.#park(arrival, 'server-id', claimed);
+    }
+    this.link(table, centralId, match.rowKey, match.identity);
+    return this.apply(arrival);
   }
 
   #mayBeOwn(table: TillTable, position: Buffer): boolean {
@@ -230,13 +216,16 @@ export class RowApplier {
       return 'applied';
     }
     if (row.rowKey === null) return this.#insert(arrival, image);
-    const resolved = this.#parts.tables.resolve(image);
-    if (resolved.kind === 'missing') return this.#awaitParent(arrival, image, resolved.parent, row.rowKey);
+    const {
+      values: resolved,
+      missing: [parent],
+    } = this.#parts.tables.resolve(image);
+    if (parent !== undefined) return this.#awaitParent(arrival, parent);
     const whole = { table, rowKey: row.rowKey, image, values, isWhole: left.length === 0 };
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
-      key = this.#show.write(whole, resolved.values);
+      key = this.#show.write(whole, resolved);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
@@ -248,32 +237,42 @@ export class RowApplier {
     return 'applied';
   }
 
-  /**
-   * @param options.isNew nothing is known of the central row yet
-   * @param options.without a column that is left empty although its parent is missing
-   */
-  #insert(
+  /** @param options.isNew nothing is known of the central row yet */
+  #insert(arrival: Arrival, image: Image, { isNew = false }: { isNew?: boolean } = {}): Applied {
+    const { values, missing } = this.#parts.tables.resolve(image);
+    const [parent, ...others] = missing;
+    if (parent === undefined) return this.#insertValues(arrival, image, { values, isNew });
+    const us = parentKey(arrival.table.name, arrival.centralId);
+    const { key } = arrival.table.bound.local;
+    const wait = waitOf(us, [parent, ...others], { ...this.#parts, key });
+    if (!wait.isFirst) this.#askCircle(us, arrival, wait.circle);
+    else {
+      // The till's own constraint may still be in the way.
+      const leftOut = missing.map(({ column }) => column.local);
+      if (this.#insertValues(arrival, image, { values, isNew, leftOut }) === 'parked') return 'parked';
+      // It may wait for nobody but itself.
+      this.#scope.wakes.push(us);
+    }
+    return this.#awaitParent(arrival, wait.parent);
+  }
+
+  #insertValues(
     arrival: Arrival,
     image: Image,
-    { isNew = false, without }: { isNew?: boolean; without?: string } = {},
+    { values, isNew, leftOut = [] }: { values: readonly SqliteValue[]; isNew: boolean; leftOut?: string[] },
   ): Applied {
     const { table, centralId, position } = arrival;
-    const resolved = this.#parts.tables.resolve(image, without);
-    if (resolved.kind === 'missing') {
-      // A second missing parent: nothing is written for the sake of the first.
-      if (without !== undefined) return 'parked';
-      return this.#awaitParent(arrival, image, resolved.parent, null);
-    }
+    const adopted = isNew ? this.#adopt(arrival, image, values) : undefined;
+    if (adopted !== undefined) return adopted;
     this.#touch(table, 'insert');
     let rowKey: SqliteValue;
     try {
-      rowKey = table.writer.insert(image.set, resolved.values, centralId, arrival.key);
+      rowKey = table.writer.insert(image.set, values, centralId, arrival.key);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return this.#park(arrival, 'refused', error.message);
     }
-    // A column that is left empty shows no more than what the row holds.
-    const base = encodeImage(without === undefined ? image : withoutColumn(image, without));
+    const base = encodeImage(withoutColumns(image, leftOut));
     const row = isNew ? undefined : table.rows.get(centralId);
     const { changes } = this.#answeredOf(table, centralId, row);
     this.#settleChanges(changes);
@@ -293,30 +292,18 @@ export class RowApplier {
     if (former !== undefined) table.rows.move(former, null);
   }
 
-  /**
-   * Parks a child. Rows that refer to each other in a circle would wait for ever: one whose column may be NULL is
-   * written without it, and stays parked so that the column is filled in when the other one is there. Whichever comes
-   * last closes the circle; where it is not the one that can break it, those that wait for it are tried again.
-   */
-  #awaitParent(arrival: Arrival, image: Image, parent: MissingParent, rowKey: SqliteValue): Applied {
-    const { table, centralId } = arrival;
-    const [us, waitsFor] = [parentKey(table.name, centralId), parentKey(parent.table, parent.centralId)];
-    if (rowKey === null && this.#parts.parked.waitsFor(waitsFor, us)) {
-      if (parent.column.notNull) this.#askCircle(us);
-      else {
-        this.#insert(arrival, image, { without: parent.column.local });
-        // The till's own constraint is in the way now.
-        if (this.#parts.parked.get(table.name, centralId) !== undefined) return 'parked';
-      }
-    }
-    return this.#park(arrival, 'parent', `${parent.column.local} refers to ${waitsFor}`, waitsFor);
+  #awaitParent(arrival: Arrival, { column, table, centralId }: MissingParent): Applied {
+    const waitsFor = parentKey(table, centralId);
+    return this.#park(arrival, 'parent', `${column.local} refers to ${waitsFor}`, waitsFor);
   }
 
-  #askCircle(us: string): void {
-    const { circles, arrived } = this.#scope;
-    if (circles.has(us)) return;
-    circles.add(us);
-    arrived.push(us);
+  /** Those that wait in the circle of this row are tried again, once for each image of it. */
+  #askCircle(us: string, { position }: Arrival, circle: readonly string[]): void {
+    const { asked, wakes } = this.#scope;
+    const image = `${us} ${position.toString('hex')}`;
+    if (circle.length === 0 || asked.has(image)) return;
+    asked.add(image);
+    wakes.push(us, ...circle);
   }
 
   #answeredOf(table: TillTable, handle: string, row: SyncRow | undefined) {
@@ -343,7 +330,7 @@ export class RowApplier {
   }
 
   #arrive(table: TillTable, centralId: string): void {
-    if (this.#parts.parked.any) this.#scope.arrived.push(parentKey(table.name, centralId));
+    if (this.#parts.parked.any) this.#scope.wakes.push(parentKey(table.name, centralId));
   }
 }
 

@@ -37,10 +37,11 @@ function isSameValues(a: Values, b: Values): boolean {
 }
 
 /** As the row shows it while the parent that the column means is not here. */
-export function withoutColumn(image: Image, local: string): Image {
-  const at = image.set.columns.findIndex((column) => column.local === local);
+export function withoutColumns(image: Image, locals: readonly string[]): Image {
+  if (locals.length === 0) return image;
+  const without = new Set(locals);
   const cleared = <Value>(values: readonly Value[], none: Value) =>
-    values.map((value, index) => (index === at ? none : value));
+    values.map((value, at) => (without.has(image.set.columns[at]?.local ?? '') ? none : value));
   const { central } = image;
   return {
     ...image,

@@ -61,11 +61,11 @@ export class RowShow {
   /** Where that can't be written now, settling brings the row up again; until then it shows what it shows. */
   update(shown: Shown): SqliteValue | undefined {
     const { table, image } = shown;
-    const resolved = this.#parts.tables.resolve(image);
-    if (resolved.kind === 'missing') return undefined;
+    const { values: resolved, missing } = this.#parts.tables.resolve(image);
+    if (missing.length > 0) return undefined;
     this.#touch(table, 'update');
     try {
-      return this.write(shown, resolved.values);
+      return this.write(shown, resolved);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.#parts.log.debug({ table: table.name, err: error }, 'not shown until it is settled');

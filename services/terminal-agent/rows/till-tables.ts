@@ -33,15 +33,19 @@ export interface MissingParent {
   readonly centralId: string;
 }
 
-export type Resolved =
-  | { readonly kind: 'values'; readonly values: readonly SqliteValue[] }
-  | { readonly kind: 'missing'; readonly parent: MissingParent };
+export interface Resolved {
+  /** NULL where the parent is missing. */
+  readonly values: readonly SqliteValue[];
+  readonly missing: readonly MissingParent[];
+}
+
+const NONE_MISSING: readonly MissingParent[] = [];
 
 export class TillTables {
   readonly #byLocal = new Map<string, TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
   readonly #uninstallable: LocalBinding['uninstallable'];
-  /** What could not be written under the mapping or the schema before may be now. */
+  /** No transaction has tried again yet what could not be written under the mapping or the schema before. */
   isFresh = true;
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
@@ -117,25 +121,21 @@ export class TillTables {
     }
   }
 
-  /**
-   * The image's values with central ids of parents turned into what the reference columns hold here.
-   * @param without a column to write as NULL although its parent is missing
-   */
-  resolve({ set, values }: Image, without?: string): Resolved {
+  /** The image's values with central ids of parents turned into what the reference columns hold here. */
+  resolve({ set, values }: Image): Resolved {
     const positions = this.#references(set);
-    if (positions.every((at) => values[at] === null)) return { kind: 'values', values };
+    if (positions.every((at) => values[at] === null)) return { values, missing: NONE_MISSING };
     const resolved = [...values];
+    const missing: MissingParent[] = [];
     for (const at of positions) {
       const column = set.columns[at] as BoundColumn;
       const id = values[at] ?? null;
       if (id === null || column.reference === null) continue;
-      const held = column.local === without ? null : this.#held(column, column.reference, String(id));
-      if (held === undefined) {
-        return { kind: 'missing', parent: { column, table: column.reference.table, centralId: String(id) } };
-      }
-      resolved[at] = held;
+      const held = this.#held(column, column.reference, String(id));
+      if (held === undefined) missing.push({ column, table: column.reference.table, centralId: String(id) });
+      resolved[at] = held ?? null;
     }
-    return { kind: 'values', values: resolved };
+    return { values: resolved, missing };
   }
 
   /** What a reference column holds for this parent row of the till. */

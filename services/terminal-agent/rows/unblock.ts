@@ -109,9 +109,9 @@ function toMember({ tables, table, flight }: GroupScope, parked: ParkedRow): Mem
     flight.ofRow(table.name, parked.centralId).some(({ answer }) => answer === null)
   )
     return null;
-  const resolved = tables.resolve(image);
-  if (resolved.kind === 'missing') return null;
-  return { parked, image, values: resolved.values, rowKey: row.rowKey };
+  const { values, missing } = tables.resolve(image);
+  if (missing.length > 0) return null;
+  return { parked, image, values, rowKey: row.rowKey };
 }
 
 /** Central ids of the local rows that hold a unique value this row wants; undefined for one without link. */

@@ -83,8 +83,8 @@ export class WriteGuard {
     if (!(error instanceof Error)) return error;
     const fault = (ofIndex: boolean, cause = error) =>
       new TriggerFault(this.#table, { ofIndex, undidAll: !this.#db.inTransaction, cause });
-    if (!this.#db.inTransaction) return fault(false);
     if (!isRefusal(error) && !isStatementFault(error)) return error;
+    if (!this.#db.inTransaction) return fault(false);
     const running = this.#triggers.running(this.#table);
     const fillsIndex = running.some((trigger) => trigger.fillsIndex);
     if (fillsIndex && mayBeOfIndex(error)) {

@@ -57,9 +57,8 @@ function undo(tables: TillTables, { table, handle, rowKey, keyBefore }: EditedRo
   const row = table.rows.get(handle);
   const image = row?.base == null ? null : decodeImage(table.bound, row.base);
   if (row === undefined || image === null || image.unfit !== undefined) return;
-  const resolved = tables.resolve(image);
-  if (resolved.kind === 'missing') return;
-  const { values } = resolved;
+  const { values, missing } = tables.resolve(image);
+  if (missing.length > 0) return;
   const isHere = rowKey !== null && table.writer.exists(rowKey);
   const key = isHere
     ? table.writer.update(rowKey, { ...image, values }, true)

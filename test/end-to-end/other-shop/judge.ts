@@ -32,7 +32,7 @@ interface Sides {
 }
 
 async function tableDifferences(table: Table, sides: Sides): Promise<string[]> {
-  const here = await tillRows(table, sides, await centralTypes(table, sides));
+  const here = await tillRows(table, sides);
   const there = await centralRows(table, sides);
   const found: string[] = [];
   for (const [name, row] of here.rows) {
@@ -75,16 +75,6 @@ async function centralRows(table: Table, { client, store }: Sides): Promise<Map<
   return new Map(rows.map(({ '~name': name, ...row }) => [name ?? '', row]));
 }
 
-/** A till may hold more digits than the centre's column takes. */
-async function centralTypes(table: Table, { client }: Sides): Promise<Map<string, string>> {
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
-     WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
-    [table.centre],
-  );
-  return new Map(rows.map(({ name, type }) => [name, type]));
-}
-
 function pointedAtCentre(pointer: Pointer): string {
   const parent = tableNamed(pointer.to);
   return `coalesce((SELECT ${parent.centreName.replaceAll('r.', 'p.')} FROM ${parent.centre} p
@@ -94,7 +84,6 @@ function pointedAtCentre(pointer: Pointer): string {
 async function tillRows(
   table: Table,
   { db, client }: Sides,
-  types: ReadonlyMap<string, string>,
 ): Promise<{ rows: Map<string, Row>; doubled: string[] }> {
   const select = [
     `${table.tillName} AS "~name"`,
@@ -117,7 +106,7 @@ async function tillRows(
       await readByPostgres(
         client,
         raw.map((row) => textOf(row[column.till] ?? null)),
-        (p) => kindOf(column.kind).ofTill(p, types.get(column.centre) ?? 'text'),
+        kindOf(column.kind).ofTill,
       ),
     );
   for (const pointer of table.pointers)

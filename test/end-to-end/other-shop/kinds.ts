@@ -10,8 +10,8 @@ export interface Kind {
   readonly till: readonly Stored[];
   /** What head office may write, as PostgreSQL's input text. */
   readonly centre: readonly (string | null)[];
-  /** SQL: the till's text `p`, in neutral form, as a central column of this type holds it. */
-  readonly ofTill: (p: string, type: string) => string;
+  /** SQL: the till's text `p` in neutral form. */
+  readonly ofTill: (p: string) => string;
   /** SQL: the central column `c` in neutral form. */
   readonly ofCentre: (c: string) => string;
 }
@@ -81,7 +81,7 @@ export const KINDS = {
   whole: {
     till: [null, '0', '12', '12.5', '-12.5', '99999999999999999999', '-99999999999999999999'],
     centre: [null, '0', '7', '99999999999999999999', '-1'],
-    ofTill: (p, type) => `${p}::${type}::text`,
+    ofTill: (p) => `${p}::numeric::text`,
     ofCentre: (c) => `${c}::text`,
   },
   numeric: {
@@ -123,8 +123,8 @@ export const KINDS = {
   single: {
     till: [null, 0.1, 0.5, 0.1 + 0.2, 16777217, 1e-40, 'NaN', Infinity],
     centre: [null, '0.1', '3.4028235e38', '1e-45', '16777216', '-0', 'Infinity'],
-    ofTill: (p, type) => `(${p}::float8::${type} + 0::float4)::text`,
-    ofCentre: (c) => `(${c} + 0::float4)::text`,
+    ofTill: (p) => `(${p}::float8 + 0)::text`,
+    ofCentre: (c) => `(${c}::text::float8 + 0)::text`,
   },
   bigint: {
     till: [null, 9223372036854775807n, -9223372036854775808n, 9007199254740993n, 0n],
@@ -296,13 +296,13 @@ export const KINDS = {
   price: {
     till: ['1'],
     centre: ['0.0001', '12.5', '99999999.9999', '0'],
-    ofTill: (p, type) => `${p}::${type}::text`,
+    ofTill: (p) => `${p}::numeric::text`,
     ofCentre: (c) => `${c}::text`,
   },
   amount: {
     till: ['1.5', '-3', '0.30000000000000004', '1e-7'],
     centre: ['2', '-7.25', '123456789012345678.123456789'],
-    ofTill: (p, type) => `trim_scale(${p}::${type})::text`,
+    ofTill: (p) => `trim_scale(${p}::numeric)::text`,
     ofCentre: (c) => `trim_scale(${c})::text`,
   },
   settings: { till: ['{}'], centre: ['{}', '{"a": [1, {"b": null}]}', '7'], ...as('jsonb') },

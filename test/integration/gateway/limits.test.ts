@@ -38,11 +38,14 @@ function counted(codes: readonly number[]): Record<number, number> {
 }
 
 /** A WebSocket by hand: what a client sends before it follows the protocol. */
-async function upgraded(gateway: RunningGateway): Promise<{ status: number; socket: NetSocket }> {
+async function upgraded(
+  gateway: RunningGateway,
+  session = '',
+): Promise<{ status: number; socket: NetSocket }> {
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   socket.on('error', () => undefined);
   const head = [
-    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
+    `GET /socket.io/?EIO=4&transport=websocket${session} HTTP/1.1`,
     'host: x',
     'connection: upgrade',
     'upgrade: websocket',
@@ -53,6 +56,11 @@ async function upgraded(gateway: RunningGateway): Promise<{ status: number; sock
   const [first] = (await once(socket, 'data')) as [Buffer];
   socket.on('data', () => undefined);
   return { status: Number(first.toString().split(' ')[1]), socket };
+}
+
+/** A short text frame, masked with zeros. */
+function frame(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 }
 
 /** However it ends: a reset is an end too. */
@@ -237,6 +245,25 @@ describe('connections', () => {
     expect(post.status).toBe(413);
     await gateway.stop();
   });
+
+  // Socket.IO itself would wait for half a minute.
+  it(
+    'whose clients answer no closing frame end with the gateway all the same',
+    { timeout: 25_000 },
+    async () => {
+      const gateway = await site.gateway({ limits: { connectTimeoutMs: 60_000 } });
+      const fromTheStart = await upgraded(gateway);
+      const polling = await fetch(`${gateway.url}/socket.io/?EIO=4&transport=polling`);
+      const { sid } = JSON.parse((await polling.text()).slice(1)) as { sid: string };
+      const after = await upgraded(gateway, `&sid=${sid}`);
+      after.socket.write(frame('2probe'));
+      const [probed] = (await once(after.socket, 'data')) as [Buffer];
+      expect(probed.toString()).toContain('3probe');
+      after.socket.write(frame('5'));
+      await gateway.stop();
+      await Promise.all([closed(fromTheStart.socket), closed(after.socket)]);
+    },
+  );
 
   it('still take a large catalog from an agent that has shown its token', async () => {
     const gateway = await site.gateway();

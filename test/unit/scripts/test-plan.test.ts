@@ -5,6 +5,7 @@ import {
   parseTestArgs,
   runTotals,
   totalsLine,
+  vitestOptions,
 } from '../../../scripts/support/test-plan.ts';
 
 describe('what scripts/test is asked to do', () => {
@@ -13,6 +14,7 @@ describe('what scripts/test is asked to do', () => {
       kind: 'tests',
       parts: ['unit', 'integration', 'end-to-end'],
       checks: true,
+      isolated: true,
       kafka: true,
       postgres: undefined,
     });
@@ -39,6 +41,7 @@ describe('what scripts/test is asked to do', () => {
       kind: 'tests',
       parts: ['unit', 'journey'],
       checks: false,
+      isolated: false,
       kafka: true,
       postgres: undefined,
     });
@@ -70,6 +73,25 @@ describe('what scripts/test is asked to do', () => {
       expect(() => parseTestArgs(args)).toThrow(expect.objectContaining({ code: 'USAGE' }));
     },
   );
+});
+
+describe('the files of a part', () => {
+  const around = { servers: 2, isolated: true };
+
+  it.each(['integration', 'catalog'] as const)('run at once, one on each server: %s', (part) => {
+    expect(vitestOptions(part, around)).toEqual(['--fileParallelism', '--maxWorkers=2']);
+    expect(vitestOptions(part, { ...around, servers: 1 })).toEqual([]);
+  });
+
+  it('run one after the other where each takes all cores', () => {
+    for (const part of ['end-to-end', 'journey'] as const) expect(vitestOptions(part, around)).toEqual([]);
+  });
+
+  it('share processes only where they ran apart on another Node', () => {
+    expect(vitestOptions('unit', around)).toEqual(['--fileParallelism']);
+    expect(vitestOptions('unit', { ...around, isolated: false })).toContain('--no-isolate');
+    expect(parseTestArgs(['unit', '--node', '22'])).toMatchObject({ isolated: true });
+  });
 });
 
 describe('the totals', () => {

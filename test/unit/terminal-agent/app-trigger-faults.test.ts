@@ -308,3 +308,18 @@ describe('what the agent notes in a row of the app', () => {
     ]);
   });
 });
+
+it('a fault of the file is none of a trigger: nothing rests, and the row is not called refused', async () => {
+  openWith(`CREATE TRIGGER s AFTER INSERT ON products BEGIN
+    INSERT INTO search(name) VALUES (new.name); END;`);
+  await push(100, [7, 'A']);
+  const { db } = shop.test.till;
+  const pages = db.pragma('page_count', { simple: true }) as number;
+  db.pragma(`max_page_count = ${pages}`);
+  await expect(push(101, [8, 'B', { name: 'x'.repeat(100_000) }])).rejects.toThrow(/full/);
+  expect(shop.apply.resting).toEqual([]);
+  expect(parked()).toEqual([]);
+  db.pragma(`max_page_count = ${pages + 1000}`);
+  await push(101, [8, 'B']);
+  expect(names()).toHaveLength(2);
+});

@@ -1,5 +1,5 @@
 /** How rows that the till had before the agent are recognised as those of the centre. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
 import { silentLog } from '../../support/till.ts';
 import { INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
@@ -56,4 +56,31 @@ describe('rows that were here before the agent', () => {
     expect(shop.apply.parkedRows()).toEqual([]);
     expect(shop.rows('SELECT server_id, sku FROM products')).toEqual([{ server_id: 8, sku: 'other' }]);
   });
+});
+
+it('a natural key of a row from before is compared as the centre keeps it, with its digits', async () => {
+  const own = openShopTill({
+    schema: `CREATE TABLE shifts (id INTEGER PRIMARY KEY, server_id INTEGER, opened TEXT, float REAL, note TEXT)`,
+    mapping: `version: 1\ntables:\n  shifts: {scope: global, exclude: [server_id], natural_key: [opened, float]}\n`,
+    central: {
+      shifts: {
+        id: ['bigint', 'bigint'],
+        opened: ['text', 'timestamp(0) with time zone'],
+        float: ['text', 'numeric(12,2)'],
+        note: ['text', 'text'],
+      },
+    },
+  });
+  onTestFinished(() => {
+    own.close();
+  });
+  own.test.till.close();
+  own.test.app.exec(`INSERT INTO sync_silence VALUES (1);
+    INSERT INTO shifts (opened, float) VALUES ('2026-10-01T00:03:20.400Z', 0.1 + 0.2); DELETE FROM sync_silence`);
+  own.restart();
+  const row = { opened: '2026-10-01 00:03:20+00', float: '0.30', note: 'of head office' };
+  await own.toCatalog(own.catalog.commit(100, own.catalog.row('shifts', 9, row)));
+  expect(own.rows('SELECT id, server_id, float, note FROM shifts')).toEqual([
+    { id: 1, server_id: 9, float: 0.3, note: 'of head office' },
+  ]);
 });

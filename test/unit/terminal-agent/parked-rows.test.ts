@@ -31,83 +31,16 @@ describe('references', () => {
     expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 1 }]);
     expect(shop.apply.parkedRows()).toEqual([]);
   });
+});
 
-  it('that go round in a circle are written with the nullable one filled in later', async () => {
-    const { catalog } = shop;
-    await shop.toCatalog(
-      catalog.commit(
-        100,
-        catalog.row('categories', 1, { name: 'a', parent_id: 2n }),
-        catalog.row('categories', 2, { name: 'b', parent_id: 1n }),
-      ),
-    );
-    expect(shop.apply.parkedRows()).toEqual([]);
-    expect(
-      shop.rows(
-        'SELECT c.name, p.name AS parent FROM categories c JOIN categories p ON p.id = c.parent_id ORDER BY 1',
-      ),
-    ).toEqual([
-      { name: 'a', parent: 'b' },
-      { name: 'b', parent: 'a' },
-    ]);
-  });
-
-  /** Of three tables, each of which refers to the next, only the first may leave it out. */
-  describe.each([
-    ['a', 'b', 'c'],
-    ['b', 'c', 'a'],
-    ['c', 'a', 'b'],
-    ['c', 'b', 'a'],
-    ['a', 'c', 'b'],
-    ['b', 'a', 'c'],
-  ])('in a circle of which one column may be NULL, come as %s, %s, %s', (...order) => {
-    const NEXT: Readonly<Record<string, string>> = { a: 'b', b: 'c', c: 'a' };
-    let circle: ShopTill;
-    beforeEach(() => {
-      const table = (name: string, rule: string) =>
-        `CREATE TABLE ${name} (id INTEGER PRIMARY KEY, server_id INTEGER, next INTEGER ${rule}, name TEXT UNIQUE)`;
-      const exclude = 'exclude: [server_id]';
-      circle = openShopTill({
-        schema: [table('a', ''), table('b', 'NOT NULL'), table('c', 'NOT NULL')].join(';'),
-        mapping: `version: 1\ndefaults: {scope: global, ${exclude}}\ntables:\n${Object.entries(NEXT)
-          .map(([name, to]) => `  ${name}: {references: {next: ${to}}}\n`)
-          .join('')}`,
-        central: Object.fromEntries(
-          Object.keys(NEXT).map((name) => [
-            name,
-            { id: ['bigint', 'bigint'], next: ['bigint', 'bigint'], name: ['text', 'text'] },
-          ]),
-        ),
-      });
-    });
-    afterEach(() => circle.close());
-
-    it.each(['in one transaction', 'one by one'])('%s, and are all there', async (how) => {
-      const row = (table: string) => circle.catalog.row(table, 1, { next: 1n, name: table });
-      const batches = how === 'one by one' ? order.map((table) => [row(table)]) : [order.map(row)];
-      for (const [at, rows] of batches.entries()) {
-        await circle.toCatalog(circle.catalog.commit(100 + at, ...rows));
-      }
-      expect(circle.apply.parkedRows()).toEqual([]);
-      for (const [name, to] of Object.entries(NEXT)) {
-        expect(
-          circle.rows(`SELECT x.name, n.name AS next FROM ${name} x JOIN ${to} n ON n.id = x.next`),
-        ).toEqual([{ name, next: to }]);
-      }
-    });
-
-    it('wait while the till refuses the one that could be first, and come when there is room', async () => {
-      const taken = (name: string) => circle.catalog.row('a', 2, { next: null, name });
-      await circle.toCatalog(circle.catalog.commit(99, taken('a')));
-      for (const [at, table] of order.entries()) {
-        const row = circle.catalog.row(table, 1, { next: 1n, name: table });
-        await circle.toCatalog(circle.catalog.commit(100 + at, row));
-      }
-      expect(circle.apply.parkedRows()).toHaveLength(3);
-      await circle.toCatalog(circle.catalog.commit(110, taken('another')));
-      expect(circle.apply.parkedRows()).toEqual([]);
-    });
-  });
+it('a row that waits for a parent that is here is tried again after a restart', async () => {
+  const { catalog, test } = shop;
+  await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A', { category_id: 9n }))));
+  await shop.toCatalog(catalog.commit(101, catalog.row('categories', 8, { name: 'c', parent_id: null })));
+  test.app.exec(`UPDATE sync_row_categories SET central_id = '9'`);
+  shop.restart();
+  await shop.toCatalog(catalog.commit(102, catalog.heartbeat()));
+  expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 1 }]);
 });
 
 describe('rows that the till refuses', () => {
@@ -193,6 +126,17 @@ describe('rows that the till refuses', () => {
     await shop.toCatalog(catalog.commit(102, catalog.row('products', 3, product('C'))));
     expect(shop.rows(`SELECT name FROM products WHERE sku = 'A'`)).toEqual([{ name: 'waits' }]);
     expect(shop.apply.parkedRows()).toHaveLength(700);
+  });
+
+  it('are tried again when the app made room that something else saw first', async () => {
+    const { catalog, store } = shop;
+    shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
+    await shop.toStore(store.commit(100, store.heartbeat()));
+    await shop.toCatalog(catalog.commit(99, catalog.row('products', 1, product('A'))));
+    shop.test.app.exec(`UPDATE products SET sku = 'B'`);
+    shop.apply.unsettled();
+    shop.apply.applyLocal();
+    expect(shop.rows('SELECT sku FROM products ORDER BY 1')).toEqual([{ sku: 'A' }, { sku: 'B' }]);
   });
 
   it('are tried again when the app makes room', async () => {

@@ -1,0 +1,17 @@
+import type { StreamReach } from '../settlement.ts';
+import type { AppTriggers } from './app-triggers.ts';
+
+/** What one transaction knows and gathers. */
+export interface Scope {
+  readonly nowMs: number;
+  readonly triggers: AppTriggers;
+  readonly store: () => StreamReach;
+  /** Local tables whose rows changed. */
+  readonly touched: Set<string>;
+  /** `parentKey` of rows that came, were linked, or close a circle: those that wait for them are tried again. */
+  readonly wakes: string[];
+  /** Images of rows that close a circle in which they can't be first: each asks the others once. */
+  readonly asked: Set<string>;
+  /** `parentKey` of rows that the app has written and that could not be cut. */
+  readonly uncut: Set<string>;
+}
