@@ -32,6 +32,8 @@ export interface TillApplyOptions {
   /** A central transaction of more records is applied in parts; also the limit while the app is writing. */
   readonly txRows?: number;
   readonly now?: () => number;
+  /** A span of time, in ms. */
+  readonly elapsedMs?: (() => number) | undefined;
   /** How long the till may be away, until the centre says so. */
   readonly horizonDays?: number | undefined;
   readonly standing?: TillStanding | undefined;

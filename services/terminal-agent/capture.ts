@@ -12,6 +12,7 @@ import { readNumbers } from './file/captured-tables.ts';
 import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
+import { unsweptSince } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
@@ -281,6 +282,7 @@ export class TillCapture implements Service {
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
       keptChange: () => keptChange(db),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
+      rebuiltAfter: () => unsweptSince(db),
       isFillable: (table, column) => isOwnColumn(table, column) && this.columns.has(table, column),
     };
   }

@@ -3,13 +3,13 @@
  * no image of it fills the centre's NULLs (DESIGN §4.9), but only where there is such a column: until then it waits.
  * Where the first record shows a column, all that the till holds in it is entered, before an image takes its place.
  */
-import { sleep } from '../../shared/lifecycle.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { CompiledSchema } from '../../shared/records/envelope.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { Incoming } from '../streams/incoming.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { TillHost } from '../till/till-host.ts';
+import { waitForApp } from '../till/write-gate.ts';
 import { FillEntries } from './fill-entries.ts';
 
 /** In sync_meta: by local table. */
@@ -107,7 +107,7 @@ export class CentreColumns {
     const till = this.#till;
     for (const fills of FillEntries.of(till.db, table, added)) {
       while (till.write(() => fills.next()) > 0) {
-        await sleep(till.gate.waitMs(), signal);
+        await waitForApp(till.gate, signal);
         if (signal?.aborted === true) return;
       }
     }

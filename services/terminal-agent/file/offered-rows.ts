@@ -28,9 +28,9 @@ export function offerRows(db: SqliteDatabase, rows: readonly UnknownRow[]): void
   );
   for (const { table, rowKey, handle, op, sums = NO_SUMS } of rows) {
     const { number, deltas } = numbered(db, table.bound);
-    enter.run(number, op, rowKey, handle ?? null);
+    const entered = enter.run(number, op, rowKey, handle ?? null).lastInsertRowid;
     if (sums.size === 0) continue;
-    const seq = enter.run(number, 'u', rowKey, null).lastInsertRowid;
+    const seq = op === 'u' ? entered : enter.run(number, 'u', rowKey, null).lastInsertRowid;
     for (const column of deltas) {
       const sum = sums.get(column.name);
       if (sum !== undefined) add.run(seq, column.number, '0', sum);

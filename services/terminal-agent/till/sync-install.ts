@@ -8,6 +8,7 @@ import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { numbered } from '../file/captured-tables.ts';
+import { markUnswept, noteEarlierRows } from '../file/unswept.ts';
 import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
 import {
   LOCAL_SCHEMA,
@@ -162,8 +163,13 @@ export function removeTriggers(db: SqliteDatabase): string[] {
 }
 
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
+  const { name } = table.local;
+  const wasCaptured = db.prepare('SELECT 1 FROM sync_table WHERE name = ?').get(name) !== undefined;
   const wanted = keyTriggers(numbered(db, table));
+  noteEarlierRows(db, table);
   if (isInstalled(db, table, wanted)) return wanted;
+  // While they were away, or others, the app may have written.
+  if (wasCaptured) markUnswept(db, name);
   const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
     db,

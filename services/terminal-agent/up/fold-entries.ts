@@ -23,6 +23,8 @@
  *   e and c, u or k of        | OR REPLACE by a unique index          | gone, as the look will find, or by its d
  *     another                 |                                       |
  *   k                         | UPDATE of the key                     | this row, under another key
+ *   c where a row lives, in a | the copy back of a table that the app | this row changed
+ *     rebuilt table           | has made anew                         |
  *   c, k where a row lives    | its d is missing: triggers were away, | that row is gone, and another is here
  *                             | or OR REPLACE                         |
  *   u, d, k of no row         | it is older than our triggers         | a row that was there before (`isEarlier`)
@@ -68,12 +70,14 @@ interface Threat {
 /**
  * @param entries of one table, in seq order, all that came after the keys were kept
  * @param keptAt identity of the row that is kept under a key
+ * @param options.rebuiltAfter the app may have made the table anew before these entries
  */
 export function foldEntries(
   entries: readonly Entry[],
   keptAt: (key: string) => string | undefined,
+  { rebuiltAfter = Infinity }: { readonly rebuiltAfter?: number | undefined } = {},
 ): TouchedRow[] {
-  const fold = new Fold(keptAt);
+  const fold = new Fold(keptAt, rebuiltAfter);
   for (const entry of entries) fold.take(entry);
   return fold.rows;
 }
@@ -119,6 +123,7 @@ function asOne(former: TouchedRow, back: TouchedRow): TouchedRow {
 class Fold {
   readonly rows: Row[] = [];
   readonly #keptAt: (key: string) => string | undefined;
+  readonly #rebuiltAfter: number;
   /** Kept rows that were met. */
   readonly #met = new Set<string>();
   /** By key; a row that is gone stays until another takes its place. */
@@ -130,8 +135,9 @@ class Fold {
   /** Newest c, u or k. */
   #writtenSeq = 0;
 
-  constructor(keptAt: (key: string) => string | undefined) {
+  constructor(keptAt: (key: string) => string | undefined, rebuiltAfter: number) {
     this.#keptAt = keptAt;
+    this.#rebuiltAfter = rebuiltAfter;
   }
 
   take(entry: Entry): void {
@@ -191,6 +197,10 @@ class Fold {
       return;
     }
     const there = this.#rowAt(entry.key);
+    if (there?.key === entry.key && entry.seq > this.#rebuiltAfter) {
+      there.entries.push(entry);
+      return;
+    }
     const follows = there?.key === null ? there.identity : null;
     if (there?.key === entry.key) oust(there, entry);
     this.#add(entry, entry.key, { isEarlier: false, follows }).entries.push(entry);

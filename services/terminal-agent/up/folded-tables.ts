@@ -33,6 +33,8 @@ export interface FoldParts {
   readonly changes: ChangeStore;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
+  /** By local table: the app may have made it anew before the entries after this one. */
+  readonly rebuiltAfter: () => ReadonlyMap<string, number>;
   /** Up to which the kept keys know the changes. */
   readonly keptChange: () => number;
 }
@@ -45,7 +47,7 @@ const MIN_IDENTITY_LENGTH = 32;
  * @param byChanges names are those of the changes that were cut; else rows that are new get one
  */
 export function foldTables(
-  { entries, tableOf, ...parts }: FoldParts,
+  { entries, tableOf, rebuiltAfter, ...parts }: FoldParts,
   range: { readonly after: number; readonly upTo: number; readonly cutUpTo: number },
   { byChanges }: { readonly byChanges: boolean },
 ): FoldedTable[] {
@@ -58,8 +60,12 @@ export function foldTables(
     if (entry.handle !== null) lists.kept.push(entry);
     else if (entry.seq > range.after) lists.fresh.push(entry);
   }
+  const rebuilt = rebuiltAfter();
   return [...byTable].map(([table, { kept, fresh }]) =>
-    new TableFold({ ...parts, table }, fresh).result({ byChanges, kept }),
+    new TableFold({ ...parts, table, rebuiltAfter: rebuilt.get(table.name) }, fresh).result({
+      byChanges,
+      kept,
+    }),
   );
 }
 
@@ -70,6 +76,7 @@ export function entryName(id: string): string {
 
 interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChange'> {
   readonly table: TillTable;
+  readonly rebuiltAfter: number | undefined;
 }
 
 class TableFold {
@@ -83,8 +90,9 @@ class TableFold {
   }
 
   result({ byChanges, kept }: { byChanges: boolean; kept: readonly StoredEntry[] }): FoldedTable {
-    const { table } = this.#parts;
-    const folded = foldEntries(this.#entries, (key) => table.rows.handleAt(keyFromText(key)));
+    const { table, rebuiltAfter } = this.#parts;
+    const keptAt = (key: string) => table.rows.handleAt(keyFromText(key));
+    const folded = foldEntries(this.#entries, keptAt, { rebuiltAfter });
     const fresh = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
     const rows = kept.length === 0 ? fresh : this.#withKept(fresh, kept);
     const at = new Map<string, FoldedRow>();
@@ -115,11 +123,16 @@ class TableFold {
   }
 
   #keptRow(handle: string, entries: readonly StoredEntry[]): FoldedRow {
-    const row = this.#parts.table.rows.get(handle);
+    const { table, changes, keptChange } = this.#parts;
+    const row = table.rows.get(handle);
     const rowKey = row?.rowKey ?? null;
     const key = rowKey === null ? null : keyText(rowKey);
     const named = { identity: handle, isNew: false, isEarlier: false, ousted: null, follows: null };
-    const identity = row?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
+    const identity = isUnlinked(handle)
+      ? (row?.identity ?? handle.slice(1))
+      : (row?.identity ??
+        changes.nameOf(table.name, handle, keptChange()) ??
+        this.#freeName({ ...named, key, entries }));
     return { touched: { ...named, key, entries }, handle, identity, rowKey, rowEntry: null, isBack: false };
   }
 

@@ -95,6 +95,16 @@ describe('a column that the app adds and fills', () => {
     expect(colours()).toEqual([{ sku: 'A', colour: 'blue' }]);
   });
 
+  it('with what it is filled with by itself, goes up too', async () => {
+    open({ coloured: true });
+    await toCatalog(100, 1, 'A', { colour: 'blue' });
+    shop.test.app.exec(`ALTER TABLE products ADD COLUMN colour TEXT DEFAULT 'white'`);
+    shop.test.till.appCommitted();
+    expect(shop.apply.resume(CATALOG)).toBe(0);
+    await toCatalog(100, 1, 'A', { colour: 'blue' });
+    expect(told()).toEqual([['u', '1', 'fills', { colour: [null, 'white'] }]]);
+  });
+
   it('waits while the centre has no such column, and goes up when it has', async () => {
     open({ coloured: false });
     await toCatalog(100, 1, 'A');
