@@ -69,15 +69,13 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const after = keptEntry(db);
   const known = keptChange(db);
   if (after >= cut && known >= changes.lastNumber()) return NOTHING;
+  // Before anything is noted: the fold begins at the keys as they were before these entries.
+  const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true });
   const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
   noteRows(db, changes.after(known));
   const edited: EditedRow[] = [];
   const written: string[] = [];
-  for (const { table, rows } of foldTables(
-    parts,
-    { after, upTo: cut, cutUpTo: after },
-    { byChanges: true },
-  )) {
+  for (const { table, rows } of folded) {
     written.push(table.name);
     for (const row of rows) {
       const { handle, rowKey } = row;

@@ -59,7 +59,7 @@ export function foldTables(
     else if (entry.seq > range.after) lists.fresh.push(entry);
   }
   return [...byTable].map(([table, { kept, fresh }]) =>
-    new TableFold({ ...parts, table }, fresh).result({ byChanges, kept }),
+    new TableFold({ ...parts, table, cutUpTo: range.cutUpTo }, fresh).result({ byChanges, kept }),
   );
 }
 
@@ -70,6 +70,7 @@ export function entryName(id: string): string {
 
 interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChange'> {
   readonly table: TillTable;
+  readonly cutUpTo: number;
 }
 
 class TableFold {
@@ -133,13 +134,15 @@ class TableFold {
 
   #named(folded: readonly TouchedRow[]): FoldedRow[] {
     const joined = joinReturned(folded, {
-      nameOf: (row) => (row.key === null ? this.#keptName(row) : this.#uuidAt(row.key)) ?? undefined,
+      // One that REPLACE took has its key still, and what it was called is not there any more.
+      nameOf: (row) => (row.key === null ? null : this.#uuidAt(row.key)) ?? this.#keptName(row) ?? undefined,
       isHere: ({ key }) => key !== null && this.#parts.table.writer.exists(keyFromText(key)),
+      cutUpTo: this.#parts.cutUpTo,
     });
     const whole = new Set(joined);
     const backs = new Map(folded.filter((row) => !whole.has(row)).map((row) => [row.entries[0], row]));
     return joined.map((touched) => {
-      const back = touched.entries.map((entry) => backs.get(entry)).find((row) => row?.isNew === true);
+      const back = touched.entries.map((entry) => backs.get(entry)).findLast((row) => row?.isNew === true);
       return this.#nameRow(touched, back);
     });
   }
@@ -166,8 +169,12 @@ class TableFold {
     return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
   }
 
-  #keptName(row: TouchedRow): string | null {
-    return row.isNew ? null : (this.#parts.table.rows.get(row.identity)?.identity ?? null);
+  /** Of one that was cut, and is not kept yet, what it was cut under. */
+  #keptName({ isNew, identity }: TouchedRow): string | null {
+    const { table, changes } = this.#parts;
+    const handle = isNew ? changes.handleOf(table.name, identity) : identity;
+    if (handle === undefined) return null;
+    return table.rows.get(handle)?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
   }
 
   #uuidAt(key: string): string | null {
