@@ -112,6 +112,11 @@ export class TillApply {
         if (signal?.aborted === true) return true;
         const items = pending.slice(0, this.#pending.take(pending, { appIsWriting }));
         if (!this.#mayApply(topic, items)) return false;
+        const learning = this.#options.capture.columns.learn(items, this.#tables, signal);
+        if (learning !== undefined) {
+          await learning;
+          continue;
+        }
         this.#applyOne(topic, items, appIsWriting);
         this.#pending.applied(topic, items);
       }
@@ -134,6 +139,7 @@ export class TillApply {
   ): Promise<{ applied: number; skipped: number }> {
     const items = await decodeIncoming(records, this.#options.schemas, this.#options.log);
     const counts = { applied: 0, skipped: 0 };
+    if (!dryRun) await this.#options.capture.columns.learnAll(items, this.#tables);
     for (let from = 0; from < items.length; from += this.#txRows) {
       await this.#gate();
       const some = items.slice(from, from + this.#txRows);

@@ -6,9 +6,10 @@
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
-import type { LocalBinding } from '../shared/catalog/table-binding.ts';
+import type { BoundTable, LocalBinding } from '../shared/catalog/table-binding.ts';
 import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
 import { readNumbers } from './file/captured-tables.ts';
+import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
 import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
@@ -50,6 +51,7 @@ export const WRITES_BEFORE = 'writes_before';
 export class TillCapture implements Service {
   readonly name = 'till-capture';
   readonly flight: Flight;
+  readonly columns: CentreColumns;
   readonly #options: TillCaptureOptions;
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
@@ -67,6 +69,7 @@ export class TillCapture implements Service {
     this.#standing = options.standing ?? new TillStanding();
     this.#registrations = new Registrations(options.till);
     const { db } = this.#till;
+    this.columns = new CentreColumns(this.#till);
     this.flight = new Flight({
       db,
       changes: this.#agentFile.changes,
@@ -278,8 +281,14 @@ export class TillCapture implements Service {
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
       keptChange: () => keptChange(db),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
+      isFillable: (table, column) => isOwnColumn(table, column) && this.columns.has(table, column),
     };
   }
+}
+
+/** Not one that only head office changes. */
+function isOwnColumn({ columns }: BoundTable, name: string): boolean {
+  return columns.find(({ local }) => local === name)?.options.direction !== 'push';
 }
 
 /** Tables that can't be installed any more, but are recorded as they were when they could: what they hold goes up. */

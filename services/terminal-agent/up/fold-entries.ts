@@ -157,6 +157,7 @@ class Fold {
         break;
       case 'u':
       case 'r':
+      case 'f':
         this.#living(entry.key, entry).entries.push(entry);
         break;
       case 'k':

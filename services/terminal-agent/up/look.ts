@@ -4,7 +4,7 @@
  */
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
@@ -55,6 +55,8 @@ export interface LookParts extends FoldParts {
   readonly binding: LocalBinding;
   readonly tables: TillTables;
   readonly flight: Flight;
+  /** Whether the centre has, and takes, a column that is in no image of a row. */
+  readonly isFillable: (table: BoundTable, column: string) => boolean;
 }
 
 /** Which entries are looked at: keys are kept up to one, and all is cut up to another. */
@@ -99,16 +101,18 @@ class Look {
   #row(table: TillTable, row: FoldedRow): void {
     const { entries, ousted, isEarlier } = row.touched;
     const { handle, identity } = row;
-    const mine = entries.filter(this.#isUncut);
-    const last = mine.at(-1);
+    const uncut = entries.filter(this.#isUncut);
+    const [mine, filling] = [uncut.filter(({ op }) => op !== 'f'), uncut.filter(({ op }) => op === 'f')];
+    const last = mine.at(-1) ?? filling.at(-1);
     if (handle === undefined || identity === null) return;
     if (last === undefined) {
       // Nothing of its own tells that it is gone.
-      if (ousted !== null && this.#isUncut(ousted)) this.#unknown.push({ table, rowKey: null, handle });
+      if (ousted !== null && this.#isUncut(ousted))
+        this.#unknown.push({ table, rowKey: null, handle, op: 'd' });
       return;
     }
-    if (isEarlier && mine.every(({ op }) => op === 'b' || op === 'e')) return;
-    this.#decide({ ...row, handle, identity, table, entries, mine, last });
+    if (isEarlier && uncut.every(({ op }) => op === 'b' || op === 'e')) return;
+    this.#decide({ ...row, handle, identity, table, entries, mine, filling, last });
   }
 
   readonly #isUncut = ({ seq }: Entry): boolean => seq > this.#range.cutUpTo;
@@ -126,13 +130,20 @@ class Look {
     );
     const sums = amounts.reduce((sum, each) => addSums(sum, each.sums), NO_SUMS);
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
-    const cut = decided === null ? (isBack ? NOTHING : null) : withoutFills(decided);
-    if (cut === null) return;
+    const { fills, rest: told } = partedBy(decided, (column) => this.#parts.isFillable(table.bound, column));
+    const cut = told ?? (isBack ? NOTHING : null);
     if (row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
-      this.#unknown.push({ table, rowKey, sums });
+      this.#unknown.push({ table, rowKey, sums, op: 'r' });
       return;
     }
     const whole = { row, before: expected(state), raw, values };
+    if (fills !== null) this.#fill(whole, fills);
+    if (cut === null) return;
+    if (last.op === 'f') {
+      // It differs, and nothing but this look tells so.
+      this.#unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
+      return;
+    }
     if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
     if (cut.op === 'c') return this.#inserted(whole, cut, { amounts, sums });
     const edits: Update['edits'] = cut.op === 'u' ? cut.edits : new Map();
@@ -146,6 +157,14 @@ class Look {
     if (amounts.length > 0 && (!isOwn || (cut.op === 'u' && edits.size === 0))) return;
     const rest: Cut = cut.op === 'd' ? { op: 'd', sums: NO_SUMS } : { op: 'u', edits, sums: NO_SUMS };
     this.#push(whole, last, { cut: rest, entries: mine.filter((entry) => !isAmount(amounts, entry)) });
+  }
+
+  /** By an entry of their own: what is told of these columns has no clock. */
+  #fill(whole: WholeRow, fills: Cut): void {
+    const { table, handle, rowKey, filling } = whole.row;
+    const entry = filling.at(-1);
+    if (entry === undefined) this.#unknown.push({ table, rowKey, handle, op: 'f' });
+    else this.#push(whole, entry, { cut: fills, entries: filling });
   }
 
   /** With the last amount goes whatever no change has of its own. */
@@ -229,7 +248,7 @@ class Look {
 
   /** It is offered, and then referred to, unless that could make a second row of one that the centre has. */
   #takeAlong(table: TillTable, rowKey: SqliteValue): string | null {
-    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey });
+    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey, op: 'r' });
     return unlinkedHandle(usableName(table, rowKey) ?? '');
   }
 }
@@ -242,8 +261,10 @@ interface NamedRow extends FoldedRow {
   readonly handle: string;
   readonly identity: string;
   readonly entries: readonly Entry[];
-  /** Those of them that are not cut. */
+  /** Those of them that are not cut, and tell of what both sides know. */
   readonly mine: readonly Entry[];
+  /** Those that tell of columns in no image. */
+  readonly filling: readonly Entry[];
   readonly last: Entry;
 }
 
@@ -255,11 +276,19 @@ function isAmount(amounts: readonly Amounts[], entry: Entry): boolean {
   return amounts.some((amount) => amount.entry === entry);
 }
 
-/** A column that is in no image is not told of: what the centre has in it is not known here. */
-function withoutFills(cut: Cut): Cut | null {
-  if (cut.op !== 'u') return cut;
-  const edits = new Map([...cut.edits].filter(([, { fills }]) => fills !== true));
-  return edits.size + cut.sums.size === 0 ? null : { ...cut, edits };
+/** What only fills goes apart; what the centre has no column for, and NULL, is not told. */
+function partedBy(
+  cut: Cut | null,
+  isFillable: (column: string) => boolean,
+): { readonly fills: Cut | null; readonly rest: Cut | null } {
+  if (cut?.op !== 'u') return { fills: null, rest: cut };
+  const edits = [...cut.edits];
+  const fills = edits.filter(([column, edit]) => edit.fills && edit.after !== null && isFillable(column));
+  const rest = edits.filter(([, edit]) => edit.fills !== true);
+  return {
+    fills: fills.length === 0 ? null : { op: 'u', edits: new Map(fills), sums: NO_SUMS },
+    rest: rest.length + cut.sums.size === 0 ? null : { ...cut, edits: new Map(rest) },
+  };
 }
 
 /** It claims no central row, or has a natural key by which the centre tells. */
