@@ -86,13 +86,18 @@ export interface RowFacts {
   /** Of a row that is gone the name that it had; undefined: it has none. */
   readonly nameOf: (row: TouchedRow) => string | undefined;
   readonly isHere: (row: TouchedRow) => boolean;
+  /** A row that ended by then has gone up as deleted. */
+  readonly cutUpTo: number;
 }
 
 /**
  * A row that was deleted or replaced, and comes again under the same name of its own (`local_id`) before its end is cut,
  * is one row: at the centre an insert of a known name is taken for a repeat.
  */
-export function joinReturned(rows: readonly TouchedRow[], { nameOf, isHere }: RowFacts): TouchedRow[] {
+export function joinReturned(
+  rows: readonly TouchedRow[],
+  { nameOf, isHere, cutUpTo }: RowFacts,
+): TouchedRow[] {
   const gone = new Map<string, TouchedRow>();
   const joined: TouchedRow[] = [];
   for (const row of [...rows].sort((a, b) => startOf(a) - startOf(b))) {
@@ -102,8 +107,9 @@ export function joinReturned(rows: readonly TouchedRow[], { nameOf, isHere }: Ro
     const whole = isReturn ? asOne(former, row) : row;
     if (isReturn) joined[joined.indexOf(former)] = whole;
     else joined.push(whole);
-    if (name !== undefined && !isHere(whole)) gone.set(name, whole);
-    else if (name !== undefined && isReturn) gone.delete(name);
+    if (name === undefined) continue;
+    if (endOf(whole) > cutUpTo && !isHere(whole)) gone.set(name, whole);
+    else gone.delete(name);
   }
   return joined;
 }

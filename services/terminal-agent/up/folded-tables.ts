@@ -62,10 +62,10 @@ export function foldTables(
   }
   const rebuilt = rebuiltAfter();
   return [...byTable].map(([table, { kept, fresh }]) =>
-    new TableFold({ ...parts, table, rebuiltAfter: rebuilt.get(table.name) }, fresh).result({
-      byChanges,
-      kept,
-    }),
+    new TableFold(
+      { ...parts, table, cutUpTo: range.cutUpTo, rebuiltAfter: rebuilt.get(table.name) },
+      fresh,
+    ).result({ byChanges, kept }),
   );
 }
 
@@ -77,6 +77,7 @@ export function entryName(id: string): string {
 interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChange'> {
   readonly table: TillTable;
   readonly rebuiltAfter: number | undefined;
+  readonly cutUpTo: number;
 }
 
 class TableFold {
@@ -146,13 +147,15 @@ class TableFold {
 
   #named(folded: readonly TouchedRow[]): FoldedRow[] {
     const joined = joinReturned(folded, {
-      nameOf: (row) => (row.key === null ? this.#keptName(row) : this.#uuidAt(row.key)) ?? undefined,
+      // One that REPLACE took has its key still, and what it was called is not there any more.
+      nameOf: (row) => (row.key === null ? null : this.#uuidAt(row.key)) ?? this.#keptName(row) ?? undefined,
       isHere: ({ key }) => key !== null && this.#parts.table.writer.exists(keyFromText(key)),
+      cutUpTo: this.#parts.cutUpTo,
     });
     const whole = new Set(joined);
     const backs = new Map(folded.filter((row) => !whole.has(row)).map((row) => [row.entries[0], row]));
     return joined.map((touched) => {
-      const back = touched.entries.map((entry) => backs.get(entry)).find((row) => row?.isNew === true);
+      const back = touched.entries.map((entry) => backs.get(entry)).findLast((row) => row?.isNew === true);
       return this.#nameRow(touched, back);
     });
   }
@@ -179,8 +182,12 @@ class TableFold {
     return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
   }
 
-  #keptName(row: TouchedRow): string | null {
-    return row.isNew ? null : (this.#parts.table.rows.get(row.identity)?.identity ?? null);
+  /** Of one that was cut, and is not kept yet, what it was cut under. */
+  #keptName({ isNew, identity }: TouchedRow): string | null {
+    const { table, changes } = this.#parts;
+    const handle = isNew ? changes.handleOf(table.name, identity) : identity;
+    if (handle === undefined) return null;
+    return table.rows.get(handle)?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
   }
 
   #uuidAt(key: string): string | null {
