@@ -12,7 +12,7 @@ import { readNumbers } from './file/captured-tables.ts';
 import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
-import { unsweptSince } from './file/unswept.ts';
+import { unsweptSince, unsweptTables } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
@@ -36,7 +36,7 @@ export interface TillCaptureOptions {
   readonly now?: (() => number) | undefined;
   readonly pollMs?: number | undefined;
   readonly maxUnitChanges?: number | undefined;
-  /** Told after the app's entries were cut. */
+  /** Told after the app's entries were cut, and while tables wait to be looked through. */
   readonly onCut?: (() => void) | undefined;
   readonly onHealth?: ((health: Health) => void) | undefined;
   readonly standing?: TillStanding | undefined;
@@ -255,7 +255,8 @@ export class TillCapture implements Service {
         isFirst = false;
         const before = this.#agentFile.cutEntries.upTo;
         this.#cut();
-        if (this.#agentFile.cutEntries.upTo > before) this.#options.onCut?.();
+        if (this.#agentFile.cutEntries.upTo > before || unsweptTables(this.#till.db).size > 0)
+          this.#options.onCut?.();
       }
       ready();
       await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);

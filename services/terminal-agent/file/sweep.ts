@@ -45,15 +45,22 @@ const STILL_MS = 5_000;
 const FEW = 20;
 const GONE_AT_ONCE = 1_000;
 
+/** In sync_meta. */
+const VANISHED = 'vanished';
+
 export class Sweep {
-  /** Rows that are gone like most of their table, by its name. */
-  readonly vanished = new Map<string, number>();
   readonly #parts: SweepParts;
   #running: Promise<void> | undefined;
-  #still = { generation: -1, sinceMs: 0 };
+  #still: { generation: number; sinceMs: number };
 
   constructor(parts: SweepParts) {
     this.#parts = parts;
+    this.#still = { generation: parts.till.generation, sinceMs: this.#nowMs() };
+  }
+
+  /** Rows that are gone like most of their table, by its name. */
+  get vanished(): Readonly<Record<string, number>> {
+    return JSON.parse(this.#parts.till.getMeta(VANISHED) ?? '{}') as Record<string, number>;
   }
 
   /** @returns undefined: there is nothing to look through */
@@ -101,10 +108,13 @@ export class Sweep {
   }
 
   #stillForMs(): number {
-    const { till, elapsedMs = () => performance.now() } = this.#parts;
-    if (this.#still.generation !== till.generation)
-      this.#still = { generation: till.generation, sinceMs: elapsedMs() };
-    return elapsedMs() - this.#still.sinceMs;
+    const { generation } = this.#parts.till;
+    if (this.#still.generation !== generation) this.#still = { generation, sinceMs: this.#nowMs() };
+    return this.#nowMs() - this.#still.sinceMs;
+  }
+
+  #nowMs(): number {
+    return this.#parts.elapsedMs?.() ?? performance.now();
   }
 
   async #gone(
@@ -117,13 +127,11 @@ export class Sweep {
     const hasVanished = !areDeleted && gone.length > FEW && gone.length * 2 > kept;
     const found = { table: name, differing, gone: gone.length, kept };
     if (hasVanished) {
-      this.vanished.set(name, gone.length);
       log.error(
         found,
         `most rows of ${name} are gone without a word; if they were deleted, say so: payflow triggers sweep --deletes`,
       );
     } else {
-      this.vanished.delete(name);
       log.warn(found, 'a table that was written without our triggers was looked through');
     }
     if (unknown > 0)
@@ -138,7 +146,12 @@ export class Sweep {
       const some = rows.slice(from, from + GONE_AT_ONCE);
       transaction((work) => {
         offerRows(till.db, some.filter(isStillGone));
-        if (from + GONE_AT_ONCE >= rows.length) work.swept(name);
+        if (from + GONE_AT_ONCE < rows.length) return;
+        const vanished = new Map(Object.entries(this.vanished));
+        if (hasVanished) vanished.set(name, gone.length);
+        else vanished.delete(name);
+        till.setMeta(VANISHED, JSON.stringify(Object.fromEntries(vanished)));
+        work.swept(name);
       });
     }
   }

@@ -13,11 +13,17 @@ export function markSwept(db: SqliteDatabase, table: string): void {
   db.prepare('DELETE FROM sync_sweep WHERE table_name = ?').run(table);
 }
 
-/** All of them, because somebody asks. @param deletes rows that are gone were deleted, however many they are */
-export function markAllUnswept(db: SqliteDatabase, { deletes }: { readonly deletes: boolean }): void {
-  db.prepare(
-    `INSERT OR REPLACE INTO sync_sweep (table_name, since, deletes) SELECT name, ${NEWEST_ENTRY}, ? FROM sync_table`,
-  ).run(deletes ? 1 : 0);
+/**
+ * All that were ever captured.
+ * @param options.deletes rows that are gone were deleted, however many they are
+ * @returns how many
+ */
+export function markAllUnswept(db: SqliteDatabase, { deletes }: { readonly deletes: boolean }): number {
+  // No agent has had the file yet, and at its first start it knows all of it.
+  if (db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_sweep'`).get() === undefined) return 0;
+  const mark = `INSERT OR REPLACE INTO sync_sweep (table_name, since, deletes)
+    SELECT name, ${NEWEST_ENTRY}, ? FROM sync_table`;
+  return db.prepare(mark).run(deletes ? 1 : 0).changes;
 }
 
 /** By table, whether rows that are gone were deleted however many they are. */

@@ -139,8 +139,8 @@ class Look {
     const whole = { row, before: expected(state), raw, values };
     if (fills !== null) this.#fill(whole, fills);
     if (cut === null) return;
-    if (last.op === 'f') {
-      // It differs, and nothing but this look tells so.
+    // It differs, or is gone, and nothing but this look tells so.
+    if (last.op === 'f' || (cut.op === 'd' && isAmount(amounts, last))) {
       this.#unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
       return;
     }
@@ -179,8 +179,12 @@ class Look {
     cut: Cut & { readonly op: 'c' },
     { amounts, sums }: { readonly amounts: readonly Amounts[]; readonly sums: Sums },
   ): void {
-    const { table, mine, last } = whole.row;
+    const { table, mine, last, rowKey, handle } = whole.row;
     const made = mine.findLast(({ op }) => op === 'r') ?? mine.find(({ op }) => op === 'c') ?? last;
+    if (isAmount(amounts, made)) {
+      this.#unknown.push({ table, rowKey, handle, op: 'r' });
+      return;
+    }
     const values = new Map(cut.values);
     for (const [column, sum] of sums) {
       const now = values.get(column);

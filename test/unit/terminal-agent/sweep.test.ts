@@ -1,6 +1,7 @@
 /** What the app does while our triggers are away is found, and nothing is written over it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { product, openShopTill, SHOP_SCHEMA, type ShopTill } from '../../support/shop-till.ts';
+import { markAllUnswept } from '../../../services/terminal-agent/file/unswept.ts';
 import { seededRandom } from '../../support/random.ts';
 
 let shop: ShopTill;
@@ -121,6 +122,17 @@ describe('a table that the app makes anew', () => {
 });
 
 describe('rows that are gone without a word', () => {
+  it('go up behind the amount that was taken off them before', async () => {
+    for (const [at, sku] of ['A', 'B'].entries()) await toCatalog(100 + at, at + 1, sku);
+    app(`UPDATE products SET stock_quantity = stock_quantity - 3 WHERE sku = 'B'; ${REBUILD}
+      DELETE FROM products WHERE sku = 'B'; COMMIT`);
+    await look();
+    expect(told()).toEqual([
+      ['u', '2', {}, { stock_quantity: '-3' }],
+      ['d', '2'],
+    ]);
+  });
+
   const many = async (rows: number) => {
     for (let at = 1; at <= rows; at += 1) await toCatalog(100 + at, at, `P${at}`);
   };
@@ -129,7 +141,7 @@ describe('rows that are gone without a word', () => {
     await many(30);
     app(`${REBUILD} DELETE FROM products; COMMIT`);
     await look();
-    expect([told(), [...shop.apply.sweep.vanished]]).toEqual([[], [['products', 30]]]);
+    expect([told(), shop.apply.sweep.vanished]).toEqual([[], { products: 30 }]);
     await toCatalog(200, 7, 'P7', { name: 'again' });
     expect(shop.rows('SELECT sku, name FROM products')).toEqual([{ sku: 'P7', name: 'again' }]);
   });
@@ -138,10 +150,10 @@ describe('rows that are gone without a word', () => {
     await many(30);
     app(`${REBUILD} DELETE FROM products; COMMIT`);
     await look();
-    app(`INSERT OR REPLACE INTO sync_sweep (table_name, since, deletes) VALUES ('products', 0, 1)`);
+    markAllUnswept(shop.test.app, { deletes: true });
     await look();
     expect(told().map(([op]) => op)).toEqual(Array.from({ length: 30 }, () => 'd'));
-    expect([...shop.apply.sweep.vanished]).toEqual([]);
+    expect(shop.apply.sweep.vanished).toEqual({});
   });
 });
 
