@@ -69,6 +69,11 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const { db, changes, flight } = parts;
   const after = keptEntry(db);
   const known = keptChange(db);
+  // Before that much is cut again, they are what there is to cut.
+  if (flight.mayHaveStrays && cut >= after) {
+    forgetStrays(db, cut, flight.entries());
+    flight.straysAreGone();
+  }
   if (after >= cut && known >= changes.lastNumber()) return NOTHING;
   // Before anything is noted: the fold begins at the keys as they were before these entries.
   const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true });
@@ -158,4 +163,23 @@ function forgetEntries(
       `DELETE FROM ${table} WHERE seq > ? AND seq < ? AND seq NOT IN (SELECT value FROM json_each(?))`,
     ).run(after, cut, list);
   }
+  release(db, cut, list);
+}
+
+/** Of entries that were cut once: those that are in the row by now, so that no change came of them again. */
+function forgetStrays(db: SqliteDatabase, cut: number, needed: readonly number[]): void {
+  const list = JSON.stringify(needed);
+  const strays = `SELECT seq FROM sync_outbox
+    WHERE handle IS NOT NULL AND seq < ? AND seq NOT IN (SELECT value FROM json_each(?))`;
+  for (const table of ['sync_delta', 'sync_outbox'])
+    db.prepare(`DELETE FROM ${table} WHERE seq IN (${strays})`).run(cut, list);
+  release(db, cut, list);
+}
+
+/** The last that is cut stays, but is not open for that. */
+function release(db: SqliteDatabase, cut: number, needed: string): void {
+  db.prepare(
+    `UPDATE sync_outbox SET handle = NULL
+      WHERE seq = ? AND handle IS NOT NULL AND seq NOT IN (SELECT value FROM json_each(?))`,
+  ).run(cut, needed);
 }
