@@ -132,7 +132,8 @@ export class Sweep {
         `most rows of ${name} are gone without a word; if they were deleted, say so: payflow triggers sweep --deletes`,
       );
     } else {
-      log.warn(found, 'a table that was written without our triggers was looked through');
+      const level = differing + gone.length > 0 ? 'warn' : 'info';
+      log[level](found, 'a table that was written without our triggers was looked through');
     }
     if (unknown > 0)
       log.warn(
