@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { decodeImage } from '../rows/image.ts';
-import { stateOf } from '../rows/row-base.ts';
+import { stateWith } from '../rows/row-base.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { TillHost } from '../till/till-host.ts';
@@ -107,8 +107,8 @@ export class SweptTable {
     const { table, tables, till } = this.#parts;
     const row = table.rows.get(handle);
     const cut = flight.ofRow(table.name, handle).map((change) => change.cut);
-    const state: RowState = { ...stateOf(table, handle, row), flight: cut };
     const base = row?.base == null ? null : decodeImage(table.bound, row.base);
+    const state: RowState = { ...stateWith(handle, row, base), flight: cut };
     const parents = new Parents({
       db: till.db,
       binding: till.binding,

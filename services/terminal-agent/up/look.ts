@@ -11,12 +11,13 @@ import type { Flight } from '../settle/flight.ts';
 import type { UnknownRow } from '../file/offered-rows.ts';
 import { keyFromText } from '../file/entry-reader.ts';
 import { decodeImage } from '../rows/image.ts';
+import { stateWith } from '../rows/row-base.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
 import { foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
 import { Parents } from './parents.ts';
-import { columnRules, imageValues, rowValues, storedIn } from './row-values.ts';
+import { columnRules, rowValues, storedIn } from './row-values.ts';
 import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
 
 export interface CutRow {
@@ -236,8 +237,7 @@ class Look {
     const kept = table.rows.get(handle);
     const base = kept?.base == null ? null : decodeImage(table.bound, kept.base);
     const state: RowState = {
-      base: base === null ? null : imageValues(base),
-      mark: kept?.refused === true ? 'refused' : kept?.deleted === true ? 'deleted' : null,
+      ...stateWith(handle, kept, base),
       // Of one that the centre has, and that is cut again, the insert is told again: it is known by its name.
       isLinked: !isUnlinked(handle) && (base !== null || !mine.some(({ op }) => op === 'c')),
       flight: this.#parts.flight.ofRow(table.name, handle).map(({ cut }) => cut),
