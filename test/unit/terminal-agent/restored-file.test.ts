@@ -50,7 +50,11 @@ describe('while nobody has said yet that it goes on', () => {
       { sku: 'N2', name: 'N2', server_id: null },
     ]);
     shop.goOn();
-    const names = (shop.cut() as [string, string, number][]).map(([op, identity, key]) => [op, key, identity]);
+    const names = (shop.cut() as [string, string, number][]).map(([op, identity, key]) => [
+      op,
+      key,
+      identity,
+    ]);
     expect(names.map(([op]) => op)).not.toContain('r');
     expect(names.filter(([, key]) => key === 1).every(([, , identity]) => identity === lost[0])).toBe(true);
     const made = names.filter(([op]) => op === 'c');
