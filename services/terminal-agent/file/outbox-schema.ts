@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS sync_taken (
   cut TEXT,
   bytes BLOB
 );
+CREATE INDEX IF NOT EXISTS sync_taken_row ON sync_taken (table_name, handle);
 `;
 
 /** What the triggers write into; see key-triggers.ts. */

@@ -40,7 +40,7 @@ import { OldOutbox, type OutboxEntry } from './old-outbox.ts';
 import { OldReferences } from './old-references.ts';
 import { OldRows } from './old-rows.ts';
 import { addRowColumns, setAsideOld } from './set-aside.ts';
-import { addTaken, readTaken, type TakenChange } from './taken-changes.ts';
+import { addTaken, takenReader, type TakenChange } from './taken-changes.ts';
 
 export interface Portions {
   readonly entries: number;
@@ -48,7 +48,7 @@ export interface Portions {
 }
 
 /** Between two looks at the clock. */
-const PORTIONS: Portions = { entries: 200, rows: 100 };
+const PORTIONS: Portions = { entries: 50, rows: 50 };
 
 export class TakeOver {
   readonly #db: SqliteDatabase;
@@ -57,8 +57,9 @@ export class TakeOver {
   readonly #references: OldReferences;
   readonly #rows: OldRows;
   readonly #portions: Portions;
-  /** Of linked rows, by table and handle; read when the first row needs it. */
-  #byRow: Map<string, TakenChange[]> | undefined;
+  readonly #takenOf: (table: string, handle: string) => readonly TakenChange[];
+  /** Of tables that only come down, by table and handle; read when the first row needs it. */
+  #edits: Map<string, TakenChange[]> | undefined;
   #soFar: TakenSoFar;
 
   private constructor(db: SqliteDatabase, binding: LocalBinding, portions: Portions) {
@@ -71,6 +72,7 @@ export class TakeOver {
     this.#outbox = new OldOutbox(db);
     this.#references = new OldReferences(db, binding, this.#tables);
     this.#rows = new OldRows(db, this.#references);
+    this.#takenOf = takenReader(db);
     const first = this.#outbox.oldestOpen() ?? this.#outbox.lastSeq() + 1;
     const begun = { readUpTo: first - 1, table: '', after: '', rowsSince: 0, isSwitched: false };
     this.#soFar = takenSoFar(db) ?? begun;
@@ -112,7 +114,8 @@ export class TakeOver {
       this.#db,
       changes.filter(({ isSent }) => isSent),
     );
-    if (this.#byRow !== undefined) for (const change of changes) addTo(this.#byRow, change);
+    if (this.#edits !== undefined)
+      for (const change of changes) if (!change.isSent) addTo(this.#edits, change);
     this.#soFar = { ...this.#soFar, readUpTo: upTo };
     return upTo - readUpTo;
   }
@@ -158,13 +161,14 @@ export class TakeOver {
       .all(after, this.#portions.rows);
   }
 
-  #of({ name }: TillTable, handle: string): readonly TakenChange[] {
-    if (this.#byRow === undefined) {
-      this.#byRow = new Map();
-      const edits = this.#changes(this.#outbox.open(this.#editable(), this.#soFar.readUpTo));
-      for (const change of [...readTaken(this.#db), ...edits]) addTo(this.#byRow, change);
+  #of({ name, bound }: TillTable, handle: string): readonly TakenChange[] {
+    if (isPublished(bound)) return this.#takenOf(name, handle);
+    if (this.#edits === undefined) {
+      this.#edits = new Map();
+      const entries = this.#outbox.open(this.#editable(), this.#soFar.readUpTo);
+      for (const change of this.#changes(entries)) addTo(this.#edits, change);
     }
-    return this.#byRow.get(rowName(name, handle)) ?? [];
+    return this.#edits.get(rowName(name, handle)) ?? [];
   }
 
   /** Tables that only come down: the triggers recorded what the app did to them, and it never goes up. */

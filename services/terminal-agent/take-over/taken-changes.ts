@@ -39,15 +39,23 @@ export function addTaken(db: SqliteDatabase, changes: readonly TakenChange[]): v
   }
 }
 
+const READ = 'SELECT number, table_name, op, handle, identity, row_key, at_ms, cut, bytes FROM sync_taken';
+
 /** In order. */
 export function readTaken(db: SqliteDatabase): TakenChange[] {
-  const rows = db
-    .prepare<[], TakenRow>(
-      'SELECT number, table_name, op, handle, identity, row_key, at_ms, cut, bytes FROM sync_taken ORDER BY number',
-    )
+  return changesIn(db.prepare<[], TakenRow>(`${READ} ORDER BY number`).raw().safeIntegers().all());
+}
+
+/** Reads those of a row, in order. */
+export function takenReader(db: SqliteDatabase): (table: string, handle: string) => TakenChange[] {
+  const ofRow = db
+    .prepare<[string, string], TakenRow>(`${READ} WHERE table_name = ? AND handle = ? ORDER BY number`)
     .raw()
-    .safeIntegers()
-    .all();
+    .safeIntegers();
+  return (table, handle) => changesIn(ofRow.all(table, handle));
+}
+
+function changesIn(rows: readonly TakenRow[]): TakenChange[] {
   return rows.flatMap(([number, table, op, handle, identity, rowKey, atMs, cut, bytes]) => {
     const kept: KeptChange = {
       number: Number(number),
