@@ -78,6 +78,8 @@ export const agentStatusSchema = z.object({
   uninstallableTables: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   /** Tables on which triggers of the app stand still, and why; not reported by agents of the version before. */
   restingTriggers: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
+  /** Tables most of whose rows are gone without a word, and how many; not reported by agents of the version before. */
+  vanishedRows: z.array(z.object({ table: z.string(), rows: z.number() })).nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),

@@ -13,7 +13,7 @@ import type {
   SyncMode,
 } from '../shared/agent-protocol.ts';
 import type { HealthParts } from '../shared/health.ts';
-import { runAll, sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import { runAll, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import { readLocalCatalog, type LocalTable } from '../shared/catalog/local-catalog.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
@@ -37,6 +37,7 @@ import { TillStanding } from './standing.ts';
 import { StandingWatch } from './standing-watch.ts';
 import { fillAgentFile } from './take-over/agent-file-over.ts';
 import { TillDatabase } from './till/till-database.ts';
+import { waitForApp } from './till/write-gate.ts';
 
 export interface TerminalAgentOptions {
   readonly terminalDb: string;
@@ -229,9 +230,11 @@ export class TerminalAgent implements Service, LinkedAgent {
     await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       while (!signal.aborted) {
         await this.#written.wait(60_000, signal);
-        while (this.till.gate.waitMs() > 0 && !signal.aborted) await sleep(this.till.gate.waitMs(), signal);
+        await waitForApp(this.till.gate, signal);
         if (signal.aborted) return;
         try {
+          await this.apply.sweep.due(signal);
+          if (signal.aborted) return;
           this.apply.applyLocal();
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);

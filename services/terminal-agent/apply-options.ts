@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { SchemaSource } from '../shared/records/envelope.ts';
 import type { OwnUnits } from './settlement.ts';
+import type { CentreColumns } from './file/centre-columns.ts';
 import type { Kept } from './file/kept-keys.ts';
 import type { Flight } from './settle/flight.ts';
 import type { TillStanding } from './standing.ts';
@@ -10,6 +11,8 @@ import type { TillHost } from './till/till-host.ts';
 /** What the apply side needs of the way up: a row that the app has written is cut before anything is written to it. */
 export interface CutFirst {
   readonly flight: Flight;
+  /** Learned before an image shows them. */
+  readonly columns: CentreColumns;
   /** First in a transaction of ours. */
   settleIn(): Kept;
   /** The app has written something that the kept keys do not know. */
@@ -29,6 +32,8 @@ export interface TillApplyOptions {
   /** A central transaction of more records is applied in parts; also the limit while the app is writing. */
   readonly txRows?: number;
   readonly now?: () => number;
+  /** A span of time, in ms. */
+  readonly elapsedMs?: (() => number) | undefined;
   /** How long the till may be away, until the centre says so. */
   readonly horizonDays?: number | undefined;
   readonly standing?: TillStanding | undefined;

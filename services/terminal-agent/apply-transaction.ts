@@ -25,6 +25,7 @@ import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
 import type { Scope } from './rows/apply-scope.ts';
 import { RowApplier } from './rows/row-applier.ts';
 import type { Kept } from './file/kept-keys.ts';
+import { markSwept, unsweptTables } from './file/unswept.ts';
 import type { Flight } from './settle/flight.ts';
 import { showPending } from './settle/pending-rows.ts';
 import { putBack } from './settle/put-back.ts';
@@ -111,6 +112,7 @@ export class ApplyTransaction {
       wakes: [],
       asked: new Set(),
       uncut: new Set(),
+      unswept: new Set(unsweptTables(parts.till.db).keys()),
     };
     this.#applier = new RowApplier(parts);
     this.#settler = new Settler({ ...parts, applier: this.#applier, triggers: this.#triggers });
@@ -188,6 +190,15 @@ export class ApplyTransaction {
       case 'control':
         break;
     }
+  }
+
+  /** A table is looked through: what waited for that is written. */
+  swept(name: string): void {
+    const { till, tables } = this.#parts;
+    markSwept(till.db, name);
+    this.#scope.unswept.delete(name);
+    const table = tables.byLocal(name);
+    if (table !== undefined) this.#applier.settleTable(table);
   }
 
   /** Rows that the stream, read again from its beginning, no longer names: the centre has deleted them. */

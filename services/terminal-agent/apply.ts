@@ -4,7 +4,6 @@
  * so that reading again repairs and never regresses. Settlement is in `rows/settler.ts`, one row in
  * `rows/row-applier.ts`; here is the order of things.
  */
-import { sleep } from '../shared/lifecycle.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import type { TillApplyOptions } from './apply-options.ts';
 import { AHEAD, ApplyTransaction } from './apply-transaction.ts';
@@ -20,8 +19,10 @@ import {
 } from './streams/incoming.ts';
 import { Horizon } from './streams/horizon.ts';
 import { PendingRecords, type InParts } from './streams/pending.ts';
+import { replayRecords } from './streams/replay.ts';
 import { Reread } from './streams/reread.ts';
 import { ParkedRows, type ParkedRow } from './rows/parked.ts';
+import { Sweep } from './file/sweep.ts';
 import type { Flight } from './settle/flight.ts';
 import { TriggerFault } from './rows/refusal.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
@@ -31,6 +32,7 @@ import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import { TillStanding } from './standing.ts';
 import type { TillHost } from './till/till-host.ts';
+import { waitForApp } from './till/write-gate.ts';
 
 const DEFAULT_BATCH_SIZE = 1000;
 const DEFAULT_TX_ROWS = 5000;
@@ -44,6 +46,7 @@ export class TillApply {
   /** What is stored of a stream is in doubt, and it is read from its beginning. */
   readonly reread: Reread;
   readonly horizon: Horizon;
+  readonly sweep: Sweep;
   /** Mapped tables that were named in a record but are not on this till. */
   readonly skipped = new Set<string>();
   /** Rows applied since the start, by local table. */
@@ -87,12 +90,19 @@ export class TillApply {
     this.reread = new Reread({
       till: this.#till,
       unseen: this.#unseen,
-      gate: (signal) => this.#gate(signal),
+      gate: (signal) => waitForApp(this.#till.gate, signal),
       tablesIn: (topic) => this.#tablesIn(topic),
       checkpoints: this.checkpoints,
       transaction: (body) => this.#transaction(body),
     });
     this.#tables = this.#bind();
+    this.sweep = new Sweep({
+      ...options,
+      flight: this.flight,
+      tables: () => this.#boundNow(),
+      isFenced: () => this.fenced,
+      transaction: (body) => this.#transaction(body),
+    });
     const stored = this.#till.getMeta('progress');
     if (stored !== undefined) this.progress = progressFromText(stored);
   }
@@ -103,15 +113,20 @@ export class TillApply {
    * @returns false when the stream must be read again from `resume`: tables or columns are new here
    */
   async applyBatch(topic: string, records: readonly StoredRecord[], signal?: AbortSignal): Promise<boolean> {
-    const { schemas, log } = this.#options;
+    const { schemas, log, capture } = this.#options;
     const pending = this.#pending.of(topic, records);
     try {
       for (const item of await decodeIncoming(records, schemas, log)) pending.push(item);
       while (this.#pending.take(pending, { appIsWriting: false }) > 0) {
-        const appIsWriting = await this.#gate(signal);
+        const appIsWriting = await waitForApp(this.#till.gate, signal);
         if (signal?.aborted === true) return true;
         const items = pending.slice(0, this.#pending.take(pending, { appIsWriting }));
         if (!this.#mayApply(topic, items)) return false;
+        const first = this.sweep.due(signal) ?? capture.columns.learn(items, this.#tables, signal);
+        if (first !== undefined) {
+          await first;
+          continue;
+        }
         this.#applyOne(topic, items, appIsWriting);
         this.#pending.applied(topic, items);
       }
@@ -133,18 +148,16 @@ export class TillApply {
     { dryRun }: { readonly dryRun: boolean } = { dryRun: false },
   ): Promise<{ applied: number; skipped: number }> {
     const items = await decodeIncoming(records, this.#options.schemas, this.#options.log);
-    const counts = { applied: 0, skipped: 0 };
-    for (let from = 0; from < items.length; from += this.#txRows) {
-      await this.#gate();
-      const some = items.slice(from, from + this.#txRows);
-      if (!dryRun) this.#checkProgress(some);
-      const { applied, older } = this.#transaction((work) => {
-        for (const item of some) work.replay(topic, item, dryRun);
-      });
-      counts.applied += applied;
-      counts.skipped += older;
-    }
-    return counts;
+    if (!dryRun) await this.#options.capture.columns.learnAll(items, this.#tables);
+    return replayRecords({
+      topic,
+      items,
+      txRows: this.#txRows,
+      dryRun,
+      till: this.#till,
+      check: (some) => this.#checkProgress(some),
+      transaction: (body) => this.#transaction(body),
+    });
   }
 
   /** After the app wrote: keeps what was cut, puts back edits of push-only tables, and tries refused rows again. */
@@ -200,17 +213,6 @@ export class TillApply {
 
   parkedRows(): ParkedRow[] {
     return this.parked.all();
-  }
-
-  /** @returns whether it had to wait for the app: then the commit should carry more */
-  async #gate(signal?: AbortSignal): Promise<boolean> {
-    let waited = false;
-    for (let waitMs = this.#till.gate.waitMs(); waitMs > 0; waitMs = this.#till.gate.waitMs()) {
-      waited = true;
-      await sleep(waitMs, signal);
-      if (signal?.aborted === true) break;
-    }
-    return waited;
   }
 
   /** A mapping is taken before anything after it is read; it may show that the streams have to be read anew. */
@@ -299,8 +301,7 @@ export class TillApply {
   }
 
   #tablesIn(topic: string): TillTable[] {
-    this.#rebindIfNeeded();
-    return this.#tables.pushed({ global: topic === this.#options.topics.catalog });
+    return this.#boundNow().pushed({ global: topic === this.#options.topics.catalog });
   }
 
   #takeMapping(item: Incoming): void {
@@ -313,6 +314,11 @@ export class TillApply {
 
   #localNames(central: readonly string[]): ReadonlySet<string> {
     return new Set(central.flatMap((table) => this.#tables.byCentral(table)?.name ?? []));
+  }
+
+  #boundNow(): TillTables {
+    this.#rebindIfNeeded();
+    return this.#tables;
   }
 
   #rebindIfNeeded(): void {

@@ -10,6 +10,7 @@ import { sleep } from '../shared/lifecycle.ts';
 import type { BoundTable } from '../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../shared/records/unit-record.ts';
 import { NOW_MS_SQL } from './file/key-triggers.ts';
+import { forgetEarlierRows } from './file/unswept.ts';
 import { isPublished, numbered } from './file/captured-tables.ts';
 import type { Flight } from './settle/flight.ts';
 import { KEPT_ENTRY } from './file/kept-keys.ts';
@@ -70,6 +71,7 @@ export class Bootstrap {
       if (offered + listed > 0)
         this.#options.log.info({ table: table.local.name, offered, listed }, 'offered');
       if (signal?.aborted === true) break;
+      if (listed === 0) this.#till.write(() => forgetEarlierRows(this.#till.db, table.local.name));
     }
     return tables;
   }

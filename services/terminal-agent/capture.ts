@@ -6,11 +6,13 @@
 import type { Logger } from 'pino';
 import { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
-import type { LocalBinding } from '../shared/catalog/table-binding.ts';
+import type { BoundTable, LocalBinding } from '../shared/catalog/table-binding.ts';
 import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
 import { readNumbers } from './file/captured-tables.ts';
+import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
+import { unsweptSince, unsweptTables } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
@@ -34,7 +36,7 @@ export interface TillCaptureOptions {
   readonly now?: (() => number) | undefined;
   readonly pollMs?: number | undefined;
   readonly maxUnitChanges?: number | undefined;
-  /** Told after the app's entries were cut. */
+  /** Told after the app's entries were cut, and while tables wait to be looked through. */
   readonly onCut?: (() => void) | undefined;
   readonly onHealth?: ((health: Health) => void) | undefined;
   readonly standing?: TillStanding | undefined;
@@ -50,6 +52,7 @@ export const WRITES_BEFORE = 'writes_before';
 export class TillCapture implements Service {
   readonly name = 'till-capture';
   readonly flight: Flight;
+  readonly columns: CentreColumns;
   readonly #options: TillCaptureOptions;
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
@@ -67,6 +70,7 @@ export class TillCapture implements Service {
     this.#standing = options.standing ?? new TillStanding();
     this.#registrations = new Registrations(options.till);
     const { db } = this.#till;
+    this.columns = new CentreColumns(this.#till);
     this.flight = new Flight({
       db,
       changes: this.#agentFile.changes,
@@ -251,7 +255,8 @@ export class TillCapture implements Service {
         isFirst = false;
         const before = this.#agentFile.cutEntries.upTo;
         this.#cut();
-        if (this.#agentFile.cutEntries.upTo > before) this.#options.onCut?.();
+        if (this.#agentFile.cutEntries.upTo > before || unsweptTables(this.#till.db).size > 0)
+          this.#options.onCut?.();
       }
       ready();
       await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);
@@ -278,8 +283,15 @@ export class TillCapture implements Service {
       tableOf: (number) => tables.byLocal(names.get(number) ?? ''),
       keptChange: () => keptChange(db),
       isRetired: (table, identity) => retired.get(table, identity) !== undefined,
+      rebuiltAfter: () => unsweptSince(db),
+      isFillable: (table, column) => isOwnColumn(table, column) && this.columns.has(table, column),
     };
   }
+}
+
+/** Not one that only head office changes. */
+function isOwnColumn({ columns }: BoundTable, name: string): boolean {
+  return columns.find(({ local }) => local === name)?.options.direction !== 'push';
 }
 
 /** Tables that can't be installed any more, but are recorded as they were when they could: what they hold goes up. */

@@ -9,6 +9,7 @@ import { WRITES_BEFORE } from './capture.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
+import { markAllUnswept } from './file/unswept.ts';
 import { goOn } from './settle/unsettled-units.ts';
 
 export interface StandingWatchOptions {
@@ -73,6 +74,10 @@ export class StandingWatch {
         till.makeDurable();
         agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
         const gone = goOn(till, agentFile);
+        // Nobody knows what was written to the file while it was somebody else's, or nobody's.
+        till.write(() => {
+          markAllUnswept(till.db, { deletes: false });
+        });
         apply.flight.reload();
         this.#options.log.info(
           { incarnation: agentFile.incarnation, ...gone },

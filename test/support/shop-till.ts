@@ -8,6 +8,7 @@ import type { OwnUnits } from '../../services/terminal-agent/settlement.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
 import { TillCapture } from '../../services/terminal-agent/capture.ts';
+import type { KeptChange } from '../../services/terminal-agent/up/change-store.ts';
 import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
 
@@ -97,6 +98,8 @@ export interface ShopTill {
   /** A fresh TillApply over the same file, as after a restart. */
   restart(): void;
   rows(sql: string): unknown[];
+  /** What was cut, in order, with all that the app has written until now. */
+  changes(): KeptChange[];
   /** What became of each change that was cut, in order. */
   outcomes(): unknown[];
   /** The identity of the row that was changed last in a table. */
@@ -162,6 +165,10 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       apply.resume(STORE);
     },
     rows,
+    changes() {
+      capture.cutAll();
+      return agentFile.changes.after(0);
+    },
     outcomes() {
       capture.cutAll();
       const known = capture.flight.outcomes(0, agentFile.changes.lastNumber());

@@ -13,7 +13,7 @@
 import { createHash } from 'node:crypto';
 import { PayflowError } from '../../shared/errors.ts';
 import type { ResolveArguments } from '../../shared/operations.ts';
-import type { RowWrites } from '../rows/decide.ts';
+import type { RowWrites } from '../rows/standing.ts';
 import type { TableModel } from '../rows/model.ts';
 import { sameValue } from '../rows/same-value.ts';
 import type { Text } from '../rows/sql.ts';

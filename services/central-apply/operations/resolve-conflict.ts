@@ -7,7 +7,7 @@ import type { CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { resolveSchema, type ResolveArguments, type ResolveResult } from '../../shared/operations.ts';
 import { centralRow } from '../rows/change.ts';
-import { CENTRE, type RowWrites, type Standing } from '../rows/decide.ts';
+import { CENTRE, type RowWrites, type Standing } from '../rows/standing.ts';
 import { removeVersions, writeVersions } from '../rows/evidence.ts';
 import type { CentralModel, TableModel } from '../rows/model.ts';
 import { lockRows, type RowName } from '../rows/reader.ts';

@@ -79,8 +79,9 @@ export type Rejections = Map<Incoming, Rejection>;
  * insert  a row new to the centre (or in place of one that the till itself just deleted)
  * offer   bootstrap's `r`: inserted if missing, else only linked
  * repeat  an insert that was applied before
+ * fill    an update that takes nothing away from anybody; see fill.ts
  */
-export type ResolvedKind = 'insert' | 'offer' | 'repeat' | 'update' | 'delete';
+export type ResolvedKind = 'insert' | 'offer' | 'repeat' | 'update' | 'fill' | 'delete';
 
 /**
  * allocated  made here for an insert: no row has it yet

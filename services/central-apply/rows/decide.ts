@@ -10,6 +10,7 @@
  * - append-only: never changed after the insert.
  * - direction push: only head office changes it. Taken with a row that is new, since nothing of head office's stands
  *   there and the row may not be possible without it; else put back.
+ * An update that only fills is decided in fill.ts, and leaves clock and writer as they are.
  * Delete against update: the later wins; an update that wins brings a softly deleted row back.
  */
 import { addDecimals, isDecimal, subtractDecimals } from '../../shared/values/decimal.ts';
@@ -17,31 +18,10 @@ import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
 import type { TableModel } from './model.ts';
+import { fillingOf } from './fill.ts';
 import { isWrittenAlready, sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
-
-/** Writer of a row that head office changed last. */
-export const CENTRE = '';
-
-/** A row as it stands, locked, with its clock and who wrote it last. */
-export interface Standing {
-  readonly values: ReadonlyMap<string, Text>;
-  /** Of the row's texts, hex. */
-  readonly hash: string;
-  readonly clockMs: number;
-  /** Terminal, or CENTRE. */
-  readonly writer: string;
-}
-
-/** What is to be written of a row; at most one of each, an insert before a delete. */
-export interface RowWrites {
-  readonly insert: ReadonlyMap<string, Text> | null;
-  readonly update: {
-    readonly set: ReadonlyMap<string, Text>;
-    readonly add: ReadonlyMap<string, Text>;
-  } | null;
-  readonly delete: boolean;
-}
+import { CENTRE, type RowWrites, type Standing } from './standing.ts';
 
 /** What became of one value. */
 interface Decision {
@@ -138,6 +118,8 @@ export class FoldedRow {
         return this.exists ? { ...this.#merge(change), outcome: 'merged' } : this.#insert(change);
       case 'update':
         return this.exists ? this.#update(change) : GONE;
+      case 'fill':
+        return this.exists ? this.#fill(change.next) : GONE;
       case 'delete':
         return this.exists ? this.#delete(change) : GONE;
       default:
@@ -181,6 +163,17 @@ export class FoldedRow {
     const verdict = this.#compete(change, change.next, change.before);
     if (!revived || verdict.discarded !== null) return verdict;
     return { ...verdict, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
+  }
+
+  #fill(next: ReadonlyMap<string, Text>): Verdict {
+    const { set, verdict } = fillingOf(next, (column) => ({
+      current: this.#current?.get(column) ?? null,
+      policy: this.#policy(column),
+      isPushed: this.#isPushed(column),
+      same: this.#comparison(column),
+    }));
+    for (const [column, value] of set) this.#put(column, value);
+    return verdict;
   }
 
   /** A later update of a row that somebody else had marked as deleted takes the mark away. */
@@ -233,7 +226,7 @@ export class FoldedRow {
   ): Decision {
     const current = this.#current?.get(column) ?? null;
     const same = this.#comparison(column);
-    if (this.table.byCentral.get(column)?.options.direction === 'push') {
+    if (this.#isPushed(column)) {
       return same(current, value) ? SAME : { written: false, conflict: PUSH_ONLY };
     }
     const policy = this.#policy(column);
@@ -319,6 +312,10 @@ export class FoldedRow {
     this.#wrote(change);
     if (!foreign) return APPLIED;
     return { ...APPLIED, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
+  }
+
+  #isPushed(column: string): boolean {
+    return this.table.byCentral.get(column)?.options.direction === 'push';
   }
 
   #policy(column: string) {

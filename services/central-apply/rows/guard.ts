@@ -49,7 +49,7 @@ export class Guard {
     if (incoming.from.lentAuthority) return null;
     const onRow = this.#onRow(change, row);
     if (onRow !== null || kind === 'delete' || kind === 'repeat') return onRow;
-    if (kind === 'update') {
+    if (kind === 'update' || kind === 'fill') {
       if (!row.exists) return null;
       const onStore = fixedColumns(change, row);
       if (onStore !== null) return onStore;

@@ -5,7 +5,8 @@
 import type { CentralId } from '../../shared/records/change-record.ts';
 import type { Place } from './authority.ts';
 import { centralRow, type ResolvedChange } from './change.ts';
-import type { FoldedRow, Standing } from './decide.ts';
+import type { FoldedRow } from './decide.ts';
+import type { Standing } from './standing.ts';
 import { canonicalKeyText, fitsKey } from './key-form.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { sameValue } from './same-value.ts';

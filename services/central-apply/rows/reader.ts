@@ -2,7 +2,7 @@
 import { centralId, type CentralId } from '../../shared/records/change-record.ts';
 import { timestampMs } from '../../shared/values/values.ts';
 import { centralRow } from './change.ts';
-import { CENTRE, type Standing } from './decide.ts';
+import { CENTRE, type Standing } from './standing.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { parentOf } from './places.ts';

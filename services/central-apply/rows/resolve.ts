@@ -15,7 +15,7 @@ import {
   type ResolvedReference,
 } from './change.ts';
 import { storeOfInsert, type InsertedStore } from './authority.ts';
-import { changeClockMs } from './clock.ts';
+import { changeClockMs, isFill } from './clock.ts';
 import { ForetoldKeys } from './foretold.ts';
 import type { NewKeys } from './identity.ts';
 import { canonicalKeyText, fitsKey } from './key-form.ts';
@@ -89,7 +89,7 @@ export class Resolver {
     const { before, texts } = converted;
     const { values, references } = this.#values(incoming, table, texts);
     const { kind, id, idFrom, linked } = this.#row(incoming, table, key, values);
-    if (kind === 'update') refuseOtherKey(table, id, values);
+    if (kind === 'update' || kind === 'fill') refuseOtherKey(table, id, values);
     if (kind === 'insert' || kind === 'offer') {
       this.#known.set(key, id);
       this.#deleted.delete(key);
@@ -109,7 +109,7 @@ export class Resolver {
     const { from, change } = incoming;
     if (change.op === 'u' || change.op === 'd') {
       const id = this.#known.get(key) ?? this.find(from, table, change.row);
-      const kind = change.op === 'u' ? 'update' : 'delete';
+      const kind = change.op === 'd' ? 'delete' : isFill(change) ? 'fill' : 'update';
       if (id !== null) return { kind, id, idFrom: 'link', linked: this.#known.has(key) };
       throw new Refusal(
         'REFERENCE_UNKNOWN',

@@ -5,7 +5,7 @@
  */
 import { centralId, type CentralId } from '../../shared/records/change-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
-import type { RowWrites } from './decide.ts';
+import type { RowWrites } from './standing.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import { typeOf, type TableModel } from './model.ts';
 import { allDone, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';

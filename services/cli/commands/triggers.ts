@@ -11,6 +11,7 @@ import { identityOf } from '../till/till-place.ts';
 import { OPEN_ENTRIES_SQL } from '../../terminal-agent/file/outbox-schema.ts';
 import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
+import { markAllUnswept } from '../../terminal-agent/file/unswept.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
 import { isOldFile } from '../../terminal-agent/take-over/old-file.ts';
 import { prepareTakeOver } from '../../terminal-agent/take-over/prepare.ts';
@@ -20,17 +21,19 @@ import { newestMapping } from '../../terminal-agent/till/file-mapping.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import { changeTillFile, withTillFile } from '../till/till-file.ts';
+import { besideAgent, changeTillFile, withTillFile } from '../till/till-file.ts';
 
 export function triggersCommand(cli: Cli): Command {
   return cli
     .command('triggers', 'the triggers that the agent keeps in payflow.db', [
       'triggers show --terminal-db payflow.db',
       'triggers install --terminal-db payflow.db',
+      'triggers sweep --terminal-db payflow.db',
       'triggers remove --terminal-db payflow.db',
     ])
     .addCommand(showCommand(cli))
     .addCommand(installCommand(cli))
+    .addCommand(sweepCommand(cli))
     .addCommand(removeCommand(cli));
 }
 
@@ -112,6 +115,24 @@ function installCommand(cli: Cli): Command {
       cli.output.line(`${count} triggers and indexes are in ${file}`);
       for (const [table, why] of failed) cli.output.line(`${table} can not be captured: ${why}`);
       return failed.size === 0 ? EXIT.yes : EXIT.no;
+    }),
+  );
+}
+
+function sweepCommand(cli: Cli): Command {
+  const command = cli
+    .command(
+      'sweep',
+      'have every table looked through for what was written without them; the agent does it, at once or at its start',
+      ['triggers sweep --terminal-db payflow.db', 'triggers sweep --deletes'],
+    )
+    .option('--deletes', 'rows that are gone were deleted, also where they were most of their table');
+  return onFile(command).action(
+    cli.action((options: FileOption & { deletes?: true }) => {
+      const file = fileOf(cli, options);
+      const tables = besideAgent(file, (db) => markAllUnswept(db, { deletes: options.deletes === true }));
+      cli.output.line(`${tables} tables of ${file} will be looked through by the agent`);
+      return Promise.resolve(EXIT.yes);
     }),
   );
 }

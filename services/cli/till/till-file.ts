@@ -44,5 +44,18 @@ export function changeTillFile<T>(file: string, body: (db: SqliteDatabase) => T)
   }
 }
 
+/**
+ * Runs `body` as one write transaction, also while an agent has the file.
+ * @throws PayflowError TERMINAL_DB_MISSING, _READ_ONLY, _INVALID, _BUSY
+ */
+export function besideAgent<T>(file: string, body: (db: SqliteDatabase) => T): T {
+  const db = openDatabase(realDatabasePath(file), { mustExist: true, busyTimeoutMs: BUSY_TIMEOUT_MS });
+  try {
+    return inImmediate(db, () => body(db));
+  } finally {
+    db.close();
+  }
+}
+
 /** A person waits for it, and the app may be in the middle of a sale. */
 const BUSY_TIMEOUT_MS = 10_000;

@@ -50,6 +50,9 @@ export interface ReferenceChange {
   readonly target: RowRef | null;
 }
 
+/** `capturedAtMs` of an update that only fills: nobody has agreed on these columns yet, and no clock says who is right. */
+export const FILLS_AT_MS = 0;
+
 export interface UnitChange {
   /** Number in the till's outbox. */
   readonly seq: number;

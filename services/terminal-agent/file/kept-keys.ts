@@ -8,6 +8,7 @@ import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts'
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { Flight } from '../settle/flight.ts';
 import { isPublished } from './captured-tables.ts';
+import { parentKey } from '../rows/parked.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { KeptChange } from '../up/change-store.ts';
@@ -68,21 +69,27 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   const { db, changes, flight } = parts;
   const after = keptEntry(db);
   const known = keptChange(db);
+  // Before that much is cut again, they are what there is to cut.
+  if (flight.mayHaveStrays && cut >= after) {
+    forgetStrays(db, cut, flight.entries());
+    flight.straysAreGone();
+  }
   if (after >= cut && known >= changes.lastNumber()) return NOTHING;
-  const noted = changes.after(known).flatMap((change) => noteChange(parts, change));
-  noteRows(db, changes.after(known));
+  // Before anything is noted: the fold begins at the keys as they were before these entries.
+  const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true });
+  const cutSince = changes.after(known);
+  const noted = cutSince.flatMap((change) => noteChange(parts, change));
+  noteRows(db, cutSince);
+  const ended = endedBy(cutSince);
   const edited: EditedRow[] = [];
   const written: string[] = [];
-  for (const { table, rows } of foldTables(
-    parts,
-    { after, upTo: cut, cutUpTo: after },
-    { byChanges: true },
-  )) {
+  for (const { table, rows } of folded) {
     written.push(table.name);
     for (const row of rows) {
       const { handle, rowKey } = row;
       if (!isPublished(table.bound)) edited.push(...editedRow(table, row));
-      if (handle !== undefined && table.rows.get(handle) !== undefined) moveRow(table, handle, rowKey);
+      if (handle === undefined || table.rows.get(handle) === undefined) continue;
+      moveRow(table, handle, ended.has(parentKey(table.name, handle)) ? null : rowKey);
     }
   }
   forgetEntries(db, { after, cut, needed: flight.entries() });
@@ -99,6 +106,16 @@ function editedRow(table: TillTable, { touched, handle, rowKey }: FoldedRow): Ed
   const kept = isNew ? undefined : handle;
   const keyBefore = kept === undefined ? null : (table.rows.get(kept)?.rowKey ?? null);
   return [{ table, handle: kept, rowKey, keyBefore, edits }];
+}
+
+/** Rows that are gone: of one that REPLACE took, no entry says so, but the look has found it. */
+function endedBy(changes: readonly KeptChange[]): Set<string> {
+  const ended = new Set<string>();
+  for (const { table, handle, op } of changes) {
+    if (op === 'd') ended.add(parentKey(table, handle));
+    else ended.delete(parentKey(table, handle));
+  }
+  return ended;
 }
 
 function moveRow({ rows }: TillTable, handle: string, rowKey: SqliteValue): void {
@@ -146,4 +163,23 @@ function forgetEntries(
       `DELETE FROM ${table} WHERE seq > ? AND seq < ? AND seq NOT IN (SELECT value FROM json_each(?))`,
     ).run(after, cut, list);
   }
+  release(db, cut, list);
+}
+
+/** Of entries that were cut once: those that are in the row by now, so that no change came of them again. */
+function forgetStrays(db: SqliteDatabase, cut: number, needed: readonly number[]): void {
+  const list = JSON.stringify(needed);
+  const strays = `SELECT seq FROM sync_outbox
+    WHERE handle IS NOT NULL AND seq < ? AND seq NOT IN (SELECT value FROM json_each(?))`;
+  for (const table of ['sync_delta', 'sync_outbox'])
+    db.prepare(`DELETE FROM ${table} WHERE seq IN (${strays})`).run(cut, list);
+  release(db, cut, list);
+}
+
+/** The last that is cut stays, but is not open for that. */
+function release(db: SqliteDatabase, cut: number, needed: string): void {
+  db.prepare(
+    `UPDATE sync_outbox SET handle = NULL
+      WHERE seq = ? AND handle IS NOT NULL AND seq NOT IN (SELECT value FROM json_each(?))`,
+  ).run(cut, needed);
 }

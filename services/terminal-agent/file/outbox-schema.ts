@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS sync_taken_row ON sync_taken (table_name, handle);
 export const OUTBOX_SCHEMA = `
 -- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that
 -- comes next (key_before: that one's key), e stands in its way by another unique index, c inserted, u updated, d deleted,
--- k its key changed (from key_before), r was there before. row_key: NULL where a part of the key is. entry_id: random, the
+-- k its key changed (from key_before), r was there before, f holds something in a column that is in no image of it. row_key: NULL where a part of the key is. entry_id: random, the
 -- same in every copy of the file. handle: the row it is of, by its key in sync_row, while its change is cut and
 -- not settled; triggers leave it NULL.
 CREATE TABLE IF NOT EXISTS sync_outbox (

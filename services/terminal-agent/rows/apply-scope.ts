@@ -12,6 +12,8 @@ export interface Scope {
   readonly wakes: string[];
   /** Images of rows that close a circle in which they can't be first: each asks the others once. */
   readonly asked: Set<string>;
+  /** Local tables that have to be looked through before anything is written to them. */
+  readonly unswept: Set<string>;
   /** `parentKey` of rows that the app has written and that could not be cut. */
   readonly uncut: Set<string>;
 }

@@ -41,7 +41,8 @@ export class ParkedRetry {
   all({ settled, written }: { readonly settled: boolean; readonly written: readonly string[] }): void {
     const { parked, tables: bound } = this.#parts;
     if (!parked.any) return;
-    for (const row of parked.ofReason('uncut')) this.#retry(row);
+    const { unswept } = this.#parts.scope;
+    for (const row of parked.ofReason('uncut')) if (!unswept.has(row.table)) this.#retry(row);
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
     const tables = new Set(written);

@@ -71,6 +71,12 @@ export class RowApplier {
     if (waiting !== undefined) parked.remove(table.name, centralId);
     if (this.#scope.uncut.has(parentKey(table.name, centralId)))
       return this.#park(arrival, 'uncut', 'the app has written the row, and that is not cut yet');
+    if (this.#scope.unswept.has(table.name))
+      return this.#park(
+        arrival,
+        'uncut',
+        'the table was written without triggers, and is looked through first',
+      );
     if (image === null) return this.#remove(arrival, row);
     if (image.unfit !== undefined) return this.#park(arrival, 'refused', image.unfit);
     return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
@@ -98,7 +104,8 @@ export class RowApplier {
    * @param key what the row's local key was, for a row that comes back
    */
   settle(table: TillTable, handle: string, key: SqliteValue = null): void {
-    if (this.#parts.parked.get(table.name, handle) !== undefined) return;
+    if (this.#parts.parked.get(table.name, handle) !== undefined || this.#scope.unswept.has(table.name))
+      return;
     const row = table.rows.get(handle);
     const isPulled = table.bound.mapping.direction === 'pull';
     const answered = withAnswers(stateOf(table, handle, row), this.#parts.flight.ofRow(table.name, handle), {
@@ -113,6 +120,11 @@ export class RowApplier {
     const kept = withState(table, row, state);
     table.rows.put(handle, kept);
     this.#showSettled({ table, handle, row: kept, left, key });
+  }
+
+  /** What was answered while the table had to be looked through. */
+  settleTable(table: TillTable): void {
+    for (const handle of this.#parts.flight.rowsOf(table.name).keys()) this.settle(table, handle);
   }
 
   #showSettled({ table, handle, row, left, key }: SettledRow): void {

@@ -24,9 +24,17 @@ export function stateOf(
   handle: string,
   row: SyncRow | undefined,
 ): Omit<RowState, 'flight'> {
-  const image = row?.base == null ? null : decodeImage(table.bound, row.base);
+  return stateWith(handle, row, row?.base == null ? null : decodeImage(table.bound, row.base));
+}
+
+/** @param base the row's, decoded */
+export function stateWith(
+  handle: string,
+  row: SyncRow | undefined,
+  base: Image | null,
+): Omit<RowState, 'flight'> {
   return {
-    base: image === null ? null : imageValues(image),
+    base: base === null ? null : imageValues(base),
     mark: row?.refused === true ? 'refused' : row?.deleted === true ? 'deleted' : null,
     isLinked: !isUnlinked(handle),
   };

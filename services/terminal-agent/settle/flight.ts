@@ -37,6 +37,7 @@ export class Flight {
   readonly #explained = new Set<number>();
   readonly #statements = new Map<string, Statement>();
   #loaded = 0;
+  #mayHaveStrays = true;
 
   constructor(files: FlightFiles) {
     this.#files = files;
@@ -51,6 +52,7 @@ export class Flight {
     this.#refused.clear();
     this.#explained.clear();
     this.#loaded = 0;
+    this.#mayHaveStrays = true;
     this.refresh();
   }
 
@@ -128,6 +130,18 @@ export class Flight {
   /** Of the outbox, that they cover. */
   entries(): number[] {
     return [...this.#byNumber.values()].flatMap(({ entries }) => entries);
+  }
+
+  /**
+   * Since it was read anew there may be entries that were in flight once, and that nothing here covers: where an agent file
+   * was lost, the centre may have answered them before they could be cut again.
+   */
+  get mayHaveStrays(): boolean {
+    return this.#mayHaveStrays;
+  }
+
+  straysAreGone(): void {
+    this.#mayHaveStrays = false;
   }
 
   depth(): { depth: number; oldestUnsettledMs: number | null } {

@@ -14,13 +14,17 @@ import { OUTBOX_SCHEMA } from '../file/outbox-schema.ts';
 export const LOCAL_SCHEMA = `
 ${OUTBOX_SCHEMA}
 -- Numbers for what the triggers record: of tables, and of delta columns.
-CREATE TABLE IF NOT EXISTS sync_table (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+-- earlier: it has rows of which nobody knows whether the centre has them.
+CREATE TABLE IF NOT EXISTS sync_table (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, earlier INTEGER);
 CREATE TABLE IF NOT EXISTS sync_column (
   number INTEGER PRIMARY KEY,
   table_number INTEGER NOT NULL,
   name TEXT NOT NULL,
   UNIQUE (table_number, name)
 );
+
+-- Tables that were written without our triggers, or may have been. since: the newest entry then. deletes: rows that are gone were deleted, however many.
+CREATE TABLE IF NOT EXISTS sync_sweep (table_name TEXT PRIMARY KEY, since INTEGER NOT NULL, deletes INTEGER NOT NULL DEFAULT 0);
 
 -- What became of the changes that were cut; waits: the image that says so is not written yet. Named by incarnation:
 -- they outlive the agent file.

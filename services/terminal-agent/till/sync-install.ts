@@ -8,6 +8,7 @@ import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { numbered } from '../file/captured-tables.ts';
+import { markUnswept, noteEarlierRows } from '../file/unswept.ts';
 import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
 import {
   LOCAL_SCHEMA,
@@ -162,8 +163,15 @@ export function removeTriggers(db: SqliteDatabase): string[] {
 }
 
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
+  const { name } = table.local;
+  const wasCaptured = db.prepare('SELECT 1 FROM sync_table WHERE name = ?').get(name) !== undefined;
   const wanted = keyTriggers(numbered(db, table));
-  if (isInstalled(db, table, wanted)) return wanted;
+  noteEarlierRows(db, table);
+  const found = triggerRows(db, name);
+  const areThere = areAllThere(found, wanted);
+  if (areThere && areNewest(found)) return wanted;
+  // While they were away, or others, the app may have written.
+  if (wasCaptured && !areThere) markUnswept(db, name);
   const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
     db,
@@ -194,16 +202,19 @@ function dropTriggers(db: SqliteDatabase, names: readonly string[]): void {
   for (const name of names) db.exec(`DROP TRIGGER IF EXISTS ${quoteName(name)}`);
 }
 
-/** As wanted, word for word, in this order, and newer than every trigger of the app. */
-function isInstalled(db: SqliteDatabase, table: BoundTable, wanted: readonly Trigger[]): boolean {
-  const onTable = triggerRows(db, table.local.name);
-  const firstOwn = onTable.findIndex(({ name }) => TRIGGER_NAME.test(name));
-  const lastApp = onTable.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
-  if (lastApp > firstOwn) return false;
+/** As wanted, word for word. */
+function areAllThere(found: readonly Trigger[], wanted: readonly Trigger[]): boolean {
   const own = new Map(
-    onTable.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]),
+    found.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]),
   );
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
+}
+
+/** Than every trigger of the app. */
+function areNewest(found: readonly Trigger[]): boolean {
+  const firstOwn = found.findIndex(({ name }) => TRIGGER_NAME.test(name));
+  const lastApp = found.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
+  return lastApp <= firstOwn;
 }
 
 /** Of ours, by name: what records a table. */

@@ -3,6 +3,8 @@
  * the app SQLITE_BUSY_SNAPSHOT at once, whatever its busy timeout. So while the app has written within the
  * last second we commit at most every 250 ms; else at once.
  */
+import { sleep } from '../../shared/lifecycle.ts';
+
 export interface WriteGateOptions {
   readonly now: () => number;
   readonly quietMs?: number;
@@ -38,4 +40,15 @@ export class WriteGate {
     if (now - this.#appWroteAt > this.#quietMs) return 0;
     return Math.max(0, this.#committedAt + this.#intervalMs - now);
   }
+}
+
+/** Until a commit of ours is in nobody's way. @returns whether it had to wait for the app: then the commit should carry more */
+export async function waitForApp(gate: Pick<WriteGate, 'waitMs'>, signal?: AbortSignal): Promise<boolean> {
+  let waited = false;
+  for (let waitMs = gate.waitMs(); waitMs > 0; waitMs = gate.waitMs()) {
+    waited = true;
+    await sleep(waitMs, signal);
+    if (signal?.aborted === true) break;
+  }
+  return waited;
 }

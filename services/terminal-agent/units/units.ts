@@ -26,6 +26,22 @@ export function cutPoint(entries: readonly CutEntry[], limit: number): number {
   return freePlace(entries, limit) ?? limit;
 }
 
+/**
+ * Where a piece of a backlog ends: as wanted, or larger where references leave no place before; rather that than a sale
+ * without its lines.
+ */
+export function pieceEnd(
+  entries: readonly CutEntry[],
+  { wanted, limit }: { readonly wanted: number; readonly limit: number },
+): number {
+  for (let size = Math.min(wanted, limit); size < limit; size = Math.min(2 * size, limit)) {
+    if (entries.length <= size) return entries.length;
+    const place = freePlace(entries, size);
+    if (place !== undefined) return place;
+  }
+  return cutPoint(entries, limit);
+}
+
 /** The last place at or before `limit` entries, fewer than there are, that no such reference crosses. */
 export function freePlace(entries: readonly CutEntry[], limit: number): number | undefined {
   return freePlaces(entries, limit).at(-1);

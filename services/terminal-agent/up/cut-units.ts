@@ -4,7 +4,7 @@ import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
-import { cutPoint, MAX_UNIT_CHANGES, PART_BYTES, type CutEntry } from '../units/units.ts';
+import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd, type CutEntry } from '../units/units.ts';
 import type { KeptChange } from './change-store.ts';
 import type { CutRow, LookResult } from './look.ts';
 import { unitChange } from './unit-changes.ts';
@@ -24,11 +24,11 @@ export function cutUnits({ rows, parents }: LookResult, facts: CutFacts): NewUni
   const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
   const whole = rows.length <= maxUnitChanges;
   const names = whole ? [] : rows.map(namesOf);
+  const bounds = { wanted: PIECE_CHANGES, limit: maxUnitChanges };
   const units: NewUnit[] = [];
   let { chain } = facts;
   for (let from = 0; from < rows.length;) {
-    const limit = Math.min(PIECE_CHANGES, maxUnitChanges);
-    const count = whole ? rows.length : cutPoint(names.slice(from, from + 2 * maxUnitChanges), limit);
+    const count = whole ? rows.length : pieceEnd(names.slice(from, from + 2 * maxUnitChanges), bounds);
     const piece = rows.slice(from, from + count).map((row) => ({ row, change: unitChange(row, parents) }));
     const unit = unitOf(piece, { ...facts, chain });
     units.push(unit);

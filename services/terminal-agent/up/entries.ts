@@ -8,9 +8,10 @@ import { addDecimals, subtractDecimals } from '../../shared/values/decimal.ts';
 /**
  * b: a row is there whose key the one that comes has. e: a row that stands in the way of one that comes, by another
  * unique index, or of one that gets its key: OR REPLACE takes it away without a word. c, u, d: inserted, updated,
- * deleted. k: its key changed. r: it was there before our triggers were.
+ * deleted. k: its key changed. r: it was there before our triggers were. f: it holds something in a column that is in no
+ * image of it.
  */
-export type EntryOp = 'b' | 'e' | 'c' | 'u' | 'd' | 'k' | 'r';
+export type EntryOp = 'b' | 'e' | 'c' | 'u' | 'd' | 'k' | 'r' | 'f';
 
 /** Of a row whose key is NULL. As many rows as like may have it, so that it names none. */
 export const NO_KEY = 'null';

@@ -23,6 +23,8 @@
  *   e and c, u or k of        | OR REPLACE by a unique index          | gone, as the look will find, or by its d
  *     another                 |                                       |
  *   k                         | UPDATE of the key                     | this row, under another key
+ *   c where a row lives, in a | the copy back of a table that the app | this row changed
+ *     rebuilt table           | has made anew                         |
  *   c, k where a row lives    | its d is missing: triggers were away, | that row is gone, and another is here
  *                             | or OR REPLACE                         |
  *   u, d, k of no row         | it is older than our triggers         | a row that was there before (`isEarlier`)
@@ -68,12 +70,14 @@ interface Threat {
 /**
  * @param entries of one table, in seq order, all that came after the keys were kept
  * @param keptAt identity of the row that is kept under a key
+ * @param options.rebuiltAfter the app may have made the table anew before these entries
  */
 export function foldEntries(
   entries: readonly Entry[],
   keptAt: (key: string) => string | undefined,
+  { rebuiltAfter = Infinity }: { readonly rebuiltAfter?: number | undefined } = {},
 ): TouchedRow[] {
-  const fold = new Fold(keptAt);
+  const fold = new Fold(keptAt, rebuiltAfter);
   for (const entry of entries) fold.take(entry);
   return fold.rows;
 }
@@ -82,13 +86,18 @@ export interface RowFacts {
   /** Of a row that is gone the name that it had; undefined: it has none. */
   readonly nameOf: (row: TouchedRow) => string | undefined;
   readonly isHere: (row: TouchedRow) => boolean;
+  /** A row that ended by then has gone up as deleted. */
+  readonly cutUpTo: number;
 }
 
 /**
  * A row that was deleted or replaced, and comes again under the same name of its own (`local_id`) before its end is cut,
  * is one row: at the centre an insert of a known name is taken for a repeat.
  */
-export function joinReturned(rows: readonly TouchedRow[], { nameOf, isHere }: RowFacts): TouchedRow[] {
+export function joinReturned(
+  rows: readonly TouchedRow[],
+  { nameOf, isHere, cutUpTo }: RowFacts,
+): TouchedRow[] {
   const gone = new Map<string, TouchedRow>();
   const joined: TouchedRow[] = [];
   for (const row of [...rows].sort((a, b) => startOf(a) - startOf(b))) {
@@ -98,8 +107,9 @@ export function joinReturned(rows: readonly TouchedRow[], { nameOf, isHere }: Ro
     const whole = isReturn ? asOne(former, row) : row;
     if (isReturn) joined[joined.indexOf(former)] = whole;
     else joined.push(whole);
-    if (name !== undefined && !isHere(whole)) gone.set(name, whole);
-    else if (name !== undefined && isReturn) gone.delete(name);
+    if (name === undefined) continue;
+    if (endOf(whole) > cutUpTo && !isHere(whole)) gone.set(name, whole);
+    else gone.delete(name);
   }
   return joined;
 }
@@ -119,6 +129,7 @@ function asOne(former: TouchedRow, back: TouchedRow): TouchedRow {
 class Fold {
   readonly rows: Row[] = [];
   readonly #keptAt: (key: string) => string | undefined;
+  readonly #rebuiltAfter: number;
   /** Kept rows that were met. */
   readonly #met = new Set<string>();
   /** By key; a row that is gone stays until another takes its place. */
@@ -130,8 +141,9 @@ class Fold {
   /** Newest c, u or k. */
   #writtenSeq = 0;
 
-  constructor(keptAt: (key: string) => string | undefined) {
+  constructor(keptAt: (key: string) => string | undefined, rebuiltAfter: number) {
     this.#keptAt = keptAt;
+    this.#rebuiltAfter = rebuiltAfter;
   }
 
   take(entry: Entry): void {
@@ -151,6 +163,7 @@ class Fold {
         break;
       case 'u':
       case 'r':
+      case 'f':
         this.#living(entry.key, entry).entries.push(entry);
         break;
       case 'k':
@@ -190,6 +203,10 @@ class Fold {
       return;
     }
     const there = this.#rowAt(entry.key);
+    if (there?.key === entry.key && entry.seq > this.#rebuiltAfter) {
+      there.entries.push(entry);
+      return;
+    }
     const follows = there?.key === null ? there.identity : null;
     if (there?.key === entry.key) oust(there, entry);
     this.#add(entry, entry.key, { isEarlier: false, follows }).entries.push(entry);

@@ -33,6 +33,8 @@ export interface FoldParts {
   readonly changes: ChangeStore;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
+  /** By local table: the app may have made it anew before the entries after this one. */
+  readonly rebuiltAfter: () => ReadonlyMap<string, number>;
   /** Up to which the kept keys know the changes. */
   readonly keptChange: () => number;
 }
@@ -45,7 +47,7 @@ const MIN_IDENTITY_LENGTH = 32;
  * @param byChanges names are those of the changes that were cut; else rows that are new get one
  */
 export function foldTables(
-  { entries, tableOf, ...parts }: FoldParts,
+  { entries, tableOf, rebuiltAfter, ...parts }: FoldParts,
   range: { readonly after: number; readonly upTo: number; readonly cutUpTo: number },
   { byChanges }: { readonly byChanges: boolean },
 ): FoldedTable[] {
@@ -58,8 +60,12 @@ export function foldTables(
     if (entry.handle !== null) lists.kept.push(entry);
     else if (entry.seq > range.after) lists.fresh.push(entry);
   }
+  const rebuilt = rebuiltAfter();
   return [...byTable].map(([table, { kept, fresh }]) =>
-    new TableFold({ ...parts, table }, fresh).result({ byChanges, kept }),
+    new TableFold(
+      { ...parts, table, cutUpTo: range.cutUpTo, rebuiltAfter: rebuilt.get(table.name) },
+      fresh,
+    ).result({ byChanges, kept }),
   );
 }
 
@@ -70,6 +76,8 @@ export function entryName(id: string): string {
 
 interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChange'> {
   readonly table: TillTable;
+  readonly rebuiltAfter: number | undefined;
+  readonly cutUpTo: number;
 }
 
 class TableFold {
@@ -83,8 +91,9 @@ class TableFold {
   }
 
   result({ byChanges, kept }: { byChanges: boolean; kept: readonly StoredEntry[] }): FoldedTable {
-    const { table } = this.#parts;
-    const folded = foldEntries(this.#entries, (key) => table.rows.handleAt(keyFromText(key)));
+    const { table, rebuiltAfter } = this.#parts;
+    const keptAt = (key: string) => table.rows.handleAt(keyFromText(key));
+    const folded = foldEntries(this.#entries, keptAt, { rebuiltAfter });
     const fresh = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
     const rows = kept.length === 0 ? fresh : this.#withKept(fresh, kept);
     const at = new Map<string, FoldedRow>();
@@ -115,11 +124,16 @@ class TableFold {
   }
 
   #keptRow(handle: string, entries: readonly StoredEntry[]): FoldedRow {
-    const row = this.#parts.table.rows.get(handle);
+    const { table, changes, keptChange } = this.#parts;
+    const row = table.rows.get(handle);
     const rowKey = row?.rowKey ?? null;
     const key = rowKey === null ? null : keyText(rowKey);
     const named = { identity: handle, isNew: false, isEarlier: false, ousted: null, follows: null };
-    const identity = row?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
+    const identity = isUnlinked(handle)
+      ? (row?.identity ?? handle.slice(1))
+      : (row?.identity ??
+        changes.nameOf(table.name, handle, keptChange()) ??
+        this.#freeName({ ...named, key, entries }));
     return { touched: { ...named, key, entries }, handle, identity, rowKey, rowEntry: null, isBack: false };
   }
 
@@ -133,13 +147,15 @@ class TableFold {
 
   #named(folded: readonly TouchedRow[]): FoldedRow[] {
     const joined = joinReturned(folded, {
-      nameOf: (row) => (row.key === null ? this.#keptName(row) : this.#uuidAt(row.key)) ?? undefined,
+      // One that REPLACE took has its key still, and what it was called is not there any more.
+      nameOf: (row) => (row.key === null ? null : this.#uuidAt(row.key)) ?? this.#keptName(row) ?? undefined,
       isHere: ({ key }) => key !== null && this.#parts.table.writer.exists(keyFromText(key)),
+      cutUpTo: this.#parts.cutUpTo,
     });
     const whole = new Set(joined);
     const backs = new Map(folded.filter((row) => !whole.has(row)).map((row) => [row.entries[0], row]));
     return joined.map((touched) => {
-      const back = touched.entries.map((entry) => backs.get(entry)).find((row) => row?.isNew === true);
+      const back = touched.entries.map((entry) => backs.get(entry)).findLast((row) => row?.isNew === true);
       return this.#nameRow(touched, back);
     });
   }
@@ -166,8 +182,12 @@ class TableFold {
     return { touched, handle: unlinkedHandle(identity), identity, rowKey, rowEntry, isBack };
   }
 
-  #keptName(row: TouchedRow): string | null {
-    return row.isNew ? null : (this.#parts.table.rows.get(row.identity)?.identity ?? null);
+  /** Of one that was cut, and is not kept yet, what it was cut under. */
+  #keptName({ isNew, identity }: TouchedRow): string | null {
+    const { table, changes } = this.#parts;
+    const handle = isNew ? changes.handleOf(table.name, identity) : identity;
+    if (handle === undefined) return null;
+    return table.rows.get(handle)?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
   }
 
   #uuidAt(key: string): string | null {

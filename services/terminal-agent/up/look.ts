@@ -4,19 +4,20 @@
  */
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { UnknownRow } from '../file/offered-rows.ts';
 import { keyFromText } from '../file/entry-reader.ts';
 import { decodeImage } from '../rows/image.ts';
+import { stateWith } from '../rows/row-base.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
 import { foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
 import { Parents } from './parents.ts';
-import { columnRules, imageValues, rowValues, storedIn } from './row-values.ts';
+import { columnRules, rowValues, storedIn } from './row-values.ts';
 import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
 
 export interface CutRow {
@@ -55,6 +56,8 @@ export interface LookParts extends FoldParts {
   readonly binding: LocalBinding;
   readonly tables: TillTables;
   readonly flight: Flight;
+  /** Whether the centre has, and takes, a column that is in no image of a row. */
+  readonly isFillable: (table: BoundTable, column: string) => boolean;
 }
 
 /** Which entries are looked at: keys are kept up to one, and all is cut up to another. */
@@ -99,16 +102,18 @@ class Look {
   #row(table: TillTable, row: FoldedRow): void {
     const { entries, ousted, isEarlier } = row.touched;
     const { handle, identity } = row;
-    const mine = entries.filter(this.#isUncut);
-    const last = mine.at(-1);
+    const uncut = entries.filter(this.#isUncut);
+    const [mine, filling] = [uncut.filter(({ op }) => op !== 'f'), uncut.filter(({ op }) => op === 'f')];
+    const last = mine.at(-1) ?? filling.at(-1);
     if (handle === undefined || identity === null) return;
     if (last === undefined) {
       // Nothing of its own tells that it is gone.
-      if (ousted !== null && this.#isUncut(ousted)) this.#unknown.push({ table, rowKey: null, handle });
+      if (ousted !== null && this.#isUncut(ousted))
+        this.#unknown.push({ table, rowKey: null, handle, op: 'd' });
       return;
     }
-    if (isEarlier && mine.every(({ op }) => op === 'b' || op === 'e')) return;
-    this.#decide({ ...row, handle, identity, table, entries, mine, last });
+    if (isEarlier && uncut.every(({ op }) => op === 'b' || op === 'e')) return;
+    this.#decide({ ...row, handle, identity, table, entries, mine, filling, last });
   }
 
   readonly #isUncut = ({ seq }: Entry): boolean => seq > this.#range.cutUpTo;
@@ -126,13 +131,20 @@ class Look {
     );
     const sums = amounts.reduce((sum, each) => addSums(sum, each.sums), NO_SUMS);
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
-    const cut = decided === null ? (isBack ? NOTHING : null) : withoutFills(decided);
-    if (cut === null) return;
+    const { fills, rest: told } = partedBy(decided, (column) => this.#parts.isFillable(table.bound, column));
+    const cut = told ?? (isBack ? NOTHING : null);
     if (row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
-      this.#unknown.push({ table, rowKey, sums });
+      this.#unknown.push({ table, rowKey, sums, op: 'r' });
       return;
     }
     const whole = { row, before: expected(state), raw, values };
+    if (fills !== null) this.#fill(whole, fills);
+    if (cut === null) return;
+    // It differs, or is gone, and nothing but this look tells so.
+    if (last.op === 'f' || (cut.op === 'd' && isAmount(amounts, last))) {
+      this.#unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
+      return;
+    }
     if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
     if (cut.op === 'c') return this.#inserted(whole, cut, { amounts, sums });
     const edits: Update['edits'] = cut.op === 'u' ? cut.edits : new Map();
@@ -148,6 +160,14 @@ class Look {
     this.#push(whole, last, { cut: rest, entries: mine.filter((entry) => !isAmount(amounts, entry)) });
   }
 
+  /** By an entry of their own: what is told of these columns has no clock. */
+  #fill(whole: WholeRow, fills: Cut): void {
+    const { table, handle, rowKey, filling } = whole.row;
+    const entry = filling.at(-1);
+    if (entry === undefined) this.#unknown.push({ table, rowKey, handle, op: 'f' });
+    else this.#push(whole, entry, { cut: fills, entries: filling });
+  }
+
   /** With the last amount goes whatever no change has of its own. */
   #covered(mine: readonly Entry[], amounts: readonly Amounts[], entry: Entry): readonly Entry[] {
     if (entry !== amounts.at(-1)?.entry) return [entry];
@@ -160,8 +180,12 @@ class Look {
     cut: Cut & { readonly op: 'c' },
     { amounts, sums }: { readonly amounts: readonly Amounts[]; readonly sums: Sums },
   ): void {
-    const { table, mine, last } = whole.row;
+    const { table, mine, last, rowKey, handle } = whole.row;
     const made = mine.findLast(({ op }) => op === 'r') ?? mine.find(({ op }) => op === 'c') ?? last;
+    if (isAmount(amounts, made)) {
+      this.#unknown.push({ table, rowKey, handle, op: 'r' });
+      return;
+    }
     const values = new Map(cut.values);
     for (const [column, sum] of sums) {
       const now = values.get(column);
@@ -213,8 +237,7 @@ class Look {
     const kept = table.rows.get(handle);
     const base = kept?.base == null ? null : decodeImage(table.bound, kept.base);
     const state: RowState = {
-      base: base === null ? null : imageValues(base),
-      mark: kept?.refused === true ? 'refused' : kept?.deleted === true ? 'deleted' : null,
+      ...stateWith(handle, kept, base),
       // Of one that the centre has, and that is cut again, the insert is told again: it is known by its name.
       isLinked: !isUnlinked(handle) && (base !== null || !mine.some(({ op }) => op === 'c')),
       flight: this.#parts.flight.ofRow(table.name, handle).map(({ cut }) => cut),
@@ -229,7 +252,7 @@ class Look {
 
   /** It is offered, and then referred to, unless that could make a second row of one that the centre has. */
   #takeAlong(table: TillTable, rowKey: SqliteValue): string | null {
-    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey });
+    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey, op: 'r' });
     return unlinkedHandle(usableName(table, rowKey) ?? '');
   }
 }
@@ -242,8 +265,10 @@ interface NamedRow extends FoldedRow {
   readonly handle: string;
   readonly identity: string;
   readonly entries: readonly Entry[];
-  /** Those of them that are not cut. */
+  /** Those of them that are not cut, and tell of what both sides know. */
   readonly mine: readonly Entry[];
+  /** Those that tell of columns in no image. */
+  readonly filling: readonly Entry[];
   readonly last: Entry;
 }
 
@@ -255,11 +280,19 @@ function isAmount(amounts: readonly Amounts[], entry: Entry): boolean {
   return amounts.some((amount) => amount.entry === entry);
 }
 
-/** A column that is in no image is not told of: what the centre has in it is not known here. */
-function withoutFills(cut: Cut): Cut | null {
-  if (cut.op !== 'u') return cut;
-  const edits = new Map([...cut.edits].filter(([, { fills }]) => fills !== true));
-  return edits.size + cut.sums.size === 0 ? null : { ...cut, edits };
+/** What only fills goes apart; what the centre has no column for, and NULL, is not told. */
+function partedBy(
+  cut: Cut | null,
+  isFillable: (column: string) => boolean,
+): { readonly fills: Cut | null; readonly rest: Cut | null } {
+  if (cut?.op !== 'u') return { fills: null, rest: cut };
+  const edits = [...cut.edits];
+  const fills = edits.filter(([column, edit]) => edit.fills && edit.after !== null && isFillable(column));
+  const rest = edits.filter(([, edit]) => edit.fills !== true);
+  return {
+    fills: fills.length === 0 ? null : { op: 'u', edits: new Map(fills), sums: NO_SUMS },
+    rest: rest.length + cut.sums.size === 0 ? null : { ...cut, edits: new Map(rest) },
+  };
 }
 
 /** It claims no central row, or has a natural key by which the centre tells. */

@@ -73,6 +73,11 @@ export interface RowState {
   readonly flight: readonly Cut[];
 }
 
+/** It only fills what is NULL at the centre. */
+export function isFill(cut: Cut): boolean {
+  return cut.op === 'u' && cut.edits.size > 0 && [...cut.edits.values()].every(({ fills }) => fills === true);
+}
+
 export interface ColumnRules {
   readonly isDelta: (column: string) => boolean;
   readonly isEqual: (column: string, a: Value, b: Value) => boolean;

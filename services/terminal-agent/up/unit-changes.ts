@@ -1,11 +1,12 @@
 /** Cut rows as changes of a unit record: values as SQLite stored them, references as the rows they mean. */
 import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
 import { addDecimals } from '../../shared/values/decimal.ts';
-import type {
-  ColumnChange,
-  ReferenceChange,
-  SqliteValue,
-  UnitChange,
+import {
+  FILLS_AT_MS,
+  type ColumnChange,
+  type ReferenceChange,
+  type SqliteValue,
+  type UnitChange,
 } from '../../shared/records/unit-record.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { asSent } from '../till/exact-text.ts';
@@ -13,7 +14,7 @@ import { isUnlinked } from '../rows/sync-rows.ts';
 import type { CutRow } from './look.ts';
 import type { Parents } from './parents.ts';
 import { storedIn } from './row-values.ts';
-import type { Update } from './row-state.ts';
+import { isFill, type Update } from './row-state.ts';
 
 export function unitChange(row: CutRow, parents: Parents): UnitChange {
   const { table, op, handle, identity, atMs, cut, number: seq, entry } = row;
@@ -30,7 +31,8 @@ export function unitChange(row: CutRow, parents: Parents): UnitChange {
   });
   const centralId = isUnlinked(handle) ? null : handle;
   const named = { identity, centralId };
-  return { seq, entry, table: table.name, op, capturedAtMs: atMs, row: named, columns, references };
+  const capturedAtMs = isFill(cut) ? FILLS_AT_MS : atMs;
+  return { seq, entry, table: table.name, op, capturedAtMs, row: named, columns, references };
 }
 
 const NOT_ASCII = 0x80;
@@ -57,7 +59,7 @@ function sidesOf({ cut, before, table }: CutRow, column: BoundColumn, now: Sqlit
       return updated(cut, column, {
         before: before?.get(column.local) ?? null,
         now,
-        isClock: column.local === table.bound.timestampColumn,
+        isClock: column.local === table.bound.timestampColumn && !isFill(cut),
       });
   }
 }

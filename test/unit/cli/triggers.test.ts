@@ -81,6 +81,23 @@ it('leaves a file alone that an agent has', async () => {
   lock.release();
 });
 
+it('has tables looked through, also while an agent has the file', async () => {
+  expect(await triggers('sweep')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^0 tables /) as string,
+  });
+  await triggers('install');
+  const lock = AgentLock.take(file);
+  expect(await triggers('sweep', '--deletes')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^1 tables /) as string,
+  });
+  lock.release();
+  expect(app.prepare('SELECT table_name, deletes FROM sync_sweep').all()).toEqual([
+    { table_name: 'categories', deletes: 1 },
+  ]);
+});
+
 it('names a table that this file can not capture, and says so by its exit code', async () => {
   const columns = Array.from({ length: 1200 }, (_, at) => `c${at}`).join(', ');
   app.exec(`DROP TABLE categories; CREATE TABLE categories (id INTEGER PRIMARY KEY, ${columns});

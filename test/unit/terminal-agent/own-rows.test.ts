@@ -141,6 +141,37 @@ describe('a row made here', () => {
     expect(shop.rows('SELECT server_id FROM products')).toEqual([{ server_id: 7 }]);
   });
 
+  it.each([
+    ['REPLACE', `REPLACE INTO products (id, sku, name) VALUES (50, 'A', 'mine')`],
+    [
+      'DELETE and INSERT',
+      `DELETE FROM products; INSERT INTO products (id, sku, name) VALUES (50, 'A', 'mine')`,
+    ],
+  ])('in the place of another by %s becomes what the centre merged it with', async (_how, sql) => {
+    const { catalog, store } = shop;
+    await shop.knownProduct();
+    shop.test.app.exec(sql);
+    shop.look();
+    const identity = shop.identityOf('products');
+    const answered = catalog.commit(
+      101,
+      catalog.row('products', 7, product('A', { name: 'mine' }), { origins: [mine(2, 'merged')] }),
+    );
+    await shop.toCatalog(answered);
+    await shop.toStore(
+      store.commit(
+        101,
+        store.link('T1', 'products', identity, 7),
+        store.progress('T1', INCARNATION, 3, { catalog: positionAt(101) }),
+      ),
+    );
+    await shop.toCatalog(catalog.commit(102, catalog.row('products', 7, product('A', { name: 'theirs' }))));
+    expect(shop.rows('SELECT id, server_id, name, sync_status FROM products')).toEqual([
+      { id: 50, server_id: 7, name: 'theirs', sync_status: 'synced' },
+    ]);
+    expect(shop.apply.parkedRows()).toEqual([]);
+  });
+
   it('and deleted here before its link came does not come back', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);

@@ -30,6 +30,7 @@ describe('the row that a change is about', () => {
     offer: ['allow', 'allow', 'allow', 'taken', 'taken', 'taken', 'allow', 'allow'],
     repeat: ['allow', 'allow', 'allow', 'allow', 'allow', 'allow', 'allow', 'allow'],
     update: ['allow', 'allow', 'allow', 'not-allowed', 'not-allowed', 'not-allowed', 'allow', 'allow'],
+    fill: ['allow', 'allow', 'allow', 'not-allowed', 'not-allowed', 'not-allowed', 'allow', 'allow'],
     delete: ['allow', 'allow', 'allow', 'not-allowed', 'not-allowed', 'not-allowed', 'allow', 'allow'],
   };
   for (const [kind, rulings] of Object.entries(table)) {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ResolvedChange, ResolvedKind } from '../../../../services/central-apply/rows/change.ts';
-import { CENTRE, FoldedRow, type Standing } from '../../../../services/central-apply/rows/decide.ts';
+import { FoldedRow } from '../../../../services/central-apply/rows/decide.ts';
+import { CENTRE, type Standing } from '../../../../services/central-apply/rows/standing.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
 import type { CentralId } from '../../../../services/shared/records/change-record.ts';
 import type { Policy } from '../../../../services/shared/mapping/mapping.ts';
@@ -313,5 +314,40 @@ describe('a column that only head office changes', () => {
     back.fold(change('delete', 900, {}, { before: { price: '5' } }));
     back.fold(change('insert', 901, { id: '1', name: 'b', price: '4' }));
     expect(set(back)).toEqual({ name: 'b' });
+  });
+});
+
+describe('an update that only fills', () => {
+  const filled = () => {
+    const folded = row(standing(100, 'T2', { name: null }));
+    return { folded, verdict: folded.fold(change('fill', 0, { name: 'b', note: 'o' })) };
+  };
+
+  test('takes what is NULL, whoever wrote the row and whenever', () => {
+    const { folded, verdict } = filled();
+    expect([set(folded), verdict.outcome, verdict.discarded?.rule]).toEqual([
+      { name: 'b' },
+      'merged',
+      'fills',
+    ]);
+  });
+
+  test('leaves clock and writer as they are: the next older change of its till still loses', () => {
+    const { folded } = filled();
+    expect(folded.version).toEqual({ clockMs: 100, writer: 'T2' });
+    expect(folded.fold(change('update', 50, { note: 'p' })).outcome).toBe('lost');
+  });
+
+  test('of a till that wrote the row last takes nothing away either', () => {
+    const folded = row(standing(100, 'T1'));
+    expect(folded.fold(change('fill', 0, { name: 'b' })).outcome).toBe('lost');
+    expect(set(folded)).toEqual({});
+  });
+
+  test('brings no deleted row back', () => {
+    const folded = row(standing(100, 'T2', { name: null, deleted_at: 'then' }));
+    folded.fold(change('fill', 0, { name: 'b' }));
+    expect(set(folded)).toEqual({ name: 'b' });
+    expect(row(null).fold(change('fill', 0, { name: 'b' })).outcome).toBe('gone');
   });
 });

@@ -175,6 +175,33 @@ describe('a table that was captured and can not be any more', () => {
     expect(item?.references).toMatchObject([{ column: 'sale_id', target: { identity: sale?.row.identity } }]);
   });
 
+  it('loses its triggers where they would fail the app', async () => {
+    const t = await open({
+      schema: `CREATE TABLE sales (id INTEGER PRIMARY KEY, number TEXT UNIQUE);
+        CREATE TABLE items (id INTEGER PRIMARY KEY, sale_id INTEGER)`,
+      mapping: `${global('sales')}  items: {scope: global, references: {sale_id: sales}}\n`,
+    });
+    t.till.close();
+    t.app.exec('ALTER TABLE sales RENAME COLUMN number TO named');
+    widen(t.app, 'sales');
+    // As a program leaves it that rebuilds its tables and keeps their triggers.
+    t.app.unsafeMode(true);
+    t.app.exec(`PRAGMA writable_schema = ON;
+      UPDATE sqlite_master SET sql = replace(sql, '"named"', '"number"')
+        WHERE type = 'trigger' AND tbl_name = 'sales';
+      PRAGMA writable_schema = RESET`);
+    t.restart();
+    t.app.exec(`INSERT INTO sales (named) VALUES ('A'); INSERT INTO items (sale_id) VALUES (1)`);
+    await t.pull();
+    expect((await t.changes()).map(({ references }) => references)).toEqual([
+      [{ column: 'sale_id', target: UNCAPTURED_ROW }],
+    ]);
+    const triggers = t.app.prepare(
+      `SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'sales'`,
+    );
+    expect(triggers.pluck().get()).toBe(0);
+  });
+
   it('is told by the status, and a row that refers to it waits instead of losing the reference', async () => {
     shop = openShopTill();
     const { catalog, test } = shop;

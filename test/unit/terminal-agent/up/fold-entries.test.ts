@@ -142,12 +142,14 @@ describe('a row that comes again under a name of its own', () => {
     entries: readonly string[],
     names: Readonly<Record<string, string>>,
     here: readonly string[],
+    cutUpTo = 0,
   ) =>
     joinReturned(
       foldEntries(entriesOf(entries), (key) => (key === '1' ? 'A' : undefined)),
       {
         nameOf: ({ identity }) => names[identity],
         isHere: ({ key }) => key !== null && here.includes(key),
+        cutUpTo,
       },
     ).map(text);
 
@@ -200,7 +202,14 @@ describe('a row that comes again under a name of its own', () => {
       names: { A: 'x', e2: 'x' },
       here: ['2'],
     },
-  ])('is another: $of', ({ entries, names, here }) => {
-    expect(join(entries, names, here)).toHaveLength(2);
+    {
+      of: 'its end has gone up',
+      entries: ['d 1', 'c 1'],
+      names: { A: 'x', e2: 'x' },
+      here: ['1'],
+      cutUpTo: 1,
+    },
+  ])('is another: $of', ({ entries, names, here, cutUpTo }) => {
+    expect(join(entries, names, here, cutUpTo)).toHaveLength(2);
   });
 });

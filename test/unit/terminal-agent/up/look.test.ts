@@ -1,6 +1,7 @@
 /** What goes up of what the app did: each row once, under a name of its own, as the difference to what is known of it. */
 import { describe, expect, it } from 'vitest';
 import { uuid, useTillPull, type TillPull } from '../../../support/till-pull.ts';
+import { cut, shown, write } from './shown-changes.ts';
 
 const SCHEMA = `CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT UNIQUE, name TEXT COLLATE NOCASE, stock NUMERIC,
   note, local_id TEXT, server_id INTEGER, last_sync_at TEXT);
@@ -13,33 +14,6 @@ tables:
 const HEX = /^[0-9a-f]{32}$/;
 const open = useTillPull();
 const till = (more = '') => open({ schema: `${SCHEMA}${more}`, mapping: MAPPING });
-
-/** A look after each statement, as where the agent runs; or one after all of them. */
-function write(t: TillPull, statements: readonly string[], { looks = true } = {}): void {
-  for (const sql of statements) {
-    t.app.exec(sql);
-    if (looks) t.capture.cutAll();
-  }
-  t.capture.cutAll();
-}
-
-const cut = (t: TillPull) => t.agentFile.changes.after(0);
-/** Of each change its op, what it says of columns, and its amounts. */
-const shown = (t: TillPull): unknown[][] =>
-  cut(t).map(({ op, cut: what }) => {
-    switch (what.op) {
-      case 'c':
-        return [op, Object.fromEntries([...what.values].filter(([, value]) => value !== null))];
-      case 'u': {
-        const edits = [...what.edits].map(
-          ([column, { before, after }]) => [column, [before, after]] as const,
-        );
-        return [op, Object.fromEntries(edits), Object.fromEntries(what.sums)];
-      }
-      case 'd':
-        return [op, {}];
-    }
-  });
 
 describe('what goes up of a row', () => {
   it('is what differs from what went up before', async () => {
