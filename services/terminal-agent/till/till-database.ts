@@ -31,7 +31,7 @@ import {
   tellUnread,
   type UnreadMapping,
 } from './file-mapping.ts';
-import { setAsideOld } from '../take-over/set-aside.ts';
+import { installOver } from '../take-over/take-over.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
 import { openTillConnection } from './till-connection.ts';
 import { WriteGate } from './write-gate.ts';
@@ -48,8 +48,6 @@ export interface TillDatabaseOptions {
   readonly databaseId?: string | undefined;
   /** Whoever opens the file holds its lock already, and keeps it. */
   readonly isLocked?: boolean | undefined;
-  /** What a till file of an earlier version holds, inside the transaction that installs. */
-  readonly takeOver?: ((db: SqliteDatabase, binding: LocalBinding) => void) | undefined;
   readonly log: Logger;
   /** Only spans of it count: a till's wall clock that is set back would make us wait for hours. */
   readonly elapsedMs?: () => number;
@@ -85,7 +83,6 @@ export class TillDatabase {
   readonly #handle: FileHandle;
   readonly #lock: AgentLock | null;
   readonly #databaseId: string | undefined;
-  readonly #takeOver: (db: SqliteDatabase, binding: LocalBinding) => void;
   readonly #log: Logger;
   /** Asked every few ms, so prepared once. */
   readonly #versions: Record<'data_version' | 'schema_version', Statement<[], number>>;
@@ -99,7 +96,6 @@ export class TillDatabase {
     this.gate = new WriteGate({ now });
     this.#lock = lock;
     this.#databaseId = options.databaseId;
-    this.#takeOver = options.takeOver ?? (() => undefined);
     this.#log = options.log;
     this.proof = new FileProof(db);
     this.#handle = handle;
@@ -320,15 +316,15 @@ export class TillDatabase {
     return inImmediate(this.db, () => {
       this.proof.check();
       const binding = bindLocal(mapping, readLocalCatalog(this.db));
-      setAsideOld(this.db);
-      const failed = installSync(this.db, binding, this.#log);
-      claimFile(this.db, {
-        terminalId: this.terminalId,
-        incarnation: this.#incarnation,
-        databaseId: this.#databaseId,
+      const { installed } = installOver(this.db, binding, () => {
+        const failed = installSync(this.db, binding, this.#log);
+        claimFile(this.db, {
+          terminalId: this.terminalId,
+          incarnation: this.#incarnation,
+          databaseId: this.#databaseId,
+        });
+        return { installed: withoutTables(binding, failed) };
       });
-      const installed = withoutTables(binding, failed);
-      this.#takeOver(this.db, installed);
       return installed;
     });
   }
