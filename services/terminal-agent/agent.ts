@@ -35,7 +35,7 @@ import { TillRetention } from './units/retention.ts';
 import { StreamReader } from './streams/stream-reader.ts';
 import { TillStanding } from './standing.ts';
 import { StandingWatch } from './standing-watch.ts';
-import { takeOver } from './take-over/take-over.ts';
+import { fillAgentFile } from './take-over/agent-file-over.ts';
 import { TillDatabase } from './till/till-database.ts';
 import { waitForApp } from './till/write-gate.ts';
 
@@ -97,15 +97,6 @@ export class TerminalAgent implements Service, LinkedAgent {
         incarnation: this.#agentFile.incarnation,
         databaseId: identity.databaseId,
         isLocked: options.isLocked,
-        takeOver: (db, binding) =>
-          takeOver({
-            db,
-            binding,
-            agentFile: this.#agentFile,
-            nowMs: now(),
-            mappingVersion: identity.mapping.version,
-            log,
-          }),
         log,
       });
     } catch (error) {
@@ -113,6 +104,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       throw error;
     }
     try {
+      fillAgentFile({ till: this.till, agentFile: this.#agentFile, nowMs: now(), log });
       this.#agentFile.claim(this.till.incarnationBefore);
       this.publisher = this.#publisher();
       this.capture = new TillCapture({

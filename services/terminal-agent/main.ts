@@ -1,12 +1,16 @@
 /** Wires a till's agent: configuration and enrolment → event log → agent → wait. */
 import { requireSettings, type Config } from '../shared/config.ts';
+import type { SqliteDatabase } from '../shared/database/sqlite.ts';
 import { withReleasers } from '../shared/lifecycle.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
+import { parseMapping } from '../shared/mapping/mapping-parser.ts';
 import { gauge } from '../shared/metrics.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { TerminalAgent } from './agent.ts';
 import { loadIdentity } from './identity.ts';
 import { runReopening } from './reopening.ts';
+import { prepareTakeOver } from './take-over/prepare.ts';
+import { newestMapping } from './till/file-mapping.ts';
 
 export interface TerminalStart extends ServiceContext {
   /** Told each time that the agent holds the till's file. */
@@ -27,8 +31,13 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
     const { brokers } = identity;
     const eventLog = start.eventLog ?? openEventLog(config, { clientId: 'payflow-terminal', log, brokers });
     if (start.eventLog === undefined) onRelease(() => eventLog.close());
-    const open = () =>
-      new TerminalAgent({
+    const open = async () => {
+      const { terminalId, mapping } = identity;
+      const mappingFor = (db: SqliteDatabase) =>
+        newestMapping(db, parseMapping(mapping.source, mapping.version)).mapping;
+      const { signal, isLocked } = start;
+      await prepareTakeOver({ file: terminalDb, mappingFor, terminalId, isLocked, signal, log });
+      return new TerminalAgent({
         terminalDb,
         dataDir: config.dataDir,
         eventLog,
@@ -46,6 +55,7 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
         ...(config.gatewayUrl !== undefined && { gatewayUrl: config.gatewayUrl }),
         ...(start.health && { health: start.health }),
       });
+    };
     let current: TerminalAgent | undefined;
     measure(() => current, identity.terminalId, start);
     const onOpen = (agent: TerminalAgent) => {

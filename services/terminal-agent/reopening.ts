@@ -10,7 +10,7 @@ const LASTING_MS = 60_000;
 
 export interface ReopeningOptions {
   /** Opens the file; what it finds there decides whether it goes on. */
-  readonly open: () => TerminalAgent;
+  readonly open: () => Promise<TerminalAgent> | TerminalAgent;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly onHealth?: ((health: Health) => void) | undefined;

@@ -13,6 +13,9 @@ import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
 import { markAllUnswept } from '../../terminal-agent/file/unswept.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
+import { isOldFile } from '../../terminal-agent/take-over/old-file.ts';
+import { prepareTakeOver } from '../../terminal-agent/take-over/prepare.ts';
+import { installOver } from '../../terminal-agent/take-over/take-over.ts';
 import { LOCAL_SCHEMA } from '../../terminal-agent/till/local-schema.ts';
 import { newestMapping } from '../../terminal-agent/till/file-mapping.ts';
 import { readMapping } from '../centre.ts';
@@ -98,10 +101,15 @@ function installCommand(cli: Cli): Command {
   return onFile(command).action(
     cli.action(async (options: FileOption) => {
       const file = fileOf(cli, options);
+      const log = cli.commandLog();
+      const { signal } = cli;
+      await prepareTakeOver({ file, mappingFor: (db) => mappingFor(cli, db), signal, log });
       const { count, failed } = changeTillFile(file, (db) => {
         const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
-        const failed = installSync(db, binding, cli.commandLog());
-        const installed = withoutTables(binding, failed);
+        const { installed, failed } = installOver(db, binding, () => {
+          const failed = installSync(db, binding, log);
+          return { failed, installed: withoutTables(binding, failed) };
+        });
         return { count: objectsOf(db, installed).length, failed };
       });
       cli.output.line(`${count} triggers and indexes are in ${file}`);
@@ -156,11 +164,15 @@ function removeCommand(cli: Cli): Command {
   );
 }
 
+/** Of a file of the version before. */
+const OLD_OPEN_SQL = 'SELECT count(*) FROM sync_outbox WHERE outcome IS NULL';
+
 /** Changes that were recorded and that nobody has cut yet, or that are not settled. */
 function unsettledChanges(db: SqliteDatabase): number {
   const hasOutbox = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_outbox'`).get();
   if (hasOutbox === undefined) return 0;
-  return db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
+  const sql = isOldFile(db) ? OLD_OPEN_SQL : OPEN_ENTRIES_SQL;
+  return db.prepare<[], number>(sql).pluck().get() ?? 0;
 }
 
 /** By which triggers name tables and columns: those of the file, and for what is new there the next ones. */

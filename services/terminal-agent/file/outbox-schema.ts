@@ -1,6 +1,25 @@
 /** SQL: how many entries are of changes that the centre has not answered, or are not cut; for whoever looks from outside. */
-export const OPEN_ENTRIES_SQL = `SELECT count(*) FROM sync_outbox WHERE handle IS NOT NULL
-  OR seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry')`;
+export const OPEN_ENTRIES_SQL = `SELECT (SELECT count(*) FROM sync_taken) + (SELECT count(*) FROM sync_outbox
+  WHERE handle IS NOT NULL
+    OR seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry'))`;
+
+/** See take-over/taken-changes.ts. */
+export const TAKEN_SCHEMA = `
+-- What the triggers of the version before recorded and the centre has not answered: number, contents (bytes: a unit record
+-- of this change alone), and the row as it was called then; cut: see up/cut-text.ts.
+CREATE TABLE IF NOT EXISTS sync_taken (
+  number INTEGER PRIMARY KEY,
+  table_name TEXT,
+  op TEXT,
+  handle TEXT,
+  identity TEXT,
+  row_key,
+  at_ms INTEGER,
+  cut TEXT,
+  bytes BLOB
+);
+CREATE INDEX IF NOT EXISTS sync_taken_row ON sync_taken (table_name, handle);
+`;
 
 /** What the triggers write into; see key-triggers.ts. */
 export const OUTBOX_SCHEMA = `
@@ -29,4 +48,4 @@ CREATE TABLE IF NOT EXISTS sync_delta (
 CREATE INDEX IF NOT EXISTS sync_delta_seq ON sync_delta (seq);
 -- Present only inside the agent's own transactions: the triggers are silent while it holds a row.
 CREATE TABLE IF NOT EXISTS sync_silence (silent INTEGER);
-`;
+${TAKEN_SCHEMA}`;

@@ -215,6 +215,8 @@ export class Flight {
   settle(change: FlightChange, outcome: Outcome): void {
     this.#note(change.number, outcome, false);
     for (const seq of change.entries) this.#forgetEntry(seq);
+    if (change.entries.length === 0)
+      this.#prepare('DELETE FROM sync_taken WHERE number = ?').run(change.number);
     if (outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, change);
     this.#byNumber.delete(change.number);
     this.#counts.set(change.table, (this.#counts.get(change.table) ?? 1) - 1);

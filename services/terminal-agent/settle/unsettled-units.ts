@@ -8,6 +8,7 @@ import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
+import { readTaken, spansIn, unitsOfTaken } from '../take-over/taken-changes.ts';
 import { newUnit } from '../up/cut-units.ts';
 
 export interface GoneOn {
@@ -20,12 +21,20 @@ export interface GoneOn {
 export function goOn({ db, proof }: Pick<TillDatabase, 'db' | 'proof'>, agentFile: AgentFile): GoneOn {
   const { upTo, id } = agentFile.cutEntries;
   const isWhole = id === null || proof.holds({ seq: upTo, id });
-  const units = isWhole ? unsettledUnits(db, agentFile) : [];
+  const units = isWhole ? unsettledUnits(db, agentFile) : takenUnits(db);
   agentFile.goOn(units, isWhole ? agentFile.cutEntries : NOTHING_CUT);
   return { units: units.length, isWhole };
 }
 
 const NOTHING_CUT = { upTo: 0, id: null };
+
+/** Of a version before, whose entries are none that could be cut anew. */
+function takenUnits(db: SqliteDatabase): NewUnit[] {
+  const taken = readTaken(db);
+  const chain = { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
+  const cutAtMs = taken.at(-1)?.kept.atMs ?? 0;
+  return unitsOfTaken(taken, { chain, spans: spansIn(db), mappingVersion: undefined, cutAtMs });
+}
 
 export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUnit[] {
   const { changes, incarnation } = agentFile;

@@ -5,9 +5,7 @@ import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { exactText, mayBeReplaced, type ExactText } from '../till/exact-text.ts';
 import { quoteName } from '../till/local-schema.ts';
-
-/** The outbox of those versions, set aside. */
-export const OLD_OUTBOX = 'sync_old_outbox';
+import { oldOutboxIn } from './old-file.ts';
 
 /** c, u, d, r as in UnitOp; k: the row's key changed (never published). */
 export type OutboxOp = 'c' | 'u' | 'd' | 'r' | 'k';
@@ -56,26 +54,53 @@ interface TableReader {
 
 export class OldOutbox {
   readonly #db: SqliteDatabase;
+  readonly #name: string;
   readonly #readers = new Map<string, TableReader>();
   #exactText: ExactText | undefined;
   readonly #tables: Statement<[number, number], string>;
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
+    this.#name = oldOutboxIn(db);
     this.#tables = db
       .prepare<[number, number], string>(
-        `SELECT DISTINCT table_name FROM ${OLD_OUTBOX} WHERE seq BETWEEN ? AND ?`,
+        `SELECT DISTINCT table_name FROM ${this.#name} WHERE seq BETWEEN ? AND ?`,
       )
       .pluck();
   }
 
   highestSeq(): number {
-    return this.#number(`SELECT max(seq) FROM ${OLD_OUTBOX}`);
+    return this.#number(`SELECT max(seq) FROM ${this.#name}`);
+  }
+
+  /** AUTOINCREMENT's own count. */
+  lastSeq(): number {
+    const sql = 'SELECT seq FROM sqlite_sequence WHERE name = ?';
+    return this.#db.prepare<[string], number>(sql).pluck().get(this.#name) ?? this.highestSeq();
+  }
+
+  /** Inserts that the centre has refused: it may take them yet. */
+  refused(): OutboxEntry[] {
+    const sql = `SELECT seq FROM ${this.#name} WHERE outcome = 'rejected' AND op IN ('c', 'r') ORDER BY seq`;
+    return this.#db
+      .prepare<[], number>(sql)
+      .pluck()
+      .all()
+      .flatMap((seq) => this.entries(seq, seq));
+  }
+
+  /** Those of some tables that are not settled. */
+  open(tables: readonly string[], upTo: number): OutboxEntry[] {
+    const sql = `SELECT seq FROM ${this.#name} WHERE outcome IS NULL AND seq <= ?
+      AND table_name IN (SELECT value FROM json_each(?)) ORDER BY seq`;
+    const last = Math.min(upTo, this.lastSeq());
+    const seqs = this.#db.prepare<[number, string], number>(sql).pluck().all(last, JSON.stringify(tables));
+    return seqs.flatMap((seq) => this.entries(seq, seq));
   }
 
   /** The first that is not settled; undefined: all are. */
   oldestOpen(): number | undefined {
-    const seq = this.#number(`SELECT min(seq) FROM ${OLD_OUTBOX} WHERE outcome IS NULL`);
+    const seq = this.#number(`SELECT min(seq) FROM ${this.#name} WHERE outcome IS NULL`);
     return seq === 0 ? undefined : seq;
   }
 
@@ -152,7 +177,7 @@ export class OldOutbox {
     const range = this.#db
       .prepare<[number, number], RawRow>(
         `SELECT c.seq, o.op, o.row_key, o.captured_at_ms, c.identity, c.central_id, o.outcome${select}
-         FROM ${quoteName(change)} c JOIN ${OLD_OUTBOX} o ON o.seq = c.seq
+         FROM ${quoteName(change)} c JOIN ${this.#name} o ON o.seq = c.seq
          WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq`,
       )
       .raw()

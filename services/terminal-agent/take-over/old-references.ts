@@ -9,15 +9,17 @@ import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { quoteName, quoteText } from '../till/local-schema.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { usableName } from '../up/folded-tables.ts';
-import { OLD_OUTBOX } from './old-outbox.ts';
+import { oldOutboxIn } from './old-file.ts';
 
 export class OldReferences {
   readonly #db: SqliteDatabase;
+  readonly #outbox: string;
   readonly #binding: LocalBinding;
   readonly #tables: TillTables;
 
   constructor(db: SqliteDatabase, binding: LocalBinding, tables: TillTables) {
     this.#db = db;
+    this.#outbox = oldOutboxIn(db);
     this.#binding = binding;
     this.#tables = tables;
   }
@@ -54,7 +56,7 @@ export class OldReferences {
   #goneSince({ name }: TillTable, value: SqliteValue, seq: number): RowRef | undefined {
     const found = this.#db
       .prepare<[SqliteValue, number], { identity: string | null; centralId: string | null }>(
-        `SELECT c.identity, c.central_id AS centralId FROM ${OLD_OUTBOX} o
+        `SELECT c.identity, c.central_id AS centralId FROM ${this.#outbox} o
            JOIN ${quoteName(`sync_change_${name}`)} c ON c.seq = o.seq
           WHERE o.table_name = ${quoteText(name)} AND o.row_key = ? AND o.op IN ('d', 'k') AND o.seq > ?
           ORDER BY o.seq LIMIT 1`,

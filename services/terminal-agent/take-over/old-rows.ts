@@ -1,133 +1,144 @@
-/** The rows of a till file of the versions before, as row-state.ts has them: each with its name and its base. */
+/**
+ * The rows of a till file of the version before, as row-state.ts has them: each with its name and its base.
+ *
+ *   the row                         | its base
+ *   --------------------------------+------------------------------------------------------------------
+ *   with changes, and an image      | that image
+ *   with changes, without one       | what it holds, less these changes
+ *   without changes                 | what it holds
+ *   without link                    | none: its insert is in flight
+ *
+ * A base holds whatever the app does after it: what it writes is an entry, and so one change more that the row is more
+ * than its base. So rows get theirs long before the old triggers go.
+ */
+import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { Reference } from '../../shared/mapping/mapping.ts';
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
-import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import type { SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
 import { encodeImage } from '../rows/image.ts';
-import { isPublished } from '../file/captured-tables.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
-import type { TillTable, TillTables } from '../rows/till-tables.ts';
-import { quoteName } from '../till/local-schema.ts';
+import type { TillTable } from '../rows/till-tables.ts';
+import type { KeptChange } from '../up/change-store.ts';
 import { baseOf, rowValues } from '../up/row-values.ts';
 import type { Value, Values } from '../up/row-state.ts';
-import type { OldChange } from './old-changes.ts';
 import type { OldReferences } from './old-references.ts';
-
-export interface OldRowsParts {
-  readonly db: SqliteDatabase;
-  readonly tables: TillTables;
-  readonly references: OldReferences;
-}
+import type { TakenChange } from './taken-changes.ts';
 
 const ZERO = encodePosition(ZERO_POSITION);
 const GONE = encodeImage(null);
 
 export class OldRows {
-  readonly #parts: OldRowsParts;
+  readonly #references: OldReferences;
+  /** Parents of rows as they stand, in this transaction. */
+  readonly #parents = new Map<string, string | null>();
+  readonly #nameOf: Statement<[string, SqliteValue], string>;
+  readonly #keyOf: Statement<[string, string], SqliteValue>;
 
-  constructor(parts: OldRowsParts) {
-    this.#parts = parts;
-  }
-
-  /** @param changes that are not settled, and refused inserts, in order */
-  keep(changes: readonly OldChange[]): void {
-    for (const table of this.#parts.tables.all()) {
-      const own = changes.filter(({ kept }) => kept.table === table.name);
-      this.#nameRows(table);
-      this.#keepUnlinked(table, own);
-      this.#giveBases(table, byHandle(own));
-    }
-  }
-
-  #nameRows({ name }: TillTable): void {
-    this.#parts.db
-      .prepare(
-        `UPDATE ${quoteName(`sync_row_${name}`)} AS r SET identity = (SELECT identity FROM sync_identity AS i
-            WHERE i.table_name = ? AND i.row_key = r.row_key) WHERE row_key IS NOT NULL`,
+  constructor(db: SqliteDatabase, references: OldReferences) {
+    this.#references = references;
+    this.#nameOf = db
+      .prepare<[string, SqliteValue], string>(
+        'SELECT identity FROM sync_identity WHERE table_name = ? AND row_key = ?',
       )
-      .run(name);
-  }
-
-  #keepUnlinked(table: TillTable, changes: readonly OldChange[]): void {
-    for (const { kept, entry } of changes) {
-      const isInsert = kept.op === 'c' || kept.op === 'r';
-      if (
-        !isPublished(table.bound) ||
-        !isInsert ||
-        !isUnlinked(kept.handle) ||
-        table.rows.get(kept.handle) !== undefined
-      )
-        continue;
-      const isGone = changes.some((other) => other.kept.handle === kept.handle && other.kept.op === 'd');
-      const rowKey = isGone ? null : this.#keyOf(table, kept.identity, kept.rowKey);
-      const refused = entry.outcome === 'rejected';
-      const values = refused && rowKey !== null ? this.#valuesAt(table, rowKey) : undefined;
-      const base = values === undefined ? null : baseOf(table.bound, values);
-      const { identity } = kept;
-      table.rows.put(unlinkedHandle(identity), {
-        rowKey,
-        position: ZERO,
-        deleted: false,
-        base,
-        identity,
-        refused,
-      });
-    }
-  }
-
-  /** The app may have given it another key since. */
-  #keyOf(table: TillTable, identity: string, entered: SqliteValue): SqliteValue {
-    const kept = this.#parts.db
+      .pluck();
+    this.#keyOf = db
       .prepare<[string, string], SqliteValue>(
         'SELECT row_key FROM sync_identity WHERE table_name = ? AND identity = ?',
       )
       .pluck()
-      .safeIntegers()
-      .get(table.name, identity);
-    if (kept !== undefined && table.writer.exists(kept)) return kept;
-    const { identityColumn } = table.bound;
-    const named = identityColumn === null ? undefined : table.writer.keyWith(identityColumn, identity);
-    if (named !== undefined && named !== null) return named;
+      .safeIntegers();
+  }
+
+  /** A transaction begins: the app may have written. */
+  begin(): void {
+    this.#parents.clear();
+  }
+
+  /** A linked row gets its name and its base. @param changes of it that are not settled, in order */
+  take(table: TillTable, handle: string, changes: readonly TakenChange[]): void {
+    const row = table.rows.get(handle);
+    if (row === undefined || row.rowKey === null) return;
+    const identity = row.identity ?? this.#nameOf.get(table.name, row.rowKey) ?? null;
+    const base = this.#baseOf(table, row, changes);
+    if (identity === row.identity && base === undefined) return;
+    const deleted = row.deleted || row.base === GONE;
+    const more = base === undefined ? {} : { deleted, base };
+    table.rows.put(handle, { ...row, identity, ...more });
+  }
+
+  /** undefined: it stays as it is */
+  #baseOf(
+    table: TillTable,
+    { base, rowKey }: { readonly base: string | null; readonly rowKey: SqliteValue },
+    changes: readonly TakenChange[],
+  ): string | undefined {
+    if ((base !== null && base !== GONE) || changes.some(({ kept }) => isInsert(kept))) return undefined;
+    const here = this.#valuesAt(table, rowKey);
+    if (here === undefined && changes.length === 0) return undefined;
+    const values: Values = here ?? new Map();
+    return baseOf(
+      table.bound,
+      changes.reduceRight((after, change) => this.#without(table, after, change), values),
+    );
+  }
+
+  /** An insert without a link. @param isGone it was deleted since */
+  takeUnlinked(
+    table: TillTable,
+    { identity, rowKey: entered }: Pick<KeptChange, 'identity' | 'rowKey'>,
+    { isGone, isRefused }: { readonly isGone: boolean; readonly isRefused: boolean },
+  ): void {
+    const handle = unlinkedHandle(identity);
+    if (table.rows.get(handle) !== undefined) return;
+    const rowKey = isGone ? null : this.#placeOf(table, identity, entered);
+    const values = isRefused && rowKey !== null ? this.#valuesAt(table, rowKey) : undefined;
+    const base = values === undefined ? null : baseOf(table.bound, values);
+    table.rows.put(handle, { rowKey, position: ZERO, deleted: false, base, identity, refused: isRefused });
+  }
+
+  /** As the row is called now: its link may have come after the change was recorded. */
+  handleNow(table: TillTable, { handle, identity }: Pick<KeptChange, 'handle' | 'identity'>): string {
+    if (!isUnlinked(handle)) return handle;
+    const rowKey = this.#named(table, identity);
+    return (rowKey === undefined ? undefined : table.rows.centralIdOf(rowKey)) ?? handle;
+  }
+
+  /** The app may have given it another key since. */
+  #placeOf(table: TillTable, identity: string, entered: SqliteValue): SqliteValue {
+    const named = this.#named(table, identity);
+    if (named !== undefined) return named;
     return entered !== null && table.writer.exists(entered) ? entered : null;
   }
 
-  #giveBases(table: TillTable, open: ReadonlyMap<string, readonly OldChange[]>): void {
-    const rows = quoteName(`sync_row_${table.name}`);
-    const handles = this.#parts.db
-      .prepare<[], string>(
-        `SELECT central_id FROM ${rows} WHERE row_key IS NOT NULL AND central_id NOT GLOB '~*'
-            AND (base IS NULL OR base = '${GONE}')`,
-      )
-      .pluck()
-      .all();
-    for (const handle of handles) {
-      const row = table.rows.get(handle);
-      const changes = open.get(handle) ?? [];
-      if (row === undefined || changes.some(({ kept }) => kept.op === 'c' || kept.op === 'r')) continue;
-      const here = row.rowKey === null ? undefined : this.#valuesAt(table, row.rowKey);
-      if (here === undefined && changes.length === 0) continue;
-      const values: Values = here ?? new Map();
-      const before = changes.reduceRight((after, change) => this.#without(table, after, change), values);
-      const deleted = row.deleted || row.base === GONE;
-      table.rows.put(handle, { ...row, deleted, base: baseOf(table.bound, before) });
-    }
+  #named(table: TillTable, identity: string): SqliteValue | undefined {
+    const kept = this.#keyOf.get(table.name, identity);
+    if (kept !== undefined && table.writer.exists(kept)) return kept;
+    const { identityColumn } = table.bound;
+    return (
+      (identityColumn === null ? undefined : table.writer.keyWith(identityColumn, identity)) ?? undefined
+    );
   }
 
-  #without(table: TillTable, after: Values, { change, kept: { cut } }: OldChange): Values {
+  #without(table: TillTable, after: Values, { change, kept: { cut } }: TakenChange): Values {
     if (cut.op === 'c') return after;
-    const raw = new Map(change.columns.map(({ name, old }) => [name, old]));
-    const parentOf = this.#parentOf(change.seq);
-    const old = rowValues(
-      table.bound,
-      table.bound.columns.map(({ local }) => raw.get(local) ?? null),
-      parentOf,
-    );
+    const old = this.#oldValues(table, change);
     if (cut.op === 'd') return old;
     const before = new Map<string, Value>(after);
     for (const column of cut.edits.keys()) before.set(column, old.get(column) ?? null);
     for (const [column, sum] of cut.sums)
       before.set(column, subtractDecimals(before.get(column) ?? '0', sum));
     return before;
+  }
+
+  #oldValues({ bound }: TillTable, { columns, seq }: UnitChange): Values {
+    const raw = new Map(columns.map(({ name, old }) => [name, old]));
+    return rowValues(
+      bound,
+      bound.columns.map(({ local }) => raw.get(local) ?? null),
+      this.#parentOf(seq),
+    );
   }
 
   #valuesAt(table: TillTable, rowKey: SqliteValue): Values | undefined {
@@ -137,18 +148,25 @@ export class OldRows {
 
   #parentOf(seq: number): Parameters<typeof rowValues>[2] {
     return ({ reference }, value) => {
-      const found = reference === null ? null : this.#parts.references.resolve(reference, value, seq);
-      if (found === null || (found.centralId === null && found.identity === '')) return null;
-      return found.centralId ?? unlinkedHandle(found.identity);
+      if (reference === null) return null;
+      if (seq !== Infinity) return this.#handleOf(reference, value, seq);
+      const name = `${reference.holds}\u0000${reference.table}\u0000${typeof value}${String(value)}`;
+      let known = this.#parents.get(name);
+      if (known === undefined) {
+        known = this.#handleOf(reference, value, seq);
+        this.#parents.set(name, known);
+      }
+      return known;
     };
+  }
+
+  #handleOf(reference: Reference, value: SqliteValue, seq: number): string | null {
+    const found = this.#references.resolve(reference, value, seq);
+    if (found === null || (found.centralId === null && found.identity === '')) return null;
+    return found.centralId ?? unlinkedHandle(found.identity);
   }
 }
 
-function byHandle(changes: readonly OldChange[]): Map<string, OldChange[]> {
-  const rows = new Map<string, OldChange[]>();
-  for (const change of changes) {
-    const { handle } = change.kept;
-    rows.set(handle, [...(rows.get(handle) ?? []), change]);
-  }
-  return rows;
+function isInsert({ op }: KeptChange): boolean {
+  return op === 'c' || op === 'r';
 }

@@ -1,31 +1,21 @@
 /**
- * A till whose triggers are those of the versions before: they are taken off, and their outbox is set aside, in the
- * transaction that puts the new ones in, so that the app never sells without any.
+ * Takes the triggers of the version before off, and sets their outbox aside, in the transaction that puts the new ones in, so
+ * that the app never sells without any. What it holds is removed once the agent file has what it needs of it.
  */
-import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { quoteName } from '../till/local-schema.ts';
 import { removeTriggers } from '../till/sync-install.ts';
-import { OLD_OUTBOX } from './old-outbox.ts';
+import { hasColumn, isOldFile, OLD_OUTBOX } from './old-file.ts';
 
 /** Inside the caller's transaction. */
 export function setAsideOld(db: SqliteDatabase): void {
-  if (!hasColumn(db, 'sync_outbox', 'table_name')) return;
-  inSavepoint(db, () => {
-    removeTriggers(db);
-    const highest = db.prepare<[], number | null>('SELECT max(seq) FROM sync_outbox').pluck().get() ?? 0;
-    const evicted = ourTables(db, 'sync_evicted_');
-    for (const name of evicted) db.exec(`DROP TABLE ${quoteName(name)}`);
-    db.exec(`ALTER TABLE sync_outbox RENAME TO ${OLD_OUTBOX}`);
-    for (const index of ['open', 'gone', 'moved']) db.exec(`DROP INDEX IF EXISTS sync_outbox_${index}`);
-    for (const name of ourTables(db, 'sync_row_')) {
-      for (const [column, type] of ADDED) {
-        if (!hasColumn(db, name, column))
-          db.exec(`ALTER TABLE ${quoteName(name)} ADD COLUMN ${column} ${type}`);
-      }
-    }
-    db.exec(`CREATE INDEX sync_old_gone ON ${OLD_OUTBOX} (table_name, row_key) WHERE op IN ('d', 'k')`);
-    db.prepare(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?`).run(highest, OLD_OUTBOX);
-  });
+  if (!isOldFile(db)) return;
+  removeTriggers(db);
+  for (const name of ourTables(db, 'sync_evicted_')) db.exec(`DROP TABLE ${quoteName(name)}`);
+  // A view or trigger of the app that is broken is no reason to fail.
+  db.pragma('legacy_alter_table = ON');
+  db.exec(`ALTER TABLE sync_outbox RENAME TO ${OLD_OUTBOX}`);
+  db.pragma('legacy_alter_table = OFF');
 }
 
 const ADDED = [
@@ -33,15 +23,18 @@ const ADDED = [
   ['refused', 'INTEGER NOT NULL DEFAULT 0'],
 ] as const;
 
-/** Whether the old outbox waits to be taken over. */
-export function hasOld(db: SqliteDatabase): boolean {
-  return db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(OLD_OUTBOX) !== undefined;
+/** The rows' table as this version has it: nothing of the old triggers names these columns. */
+export function addRowColumns(db: SqliteDatabase, table: string): void {
+  const name = `sync_row_${table}`;
+  for (const [column, type] of ADDED) {
+    if (!hasColumn(db, name, column)) db.exec(`ALTER TABLE ${quoteName(name)} ADD COLUMN ${column} ${type}`);
+  }
 }
 
-/** All of it is in the new tables. */
-export function dropOld(db: SqliteDatabase): void {
-  for (const name of ourTables(db, 'sync_change_')) db.exec(`DROP TABLE ${quoteName(name)}`);
-  db.exec(`DROP TABLE ${OLD_OUTBOX}; DROP TABLE IF EXISTS sync_identity`);
+/** Tables of the old triggers that are left, the outbox last: it says that there are any. */
+export function oldTables(db: SqliteDatabase): string[] {
+  const changes = ourTables(db, 'sync_change_');
+  return [...changes, ...['sync_identity', OLD_OUTBOX].flatMap((name) => ourTables(db, name))];
 }
 
 function ourTables(db: SqliteDatabase, prefix: string): string[] {
@@ -51,8 +44,4 @@ function ourTables(db: SqliteDatabase, prefix: string): string[] {
     )
     .pluck()
     .all(prefix.length, prefix);
-}
-
-function hasColumn(db: SqliteDatabase, table: string, column: string): boolean {
-  return db.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, column) !== undefined;
 }

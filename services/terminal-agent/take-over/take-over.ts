@@ -1,219 +1,296 @@
 /**
- * A till file of the versions before, taken over at the first start: what was recorded and is not settled becomes changes in
- * flight, with the numbers and the contents that it had, and each row that the centre has gets its base. Inside the
- * transaction that puts the new triggers in. The agent file is written first: a crash in between finds the old outbox again,
- * and all of this is done once more, before anything of it was sent.
+ * A till file of the version with value triggers, taken over: what was recorded and is not settled goes up as it would have
+ * gone, and each row that the centre has gets its base. Only payflow.db is written; what the agent file needs of it is in
+ * agent-file-over.ts.
+ *
+ *   step            | transaction  | triggers | what is done
+ *   ----------------+--------------+----------+------------------------------------------------------------------
+ *   entries         | many, short  | old      | those that are not settled go to sync_taken, in order
+ *   rows            | many, short  | old      | names and bases, table by table (old-rows.ts); entries that came
+ *                   |              |          |   meanwhile first
+ *   switch          | one          | new      | the rest of both, inserts without link, refused rows, edits that
+ *                   |              |          |   are put back; the old outbox is set aside
+ *   agent file      | its own      | new      | units of what was taken
+ *   removal         | one per table| new      | the old tables go
+ *
+ * Each step says in its transaction how far it is; whatever is killed goes on from there, and so does a file that was
+ * copied in between. The switch does all that is left, so that the first two may be left out.
  *
  *   in the old outbox               | becomes
  *   --------------------------------+------------------------------------------------------------------
  *   settled                         | nothing: it is in the row
- *   in a unit, a later one or it is | that unit, its hash as it was, now with its bytes
- *     not settled                   |
- *   in no unit                      | new units
+ *   not settled                     | a taken change, with its number and contents
  *   an insert that was refused      | a refused row, which may be linked yet
  *   of a table that only comes down | an entry in the new outbox: it is put back
  *   the key of a row changed        | nothing: the row is kept under the new one
- *
- *   the row                         | its base
- *   --------------------------------+------------------------------------------------------------------
- *   with changes, and an image      | that image
- *   with changes, without one       | what it holds, less these changes
- *   without changes                 | what it holds
- *   without link                    | none: its insert is in flight
  */
-import type { Logger } from 'pino';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { isPublished, numbered } from '../file/captured-tables.ts';
 import { KEPT_CHANGE, KEPT_ENTRY } from '../file/kept-keys.ts';
-import { TillTables } from '../rows/till-tables.ts';
-import { getMeta, setMeta } from '../till/file-facts.ts';
+import { TAKEN_SCHEMA } from '../file/outbox-schema.ts';
+import { isUnlinked } from '../rows/sync-rows.ts';
+import { TillTables, type TillTable } from '../rows/till-tables.ts';
+import { setMeta } from '../till/file-facts.ts';
 import { quoteName } from '../till/local-schema.ts';
-import type { AgentFile } from '../units/agent-file.ts';
-import type { CutUnit, NewUnit, UnitChain } from '../units/unit-store.ts';
-import { registrationAt, spansFrom, type RegistrationSpan } from '../units/registrations.ts';
-import { newUnit, partsBetween } from '../up/cut-units.ts';
-import { oldChange, type OldChange } from './old-changes.ts';
-import { oldDigest } from './old-digest.ts';
-import { OLD_OUTBOX, OldOutbox, type OutboxEntry } from './old-outbox.ts';
+import type { KeptChange } from '../up/change-store.ts';
+import { oldChange } from './old-changes.ts';
+import { hasTable, isOldFile, TAKE_OVER, takenSoFar, type TakenSoFar } from './old-file.ts';
+import { OldOutbox, type OutboxEntry } from './old-outbox.ts';
 import { OldReferences } from './old-references.ts';
 import { OldRows } from './old-rows.ts';
-import { dropOld, hasOld } from './set-aside.ts';
+import { addRowColumns, setAsideOld } from './set-aside.ts';
+import { addTaken, takenReader, type TakenChange } from './taken-changes.ts';
 
-export interface TakeOverParts {
-  readonly db: SqliteDatabase;
-  readonly binding: LocalBinding;
-  readonly agentFile: AgentFile;
-  readonly nowMs: number;
-  readonly mappingVersion: number;
-  readonly log: Logger;
+export interface Portions {
+  readonly entries: number;
+  readonly rows: number;
 }
 
-/** Of ordinary rows these are less than a part. */
-const UNIT_CHANGES = 500;
+/** Between two looks at the clock. */
+const PORTIONS: Portions = { entries: 50, rows: 50 };
 
-/** Inside the transaction that has put the new tables in. */
-export function takeOver(parts: TakeOverParts): void {
-  if (hasOld(parts.db)) new TakeOver(parts).run();
-}
-
-class TakeOver {
-  readonly #parts: TakeOverParts;
+export class TakeOver {
+  readonly #db: SqliteDatabase;
   readonly #tables: TillTables;
   readonly #outbox: OldOutbox;
   readonly #references: OldReferences;
+  readonly #rows: OldRows;
+  readonly #portions: Portions;
+  readonly #takenOf: (table: string, handle: string) => readonly TakenChange[];
+  /** Of tables that only come down, by table and handle; read when the first row needs it. */
+  #edits: Map<string, TakenChange[]> | undefined;
+  #soFar: TakenSoFar;
 
-  constructor(parts: TakeOverParts) {
-    const { db, binding } = parts;
-    this.#parts = parts;
-    this.#tables = new TillTables(db, binding);
+  private constructor(db: SqliteDatabase, binding: LocalBinding, portions: Portions) {
+    this.#db = db;
+    this.#portions = portions;
+    db.exec(TAKEN_SCHEMA);
+    const tables = new Map([...binding.tables].filter(([name]) => hasTable(db, `sync_row_${name}`)));
+    for (const name of tables.keys()) addRowColumns(db, name);
+    this.#tables = new TillTables(db, { ...binding, tables });
     this.#outbox = new OldOutbox(db);
     this.#references = new OldReferences(db, binding, this.#tables);
+    this.#rows = new OldRows(db, this.#references);
+    this.#takenOf = takenReader(db);
+    const first = this.#outbox.oldestOpen() ?? this.#outbox.lastSeq() + 1;
+    const begun = { readUpTo: first - 1, table: '', after: '', rowsSince: 0, isSwitched: false };
+    this.#soFar = takenSoFar(db) ?? begun;
   }
 
-  run(): void {
-    const { db, agentFile, log } = this.#parts;
-    const highest = this.#highest();
-    const first = this.#outbox.oldestOpen() ?? highest + 1;
-    const isOurs = this.#isOurs();
-    const cut = agentFile.oldUnits().filter(({ lastSeq }) => lastSeq >= first);
-    const old = isOurs ? cut.map((unit) => this.#oldUnit(unit)) : [];
-    const end = isOurs ? (agentFile.oldUnits().at(-1)?.lastSeq ?? 0) : first - 1;
-    const open = this.#outbox
-      .entries(Math.max(first, end + 1), highest)
-      .filter(({ outcome }) => outcome === null);
-    const units = this.#newUnits(open, isOurs ? agentFile.oldChain() : undefined);
-    const refused = this.#refused();
-    // An entry that no file holds: what was cut is not of this one.
-    const id = isOurs ? null : 'another';
-    agentFile.takeOver({ old, units, refused: refused.map(({ kept }) => kept) }, { upTo: highest, id });
-    const changes = [
-      ...old.flatMap((unit) => unit.changes),
-      ...units.flatMap((unit) => unit.taken),
-      ...refused,
-    ];
-    this.#settleKnown(changes);
-    this.#enterEdits(highest);
-    const edits = this.#changes(open, 0, { published: false });
-    new OldRows({ db, tables: this.#tables, references: this.#references }).keep([
-      ...changes.filter(({ entry }) => entry.outcome === null || entry.outcome === 'rejected'),
-      ...edits,
-    ]);
-    setMeta(db, KEPT_ENTRY, String(highest));
-    setMeta(db, KEPT_CHANGE, String(agentFile.changes.lastNumber()));
-    dropOld(db);
-    log.info(
-      { units: old.length + units.length, open: open.length, isOurs },
-      'a till file of an earlier version is taken over',
+  /** Inside a transaction. @returns undefined: the file is of this version */
+  static of(db: SqliteDatabase, binding: LocalBinding, portions = PORTIONS): TakeOver | undefined {
+    return isOldFile(db) ? new TakeOver(db, binding, portions) : undefined;
+  }
+
+  /**
+   * As much as fits. Inside a transaction.
+   * @returns whether more is left
+   */
+  prepare(isTime: () => boolean): boolean {
+    this.#rows.begin();
+    while (isTime()) {
+      if (this.#readEntries() === this.#portions.entries) continue;
+      if (this.#soFar.table === null) break;
+      this.#giveBases();
+    }
+    setMeta(this.#db, TAKE_OVER, JSON.stringify(this.#soFar));
+    return this.#soFar.table !== null || this.#soFar.readUpTo < this.#outbox.lastSeq();
+  }
+
+  /** All that is left, inside the transaction that puts the new triggers in, and before they are. */
+  finish(): void {
+    this.prepare(() => true);
+    this.#nameTouched(this.#soFar.rowsSince);
+  }
+
+  /** Entries that came since. @returns how many */
+  #readEntries(): number {
+    const { readUpTo } = this.#soFar;
+    const upTo = Math.min(readUpTo + this.#portions.entries, this.#outbox.lastSeq());
+    const open = this.#outbox.entries(readUpTo + 1, upTo).filter(({ outcome }) => outcome === null);
+    const changes = this.#changes(open);
+    addTaken(
+      this.#db,
+      changes.filter(({ isSent }) => isSent),
     );
+    if (this.#edits !== undefined)
+      for (const change of changes) if (!change.isSent) addTo(this.#edits, change);
+    this.#soFar = { ...this.#soFar, readUpTo: upTo };
+    return upTo - readUpTo;
   }
 
-  #highest(): number {
-    const sql = 'SELECT seq FROM sqlite_sequence WHERE name = ?';
-    return this.#parts.db.prepare<[string], number>(sql).pluck().get(OLD_OUTBOX) ?? this.#outbox.highestSeq();
-  }
-
-  /** The entries of the last unit, read and hashed again, say whether the agent file is this one's. */
-  #isOurs(): boolean {
-    const last = this.#parts.agentFile.oldUnits().at(-1);
-    if (last === undefined || this.#parts.agentFile.waiting !== null) return true;
-    return oldDigest(this.#outbox.entries(last.firstSeq, last.lastSeq), last).equals(last.hash);
-  }
-
-  #changes(entries: readonly OutboxEntry[], unit: number, { published } = { published: true }): OldChange[] {
+  #changes(entries: readonly OutboxEntry[]): (TakenChange & { readonly isSent: boolean })[] {
     return entries.flatMap((entry) => {
       const table = this.#tables.byLocal(entry.columns.table);
-      if (table === undefined || isPublished(table.bound) !== published) return [];
+      if (table === undefined) return [];
       const sources = { outbox: this.#outbox, references: this.#references };
-      return oldChange(sources, table.bound, { entry, unit }) ?? [];
+      const found = oldChange(sources, table.bound, { entry, unit: 0 });
+      if (found === undefined) return [];
+      const handle = this.#rows.handleNow(table, found.kept);
+      const kept = { ...found.kept, handle };
+      return { change: found.change, kept, isSent: isPublished(table.bound) };
     });
   }
 
-  #oldUnit(unit: CutUnit) {
-    const changes = this.#changes(this.#outbox.entries(unit.firstSeq, unit.lastSeq), unit.number);
-    const parts = partsBetween({ ...unit, changes: changes.map(({ change }) => change) }, unit.partEnds);
-    return { unit, changes, kept: changes.map(({ kept }) => kept), parts };
-  }
-
-  #newUnits(
-    entries: readonly OutboxEntry[],
-    before: UnitChain | undefined,
-  ): (NewUnit & { taken: OldChange[] })[] {
-    const spans = this.#registrations();
-    const units: (NewUnit & { taken: OldChange[] })[] = [];
-    let chain = before ?? this.#parts.agentFile.firstChain();
-    for (let from = 0; from < entries.length;) {
-      const { registration, lastSeq } = registrationAt(spans, entries[from]?.seq ?? 0);
-      const rest = entries.slice(from, from + UNIT_CHANGES);
-      const piece = rest.filter(({ seq }) => seq <= lastSeq);
-      from += piece.length;
-      const taken = this.#changes(piece, chain.number + 1);
-      if (taken.length === 0) continue;
-      const unit = newUnit(
-        taken.map(({ change }) => change),
-        taken.map(({ kept }) => kept),
-        {
-          chain,
-          registration,
-          mappingVersion: this.#parts.mappingVersion,
-          cutAtMs: this.#parts.nowMs,
-        },
-      );
-      units.push({ ...unit, taken });
-      chain = unit;
+  /** Some rows of the table that is next. */
+  #giveBases(): void {
+    const { table: current, after, readUpTo } = this.#soFar;
+    if (current === '') this.#soFar = { ...this.#soFar, rowsSince: readUpTo };
+    const names = [...this.#tables.all()].map(({ name }) => name).sort();
+    const name = current === '' ? names[0] : names.find((each) => each === current);
+    const table = name === undefined ? undefined : this.#tables.byLocal(name);
+    const handles = table === undefined ? [] : this.#handlesAfter(table, after);
+    const last = handles.at(-1);
+    if (table === undefined || last === undefined) {
+      const next = names.find((each) => each > (current ?? ''));
+      this.#soFar = { ...this.#soFar, table: next ?? null, after: '' };
+      return;
     }
-    return units;
+    for (const handle of handles) this.#rows.take(table, handle, this.#of(table, handle));
+    this.#soFar = { ...this.#soFar, table: table.name, after: last };
   }
 
-  #registrations(): readonly RegistrationSpan[] {
-    const { db, agentFile } = this.#parts;
-    const known = JSON.parse(getMeta(db, 'registrations') ?? '[]') as RegistrationSpan[];
-    return known.length > 0 ? known : spansFrom(agentFile.registrationEnds(), agentFile.registration);
-  }
-
-  #refused(): OldChange[] {
-    const seqs = this.#parts.db
-      .prepare<[], number>(`SELECT seq FROM ${OLD_OUTBOX} WHERE outcome = 'rejected' AND op IN ('c', 'r')`)
+  #handlesAfter({ name }: TillTable, after: string): string[] {
+    const rows = quoteName(`sync_row_${name}`);
+    return this.#db
+      .prepare<[string, number], string>(
+        `SELECT central_id FROM ${rows} WHERE central_id > ? AND row_key IS NOT NULL ORDER BY central_id LIMIT ?`,
+      )
       .pluck()
-      .all();
-    return seqs.flatMap((seq) => this.#changes(this.#outbox.entries(seq, seq), 0));
+      .all(after, this.#portions.rows);
   }
 
-  /** Units hold settled changes too. */
-  #settleKnown(changes: readonly OldChange[]): void {
-    const { db, agentFile } = this.#parts;
-    const note = db.prepare(
-      'INSERT OR REPLACE INTO sync_settled (incarnation, change, outcome) VALUES (?, ?, ?)',
-    );
-    for (const { entry, kept } of changes)
-      if (entry.outcome !== null) note.run(agentFile.incarnation, kept.number, entry.outcome);
+  #of({ name, bound }: TillTable, handle: string): readonly TakenChange[] {
+    if (isPublished(bound)) return this.#takenOf(name, handle);
+    if (this.#edits === undefined) {
+      this.#edits = new Map();
+      const entries = this.#outbox.open(this.#editable(), this.#soFar.readUpTo);
+      for (const change of this.#changes(entries)) addTo(this.#edits, change);
+    }
+    return this.#edits.get(rowName(name, handle)) ?? [];
   }
 
-  /** Edits of tables that only come down: the triggers would have written these of them. */
-  #enterEdits(highest: number): void {
-    const { db } = this.#parts;
-    const enter = db.prepare(
-      'INSERT INTO sync_outbox (table_number, op, row_key, at_ms, entry_id) VALUES (?, ?, ?, ?, random())',
-    );
-    db.prepare(
-      `INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
-      VALUES ((SELECT rowid FROM sqlite_sequence WHERE name = 'sync_outbox'), 'sync_outbox', ?)`,
-    ).run(highest);
-    for (const table of this.#tables.all()) {
-      if (isPublished(table.bound)) continue;
-      const { number } = numbered(db, table.bound);
-      const edits = db
-        .prepare<[string], { op: string; rowKey: bigint; atMs: bigint; centralId: string | null }>(
-          `SELECT o.op, o.row_key AS rowKey, o.captured_at_ms AS atMs, c.central_id AS centralId
-             FROM ${OLD_OUTBOX} o JOIN ${quoteName(`sync_change_${table.name}`)} c ON c.seq = o.seq
-            WHERE o.table_name = ? AND o.outcome IS NULL ORDER BY o.seq`,
-        )
-        .safeIntegers()
-        .all(table.name);
-      for (const { op, rowKey, atMs, centralId } of edits) {
-        if (op === 'd' && centralId !== null) table.rows.move(centralId, rowKey);
-        enter.run(number, op, rowKey, atMs);
-      }
+  /** Tables that only come down: the triggers recorded what the app did to them, and it never goes up. */
+  #editable(): string[] {
+    return [...this.#tables.all()].filter(({ bound }) => !isPublished(bound)).map(({ name }) => name);
+  }
+
+  /** Rows that were done before the app gave them a name. */
+  #nameTouched(after: number): void {
+    const touched = this.#db
+      .prepare<[number], { name: string; handle: string }>(
+        `SELECT DISTINCT table_name AS name, handle FROM sync_taken WHERE number > ? AND handle NOT GLOB '~*'`,
+      )
+      .all(after);
+    for (const { name, handle } of touched) {
+      const table = this.#tables.byLocal(name);
+      if (table !== undefined) this.#rows.take(table, handle, this.#of(table, handle));
     }
   }
+
+  /** With the old outbox set aside and the new tables there. @param binding what could be installed */
+  static complete(db: SqliteDatabase, binding: LocalBinding): void {
+    const tables = new TillTables(db, binding);
+    const outbox = new OldOutbox(db);
+    const references = new OldReferences(db, binding, tables);
+    const rows = new OldRows(db, references);
+    const highest = outbox.lastSeq();
+    keepUnlinked({ db, outbox, references, tables, rows });
+    enterEdits({ db, outbox, references, tables, rows });
+    setMeta(db, KEPT_ENTRY, String(highest));
+    setMeta(db, KEPT_CHANGE, String(highest));
+    const done = { readUpTo: highest, table: null, after: '', rowsSince: highest, isSwitched: true };
+    setMeta(db, TAKE_OVER, JSON.stringify(done));
+  }
+}
+
+function addTo(rows: Map<string, TakenChange[]>, change: TakenChange): void {
+  const name = rowName(change.kept.table, change.kept.handle);
+  const known = rows.get(name);
+  if (known === undefined) rows.set(name, [change]);
+  else known.push(change);
+}
+
+function rowName(table: string, handle: string): string {
+  return `${table}\u0000${handle}`;
+}
+
+interface UnlinkedParts {
+  readonly db: SqliteDatabase;
+  readonly outbox: OldOutbox;
+  readonly references: OldReferences;
+  readonly tables: TillTables;
+  readonly rows: OldRows;
+}
+
+/** Rows without link, which the old triggers knew by their names alone. */
+function keepUnlinked({ db, outbox, references, tables, rows }: UnlinkedParts): void {
+  const taken = db
+    .prepare<[], { name: string; op: string; handle: string; identity: string; rowKey: bigint }>(
+      `SELECT table_name AS name, op, handle, identity, row_key AS rowKey FROM sync_taken
+        WHERE op <> 'u' ORDER BY number`,
+    )
+    .safeIntegers()
+    .all();
+  const gone = new Set(taken.filter(({ op }) => op === 'd').map(({ name, handle }) => rowName(name, handle)));
+  const keep = (
+    name: string,
+    row: Pick<KeptChange, 'handle' | 'identity' | 'rowKey'>,
+    isRefused: boolean,
+  ) => {
+    const table = tables.byLocal(name);
+    if (table === undefined || !isUnlinked(row.handle)) return;
+    rows.takeUnlinked(table, row, { isGone: gone.has(rowName(name, row.handle)), isRefused });
+  };
+  for (const { name, op, ...row } of taken) if (op !== 'd') keep(name, row, false);
+  for (const entry of outbox.refused()) {
+    const bound = tables.byLocal(entry.columns.table)?.bound;
+    if (bound === undefined || !isPublished(bound)) continue;
+    const change = oldChange({ outbox, references }, bound, { entry, unit: 0 });
+    if (change !== undefined) keep(bound.local.name, change.kept, true);
+  }
+}
+
+/** Edits of tables that only come down: the triggers would have written these of them. */
+function enterEdits({ db, outbox, references, tables, rows }: UnlinkedParts): void {
+  const enter = db.prepare(
+    'INSERT INTO sync_outbox (table_number, op, row_key, at_ms, entry_id) VALUES (?, ?, ?, ?, random())',
+  );
+  db.prepare(
+    `INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
+    VALUES ((SELECT rowid FROM sqlite_sequence WHERE name = 'sync_outbox'), 'sync_outbox', ?)`,
+  ).run(outbox.lastSeq());
+  for (const table of tables.all()) {
+    if (isPublished(table.bound)) continue;
+    const { number } = numbered(db, table.bound);
+    const edits = new Map<string, TakenChange[]>();
+    for (const entry of outbox.open([table.name], Infinity)) {
+      const { op, rowKey, centralId, capturedAtMs } = entry;
+      enter.run(number, op, rowKey, BigInt(capturedAtMs));
+      const change = oldChange({ outbox, references }, table.bound, { entry, unit: 0 });
+      if (centralId === null || change === undefined) continue;
+      if (op === 'd') table.rows.move(centralId, rowKey);
+      addTo(edits, change);
+    }
+    for (const list of edits.values()) {
+      const handle = list[0]?.kept.handle;
+      if (handle !== undefined) rows.take(table, handle, list);
+    }
+  }
+}
+
+/** Our tables and triggers, in the caller's transaction, over those of the version before. */
+export function installOver<T>(
+  db: SqliteDatabase,
+  binding: LocalBinding,
+  install: () => { readonly installed: LocalBinding } & T,
+): { readonly installed: LocalBinding } & T {
+  const taking = TakeOver.of(db, binding);
+  if (taking === undefined) return install();
+  taking.finish();
+  setAsideOld(db);
+  const result = install();
+  TakeOver.complete(db, result.installed);
+  return result;
 }

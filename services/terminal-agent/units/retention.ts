@@ -5,6 +5,9 @@
 import type { Logger } from 'pino';
 import { type Service, sleep, supervise } from '../../shared/lifecycle.ts';
 import { isMendedOutside } from '../mended-outside.ts';
+import { takenSoFar } from '../take-over/old-file.ts';
+import { oldTables } from '../take-over/set-aside.ts';
+import { quoteName } from '../till/local-schema.ts';
 import type { AgentFile } from './agent-file.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { TillDatabase } from '../till/till-database.ts';
@@ -29,6 +32,16 @@ export class TillRetention implements Service {
 
   constructor(options: RetentionOptions) {
     this.#options = options;
+  }
+
+  /** What a version before has left, a table at a time. @returns whether more is there */
+  removeOldTable(): boolean {
+    const { till } = this.#options;
+    if (takenSoFar(till.db) !== undefined) return false;
+    const [table, ...more] = oldTables(till.db);
+    if (table === undefined) return false;
+    till.write(() => till.db.exec(`DROP TABLE ${quoteName(table)}`));
+    return more.length > 0;
   }
 
   /** One short transaction. @returns how many changes went; 0: nothing left to remove, or the app is busy */
@@ -56,6 +69,10 @@ export class TillRetention implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
+      for (let isMore = true; isMore && !signal.aborted;) {
+        await sleep(this.#options.till.gate.waitMs(), signal);
+        isMore = this.removeOldTable();
+      }
       while (!signal.aborted) {
         const purged = this.purgeSome();
         ready();

@@ -156,6 +156,18 @@ export class UnitStore {
     return stored === undefined ? undefined : Number(stored);
   }
 
+  /** Since it was filled: something was cut or sent that payflow.db of then does not tell. */
+  get hasGoneOn(): boolean {
+    const sent = 'SELECT 1 FROM unit WHERE number > ? AND published_at_ms IS NOT NULL';
+    return this.#cutEntries.id !== null || this.db.prepare(sent).get(this.taken ?? 0) !== undefined;
+  }
+
+  /** payflow.db is none that it was cut from. @param id of an entry that no file holds */
+  doubt(id: string): void {
+    this.#cutEntries = { ...this.#cutEntries, id };
+    this.setMeta(CUT_ENTRIES, JSON.stringify(this.#cutEntries));
+  }
+
   /** May be repeated: what a crash has left of it is made anew. */
   takeOver({ old, units, refused }: TakenOver, entries: CutEntries): void {
     inImmediate(this.db, () => {
@@ -171,6 +183,9 @@ export class UnitStore {
       this.#insert(units);
       const known = new Set([...old, ...units].flatMap(({ kept }) => kept.map(({ number }) => number)));
       for (const change of refused) if (!known.has(change.number)) this.changes.add(change);
+      // All of it is settled, and it has no bytes that could be sent.
+      this.db.exec(`UPDATE unit SET published_at_ms = cut_at_ms WHERE published_at_ms IS NULL
+        AND number NOT IN (SELECT unit FROM unit_part)`);
       this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
     });
     this.#chain = this.last() ?? this.firstChain();

@@ -1,131 +1,69 @@
 /** A till that the version with value triggers left in the middle of everything goes on with this one. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeUnitRecord } from '../../../../services/shared/records/unit-codec.ts';
-import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
-import { TillApply } from '../../../../services/terminal-agent/apply.ts';
-import { TillCapture } from '../../../../services/terminal-agent/capture.ts';
-import { takeOver } from '../../../../services/terminal-agent/take-over/take-over.ts';
-import { TillDatabase } from '../../../../services/terminal-agent/till/till-database.ts';
-import { AgentFile } from '../../../../services/terminal-agent/units/agent-file.ts';
-import { UnitBuilder } from '../../../../services/terminal-agent/units/unit-builder.ts';
-import { DownStream, TestSchemas } from '../../../support/down-stream.ts';
-import { asSent, rebuildOldTill, sentByOld } from '../../../support/old-till.ts';
-import {
-  CATALOG,
-  INCARNATION,
-  product,
-  SHOP_CENTRAL,
-  SHOP_MAPPING,
-  STORE,
-} from '../../../support/shop-till.ts';
+import { TillRetention } from '../../../../services/terminal-agent/units/retention.ts';
+import { DownStream } from '../../../support/down-stream.ts';
+import { asSent, sentByOld } from '../../../support/old-till.ts';
+import { CATALOG, INCARNATION, product, STORE } from '../../../support/shop-till.ts';
+import { TakenTill } from '../../../support/taken-till.ts';
 import { silentLog } from '../../../support/till.ts';
 
-let folder: string;
-let app: Database.Database;
-let till: TillDatabase;
-let agentFile: AgentFile;
-let capture: TillCapture;
-let apply: TillApply;
-const schemas = new TestSchemas(SHOP_CENTRAL);
-let clockMs = 0;
+let old: TakenTill;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'payflow-old-'));
-  rebuildOldTill(folder);
-  app = new Database(join(folder, 'payflow.db'));
+  old = new TakenTill();
 });
-afterEach(() => {
-  till.close();
-  agentFile.close();
-  app.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => old.close());
 
-function open(dies?: () => void): void {
-  agentFile = AgentFile.open(folder, 'T1');
-  const mapping = parseMapping(SHOP_MAPPING, 1);
-  till = TillDatabase.open({
-    file: join(folder, 'payflow.db'),
-    mapping,
-    terminalId: 'T1',
-    incarnation: agentFile.incarnation,
-    elapsedMs: () => (clockMs += 60_000),
-    log: silentLog,
-    takeOver: (db, binding) => {
-      takeOver({ db, binding, agentFile, nowMs: 1, mappingVersion: 1, log: silentLog });
-      dies?.();
-    },
-  });
-  capture = new TillCapture({ till, agentFile, log: silentLog });
-  apply = new TillApply({
-    till,
-    schemas,
-    capture,
-    topics: { catalog: CATALOG, store: STORE },
-    ownUnits: agentFile,
-    log: silentLog,
-  });
-}
-
-const rows = (sql: string) => app.prepare(sql).all();
-
-function units() {
-  const builder = new UnitBuilder(till, agentFile, { terminal: 'T1', databaseId: 'database', keyVersion: 1 });
-  agentFile.markUnpublished(3);
-  const open = agentFile.unpublished(Infinity, 1000);
-  return builder.build(open, 1e9).records.flatMap((record) => decodeUnitRecord(record).units);
-}
+const rows = (sql: string) => old.app.prepare(sql).all();
 
 describe('what a till of an earlier version has recorded', () => {
   it('goes up as it would have gone, the units that were cut with their hashes', () => {
-    open();
-    expect(capture.checkFile()).toBeUndefined();
-    const [old, sent] = [sentByOld(), units().map(asSent)];
-    const changes = (list: typeof old) => list.flatMap((unit) => unit.changes);
-    expect(changes(sent)).toEqual(changes(old));
-    expect(sent.slice(0, 3)).toEqual(old.slice(0, 3));
-    expect(sent[3]?.previousHash).toBe(old[2]?.hash);
+    old.open();
+    expect(old.capture.checkFile()).toBeUndefined();
+    const [before, sent] = [sentByOld(), old.units().map(asSent)];
+    const changes = (list: typeof before) => list.flatMap((unit) => unit.changes);
+    expect(changes(sent)).toEqual(changes(before));
+    expect(sent.slice(0, 3)).toEqual(before.slice(0, 3));
+    expect(sent[3]?.previousHash).toBe(before[2]?.hash);
   });
 
-  it('also where the power failed before the till file was written', () => {
+  it('also where the power failed before the till file says that it is done', () => {
     expect(() =>
-      open(() => {
+      old.open(() => {
         throw new Error('power');
       }),
     ).toThrow('power');
-    agentFile.close();
-    app.exec(`INSERT INTO orders (number) VALUES ('while it was down')`);
-    open();
-    const numbers = units().flatMap(({ changes }) => changes.map(({ seq }) => seq));
+    old.shut();
+    old.app.exec(`INSERT INTO orders (number) VALUES ('while it was down')`);
+    old.open();
+    old.capture.checkFile();
+    old.capture.cutAll();
+    const numbers = old.units().flatMap(({ changes }) => changes.map(({ seq }) => seq));
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(numbers.slice(0, -1)).toEqual(sentByOld().flatMap(({ changes }) => changes.map(({ seq }) => seq)));
   });
 
   it('is not found a second time by the first look, and later sales follow', () => {
-    open();
-    capture.checkFile();
-    const before = agentFile.changes.lastNumber();
-    app.exec('UPDATE products SET shelf = 1; UPDATE orders SET id = id; UPDATE order_items SET id = id');
-    capture.cutAll();
-    expect(agentFile.changes.after(before)).toEqual([]);
-    app.exec(`UPDATE products SET stock_quantity = stock_quantity - 5, name = 'later' WHERE sku = 'A'`);
-    capture.cutAll();
-    expect(agentFile.changes.after(before)).toMatchObject([
+    old.open();
+    old.capture.checkFile();
+    const before = old.agentFile.changes.lastNumber();
+    old.app.exec('UPDATE products SET shelf = 1; UPDATE orders SET id = id; UPDATE order_items SET id = id');
+    old.capture.cutAll();
+    expect(old.agentFile.changes.after(before)).toEqual([]);
+    old.app.exec(`UPDATE products SET stock_quantity = stock_quantity - 5, name = 'later' WHERE sku = 'A'`);
+    old.capture.cutAll();
+    expect(old.agentFile.changes.after(before)).toMatchObject([
       { table: 'products', op: 'u', handle: '7', cut: { sums: new Map([['stock_quantity', '-5']]) } },
     ]);
   });
 
   it('shows and settles like anything else', async () => {
-    open();
-    capture.checkFile();
-    const catalog = new DownStream(schemas);
-    const store = new DownStream(schemas);
+    old.open();
+    old.capture.checkFile();
+    const catalog = new DownStream(old.schemas);
+    const store = new DownStream(old.schemas);
     const stocks = () => rows('SELECT sku, name, stock_quantity AS n FROM products ORDER BY sku');
-    await apply.applyBatch(
+    await old.apply.applyBatch(
       CATALOG,
       catalog.commit(
         110,
@@ -139,11 +77,15 @@ describe('what a till of an earlier version has recorded', () => {
       { sku: 'C', name: 'Name of C', n: 10 },
     ]);
     const identity = (number: string) =>
-      agentFile.changes.after(0).find(({ table, rowKey, op }) => {
-        const key = app.prepare('SELECT id FROM orders WHERE number = ?').pluck().safeIntegers().get(number);
+      old.agentFile.changes.after(0).find(({ table, rowKey, op }) => {
+        const key = old.app
+          .prepare('SELECT id FROM orders WHERE number = ?')
+          .pluck()
+          .safeIntegers()
+          .get(number);
         return table === 'orders' && op === 'c' && (rowKey === key || (key === 77n && rowKey === 4n));
       })?.identity ?? '';
-    await apply.applyBatch(
+    await old.apply.applyBatch(
       STORE,
       store.commit(
         120,
@@ -153,7 +95,7 @@ describe('what a till of an earlier version has recorded', () => {
         store.progress('T1', INCARNATION, 15),
       ),
     );
-    expect(apply.unsettled()).toEqual([]);
+    expect(old.apply.unsettled()).toEqual([]);
     expect(stocks()).toEqual([
       { sku: 'A', name: 'mine', n: 98 },
       { sku: 'B', name: 'Name of B', n: 50 },
@@ -168,9 +110,9 @@ describe('what a till of an earlier version has recorded', () => {
   });
 
   it('is put back where the table only comes down', () => {
-    open();
-    capture.checkFile();
-    apply.applyLocal();
+    old.open();
+    old.capture.checkFile();
+    old.apply.applyLocal();
     expect(rows('SELECT * FROM settings ORDER BY name')).toEqual([
       { name: 'a', value: '1' },
       { name: 'b', value: '2' },
@@ -178,17 +120,24 @@ describe('what a till of an earlier version has recorded', () => {
   });
 
   it('is not sent where the file is not the one that was cut from', () => {
-    app.exec('UPDATE sync_outbox SET captured_at_ms = captured_at_ms + 1 WHERE seq = 6');
-    open();
-    expect(capture.checkFile()?.code).toBe('TERMINAL_FENCED');
-    expect(capture.cutUnit()).toBeUndefined();
-    expect(agentFile.changes.after(0).map(({ number }) => number)).toContain(8);
+    old.app.exec('UPDATE sync_outbox SET captured_at_ms = captured_at_ms + 1 WHERE seq = 6');
+    old.open();
+    expect(old.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
+    expect(old.capture.cutUnit()).toBeUndefined();
+    expect(old.agentFile.changes.after(0).map(({ number }) => number)).toContain(8);
   });
 
   it('leaves nothing of the old triggers, and the file is taken over once', () => {
-    open();
-    till.close();
-    agentFile.close();
+    old.open();
+    const retention = new TillRetention({
+      till: old.till,
+      agentFile: old.agentFile,
+      flight: old.capture.flight,
+      settledSeq: () => 0,
+      log: silentLog,
+    });
+    while (retention.removeOldTable());
+    old.shut();
     const ours = () =>
       rows(`SELECT name FROM sqlite_master WHERE name LIKE 'sync\\_%' ESCAPE '\\' ORDER BY 1`);
     const before = ours();
@@ -196,7 +145,7 @@ describe('what a till of an earlier version has recorded', () => {
     expect(before.filter((each) => /sync_(change|evicted)_/.test((each as { name: string }).name))).toEqual(
       [],
     );
-    open();
+    old.open();
     expect(ours()).toEqual(before);
   });
 });

@@ -1,0 +1,88 @@
+/**
+ * The long part of taking a till file of the version before over, while its triggers still record: in transactions of a
+ * moment, with room for the app between them. What is left then is as much as the app writes meanwhile.
+ */
+import type { Logger } from 'pino';
+import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
+import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import {
+  inImmediate,
+  openDatabase,
+  realDatabasePath,
+  type SqliteDatabase,
+} from '../../shared/database/sqlite.ts';
+import { sleep } from '../../shared/lifecycle.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { AgentLock } from '../till/agent-lock.ts';
+import { compileProblem } from '../till/compile-check.ts';
+import { getMeta } from '../till/file-facts.ts';
+import { mappingOfFile } from '../till/file-mapping.ts';
+import { WriteGate } from '../till/write-gate.ts';
+import { isOldFile } from './old-file.ts';
+import { TakeOver } from './take-over.ts';
+
+export interface PrepareOptions {
+  readonly file: string;
+  readonly mappingFor: (db: SqliteDatabase) => Mapping;
+  /** A file of another terminal is left alone; undefined: whosever it is. */
+  readonly terminalId?: string | undefined;
+  /** Whoever asks holds the lock of the till's file already. */
+  readonly isLocked?: boolean | undefined;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** The app waits for less than twice of it. */
+const AT_ONCE_MS = 40;
+
+/** Returns when nothing, or hardly anything, is left to do, or when the signal is aborted. */
+export async function prepareTakeOver(options: PrepareOptions): Promise<void> {
+  const file = realDatabasePath(options.file);
+  const lock = options.isLocked === true ? undefined : AgentLock.take(file);
+  let db: SqliteDatabase | undefined;
+  try {
+    db = openDatabase(file, { mustExist: true });
+    db.pragma('foreign_keys = OFF');
+    const owner = isOldFile(db) ? getMeta(db, 'terminal_id') : undefined;
+    if (owner === undefined || (options.terminalId !== undefined && owner !== options.terminalId)) return;
+    options.log.info('a till file of an earlier version is taken over; the app can sell meanwhile');
+    await takeInPieces(db, options);
+  } finally {
+    db?.close();
+    lock?.release();
+  }
+}
+
+async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: PrepareOptions): Promise<void> {
+  const gate = new WriteGate({ now: () => performance.now() });
+  const version = db.prepare<[], number>('PRAGMA data_version').pluck();
+  let known = version.get();
+  let taking: TakeOver | undefined;
+  let schema: number | undefined;
+  for (let isMore = true; isMore && !signal.aborted;) {
+    isMore = inImmediate(db, () => {
+      const now = db.pragma('schema_version', { simple: true }) as number;
+      if (taking === undefined || now !== schema) {
+        taking = TakeOver.of(db, bindingOf(db, mappingOfFile(db, mappingFor(db), log)));
+        schema = db.pragma('schema_version', { simple: true }) as number;
+      }
+      const until = performance.now() + AT_ONCE_MS;
+      return taking?.prepare(() => performance.now() < until) === true;
+    });
+    gate.committed();
+    const newest = version.get();
+    if (newest !== known) gate.appWrote();
+    known = newest;
+    await sleep(Math.max(1, gate.waitMs()), signal);
+  }
+}
+
+/** Tables that can't be installed are left to the switch, which finds out why. */
+function bindingOf(db: SqliteDatabase, mapping: Mapping): LocalBinding {
+  const binding = bindLocal(mapping, readLocalCatalog(db));
+  const broken = [...binding.tables.values()].flatMap((table): [string, string][] => {
+    const problem = compileProblem(db, table);
+    return problem === undefined ? [] : [[table.local.name, problem.message]];
+  });
+  return withoutTables(binding, new Map(broken));
+}
