@@ -2,7 +2,6 @@
  * One SQLite transaction of the apply side: rows, links and progress as they come, then what they set free
  * (parked rows, settled changes), then checkpoints. Nothing of it survives a rollback.
  */
-import type { Logger } from 'pino';
 import {
   LINK_TABLE,
   PROGRESS_TABLE,
@@ -15,24 +14,20 @@ import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/env
 import { ORIGIN_UNITS_HEADER } from '../shared/records/origin-units.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { encodePosition, ZERO_POSITION } from '../shared/records/position.ts';
-import type { Checkpoints } from './streams/checkpoints.ts';
 import { positionBytes, readChange, readRow, type Incoming, type Unreadable } from './streams/incoming.ts';
 import { ParkedRetry } from './rows/parked-retry.ts';
-import type { ParkedRows } from './rows/parked.ts';
 import { AppTriggers } from './rows/app-triggers.ts';
 import type { RowChange } from './rows/image.ts';
 import { timestampOf, type Applied, type Arrival } from './rows/arrival.ts';
+import type { ApplyTransactionParts } from './apply-transaction-parts.ts';
 import type { Scope } from './rows/apply-scope.ts';
 import { RowApplier } from './rows/row-applier.ts';
-import type { Kept } from './file/kept-keys.ts';
 import { markSwept, unsweptTables } from './file/unswept.ts';
-import type { Flight } from './settle/flight.ts';
 import { showPending } from './settle/pending-rows.ts';
 import { putBack } from './settle/put-back.ts';
 import { Settler } from './settle/settler.ts';
-import type { TillTable, TillTables } from './rows/till-tables.ts';
-import type { UnlinkedRows } from './rows/unlinked.ts';
-import type { UnseenRow, UnseenRows } from './rows/unseen.ts';
+import type { TillTable } from './rows/till-tables.ts';
+import type { UnseenRow } from './rows/unseen.ts';
 import {
   judgeProgress,
   newerProgress,
@@ -40,43 +35,16 @@ import {
   progressToText,
   readProgress,
   type Me,
-  type OwnUnits,
   type Progress,
-  type StreamReach,
 } from './settlement.ts';
-import type { TillHost } from './till/till-host.ts';
-
-export interface ApplyTransactionParts {
-  readonly till: TillHost;
-  readonly tables: TillTables;
-  readonly flight: Flight;
-  /** First of all: what the app wrote is cut, and the keys are kept. */
-  readonly cut: () => Kept;
-  /** `parentKey` of rows of which something could not be cut. */
-  readonly uncut: () => Set<string>;
-  readonly parked: ParkedRows;
-  readonly unlinked: UnlinkedRows;
-  readonly unseen: UnseenRows;
-  readonly ownUnits: OwnUnits;
-  readonly checkpoints: Checkpoints;
-  readonly catalogTopic: string;
-  /** As stored, the offset of this transaction included once it is saved. */
-  readonly reach: { readonly catalog: () => StreamReach; readonly store: () => StreamReach };
-  readonly skipped: Set<string>;
-  /** Nothing is settled: the file is not the one that made the changes. */
-  readonly fenced: boolean;
-  /** done: everything that the newest record accounts for is settled. */
-  readonly progress: { readonly newest: Progress | null; readonly done: boolean };
-  /** Local tables of which very many rows come. */
-  readonly bulk: ReadonlySet<string>;
-  readonly nowMs: number;
-  readonly log: Logger;
-}
 
 /** In sync_meta: up to here the centre has confirmed this file's own units; beyond, only origins may have settled. */
 export const CONFIRMED_SEQ = 'confirmed_seq';
 
 export const AHEAD = 'the centre counts changes that this file never made: it is an older copy';
+
+/** The app has changed its schema since the tables were bound: nothing was done. */
+export class SchemaMoved extends Error {}
 
 export class ApplyTransaction {
   progress: { newest: Progress | null; done: boolean };
@@ -93,6 +61,7 @@ export class ApplyTransaction {
   readonly #newest = new Map<TillTable, { arrival: Arrival; rows: number }>();
   readonly #parts: ApplyTransactionParts;
   readonly #me: Me;
+  readonly #generation: number;
   readonly #scope: Scope;
   readonly #applier: RowApplier;
   readonly #settler: Settler;
@@ -101,6 +70,7 @@ export class ApplyTransaction {
 
   constructor(parts: ApplyTransactionParts) {
     this.#parts = parts;
+    this.#generation = parts.till.generation;
     this.progress = { ...parts.progress };
     this.#me = { terminal: parts.till.terminalId, incarnation: parts.till.incarnation };
     this.#triggers = new AppTriggers(parts.till, parts.bulk, parts.tables);
@@ -126,6 +96,7 @@ export class ApplyTransaction {
   /** Inside BEGIN IMMEDIATE: from here on the app can write nothing until the commit. */
   run(body: () => void): void {
     const { till, parked, checkpoints, cut, uncut } = this.#parts;
+    if (till.generation !== this.#generation) throw new SchemaMoved();
     const { noted, edited, written } = cut();
     for (const key of uncut()) this.#scope.uncut.add(key);
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
@@ -347,4 +318,9 @@ export class ApplyTransaction {
       this.#parts.nowMs,
     );
   }
+}
+
+/** Counts by local table, put together. */
+export function addCounts(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
+  for (const [table, count] of counts) sums.set(table, (sums.get(table) ?? 0) + count);
 }

@@ -6,7 +6,7 @@
  */
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import type { TillApplyOptions } from './apply-options.ts';
-import { AHEAD, ApplyTransaction } from './apply-transaction.ts';
+import { addCounts, AHEAD, ApplyTransaction, SchemaMoved } from './apply-transaction.ts';
 import { noteBoundColumns } from './streams/bound-columns.ts';
 import { Checkpoints } from './streams/checkpoints.ts';
 import {
@@ -21,7 +21,7 @@ import { Horizon } from './streams/horizon.ts';
 import { PendingRecords, type InParts } from './streams/pending.ts';
 import { replayRecords } from './streams/replay.ts';
 import { Reread } from './streams/reread.ts';
-import { ParkedRows, type ParkedRow } from './rows/parked.ts';
+import { ParkedRows } from './rows/parked.ts';
 import { Sweep } from './file/sweep.ts';
 import type { Flight } from './settle/flight.ts';
 import { TriggerFault } from './rows/refusal.ts';
@@ -211,14 +211,14 @@ export class TillApply {
     return this.#newestCommitMs.get(topic) ?? null;
   }
 
-  parkedRows(): ParkedRow[] {
-    return this.parked.all();
-  }
-
   /** A mapping is taken before anything after it is read; it may show that the streams have to be read anew. */
   #mayApply(topic: string, [first]: readonly Incoming[]): boolean {
     if (first !== undefined && isMapping(first)) this.#takeMapping(first);
     this.#rebindIfNeeded();
+    return this.#knowsRewinds(topic);
+  }
+
+  #knowsRewinds(topic: string): boolean {
     return (this.#seenRewinds.get(topic) ?? 0) === this.#rewinds;
   }
 
@@ -227,6 +227,8 @@ export class TillApply {
     const after = streamStateAfter(this.checkpoints.stream(topic), items);
     const done = this.#transaction(
       (work) => {
+        // The schema may have moved since: then the stream is read from its beginning.
+        if (!this.#knowsRewinds(topic)) return;
         for (const item of items) work.take(topic, item);
         this.checkpoints.saveStream(after);
       },
@@ -283,8 +285,8 @@ export class TillApply {
       this.#unseen.reload();
       this.#unlinked.forgetTypes();
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
-      if (why === null) throw error;
-      log.warn({ err: error }, why);
+      if (why === null && !(error instanceof SchemaMoved)) throw error;
+      if (why !== null) log.warn({ err: error }, why);
       return this.#transaction(body, { bulk });
     }
     this.#afterCommit(work);
@@ -343,7 +345,3 @@ export class TillApply {
   }
 }
 const NONE: ReadonlySet<string> = new Set();
-
-function addCounts(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
-  for (const [table, count] of counts) sums.set(table, (sums.get(table) ?? 0) + count);
-}

@@ -13,7 +13,7 @@ import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { offerRows } from './file/offered-rows.ts';
 import { unsweptSince, unsweptTables } from './file/unswept.ts';
-import { keepKeys, keptChange, keptEntry, type Kept } from './file/kept-keys.ts';
+import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
 import { TillTables } from './rows/till-tables.ts';
@@ -77,6 +77,7 @@ export class TillCapture implements Service {
       incarnation: () => this.#agentFile.incarnation,
       lastSeq: () => this.#agentFile.chain.lastSeq,
       lastEntry: () => this.#agentFile.cutEntries.upTo,
+      holdsLastEntry: () => this.#holdsLastEntry(),
     });
     this.#followBinding();
   }
@@ -88,7 +89,7 @@ export class TillCapture implements Service {
   checkFile(): PayflowError | undefined {
     if (this.#agentFile.waiting !== null) return undefined;
     const { upTo, id } = this.#agentFile.cutEntries;
-    const isOurs = id === null ? this.#hasAll() : this.#till.proof.holds({ seq: upTo, id });
+    const isOurs = id === null ? this.#hasAll() : this.#holdsLastEntry();
     if (isOurs) {
       if (id !== null) this.#till.proof.note({ seq: upTo, id });
       this.#registrations.adopt(this.#agentFile);
@@ -100,6 +101,11 @@ export class TillCapture implements Service {
         : `${this.#till.db.name} does not hold entry ${upTo}, which was cut from it`;
     this.#standing.set({ kind: 'fenced', why });
     return this.#standing.refusal;
+  }
+
+  #holdsLastEntry(): boolean {
+    const { upTo, id } = this.#agentFile.cutEntries;
+    return id === null || this.#till.proof.holds({ seq: upTo, id });
   }
 
   /** Nothing is cut yet: nothing of it may be older than what is known. */
@@ -184,6 +190,7 @@ export class TillCapture implements Service {
   settleIn(): Kept {
     if (this.#cut().length > 0) this.#options.onCut?.();
     this.#followBinding();
+    if (!this.flight.isOfThisFile) return NOTHING_KEPT;
     return keepKeys({ ...this.#parts }, this.#agentFile.cutEntries.upTo);
   }
 
@@ -194,14 +201,11 @@ export class TillCapture implements Service {
 
   /** `parentKey` of the rows of which something is not cut. */
   uncutRows(): Set<string> {
-    const { upTo: after } = this.#agentFile.cutEntries;
+    const kept = keptEntry(this.#till.db);
+    const after = this.flight.isOfThisFile ? this.#agentFile.cutEntries.upTo : kept;
     const upTo = this.#highest();
     if (upTo <= after) return new Set();
-    const folded = foldTables(
-      this.#parts,
-      { after: keptEntry(this.#till.db), upTo, cutUpTo: after },
-      { byChanges: true },
-    );
+    const folded = foldTables(this.#parts, { after: kept, upTo, cutUpTo: after }, { byChanges: true });
     return new Set(
       folded.flatMap(({ table, rows }) =>
         rows.flatMap(({ touched: { entries, ousted }, handle }) => {

@@ -80,6 +80,15 @@ export const FILE_FAULTS: readonly Fault[] = [
 ];
 
 async function loseAgentFile(site: Site): Promise<void> {
+  // A file of whose till the centre knows nothing goes on by itself.
+  await until(
+    async () => {
+      const sql = 'SELECT FROM payflow_sync.progress WHERE terminal_id = $1 AND last_unit > 0';
+      return (await site.pool.query(sql, [TILL])).rowCount === 1;
+    },
+    'something of the till has arrived',
+    NOTICED,
+  );
   await site.kill(TILL);
   for (const part of PARTS) rmSync(agentFile(site.dataDir(TILL)) + part, { force: true });
   site.launch(TILL);

@@ -8,6 +8,7 @@ import type { OwnUnits } from '../../services/terminal-agent/settlement.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
 import { TillCapture } from '../../services/terminal-agent/capture.ts';
+import { goOn } from '../../services/terminal-agent/settle/unsettled-units.ts';
 import type { KeptChange } from '../../services/terminal-agent/up/change-store.ts';
 import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
 import { openTestTill, silentLog, type TestTill, type TestTillOptions } from './till.ts';
@@ -95,6 +96,10 @@ export interface ShopTill {
   toStore(records: StoredRecord[]): Promise<void>;
   /** What the app has written until now is cut. */
   look(): void;
+  /** The centre has said that this file goes on, under another name. */
+  goOn(): void;
+  /** Of the changes that were cut, in order: op, identity, and the key that the row had. */
+  cut(): unknown[];
   /** A fresh TillApply over the same file, as after a restart. */
   restart(): void;
   rows(sql: string): unknown[];
@@ -155,6 +160,15 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     toCatalog,
     toStore: async (records) => void (await apply.applyBatch(STORE, records)),
     look: () => void capture.cutAll(),
+    goOn() {
+      agentFile.renounce('a test', 'incarnation-2');
+      goOn(test.till, agentFile);
+      this.restart();
+    },
+    cut() {
+      capture.cutAll();
+      return agentFile.changes.after(0).map(({ op, identity, rowKey }) => [op, identity, Number(rowKey)]);
+    },
     restart() {
       agentFile.close();
       test.reopen();

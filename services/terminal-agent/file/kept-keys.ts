@@ -60,7 +60,7 @@ export interface Kept {
   readonly written: readonly string[];
 }
 
-const NOTHING: Kept = { noted: [], edited: [], written: [] };
+export const NOTHING_KEPT: Kept = { noted: [], edited: [], written: [] };
 
 /**
  * @param cut the last entry that is cut; it stays, and proves which file this is
@@ -74,7 +74,7 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
     forgetStrays(db, cut, flight.entries());
     flight.straysAreGone();
   }
-  if (after >= cut && known >= changes.lastNumber()) return NOTHING;
+  if (after >= cut && known >= changes.lastNumber()) return NOTHING_KEPT;
   // Before anything is noted: the fold begins at the keys as they were before these entries.
   const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true });
   const cutSince = changes.after(known);

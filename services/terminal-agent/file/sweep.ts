@@ -93,7 +93,7 @@ export class Sweep {
     for (let left = true; left;) {
       await waitForApp(till.gate, signal);
       if (!goesOn()) return;
-      transaction(() => (left = pass.nextRows(flight)));
+      transaction(() => (left = till.generation === generation && pass.nextRows(flight)));
     }
     while (this.#stillForMs() < STILL_MS) {
       await sleep(STILL_MS - this.#stillForMs(), signal);

@@ -23,6 +23,8 @@ export interface FlightFiles {
   readonly lastSeq: () => number;
   /** The newest entry that is cut. */
   readonly lastEntry: () => number;
+  /** Whether payflow.db holds it. */
+  readonly holdsLastEntry: () => boolean;
 }
 
 export class Flight {
@@ -38,6 +40,7 @@ export class Flight {
   readonly #statements = new Map<string, Statement>();
   #loaded = 0;
   #mayHaveStrays = true;
+  #isOfThisFile = true;
 
   constructor(files: FlightFiles) {
     this.#files = files;
@@ -53,6 +56,7 @@ export class Flight {
     this.#explained.clear();
     this.#loaded = 0;
     this.#mayHaveStrays = true;
+    this.#isOfThisFile = this.#files.holdsLastEntry();
     this.refresh();
   }
 
@@ -60,7 +64,7 @@ export class Flight {
   refresh(): void {
     const { changes, incarnation } = this.#files;
     const last = changes.lastNumber();
-    if (last <= this.#loaded) return;
+    if (last <= this.#loaded || !this.#isOfThisFile) return;
     const settled = new Map(
       (
         this.#prepare(
@@ -130,6 +134,14 @@ export class Flight {
   /** Of the outbox, that they cover. */
   entries(): number[] {
     return [...this.#byNumber.values()].flatMap(({ entries }) => entries);
+  }
+
+  /**
+   * What was cut from a file that is not this one (restored from a copy, replaced) says nothing of this one's rows, though
+   * they have the same keys and entries of the same numbers.
+   */
+  get isOfThisFile(): boolean {
+    return this.#isOfThisFile;
   }
 
   /**

@@ -12,7 +12,6 @@ import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import {
   inImmediate,
-  openDatabase,
   realDatabasePath,
   type SqliteDatabase,
 } from '../../shared/database/sqlite.ts';
@@ -34,6 +33,7 @@ import {
 } from './file-mapping.ts';
 import { installOver } from '../take-over/take-over.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
+import { openTillConnection } from './till-connection.ts';
 import { WriteGate } from './write-gate.ts';
 
 export interface TillDatabaseOptions {
@@ -61,9 +61,6 @@ export interface TillDatabaseOptions {
  */
 const CHECKPOINT_PAGES = 1000;
 const CHECKPOINT_PAGES_IN_BULK = 4000;
-
-/** A backlog writes into every index of a table: pages that do not fit are written over and over. */
-const CACHE_KB = 16 * 1024;
 
 export class TillDatabase {
   readonly db: SqliteDatabase;
@@ -138,11 +135,7 @@ export class TillDatabase {
     let handle: FileHandle | undefined;
     try {
       handle = new FileHandle(file);
-      db = openDatabase(file, { mustExist: true });
-      db.pragma('foreign_keys = OFF');
-      // Not the library's default for a write-ahead log: what we publish must not be taken back by a power cut.
-      db.pragma('synchronous = FULL');
-      db.pragma(`cache_size = -${CACHE_KB}`);
+      db = openTillConnection(file);
       return new TillDatabase({ db, handle, lock }, options);
     } catch (error) {
       db?.close();
@@ -204,7 +197,7 @@ export class TillDatabase {
     const version = this.#pragma('data_version');
     if (version === this.#dataVersion) return false;
     this.gate.appWrote();
-    if (this.#pragma('schema_version') !== this.#schemaVersion) this.rebind(this.#mapping);
+    if (this.#isSchemaAnother) this.rebind(this.#mapping);
     this.#dataVersion = version;
     return true;
   }
@@ -250,19 +243,26 @@ export class TillDatabase {
   }
 
   /**
-   * One write transaction of ours. The caller has asked `gate.waitMs()` before.
+   * One write transaction of ours. The caller has asked `gate.waitMs()` before. Where the app has changed its schema since
+   * that was bound, it is bound anew first: `body` can tell by `generation`.
    * @throws PayflowError TERMINAL_DB_REPLACED
    */
   write<T>(body: () => T): T {
     if (this.db.inTransaction) return body();
-    const { result, committed } = inImmediate(this.db, () => {
-      this.proof.check();
-      return { result: body(), committed: this.proof.count() };
-    });
-    committed();
-    this.#ownWrite = true;
-    this.gate.committed();
-    return result;
+    for (;;) {
+      const done = inImmediate(this.db, () => {
+        this.proof.check();
+        if (this.#isSchemaAnother) return undefined;
+        return { result: body(), committed: this.proof.count() };
+      });
+      if (done === undefined) this.rebind(this.#mapping);
+      else {
+        done.committed();
+        this.#ownWrite = true;
+        this.gate.committed();
+        return done.result;
+      }
+    }
   }
 
   /**
@@ -327,6 +327,10 @@ export class TillDatabase {
       });
       return installed;
     });
+  }
+
+  get #isSchemaAnother(): boolean {
+    return this.#pragma('schema_version') !== this.#schemaVersion;
   }
 
   get #isWal(): boolean {

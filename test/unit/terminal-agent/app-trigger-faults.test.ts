@@ -29,7 +29,7 @@ const push = async (lsn: number, ...products: [id: number, sku: string, more?: R
   );
 const names = () => shop.rows('SELECT sku, name FROM products ORDER BY sku');
 const parked = () =>
-  shop.apply.parkedRows().map(({ centralId, reason, message }) => ({ centralId, reason, message }));
+  shop.apply.parked.all().map(({ centralId, reason, message }) => ({ centralId, reason, message }));
 
 describe('a write that changed nothing', () => {
   it('of an insert is a refusal: the row waits, and the next one keeps its own key', async () => {

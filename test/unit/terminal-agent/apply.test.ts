@@ -176,13 +176,24 @@ describe('transactions', () => {
     const { catalog, test } = shop;
     test.app.exec(`CREATE TRIGGER note AFTER INSERT ON products BEGIN SELECT 1; END;`);
     test.till.appCommitted();
-    test.till.db.exec('DROP TABLE sync_checkpoint');
+    test.app.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON sync_checkpoint BEGIN SELECT RAISE(ABORT, 'no checkpoint'); END`,
+    );
     const records = catalog.commit(100, catalog.row('products', 7, product('A')));
-    await expect(shop.toCatalog(records)).rejects.toThrow(/sync_checkpoint/);
+    await expect(shop.toCatalog(records)).rejects.toThrow(/no checkpoint/);
     expect(shop.rows('SELECT * FROM products')).toEqual([]);
     expect(shop.rows('SELECT * FROM sync_stream')).toEqual([]);
     expect(shop.rows(`SELECT name FROM sqlite_master WHERE name = 'note'`)).toHaveLength(1);
     expect(shop.rows('SELECT * FROM sync_silence')).toEqual([]);
+  });
+});
+
+describe('a table of ours that a schema tool drops', () => {
+  it('is made again before anything is written', async () => {
+    const { catalog, test } = shop;
+    test.app.exec('DROP TABLE sync_checkpoint; DROP TABLE sync_parked');
+    await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A'))));
+    expect(shop.rows('SELECT sku FROM products')).toEqual([{ sku: 'A' }]);
   });
 });
 

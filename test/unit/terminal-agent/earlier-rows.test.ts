@@ -37,13 +37,13 @@ describe('rows that were here before the agent', () => {
       { sku: 'A', name: 'Name of A' },
       { sku: 'B', name: 'b' },
     ]);
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
   });
 
   it('that were offered show what the centre has once their link comes, also without the record that answers', async () => {
     before(`('B', 'b', 8)`);
     await shop.toCatalog(shop.catalog.commit(101, shop.catalog.row('products', 8, product('other'))));
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'server-id', centralId: '8' }]);
     await new Bootstrap({ till: shop.test.till, log: silentLog }).offerAll();
     const offered = shop.identityOf('products');
     await shop.toStore(
@@ -53,7 +53,7 @@ describe('rows that were here before the agent', () => {
         shop.store.progress('T1', INCARNATION, 1),
       ),
     );
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT server_id, sku FROM products')).toEqual([{ server_id: 8, sku: 'other' }]);
   });
 });

@@ -27,7 +27,7 @@ describe('a row that the centre knows', () => {
     expect(shop.rows('SELECT id, server_id, name FROM products')).toEqual([
       { id: 60, server_id: 7, name: 'theirs' },
     ]);
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
   });
 
   it('that is put elsewhere by the app, and whose key a new row takes, is told apart from that', async () => {

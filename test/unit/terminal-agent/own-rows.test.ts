@@ -105,16 +105,16 @@ describe('a row made here', () => {
     await shop.toStore(store.commit(50, store.heartbeat()));
     await shop.toCatalog(catalog.commit(120, catalog.row('products', 7, product('A2'))));
     expect(shop.rows('SELECT sku, server_id FROM products')).toEqual([{ sku: 'A', server_id: null }]);
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'own', centralId: '7' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'own', centralId: '7' }]);
     await shop.toStore(store.commit(110, store.link('T1', 'products', shop.identityOf('products'), 7)));
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT id, server_id FROM products')).toEqual([{ id: 1, server_id: 7 }]);
     await shop.toStore(store.commit(122, store.progress('T1', INCARNATION, 1, { catalog: positionAt(110) })));
     expect(shop.rows('SELECT id, sku, server_id, sync_status FROM products')).toEqual([
       { id: 1, sku: 'A2', server_id: 7, sync_status: 'synced' },
     ]);
     expect(shop.outcomes()).toEqual([{ seq: 1, op: 'c', outcome: 'applied' }]);
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
   });
 
   it('keeps another row waiting only until the store stream has come as far', async () => {
@@ -135,9 +135,9 @@ describe('a row made here', () => {
     shop.apply.setCatchUpEnd('payflow.store.S1', 2);
     await shop.toStore(store.commit(500, store.heartbeat()));
     await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A2'))));
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'own' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'own' }]);
     await shop.toStore(store.commit(501, store.link('T1', 'products', shop.identityOf('products'), 7)));
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT server_id FROM products')).toEqual([{ server_id: 7 }]);
   });
 
@@ -169,7 +169,7 @@ describe('a row made here', () => {
     expect(shop.rows('SELECT id, server_id, name, sync_status FROM products')).toEqual([
       { id: 50, server_id: 7, name: 'theirs', sync_status: 'synced' },
     ]);
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
   });
 
   it('and deleted here before its link came does not come back', async () => {

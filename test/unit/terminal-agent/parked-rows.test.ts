@@ -24,12 +24,12 @@ describe('references', () => {
     const { catalog } = shop;
     await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A', { category_id: 9n }))));
     expect(shop.rows('SELECT * FROM products')).toEqual([]);
-    expect(shop.apply.parkedRows()).toMatchObject([
+    expect(shop.apply.parked.all()).toMatchObject([
       { table: 'products', centralId: '7', reason: 'parent', waitsFor: 'categories:9' },
     ]);
     await shop.toCatalog(catalog.commit(101, catalog.row('categories', 9, { name: 'c', parent_id: null })));
     expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 1 }]);
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
   });
 });
 
@@ -51,9 +51,9 @@ describe('rows that the till refuses', () => {
     await shop.toCatalog(catalog.commit(100, category(1, 'a')));
     await shop.toCatalog(catalog.commit(101, category(2, 'a')));
     await shop.toCatalog(catalog.commit(102, catalog.row('products', 7, product('A', { category_id: 2n }))));
-    expect(shop.apply.parkedRows().map((row) => row.reason)).toEqual(['refused', 'parent']);
+    expect(shop.apply.parked.all().map((row) => row.reason)).toEqual(['refused', 'parent']);
     await shop.toCatalog(catalog.commit(103, category(1, 'b')));
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT sku, category_id FROM products')).toEqual([{ sku: 'A', category_id: 2 }]);
   });
 
@@ -66,7 +66,7 @@ describe('rows that the till refuses', () => {
     await shop.toCatalog(catalog.commit(111, catalog.row('products', 1, product('B'))));
     await shop.toCatalog(catalog.commit(112, catalog.row('products', 2, product('C'))));
     await shop.toCatalog(catalog.commit(113, catalog.delete('products', 3)));
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT server_id, sku FROM products ORDER BY sku')).toEqual([
       { server_id: 4, sku: 'A' },
       { server_id: 1, sku: 'B' },
@@ -89,12 +89,12 @@ describe('rows that the till refuses', () => {
       { server_id: 1 },
       { server_id: 3 },
     ]);
-    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '2', reason: 'refused' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '2', reason: 'refused' }]);
     await shop.toCatalog(catalog.commit(103, catalog.delete('products', 1)));
     expect(shop.rows(`SELECT server_id, name FROM products WHERE sku = 'A'`)).toEqual([
       { server_id: 2, name: 'y' },
     ]);
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
   });
 
   it('are written together when they are in each other’s way', async () => {
@@ -106,7 +106,7 @@ describe('rows that the till refuses', () => {
     await shop.toCatalog(
       catalog.commit(101, ...['B', 'C', 'A'].map((sku, i) => catalog.row('products', i + 1, product(sku)))),
     );
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT id, server_id, sku, shelf FROM products ORDER BY id')).toEqual([
       { id: 1, server_id: 1, sku: 'B', shelf: 'shelf of 1' },
       { id: 2, server_id: 2, sku: 'C', shelf: 'shelf of 2' },
@@ -125,7 +125,7 @@ describe('rows that the till refuses', () => {
     for (let tries = 0; tries < 3; tries += 1) shop.apply.applyLocal();
     await shop.toCatalog(catalog.commit(102, catalog.row('products', 3, product('C'))));
     expect(shop.rows(`SELECT name FROM products WHERE sku = 'A'`)).toEqual([{ name: 'waits' }]);
-    expect(shop.apply.parkedRows()).toHaveLength(700);
+    expect(shop.apply.parked.all()).toHaveLength(700);
   });
 
   it('are tried again when the app made room that something else saw first', async () => {
@@ -144,7 +144,7 @@ describe('rows that the till refuses', () => {
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
     await shop.toStore(store.commit(100, store.heartbeat()));
     await shop.toCatalog(catalog.commit(99, catalog.row('products', 1, product('A'))));
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'refused' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'refused' }]);
     shop.test.app.exec(`UPDATE products SET sku = 'B'`);
     shop.apply.applyLocal();
     expect(shop.rows('SELECT sku FROM products ORDER BY 1')).toEqual([{ sku: 'A' }, { sku: 'B' }]);

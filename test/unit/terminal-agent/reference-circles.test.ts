@@ -18,7 +18,7 @@ describe('a circle', () => {
         catalog.row('categories', 2, { name: 'b', parent_id: 1n }),
       ),
     );
-    expect(shop.apply.parkedRows()).toEqual([]);
+    expect(shop.apply.parked.all()).toEqual([]);
     expect(
       shop.rows(
         'SELECT c.name, p.name AS parent FROM categories c JOIN categories p ON p.id = c.parent_id ORDER BY 1',
@@ -65,7 +65,7 @@ describe('a circle', () => {
       for (const [at, rows] of batches.entries()) {
         await circle.toCatalog(circle.catalog.commit(100 + at, ...rows));
       }
-      expect(circle.apply.parkedRows()).toEqual([]);
+      expect(circle.apply.parked.all()).toEqual([]);
       for (const [name, to] of Object.entries(NEXT)) {
         expect(
           circle.rows(`SELECT x.name, n.name AS next FROM ${name} x JOIN ${to} n ON n.id = x.next`),
@@ -80,9 +80,9 @@ describe('a circle', () => {
         const row = circle.catalog.row(table, 1, { next: 1n, name: table });
         await circle.toCatalog(circle.catalog.commit(100 + at, row));
       }
-      expect(circle.apply.parkedRows()).toHaveLength(3);
+      expect(circle.apply.parked.all()).toHaveLength(3);
       await circle.toCatalog(circle.catalog.commit(110, taken('another')));
-      expect(circle.apply.parkedRows()).toEqual([]);
+      expect(circle.apply.parked.all()).toEqual([]);
     });
   });
 });
@@ -217,7 +217,7 @@ describe.each([{ withUnlinked: false }, { withUnlinked: true }])(
       });
       if (withUnlinked) haveEarlierRows(shop, web);
       await deliver(shop, web.batches());
-      expect(shop.apply.parkedRows()).toEqual([]);
+      expect(shop.apply.parked.all()).toEqual([]);
       const { found, expected } = shown(shop, web);
       expect(found).toEqual(expected);
     });
@@ -290,5 +290,5 @@ it('a row whose key names its parent is not first, whatever the column allows', 
   await shop.toCatalog(shop.catalog.commit(102, b()));
   expect(shop.rows('SELECT a_id, line, server_id FROM b')).toEqual([{ a_id: 1, line: 1, server_id: 7 }]);
   expect(shop.rows('SELECT main FROM a')).toEqual([{ main: 7 }]);
-  expect(shop.apply.parkedRows()).toEqual([]);
+  expect(shop.apply.parked.all()).toEqual([]);
 });

@@ -209,7 +209,7 @@ describe('an index that holds what is no longer there', () => {
         ),
       );
       expect(shop.rows('SELECT sku FROM products ORDER BY sku')).toEqual([{ sku: 'A' }, { sku: 'B' }]);
-      expect(shop.apply.parkedRows()).toEqual([]);
+      expect(shop.apply.parked.all()).toEqual([]);
       expect(shop.apply.resting).toEqual([
         {
           table: 'products',
@@ -230,7 +230,7 @@ describe('an index that holds what is no longer there', () => {
       catalog.row('products', 9, product('C')),
     ];
     await shop.toCatalog(catalog.commit(100, ...rows));
-    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '8', reason: 'refused' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '8', reason: 'refused' }]);
     expect(shop.apply.resting).toEqual([]);
     expect(shop.rows('SELECT name FROM texts ORDER BY name')).toEqual([
       { name: 'Name of A' },
@@ -253,7 +253,7 @@ describe('an index that holds what is no longer there', () => {
     await shop.toCatalog(
       catalog.commit(100, catalog.row('products', 7, product('A')), catalog.row('products', 8, product('B'))),
     );
-    expect(shop.apply.parkedRows()).toMatchObject([{ centralId: '8', reason: 'refused', message: 'no B' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '8', reason: 'refused', message: 'no B' }]);
     expect(shop.apply.resting).toEqual([]);
     expect(shop.rows('SELECT name FROM texts')).toEqual([{ name: 'Name of A' }]);
   });

@@ -85,6 +85,15 @@ describe('a table that the app makes anew', () => {
     expect(shop.rows('SELECT name FROM products')).toEqual([{ name: 'Apple' }]);
   });
 
+  it('between our last look at its schema and our own transaction, is noticed in that', async () => {
+    await toCatalog(100, 1, 'A');
+    app(`${REBUILD} UPDATE products SET name = 'Apple'; COMMIT`);
+    await toCatalog(110, 1, 'A', { name: 'of head office' });
+    expect(shop.rows('SELECT name FROM products')).toEqual([{ name: 'Apple' }]);
+    await look();
+    expect(told()).toEqual([['u', '1', { name: ['tName of A', 'tApple'] }, {}]]);
+  });
+
   it('in pieces, seconds apart, is none deleted and none doubled', async () => {
     for (const [at, sku] of ['A', 'B'].entries()) await toCatalog(100 + at, at + 1, sku);
     app(

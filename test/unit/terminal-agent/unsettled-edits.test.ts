@@ -111,7 +111,7 @@ describe('unsettled edits', () => {
     const item = shop.identityOf('order_items');
     await shop.toStore(store.commit(101, store.delete('orders', 5)));
     expect(shop.rows('SELECT number FROM orders')).toEqual([{ number: 'n' }]);
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'children' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'children' }]);
     await shop.toStore(
       store.commit(
         102,

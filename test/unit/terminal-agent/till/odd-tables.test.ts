@@ -219,6 +219,6 @@ describe('a table that was captured and can not be any more', () => {
     ]);
     await shop.toCatalog(catalog.commit(101, ...rows('after')));
     expect(shop.rows('SELECT category_id, name FROM products')).toEqual([{ category_id: 1, name: 'before' }]);
-    expect(shop.apply.parkedRows()).toMatchObject([{ reason: 'parent', waitsFor: 'categories:9' }]);
+    expect(shop.apply.parked.all()).toMatchObject([{ reason: 'parent', waitsFor: 'categories:9' }]);
   });
 });

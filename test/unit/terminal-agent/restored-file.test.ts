@@ -1,0 +1,59 @@
+/** A till file that was put back from a copy: what its agent file has cut was cut from another one, of the same keys and numbers. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
+
+let shop: ShopTill;
+beforeEach(() => {
+  shop = openShopTill();
+});
+afterEach(() => shop.close());
+
+async function restore(copy: Buffer): Promise<void> {
+  const file = join(shop.test.folder, 'copy.db');
+  writeFileSync(file, copy);
+  const backup = new Database(file);
+  await backup.backup(shop.test.file);
+  backup.close();
+}
+const sell = (...skus: string[]) => {
+  for (const sku of skus)
+    shop.test.app.prepare('INSERT INTO products (sku, name) VALUES (?, ?)').run(sku, sku);
+};
+const shown = () => shop.rows('SELECT sku, name, server_id FROM products ORDER BY sku');
+
+describe('while nobody has said yet that it goes on', () => {
+  it('no row of it is taken for one that was cut from the other', async () => {
+    const { catalog, store, test } = shop;
+    sell('A');
+    const copy = test.app.serialize();
+    sell('L1', 'L2');
+    shop.look();
+    const lost = ['A', 'L1', 'L2'].map((_, at) => shop.identityAt('products', at + 1));
+    await restore(copy);
+    sell('N1', 'N2');
+    shop.restart();
+    await shop.toStore(
+      store.commit(200, ...lost.map((identity, at) => store.link('T1', 'products', identity, at + 1))),
+    );
+    const named = (sku: string) => product(sku, { name: sku });
+    await shop.toCatalog(
+      catalog.commit(200, ...['A', 'L1', 'L2'].map((sku, at) => catalog.row('products', at + 1, named(sku)))),
+    );
+    expect(shown()).toEqual([
+      { sku: 'A', name: 'A', server_id: 1 },
+      { sku: 'L1', name: 'L1', server_id: 2 },
+      { sku: 'L2', name: 'L2', server_id: 3 },
+      { sku: 'N1', name: 'N1', server_id: null },
+      { sku: 'N2', name: 'N2', server_id: null },
+    ]);
+    shop.goOn();
+    const names = (shop.cut() as [string, string, number][]).map(([op, identity, key]) => [op, key, identity]);
+    expect(names.map(([op]) => op)).not.toContain('r');
+    expect(names.filter(([, key]) => key === 1).every(([, , identity]) => identity === lost[0])).toBe(true);
+    const made = names.filter(([op]) => op === 'c');
+    expect(new Set(made.map(([, , identity]) => identity)).size).toBe(made.length);
+  });
+});
