@@ -55,6 +55,12 @@ export function noteEarlierRows(db: SqliteDatabase, { local }: BoundTable): void
   );
 }
 
+/** More of its rows are known by now. */
+export function noteEarlierAgain(db: SqliteDatabase, table: BoundTable): void {
+  db.prepare('UPDATE sync_table SET earlier = NULL WHERE name = ? AND earlier = 1').run(table.local.name);
+  noteEarlierRows(db, table);
+}
+
 /** They were offered: whatever is unknown from now on was made since. */
 export function forgetEarlierRows(db: SqliteDatabase, table: string): void {
   db.prepare('UPDATE sync_table SET earlier = 0 WHERE name = ?').run(table);

@@ -32,8 +32,12 @@ export interface PrepareOptions {
   readonly log: Logger;
 }
 
-/** The app waits for less than twice of it. */
-const AT_ONCE_MS = 40;
+const AT_ONCE_MS = 25;
+/**
+ * At least so long nothing is locked: SQLite, where it waits for a lock, asks less and less often, and would hardly ever
+ * meet a moment.
+ */
+const ROOM_MS = 50;
 
 /** Returns when nothing, or hardly anything, is left to do, or when the signal is aborted. */
 export async function prepareTakeOver(options: PrepareOptions): Promise<void> {
@@ -73,7 +77,7 @@ async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: Pre
     const newest = version.get();
     if (newest !== known) gate.appWrote();
     known = newest;
-    await sleep(Math.max(1, gate.waitMs()), signal);
+    await sleep(Math.max(ROOM_MS, gate.waitMs()), signal);
   }
 }
 

@@ -3,7 +3,7 @@
  * that the app never sells without any. What it holds is removed once the agent file has what it needs of it.
  */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import { quoteName } from '../till/local-schema.ts';
+import { quoteName, syncNameIndexSql } from '../till/local-schema.ts';
 import { removeTriggers } from '../till/sync-install.ts';
 import { hasColumn, isOldFile, OLD_OUTBOX } from './old-file.ts';
 
@@ -29,6 +29,8 @@ export function addRowColumns(db: SqliteDatabase, table: string): void {
   for (const [column, type] of ADDED) {
     if (!hasColumn(db, name, column)) db.exec(`ALTER TABLE ${quoteName(name)} ADD COLUMN ${column} ${type}`);
   }
+  // Now, and not in the switch: there is least to read.
+  db.exec(syncNameIndexSql(table));
 }
 
 /** Tables of the old triggers that are left, the outbox last: it says that there are any. */

@@ -27,6 +27,7 @@
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { isPublished, numbered } from '../file/captured-tables.ts';
+import { noteEarlierAgain } from '../file/unswept.ts';
 import { KEPT_CHANGE, KEPT_ENTRY } from '../file/kept-keys.ts';
 import { TAKEN_SCHEMA } from '../file/outbox-schema.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';
@@ -292,5 +293,7 @@ export function installOver<T>(
   setAsideOld(db);
   const result = install();
   TakeOver.complete(db, result.installed);
+  // Its own rows that the centre has not taken yet are known only now.
+  for (const table of result.installed.tables.values()) noteEarlierAgain(db, table);
   return result;
 }

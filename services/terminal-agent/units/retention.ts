@@ -67,6 +67,23 @@ export class TillRetention implements Service {
     return purged;
   }
 
+  /** Outcomes of the files that this one went on from: nothing asks for them once it has. @returns how many went */
+  forgetFormer(): number {
+    const { till, agentFile, rowsAtOnce = 500 } = this.#options;
+    if (agentFile.waiting !== null || till.gate.waitMs() > 0) return 0;
+    const former = till.db
+      .prepare<[string, number], { incarnation: string; change: number }>(
+        'SELECT incarnation, change FROM sync_settled WHERE incarnation <> ? LIMIT ?',
+      )
+      .all(agentFile.incarnation, rowsAtOnce);
+    if (former.length === 0) return 0;
+    till.write(() => {
+      const forget = till.db.prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change = ?');
+      for (const { incarnation, change } of former) forget.run(incarnation, change);
+    });
+    return former.length;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       for (let isMore = true; isMore && !signal.aborted;) {
@@ -74,7 +91,7 @@ export class TillRetention implements Service {
         isMore = this.removeOldTable();
       }
       while (!signal.aborted) {
-        const purged = this.purgeSome();
+        const purged = this.purgeSome() + this.forgetFormer();
         ready();
         if (purged === 0) await sleep(LOOK_MS, signal);
         else await sleep(this.#options.till.gate.waitMs(), signal);

@@ -1,10 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AgentLock } from '../../../services/terminal-agent/till/agent-lock.ts';
+import { OPEN_ENTRIES_SQL } from '../../../services/terminal-agent/file/outbox-schema.ts';
 import { payflow } from '../../support/cli.ts';
+import { rebuildOldTill } from '../../support/old-till.ts';
+import { SHOP_MAPPING } from '../../support/shop-till.ts';
 
 interface Named {
   readonly name: string;
@@ -68,6 +71,27 @@ it('records from installation on, and removes only what loses nothing unless it 
   expect(onTable()).toEqual([]);
   insert.run();
   expect(recorded()).toBe(1);
+});
+
+it('takes a file of the version before over, and loses nothing that it recorded', async () => {
+  app.close();
+  rmSync(file);
+  rebuildOldTill(folder);
+  app = new Database(file);
+  writeFileSync(join(folder, 'shop.yml'), SHOP_MAPPING);
+  const env = { DATA_DIR: folder, LOG_LEVEL: 'silent', MAPPING_FILE: join(folder, 'shop.yml') };
+  const onOld = (command: string) => payflow(['triggers', command, '--terminal-db', file], env);
+  const open = () => app.prepare(OPEN_ENTRIES_SQL).pluck().get();
+  expect(await onOld('remove')).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/^\[CONFLICT\] 14 /) as string,
+  });
+  expect(await onOld('install')).toMatchObject({ code: 0 });
+  expect(open()).toBe(14);
+  app.exec(`INSERT INTO orders (number) VALUES ('sold since')`);
+  expect(open()).toBe(15);
+  expect(await onOld('install')).toMatchObject({ code: 0 });
+  expect(open()).toBe(15);
 });
 
 it('leaves a file alone that an agent has', async () => {

@@ -36,16 +36,13 @@ const unsettled = () => sentByOld().flatMap((unit) => unit.changes.filter(({ seq
 
 /** All that the new triggers have not recorded is gone but for what stands in payflow.db. */
 function removeOldTables(): void {
+  while (retention().removeOldTable());
+}
+
+function retention(): TillRetention {
   const { till, agentFile, capture } = old;
   const settledSeq = () => 0;
-  const retention = new TillRetention({
-    till,
-    agentFile,
-    flight: capture.flight,
-    settledSeq,
-    log: silentLog,
-  });
-  while (retention.removeOldTable());
+  return new TillRetention({ till, agentFile, flight: capture.flight, settledSeq, log: silentLog });
 }
 
 function lose(): void {
@@ -151,6 +148,26 @@ describe('an agent file that is lost', () => {
     expect(old.apply.unsettled()).toEqual([]);
     expect(open()).toBe(0);
     expect(stocks()).toContainEqual({ sku: 'B', n: 50 });
+  });
+
+  it('outcomes of the file before it are forgotten once it goes on', async () => {
+    old.open();
+    old.capture.checkFile();
+    const store = new DownStream(old.schemas);
+    await old.apply.applyBatch(STORE, store.commit(120, store.progress('T1', INCARNATION, 7)));
+    lose();
+    const former = old.app
+      .prepare('SELECT count(*) FROM sync_settled WHERE incarnation = ?')
+      .pluck()
+      .bind(INCARNATION);
+    const before = former.get();
+    expect(before).not.toBe(0);
+    expect(retention().forgetFormer()).toBe(0);
+    old.goOn();
+    await old.apply.applyBatch(STORE, store.commit(140, store.progress('T1', old.agentFile.incarnation, 8)));
+    expect(retention().forgetFormer()).toBe(before);
+    expect(former.get()).toBe(0);
+    expect(old.apply.unsettled().map(({ seq }) => seq)).toEqual([9, 10, 11, 12, 13, 15]);
   });
 });
 
