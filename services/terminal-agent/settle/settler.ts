@@ -31,15 +31,21 @@ export class Settler {
 
   /** A link record: the till's row of this identity is the central row `centralId`. */
   link(table: TillTable, identity: string, centralId: string): void {
-    const { unlinked, applier } = this.#parts;
+    const { applier } = this.#parts;
     const own = table.rows.get(unlinkedHandle(identity));
     if (own === undefined && table.rows.named(identity) !== undefined) return;
-    const rowKey = own?.rowKey ?? unlinked.byIdentity(table.name, identity);
+    const rowKey = own === undefined ? this.#earlierRow(table, identity) : own.rowKey;
     if (own === undefined && rowKey === null) return;
     const here = rowKey !== null && table.writer.exists(rowKey);
     // The app edited it after all, and the centre took it.
     if (this.#anyGivenUp) this.#forgetGivenUp(table, rowKey);
     applier.link(table, centralId, here ? rowKey : null, identity);
+  }
+
+  /** One that was here before the agent. Since it was found, another row may have got its key. */
+  #earlierRow(table: TillTable, identity: string): SqliteValue {
+    const rowKey = this.#parts.unlinked.byIdentity(table.name, identity);
+    return rowKey !== null && table.writer.identity(rowKey) === identity ? rowKey : null;
   }
 
   /**

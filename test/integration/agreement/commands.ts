@@ -142,7 +142,7 @@ export const steps = fc.oneof(
 export const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
     { weight: 16, arbitrary: atTill },
-    { weight: 1, arbitrary: rebuild },
+    { weight: 4, arbitrary: rebuild },
     { weight: 8, arbitrary: atCentre },
     { weight: 32, arbitrary: steps },
   ),
