@@ -103,7 +103,8 @@ export function joinReturned(
   for (const row of [...rows].sort((a, b) => startOf(a) - startOf(b))) {
     const name = nameOf(row);
     const former = name === undefined || !row.isNew || row.isEarlier ? undefined : gone.get(name);
-    const isReturn = former !== undefined && endOf(former) < startOf(row);
+    // Ousted by this row's own insert it was kept meanwhile: a till that could not cut has read its link.
+    const isReturn = former !== undefined && endOf(former) <= startOf(row);
     const whole = isReturn ? asOne(former, row) : row;
     if (isReturn) joined[joined.indexOf(former)] = whole;
     else joined.push(whole);

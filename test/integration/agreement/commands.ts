@@ -33,6 +33,15 @@ export type Command =
       readonly table: Table | 'lines';
       readonly pick: number;
     }
+  /** As an app's update does it, with edits in the same transaction. */
+  | {
+      readonly at: 'till';
+      readonly till: number;
+      readonly does: 'rebuild';
+      readonly table: Table | 'lines';
+      readonly pick: number;
+      readonly amount: number;
+    }
   /** Head office. */
   | { readonly at: 'centre'; readonly does: 'insert'; readonly table: Table; readonly pick: number }
   | { readonly at: 'centre'; readonly does: 'rename'; readonly table: Table; readonly pick: number }
@@ -42,7 +51,7 @@ export type Command =
   | {
       readonly at: 'agent';
       readonly till: number;
-      readonly does: 'cut' | 'publish' | 'publish again' | 'restart';
+      readonly does: 'cut' | 'publish' | 'publish again' | 'restart' | 'look through';
     }
   | {
       readonly at: 'agent';
@@ -62,6 +71,15 @@ const table = fc.constantFrom<Table>('items', 'tickets');
 const anyTable = fc.constantFrom<Table | 'lines'>('items', 'tickets', 'lines');
 const stream = fc.constantFrom<'catalog' | 'store'>('catalog', 'store');
 const records = fc.integer({ min: 1, max: 12 });
+
+const rebuild = fc.record({
+  at: fc.constant('till'),
+  till,
+  does: fc.constant('rebuild'),
+  table: anyTable,
+  pick,
+  amount,
+} as const);
 
 export const atTill = fc.oneof(
   fc.record({ at: fc.constant('till'), till, does: fc.constant('insert'), table: anyTable, pick } as const),
@@ -89,7 +107,7 @@ export const steps = fc.oneof(
     arbitrary: fc.record({
       at: fc.constant('agent'),
       till,
-      does: fc.constantFrom('publish again', 'restart'),
+      does: fc.constantFrom('publish again', 'restart', 'look through'),
     } as const),
   },
   {
@@ -123,9 +141,10 @@ export const steps = fc.oneof(
 /** Runs of 40 to 90 commands, about as many edits as steps of the machinery. */
 export const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: atTill },
-    { weight: 2, arbitrary: atCentre },
-    { weight: 8, arbitrary: steps },
+    { weight: 16, arbitrary: atTill },
+    { weight: 1, arbitrary: rebuild },
+    { weight: 8, arbitrary: atCentre },
+    { weight: 32, arbitrary: steps },
   ),
   { minLength: 40, maxLength: 90, size: 'max' },
 );

@@ -75,6 +75,9 @@ export class Play {
         till.stop();
         await till.start();
         return;
+      case 'look through':
+        await till.lookThrough();
+        return;
       case 'read':
         await this.world.captured();
         await till.read(command.stream, command.records);
@@ -112,6 +115,13 @@ export class Play {
         if (id !== undefined) this.#deleteAtTill(till, command.table, id);
         return;
       }
+      case 'rebuild':
+        rebuild(till, command.table, () => {
+          this.#atTill(till, { ...command, does: 'move stock' });
+          if (command.table !== 'lines')
+            this.#atTill(till, { ...command, table: command.table, does: 'rename' });
+        });
+        return;
       default:
         unreachable(command);
     }
@@ -209,4 +219,17 @@ function pickLocal(till: ModelTill, table: string, pick: number): number | undef
 
 function pickCentral(table: string): string {
   return `SELECT id FROM ${table} ORDER BY id OFFSET ($2::int % greatest(1, (SELECT count(*)::int FROM ${table}))) LIMIT 1`;
+}
+
+/** In one transaction, without foreign keys, as SQLite's documentation advises; our triggers go with the old table. */
+function rebuild({ app }: ModelTill, table: string, edit: () => void): void {
+  const sql =
+    app.prepare<[string], string>('SELECT sql FROM sqlite_master WHERE name = ?').pluck().get(table) ?? '';
+  app.pragma('foreign_keys = OFF');
+  app.transaction(() => {
+    app.exec(`${sql.replace(table, 'rebuilt')}; INSERT INTO rebuilt SELECT * FROM ${table};
+      DROP TABLE ${table}; ALTER TABLE rebuilt RENAME TO ${table}`);
+    edit();
+  })();
+  app.pragma('foreign_keys = ON');
 }

@@ -10,6 +10,8 @@ import { AgentFile } from '../../../services/terminal-agent/units/agent-file.ts'
 import { TillApply } from '../../../services/terminal-agent/apply.ts';
 import { TillCapture } from '../../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../../services/terminal-agent/publisher.ts';
+import { unsweptTables } from '../../../services/terminal-agent/file/unswept.ts';
+import { ownTriggersOf } from '../../../services/terminal-agent/till/sync-install.ts';
 import { TillDatabase } from '../../../services/terminal-agent/till/till-database.ts';
 
 export interface TillSetup {
@@ -89,6 +91,8 @@ export class ModelTill {
       topics,
       ownUnits: agentFile,
       log: silent,
+      // Whatever has to be still for some time is.
+      elapsedMs: monotonicMinutes(),
     });
     const next = new Map<string, number>();
     for (const topic of [topics.catalog, topics.store]) {
@@ -131,6 +135,19 @@ export class ModelTill {
     await apply.applyBatch(topic, batch);
     next.set(topic, last.offset + 1);
     return batch.length;
+  }
+
+  async lookThrough(): Promise<void> {
+    const { till, apply } = this.agent;
+    till.appCommitted();
+    await apply.sweep.due();
+  }
+
+  /** The app has made a table anew, and nobody has looked through it yet. */
+  get isUnseen(): boolean {
+    const { db, binding } = this.agent.till;
+    const isCaptured = (table: string) => ownTriggersOf(db, table).length > 0;
+    return unsweptTables(db).size > 0 || ![...binding.tables.keys()].every(isCaptured);
   }
 
   /** Changes that the centre has not answered, or that are not even cut. */

@@ -275,7 +275,7 @@ export class World {
     for (let round = 0; round < 30; round += 1) {
       let moved = 0;
       for (const till of this.tills) {
-        till.agent.till.appCommitted();
+        await till.lookThrough();
         till.agent.apply.applyLocal();
         till.agent.capture.cutAll();
         while ((await till.agent.publisher.publishNext()) > 0) moved += 1;

@@ -23,21 +23,24 @@ describe('a backlog', () => {
     expect(unitsOf(t).map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq])).toEqual([[1, MAX_UNIT_CHANGES]]);
   });
 
-  it.each([5, 700, 1_900])('is cut between sales of %i changes, everything once and in order', async (sale) => {
-    const t = await soldWhileAway({ sale, changes: 12_000 });
-    t.capture.cutAll();
-    const units = unitsOf(t);
-    for (const [at, { firstSeq, lastSeq, changes, partEnds }] of units.entries()) {
-      expect(firstSeq).toBe((units[at - 1]?.lastSeq ?? 0) + 1);
-      expect(lastSeq - firstSeq + 1).toBe(changes);
-      expect(lastSeq % sale).toBe(0);
-      expect(changes).toBeLessThanOrEqual(Math.max(PIECE, sale));
-      if (changes <= PIECE) expect(partEnds).toEqual([lastSeq]);
-    }
-    expect(units.at(-1)?.lastSeq).toBe(Math.floor(12_000 / sale) * sale);
-    const before = units.length;
-    sell(t, 99_999);
-    t.capture.cutAll();
-    expect(unitsOf(t).slice(before)).toMatchObject([{ changes: 5 }]);
-  });
+  it.each([5, 700, 1_900])(
+    'is cut between sales of %i changes, everything once and in order',
+    async (sale) => {
+      const t = await soldWhileAway({ sale, changes: 12_000 });
+      t.capture.cutAll();
+      const units = unitsOf(t);
+      for (const [at, { firstSeq, lastSeq, changes, partEnds }] of units.entries()) {
+        expect(firstSeq).toBe((units[at - 1]?.lastSeq ?? 0) + 1);
+        expect(lastSeq - firstSeq + 1).toBe(changes);
+        expect(lastSeq % sale).toBe(0);
+        expect(changes).toBeLessThanOrEqual(Math.max(PIECE, sale));
+        if (changes <= PIECE) expect(partEnds).toEqual([lastSeq]);
+      }
+      expect(units.at(-1)?.lastSeq).toBe(Math.floor(12_000 / sale) * sale);
+      const before = units.length;
+      sell(t, 99_999);
+      t.capture.cutAll();
+      expect(unitsOf(t).slice(before)).toMatchObject([{ changes: 5 }]);
+    },
+  );
 });

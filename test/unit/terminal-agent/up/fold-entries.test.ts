@@ -176,6 +176,13 @@ describe('a row that comes again under a name of its own', () => {
       rows: ['A at 2: 1,2'],
     },
     {
+      of: 'kept before its insert was cut',
+      entries: ['c 1', 'u 1'],
+      names: { A: 'x', e1: 'x' },
+      here: ['1'],
+      rows: ['A at 1: 1,2'],
+    },
+    {
       of: 'more than once',
       entries: ['d 1', 'c 2', 'd 2', 'c 3'],
       names: { A: 'x', e2: 'x', e4: 'x' },
