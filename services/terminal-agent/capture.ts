@@ -17,6 +17,7 @@ import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
 import { TillTables } from './rows/till-tables.ts';
+import { takenRows } from './take-over/taken-changes.ts';
 import { Flight } from './settle/flight.ts';
 import { TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
@@ -204,16 +205,16 @@ export class TillCapture implements Service {
     const kept = keptEntry(this.#till.db);
     const after = this.flight.isOfThisFile ? this.#agentFile.cutEntries.upTo : kept;
     const upTo = this.#highest();
-    if (upTo <= after) return new Set();
+    const taken = this.flight.isOfThisFile ? [] : takenRows(this.#till.db, this.#parts.tables);
+    if (upTo <= after) return new Set(taken);
     const folded = foldTables(this.#parts, { after: kept, upTo, cutUpTo: after }, { byChanges: true });
-    return new Set(
-      folded.flatMap(({ table, rows }) =>
-        rows.flatMap(({ touched: { entries, ousted }, handle }) => {
-          const isUncut = (ousted?.seq ?? 0) > after || entries.some(({ seq }) => seq > after);
-          return isUncut && handle !== undefined ? [parentKey(table.name, handle)] : [];
-        }),
-      ),
+    const uncut = folded.flatMap(({ table, rows }) =>
+      rows.flatMap(({ touched: { entries, ousted }, handle }) => {
+        const isUncut = (ousted?.seq ?? 0) > after || entries.some(({ seq }) => seq > after);
+        return isUncut && handle !== undefined ? [parentKey(table.name, handle)] : [];
+      }),
     );
+    return new Set([...taken, ...uncut]);
   }
 
   /**

@@ -14,6 +14,9 @@ import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
 import { cutFromText, cutToText } from '../up/cut-text.ts';
 import { newUnit, partBytes } from '../up/cut-units.ts';
 import type { KeptChange } from '../up/change-store.ts';
+import { parentKey } from '../rows/parked.ts';
+import { isUnlinked } from '../rows/sync-rows.ts';
+import type { TillTables } from '../rows/till-tables.ts';
 import { getMeta } from '../till/file-facts.ts';
 import { registrationAt, type RegistrationSpan } from '../units/registrations.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
@@ -73,6 +76,19 @@ function changesIn(rows: readonly TakenRow[]): TakenChange[] {
     return decodeUnitRecord(bytes).units.flatMap(({ changes }) =>
       changes.map((change) => ({ change, kept })),
     );
+  });
+}
+
+/** `parentKey` of their rows, as these are called now. */
+export function takenRows(db: SqliteDatabase, tables: TillTables): string[] {
+  const rows = db
+    .prepare<[], { name: string; handle: string; identity: string }>(
+      'SELECT DISTINCT table_name AS name, handle, identity FROM sync_taken',
+    )
+    .all();
+  return rows.map(({ name, handle, identity }) => {
+    const now = isUnlinked(handle) ? tables.byLocal(name)?.rows.named(identity) : undefined;
+    return parentKey(name, now ?? handle);
   });
 }
 

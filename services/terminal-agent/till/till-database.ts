@@ -10,11 +10,7 @@ import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
-import {
-  inImmediate,
-  realDatabasePath,
-  type SqliteDatabase,
-} from '../../shared/database/sqlite.ts';
+import { inImmediate, realDatabasePath, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { claimFile, getMeta, metaBefore, setMeta } from './file-facts.ts';

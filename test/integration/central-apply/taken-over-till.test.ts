@@ -32,6 +32,7 @@ async function reset(): Promise<void> {
     INSERT INTO products SELECT id, sku, 'Name of ' || sku, 12.5, 100, NULL, '2026-01-01' FROM
       (VALUES (7, 'A'), (8, 'B'), (9, 'C')) AS p (id, sku);
     UPDATE products SET category_id = 3 WHERE sku <> 'C';
+    DELETE FROM payflow_sync.row_version;
     UPDATE payflow_sync.dead_letter SET state = 'discarded'`);
 }
 

@@ -207,4 +207,29 @@ describe('a payflow.db that is put back', () => {
     old.goOn();
     expect(changes().map(asSent)).toEqual(unsettled());
   });
+
+  it('an image that comes before the centre has decided waits, and what was taken counts once', async () => {
+    old.open();
+    old.capture.checkFile();
+    old.app.exec(`INSERT INTO orders (number) VALUES ('lost with the file')`);
+    old.capture.cutAll();
+    old.shut();
+    old.restore();
+    old.open();
+    old.capture.checkFile();
+    const catalog = new DownStream(old.schemas);
+    const newest = product('B', { stock_quantity: 50, name: 'B3', category_id: 3n });
+    await old.apply.applyBatch(CATALOG, catalog.commit(130, catalog.row('products', 8, newest)));
+    const stock = old.app.prepare(`SELECT stock_quantity FROM products WHERE sku = 'B'`).pluck();
+    expect(stock.get()).toBe(6);
+    old.agentFile.renounce('it is older', 'incarnation-2');
+    old.till.rename('incarnation-2');
+    old.goOn();
+    old.apply.applyLocal();
+    expect(changes().map(asSent)).toEqual(unsettled());
+    old.app.exec('UPDATE categories SET name = name');
+    old.capture.cutAll();
+    old.apply.applyLocal();
+    expect(stock.get()).toBe(46);
+  });
 });
