@@ -74,7 +74,7 @@ export class Flight {
     );
     for (const change of changes.after(this.#loaded)) {
       const known = settled.get(change.number);
-      const found = { ...change, handle: this.#handleNow(change), answer: known?.outcome ?? null };
+      const found = inFlight(change, this.#handleNow(change), known?.outcome ?? null);
       if (known === undefined || known.waits !== 0n) this.#add(found);
       else if (known.outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, found);
     }
@@ -261,6 +261,27 @@ export class Flight {
   }
 }
 const NONE: readonly FlightChange[] = [];
+
+/** Its cut is read when it is needed. */
+function inFlight(change: KeptChange, handle: string, answer: Outcome | null): FlightChange {
+  return {
+    number: change.number,
+    unit: change.unit,
+    table: change.table,
+    op: change.op,
+    identity: change.identity,
+    rowEntry: change.rowEntry,
+    rowKey: change.rowKey,
+    entries: change.entries,
+    atMs: change.atMs,
+    cutText: change.cutText,
+    get cut() {
+      return change.cut;
+    },
+    handle,
+    answer,
+  };
+}
 
 export function isInsert({ op }: Pick<KeptChange, 'op'>): boolean {
   return op === 'c' || op === 'r';

@@ -10,7 +10,8 @@ import type {
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { unlinkedHandle } from '../rows/sync-rows.ts';
 import { asRead, asSent } from '../till/exact-text.ts';
-import type { KeptChange } from '../up/change-store.ts';
+import { keptChange, type KeptChange } from '../up/change-store.ts';
+import { cutToText } from '../up/cut-text.ts';
 import { isNothing } from '../up/entries.ts';
 import { amountText, isDeltaColumn, rowValues } from '../up/row-values.ts';
 import type { Cut, Edit } from '../up/row-state.ts';
@@ -61,7 +62,7 @@ export function oldChange(
     columns,
     references,
   };
-  const kept: KeptChange = {
+  const kept = keptChange({
     number: seq,
     unit,
     table: table.local.name,
@@ -72,8 +73,8 @@ export function oldChange(
     rowKey: entry.rowKey,
     entries: [],
     atMs: entry.capturedAtMs,
-    cut: cutOf(sources, table, { entry, change }),
-  };
+    cutText: cutToText(cutOf(sources, table, { entry, change })),
+  });
   return { entry, change, kept };
 }
 

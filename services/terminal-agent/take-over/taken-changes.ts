@@ -11,9 +11,8 @@ import {
   type UnitOp,
 } from '../../shared/records/unit-record.ts';
 import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
-import { cutFromText, cutToText } from '../up/cut-text.ts';
 import { newUnit, partBytes } from '../up/cut-units.ts';
-import type { KeptChange } from '../up/change-store.ts';
+import { keptChange, type KeptChange } from '../up/change-store.ts';
 import { parentKey } from '../rows/parked.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';
 import type { TillTables } from '../rows/till-tables.ts';
@@ -37,8 +36,8 @@ export function addTaken(db: SqliteDatabase, changes: readonly TakenChange[]): v
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   for (const { change, kept } of changes) {
-    const { number, table, op, handle, identity, rowKey, atMs, cut } = kept;
-    add.run(number, table, op, handle, identity, rowKey, atMs, cutToText(cut), bytesOf(change));
+    const { number, table, op, handle, identity, rowKey, atMs, cutText } = kept;
+    add.run(number, table, op, handle, identity, rowKey, atMs, cutText, bytesOf(change));
   }
 }
 
@@ -60,7 +59,7 @@ export function takenReader(db: SqliteDatabase): (table: string, handle: string)
 
 function changesIn(rows: readonly TakenRow[]): TakenChange[] {
   return rows.flatMap(([number, table, op, handle, identity, rowKey, atMs, cut, bytes]) => {
-    const kept: KeptChange = {
+    const kept = keptChange({
       number: Number(number),
       unit: 0,
       table,
@@ -71,8 +70,8 @@ function changesIn(rows: readonly TakenRow[]): TakenChange[] {
       rowKey,
       entries: [],
       atMs: Number(atMs),
-      cut: cutFromText(cut),
-    };
+      cutText: cut,
+    });
     return decodeUnitRecord(bytes).units.flatMap(({ changes }) =>
       changes.map((change) => ({ change, kept })),
     );

@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
-import { cutFromText, cutToText } from './cut-text.ts';
+import { cutFromText } from './cut-text.ts';
 import type { Cut } from './row-state.ts';
 
 export const CHANGE_SCHEMA = `
@@ -47,7 +47,20 @@ export interface KeptChange {
   readonly rowKey: SqliteValue;
   readonly entries: readonly number[];
   readonly atMs: number;
+  /** See cut-text.ts. */
+  readonly cutText: string;
+  /** Read from its text each time: of a backlog very many are kept. */
   readonly cut: Cut;
+}
+
+export function keptChange(change: Omit<KeptChange, 'cut'>): KeptChange {
+  const { cutText } = change;
+  return {
+    ...change,
+    get cut() {
+      return cutFromText(cutText);
+    },
+  };
 }
 
 type ChangeRow = [
@@ -92,7 +105,7 @@ export class ChangeStore {
       change.rowKey,
       JSON.stringify(change.entries),
       change.atMs,
-      cutToText(change.cut),
+      change.cutText,
     );
   }
 
@@ -175,7 +188,7 @@ export class ChangeStore {
 
 function toChange(row: ChangeRow): KeptChange {
   const [number, unit, table, op, handle, identity, rowEntry, rowKey, entries, atMs, cut] = row;
-  return {
+  return keptChange({
     number: Number(number),
     unit: Number(unit),
     table,
@@ -186,6 +199,6 @@ function toChange(row: ChangeRow): KeptChange {
     rowKey,
     entries: JSON.parse(entries) as number[],
     atMs: Number(atMs),
-    cut: cutFromText(cut),
-  };
+    cutText: cut,
+  });
 }

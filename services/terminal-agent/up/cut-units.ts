@@ -4,10 +4,9 @@ import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
-import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd, type CutEntry } from '../units/units.ts';
-import type { KeptChange } from './change-store.ts';
-import type { CutRow, LookResult } from './look.ts';
-import { unitChange } from './unit-changes.ts';
+import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd } from '../units/units.ts';
+import { keptChange, type KeptChange } from './change-store.ts';
+import type { CutChange, LookResult } from './look.ts';
 
 export interface CutFacts {
   readonly chain: UnitChain;
@@ -20,17 +19,16 @@ export interface CutFacts {
 /** Of ordinary rows these are less than PART_BYTES. */
 const PIECE_CHANGES = 500;
 
-export function cutUnits({ rows, parents }: LookResult, facts: CutFacts): NewUnit[] {
+export function cutUnits({ changes }: LookResult, facts: CutFacts): NewUnit[] {
   const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
-  const whole = rows.length <= maxUnitChanges;
-  const names = whole ? [] : rows.map(namesOf);
+  const whole = changes.length <= maxUnitChanges;
   const bounds = { wanted: PIECE_CHANGES, limit: maxUnitChanges };
   const units: NewUnit[] = [];
   let { chain } = facts;
-  for (let from = 0; from < rows.length;) {
-    const count = whole ? rows.length : pieceEnd(names.slice(from, from + 2 * maxUnitChanges), bounds);
-    const piece = rows.slice(from, from + count).map((row) => ({ row, change: unitChange(row, parents) }));
-    const unit = unitOf(piece, { ...facts, chain });
+  for (let from = 0; from < changes.length;) {
+    const next = () => changes.slice(from, from + 2 * maxUnitChanges).map(({ names }) => names);
+    const count = whole ? changes.length : pieceEnd(next(), bounds);
+    const unit = unitOf(changes.slice(from, from + count), { ...facts, chain });
     units.push(unit);
     chain = unit;
     from += count;
@@ -38,17 +36,11 @@ export function cutUnits({ rows, parents }: LookResult, facts: CutFacts): NewUni
   return units;
 }
 
-interface Piece {
-  readonly row: CutRow;
-  readonly change: UnitChange;
-}
-
-function unitOf(piece: readonly Piece[], facts: CutFacts): NewUnit {
-  const number = facts.chain.number + 1;
-  const changes = piece.map(({ change }) => change);
+function unitOf(piece: readonly CutChange[], facts: CutFacts): NewUnit {
+  const unit = facts.chain.number + 1;
   return newUnit(
-    changes,
-    piece.map(({ row, change }) => keptChange(row, change.seq, number)),
+    piece.map(({ change }) => change),
+    piece.map(({ kept }) => keptChange({ ...kept, unit })),
     facts,
   );
 }
@@ -79,11 +71,6 @@ export function newUnit(
     parts: parts.map(({ bytes }) => bytes),
     kept,
   };
-}
-
-function keptChange(row: CutRow, number: number, unit: number): KeptChange {
-  const { table, op, handle, identity, rowEntry, rowKey, entries, atMs, cut } = row;
-  return { number, unit, table: table.name, op, handle, identity, rowEntry, rowKey, entries, atMs, cut };
 }
 
 interface Part {
@@ -147,13 +134,4 @@ function sizeOf({ columns, references }: UnitChange): number {
     }
   }
   return size;
-}
-
-function namesOf(row: CutRow, seq: number): CutEntry {
-  const own = `${row.table.name}\0${row.handle}`;
-  const parents = row.table.bound.columns.flatMap(({ local, reference }) => {
-    const value = row.values.get(local);
-    return reference === null || value == null ? [] : [`${reference.table}\0${value.slice(1)}`];
-  });
-  return { seq, inserts: row.op === 'c' || row.op === 'r' ? own : null, names: [own, ...parents] };
 }

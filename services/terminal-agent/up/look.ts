@@ -5,7 +5,7 @@
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
-import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
+import type { SqliteValue, UnitChange, UnitOp } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { UnknownRow } from '../file/offered-rows.ts';
@@ -14,9 +14,13 @@ import { decodeImage } from '../rows/image.ts';
 import { stateWith } from '../rows/row-base.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
+import type { CutEntry } from '../units/units.ts';
+import type { KeptChange } from './change-store.ts';
+import { cutToText } from './cut-text.ts';
 import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
 import { foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
 import { Parents } from './parents.ts';
+import { unitChange } from './unit-changes.ts';
 import { columnRules, rowValues, storedIn } from './row-values.ts';
 import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
 
@@ -43,10 +47,16 @@ export interface CutRow {
   readonly values: Values;
 }
 
+/** As it goes up, and as it is kept: of a backlog very many are held at once, and no more of each than this. */
+export interface CutChange {
+  readonly change: UnitChange;
+  readonly kept: Omit<KeptChange, 'cut' | 'unit'>;
+  readonly names: CutEntry;
+}
+
 export interface LookResult {
   /** In order. */
-  readonly rows: readonly CutRow[];
-  readonly parents: Parents;
+  readonly changes: readonly CutChange[];
   /** They need an entry first, and then another look. */
   readonly unknown: readonly UnknownRow[];
 }
@@ -76,7 +86,7 @@ class Look {
   readonly #range: LookRange;
   readonly #folded: ReadonlyMap<string, FoldedTable>;
   readonly #parents: Parents;
-  readonly #cut: CutRow[] = [];
+  readonly #cut: CutChange[] = [];
   readonly #unknown: UnknownRow[] = [];
 
   constructor(parts: LookParts, range: LookRange) {
@@ -95,8 +105,8 @@ class Look {
     for (const { table, rows } of this.#folded.values()) {
       if (isPublished(table.bound)) for (const row of rows) this.#row(table, row);
     }
-    const rows = this.#cut.sort((one, other) => one.number - other.number);
-    return { rows, parents: this.#parents, unknown: this.#unknown };
+    const changes = this.#cut.sort((one, other) => one.change.seq - other.change.seq);
+    return { changes, unknown: this.#unknown };
   }
 
   #row(table: TillTable, row: FoldedRow): void {
@@ -215,7 +225,7 @@ class Look {
     // Should it come back, it gets the key that it had.
     const gone = mine.findLast(({ key, op: each }) => each !== 'b' && each !== 'e' && key !== NO_KEY)?.key;
     const keyBefore = gone === undefined ? (table.rows.get(handle)?.rowKey ?? null) : keyFromText(gone);
-    this.#cut.push({
+    const cutRow: CutRow = {
       table,
       op,
       number: entry.seq,
@@ -230,7 +240,8 @@ class Look {
       before,
       raw,
       values,
-    });
+    };
+    this.#cut.push(cutChange(cutRow, this.#parents));
   }
 
   #stateOf(table: TillTable, handle: string, mine: readonly Entry[]) {
@@ -299,4 +310,23 @@ function partedBy(
 function isSafe({ bound: { linkColumn, mapping }, writer }: TillTable, rowKey: SqliteValue): boolean {
   if (linkColumn === null || mapping.naturalKey.length > 0) return true;
   return (writer.read(rowKey)?.get(linkColumn) ?? null) === null;
+}
+
+function cutChange(row: CutRow, parents: Parents): CutChange {
+  const { table, number, op, handle, identity, rowEntry, rowKey, entries, atMs, cut } = row;
+  const named = { number, table: table.name, op, handle, identity, rowEntry, rowKey };
+  return {
+    change: unitChange(row, parents),
+    kept: { ...named, entries, atMs, cutText: cutToText(cut) },
+    names: namesOf(row),
+  };
+}
+
+function namesOf({ table, handle, op, values, number: seq }: CutRow): CutEntry {
+  const own = `${table.name}\0${handle}`;
+  const parents = table.bound.columns.flatMap(({ local, reference }) => {
+    const value = values.get(local);
+    return reference === null || value == null ? [] : [`${reference.table}\0${value.slice(1)}`];
+  });
+  return { seq, inserts: op === 'c' || op === 'r' ? own : null, names: [own, ...parents] };
 }
