@@ -23,7 +23,7 @@ import { TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { ownTriggersOf } from './till/sync-install.ts';
 import type { AgentFile } from './units/agent-file.ts';
-import type { CutUnit, NewUnit } from './units/unit-store.ts';
+import { RECUT_ALL, RECUT_UP_TO, type CutUnit, type NewUnit } from './units/unit-store.ts';
 import { Registrations } from './units/registrations.ts';
 import { foldTables } from './up/folded-tables.ts';
 import { cutUnits } from './up/cut-units.ts';
@@ -124,14 +124,18 @@ export class TillCapture implements Service {
   /** @returns what became durable together; none when nothing is new */
   #cut(): NewUnit[] {
     if (this.#standing.current.kind !== 'ok') return [];
-    this.#followBinding();
     const { db } = this.#till;
     const units: NewUnit[] = [];
     for (let isNew = true; isNew;) {
+      this.#till.followSchema();
+      this.#followBinding();
       const before = this.#agentFile.cutEntries.upTo;
-      const cut = inSnapshot(db, () => this.#look());
+      const cut = inSnapshot(db, () => (this.#till.isSchemaAnother ? 'schema' : this.#look()));
+      if (cut === 'schema') continue;
       if (cut !== undefined && cut.unknown.length > 0) {
         this.#till.write(() => offerRows(db, cut.unknown));
+        // What our own transaction enters may be undone with it, and the agent file would know it for ever.
+        if (db.inTransaction) break;
         continue;
       }
       if (cut !== undefined) this.#add(cut);
@@ -155,6 +159,7 @@ export class TillCapture implements Service {
       keptUpTo: keptEntry(this.#till.db),
       cutUpTo,
       upTo,
+      recutUpTo: this.#recutUpTo(highest),
     });
     const units = cutUnits(found, {
       chain: this.#agentFile.chain,
@@ -164,6 +169,14 @@ export class TillCapture implements Service {
       maxUnitChanges: this.#options.maxUnitChanges,
     });
     return { units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
+  }
+
+  /** Of a file that has gone on, what was there then may have been cut before. */
+  #recutUpTo(highest: number): number {
+    const known = this.#agentFile.getMeta(RECUT_UP_TO) ?? '0';
+    if (known !== RECUT_ALL) return Number(known);
+    this.#agentFile.setMeta(RECUT_UP_TO, String(highest));
+    return highest;
   }
 
   #add({

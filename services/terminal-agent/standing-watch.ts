@@ -10,6 +10,7 @@ import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
 import { markAllUnswept } from './file/unswept.ts';
+import { SENT_AGAIN } from './settle/flight.ts';
 import { goOn } from './settle/unsettled-units.ts';
 
 export interface StandingWatchOptions {
@@ -62,6 +63,7 @@ export class StandingWatch {
   /** @returns whether another one may follow */
   #step(): boolean {
     const { till, agentFile, apply, standing, newIncarnation } = this.#options;
+    this.#rename();
     const step = nextStep({
       incarnation: agentFile.incarnation,
       waiting: agentFile.waiting,
@@ -73,11 +75,9 @@ export class StandingWatch {
         // Until it has sold again no unit proves that it is this file.
         till.makeDurable();
         agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
-        const gone = goOn(till, agentFile);
         // Nobody knows what was written to the file while it was somebody else's, or nobody's.
-        till.write(() => {
-          markAllUnswept(till.db, { deletes: false });
-        });
+        till.write(() => markAllUnswept(till.db, { deletes: false }));
+        const gone = goOn(till, agentFile);
         apply.flight.reload();
         this.#options.log.info(
           { incarnation: agentFile.incarnation, ...gone },
@@ -88,8 +88,7 @@ export class StandingWatch {
       case 'renounce':
         this.#reopen();
         agentFile.renounce(step.why, newIncarnation());
-        till.rename(agentFile.incarnation);
-        apply.flight.reload();
+        this.#rename();
         this.#fileDoubt = null;
         apply.doubt = null;
         return true;
@@ -100,18 +99,32 @@ export class StandingWatch {
     }
   }
 
+  /** Two files: a crash between them is made good at the next step. */
+  #rename(): void {
+    const { till, agentFile, apply } = this.#options;
+    const { renamedFrom } = agentFile;
+    if (renamedFrom === undefined) return;
+    till.rename(renamedFrom, agentFile.incarnation);
+    agentFile.renamed();
+    apply.flight.reload();
+  }
+
   /**
    * What only row records have settled may have answered the same numbers of a copy: it goes up again, and where it
-   * was this file's after all, the centre knows it by its hash.
+   * was this file's after all, the centre knows it. The rows show those answers already, so that it is no flight again.
    */
   #reopen(): void {
     const { till, apply } = this.#options;
     const confirmed = till.getMeta(CONFIRMED_SEQ) ?? apply.progress?.lastSeq ?? 0;
-    till.write(() =>
+    till.write(() => {
+      const after = [till.incarnation, Number(confirmed)] as const;
       till.db
-        .prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change > ?')
-        .run(till.incarnation, Number(confirmed)),
-    );
+        .prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change > ? AND waits = 1')
+        .run(...after);
+      till.db
+        .prepare(`UPDATE sync_settled SET waits = ${SENT_AGAIN} WHERE incarnation = ? AND change > ?`)
+        .run(...after);
+    });
     apply.flight.reload();
   }
 

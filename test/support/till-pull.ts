@@ -115,11 +115,13 @@ export class TillPull {
     this.publisher = this.newPublisher();
   }
 
+  /** And the centre has said that this file goes on. */
   loseAgentFile(): void {
     this.agentFile.close();
     for (const part of ['', '-wal', '-shm'])
       rmSync(join(this.test.folder, `T1.agent.db${part}`), { force: true });
     this.agentFile = AgentFile.open(this.test.folder, 'T1');
+    this.agentFile.goOn([], { upTo: 0, id: null });
     this.restart();
   }
 

@@ -37,6 +37,8 @@ export interface Image {
   readonly values: readonly SqliteValue[];
   /** What the centre says itself, where that is known. */
   readonly central?: CentralSide | undefined;
+  /** Local columns that are as they were: the centre leaves out what is large and did not change. */
+  readonly omitted?: readonly string[] | undefined;
   /** Why this till can't hold the row as the centre has it: it waits until the mapping, or the row, is another. */
   readonly unfit?: string | undefined;
 }
@@ -87,7 +89,7 @@ export class ImageReader {
     return { image, origins, commitTimeUs };
   }
 
-  #image(reader: AvroReader, { set, steps, empty, types }: ImagePlan): Image | null {
+  #image(reader: AvroReader, { set, steps, empty, types, omitted }: ImagePlan): Image | null {
     const values: SqliteValue[] = empty.slice();
     const said: CentralValue[] = empty.slice();
     let deleted = false;
@@ -105,7 +107,7 @@ export class ImageReader {
         }
       }
     }
-    return deleted ? null : { set, values, central: { types, values: said }, unfit };
+    return deleted ? null : { set, values, central: { types, values: said }, omitted, unfit };
   }
 
   #plan(schema: CompiledSchema, omitted: readonly string[]): ImagePlan {
@@ -131,7 +133,9 @@ export class ImageReader {
       return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
     });
     const ofColumn = columns.map(({ central }) => types.get(central) ?? '');
-    return { set: columnSet(columns), steps, empty: columns.map(() => null), types: ofColumn };
+    const left = bound.filter(({ central }) => omitted.includes(central)).map(({ local }) => local);
+    const plan = { set: columnSet(columns), steps, empty: columns.map(() => null), types: ofColumn };
+    return left.length === 0 ? plan : { ...plan, omitted: left };
   }
 }
 
@@ -142,6 +146,8 @@ interface ImagePlan {
   /** What an image's values are copied from. */
   readonly empty: readonly null[];
   readonly types: readonly string[];
+  /** Local columns of the table that such records leave out. */
+  readonly omitted?: readonly string[] | undefined;
 }
 
 type ImageStep =
@@ -164,8 +170,13 @@ function isMarked(value: CentralValue): boolean {
   return value !== null && value !== false && value !== 0;
 }
 
-/** In kept images: [local column, its type at the centre, what the centre says]; without a type the local value. */
+/**
+ * In kept images: [local column, its type at the centre, what the centre says]; without a type the local value. OMITTED
+ * stands for the type of a column that is as it was.
+ */
 type KeptColumn = readonly [local: string, type: string | null, value: string | null];
+
+const OMITTED = '…';
 
 /**
  * Text for `base` and `sync_parked.record`: what the centre said, so that a mapping that is mended meanwhile counts;
@@ -173,14 +184,14 @@ type KeptColumn = readonly [local: string, type: string | null, value: string | 
  */
 export function encodeImage(image: Image | null): string {
   if (image === null) return 'null';
-  const { set, values, central } = image;
+  const { set, values, central, omitted = [] } = image;
   const kept = set.columns.map(({ local }, at): KeptColumn => {
     const type = central?.types[at] ?? null;
     const value =
       type === null ? encodeValue(values[at] ?? null) : encodeCentral(central?.values[at] ?? null);
     return [local, type, value];
   });
-  return JSON.stringify(kept);
+  return JSON.stringify([...kept, ...omitted.map((local): KeptColumn => [local, OMITTED, null])]);
 }
 
 /** Columns that the table no longer has are dropped. */
@@ -198,7 +209,9 @@ function earlierColumns(kept: Readonly<Record<string, string | null>>): KeptColu
   return Object.entries(kept).map(([local, value]) => [local, null, value]);
 }
 
-function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
+function decodeKept(table: BoundTable, all: readonly KeptColumn[]): Image {
+  const kept = all.filter(([, type]) => type !== OMITTED);
+  const left = all.flatMap(([local, type]) => (type === OMITTED ? [local] : []));
   const byLocal = new Map(kept.map((column) => [column[0], column]));
   const columns = table.columns.filter(({ local }) => byLocal.has(local));
   const types = columns.map(({ local }) => byLocal.get(local)?.[1] ?? null);
@@ -212,7 +225,8 @@ function decodeKept(table: BoundTable, kept: readonly KeptColumn[]): Image {
     unfit ??= unfitText(column, converted);
     return null;
   });
-  return { set: columnSet(columns), values, central: { types, values: said }, unfit };
+  const omitted = left.length === 0 ? undefined : left;
+  return { set: columnSet(columns), values, central: { types, values: said }, omitted, unfit };
 }
 
 function converterOf(column: BoundColumn, type: string | null): LocalConverter {
@@ -269,7 +283,7 @@ export function decodeValue(text: string | null): SqliteValue {
 /** An image in which columns were omitted, completed from the one before. */
 export function completedImage(image: Image, before: Image): Image {
   const missing = before.set.columns.flatMap(({ local }, at) =>
-    imageValue(image, local) === undefined ? [at] : [],
+    image.omitted?.includes(local) === true ? [at] : [],
   );
   if (missing.length === 0) return image;
   const added = <Value>(of: readonly Value[]) => missing.flatMap((at) => of.slice(at, at + 1));

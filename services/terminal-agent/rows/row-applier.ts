@@ -213,14 +213,12 @@ export class RowApplier {
 
   #write(arrival: Arrival, row: SyncRow, arrived: Image): Applied {
     const { table, centralId, position } = arrival;
-    const image = completed(table, row, arrived);
     const { changes, left } = this.#answeredOf(table, centralId, row);
-    const flight = left.map(({ cut }) => cut);
+    const image = completed(table, { row, image: arrived, answered: changes.map(({ cut }) => cut) });
     // Most rows have nothing in flight, and then the image is what they show.
-    const values =
-      left.length === 0
-        ? NO_EDITS
-        : expected({ base: imageValues(image), mark: null, isLinked: true, flight });
+    const isWhole = left.length === 0;
+    const flight = left.map(({ cut }) => cut);
+    const values = isWhole ? NO_EDITS : expected({ ...LINKED, base: imageValues(image), flight });
     const kept: SyncRow = { ...row, position, deleted: false, base: encodeImage(image), refused: false };
     if (values === null) {
       this.#settleChanges(changes);
@@ -228,12 +226,14 @@ export class RowApplier {
       return 'applied';
     }
     if (row.rowKey === null) return this.#insert(arrival, image);
+    // Nothing is written to it but what came.
+    const written = isWhole ? arrived : image;
     const {
       values: resolved,
       missing: [parent],
-    } = this.#parts.tables.resolve(image);
+    } = this.#parts.tables.resolve(written);
     if (parent !== undefined) return this.#awaitParent(arrival, parent);
-    const whole = { table, rowKey: row.rowKey, image, values, isWhole: left.length === 0 };
+    const whole = { table, rowKey: row.rowKey, image: written, values, isWhole };
     this.#touch(table, 'update');
     let key: SqliteValue | undefined;
     try {
@@ -347,3 +347,4 @@ export class RowApplier {
 }
 
 const NO_EDITS: Values = new Map();
+const LINKED = { mark: null, isLinked: true } as const;

@@ -4,7 +4,7 @@ import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { withAnswers } from '../settle/answers.ts';
 import type { FlightChange } from '../settle/flight.ts';
 import { baseOf, imageValues } from '../up/row-values.ts';
-import type { RowState, Values } from '../up/row-state.ts';
+import { expected, type Cut, type RowState, type Values } from '../up/row-state.ts';
 import { completedImage, decodeImage, type Image } from './image.ts';
 import { isUnlinked, type SyncRow } from './sync-rows.ts';
 import type { TillTable } from './till-tables.ts';
@@ -81,11 +81,17 @@ export function retire(db: SqliteDatabase, { name }: TillTable, identity: string
   db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(name, identity);
 }
 
-/** Columns that were omitted are as they were. */
-export function completed({ bound }: TillTable, row: SyncRow, image: Image): Image {
-  if (row.base === null || image.set.columns.length === bound.columns.length) return image;
-  const before = decodeImage(bound, row.base);
-  return before === null ? image : completedImage(image, before);
+/** Columns that were omitted are as they were: as in the image before, with what this one answers. */
+export function completed(
+  { bound }: TillTable,
+  { row, image, answered }: { row: SyncRow; image: Image; answered: readonly Cut[] },
+): Image {
+  const before = row.base === null || image.omitted === undefined ? null : decodeImage(bound, row.base);
+  if (before === null) return image;
+  const held = imageValues(before);
+  const values = expected({ base: held, mark: null, isLinked: true, flight: answered });
+  const isSame = values === null || isSameValues(values, held);
+  return completedImage(image, (isSame ? null : decodeImage(bound, baseOf(bound, values))) ?? before);
 }
 
 /** What of a row's flight is answered, where an image comes with the answers. */

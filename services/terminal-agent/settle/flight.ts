@@ -27,6 +27,9 @@ export interface FlightFiles {
   readonly holdsLastEntry: () => boolean;
 }
 
+/** In sync_settled.waits: its row shows it, but the answer may have been another file's. */
+export const SENT_AGAIN = 2;
+
 export class Flight {
   readonly #files: FlightFiles;
   readonly #byNumber = new Map<number, FlightChange>();
@@ -75,7 +78,7 @@ export class Flight {
     for (const change of changes.after(this.#loaded)) {
       const known = settled.get(change.number);
       const found = inFlight(change, this.#handleNow(change), known?.outcome ?? null);
-      if (known === undefined || known.waits !== 0n) this.#add(found);
+      if (known === undefined || known.waits === 1n) this.#add(found);
       else if (known.outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, found);
     }
     this.#loaded = last;
@@ -154,6 +157,13 @@ export class Flight {
 
   straysAreGone(): void {
     this.#mayHaveStrays = false;
+  }
+
+  /** The centre has accounted for what was sent again. */
+  confirmSentAgain(upTo: number): void {
+    this.#prepare(
+      `UPDATE sync_settled SET waits = 0 WHERE incarnation = ? AND change <= ? AND waits = ${SENT_AGAIN}`,
+    ).run(this.#files.incarnation(), upTo);
   }
 
   depth(): { depth: number; oldestUnsettledMs: number | null } {

@@ -1,6 +1,7 @@
 /** Which changes the centre has not answered, oldest first: what is published again, and what may be forgotten. */
 import type { Statement } from 'better-sqlite3';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { SENT_AGAIN } from './flight.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 
 const AT_ONCE = 500;
@@ -14,7 +15,9 @@ export class OpenUnits {
 
   constructor(db: SqliteDatabase, agentFile: AgentFile) {
     this.#agentFile = agentFile;
-    this.#answered = db.prepare('SELECT 1 FROM sync_settled WHERE incarnation = ? AND change = ?');
+    this.#answered = db.prepare(
+      `SELECT 1 FROM sync_settled WHERE incarnation = ? AND change = ? AND waits <> ${SENT_AGAIN}`,
+    );
   }
 
   /** Number of the oldest; undefined: all are answered. */

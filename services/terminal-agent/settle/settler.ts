@@ -70,6 +70,7 @@ export class Settler {
   byProgress(progress: Progress): void {
     const { flight, tables, applier, unlinked } = this.#parts;
     this.#byRefused(progress);
+    flight.confirmSentAgain(progress.lastSeq);
     const rows = new Map<string, { table: TillTable; handle: string; key: SqliteValue }>();
     for (const change of flight.openUpTo(progress.lastSeq)) {
       const fate = fateByProgress(progress, change.number);

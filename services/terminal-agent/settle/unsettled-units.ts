@@ -6,6 +6,7 @@ import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { TillDatabase } from '../till/till-database.ts';
+import { SENT_AGAIN } from './flight.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
 import { readTaken, spansIn, unitsOfTaken } from '../take-over/taken-changes.ts';
@@ -38,7 +39,9 @@ function takenUnits(db: SqliteDatabase): NewUnit[] {
 
 export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUnit[] {
   const { changes, incarnation } = agentFile;
-  const answered = db.prepare('SELECT 1 FROM sync_settled WHERE incarnation = ? AND change = ?');
+  const answered = db.prepare(
+    `SELECT 1 FROM sync_settled WHERE incarnation = ? AND change = ? AND waits <> ${SENT_AGAIN}`,
+  );
   const isOpen = (number: number) => answered.get(incarnation, number) === undefined;
   const units: NewUnit[] = [];
   let chain: UnitChain = { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };

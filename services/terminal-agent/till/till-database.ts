@@ -72,7 +72,7 @@ export class TillDatabase {
   #unread: UnreadMapping | null = null;
   #binding: LocalBinding;
   #dataVersion: number;
-  #schemaVersion: number;
+  #schemaVersion = -1;
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
   readonly #watch: FileWatch;
@@ -116,7 +116,6 @@ export class TillDatabase {
     this.#setUnread(unread);
     this.#binding = this.#install(this.#mapping);
     this.proof.begin();
-    this.#schemaVersion = this.#pragma('schema_version');
   }
 
   /**
@@ -146,9 +145,8 @@ export class TillDatabase {
     return this.#incarnation;
   }
 
-  /** The agent file has another one now. */
-  rename(incarnation: string): void {
-    const before = this.#incarnation;
+  /** The agent file has another one now. Done again where it was interrupted. */
+  rename(before: string, incarnation: string): void {
     this.#incarnation = incarnation;
     this.write(() => {
       this.setMeta('incarnation', incarnation);
@@ -188,12 +186,17 @@ export class TillDatabase {
     return this.#appCommitted();
   }
 
+  /** Binds what the app has changed of its schema; not inside a transaction. */
+  followSchema(): void {
+    if (!this.db.inTransaction && this.isSchemaAnother) this.rebind(this.#mapping);
+  }
+
   #appCommitted(): boolean {
     if (!this.#watch.mayHaveChanged()) return false;
     const version = this.#pragma('data_version');
     if (version === this.#dataVersion) return false;
     this.gate.appWrote();
-    if (this.#isSchemaAnother) this.rebind(this.#mapping);
+    if (this.isSchemaAnother) this.rebind(this.#mapping);
     this.#dataVersion = version;
     return true;
   }
@@ -203,7 +206,6 @@ export class TillDatabase {
     const mapping = mappingOfFile(this.db, given, this.#log);
     this.#binding = this.#install(mapping);
     this.#mapping = mapping;
-    this.#schemaVersion = this.#pragma('schema_version');
     this.generation += 1;
   }
 
@@ -248,7 +250,7 @@ export class TillDatabase {
     for (;;) {
       const done = inImmediate(this.db, () => {
         this.proof.check();
-        if (this.#isSchemaAnother) return undefined;
+        if (this.isSchemaAnother) return undefined;
         return { result: body(), committed: this.proof.count() };
       });
       if (done === undefined) this.rebind(this.#mapping);
@@ -309,7 +311,7 @@ export class TillDatabase {
   }
 
   #install(mapping: Mapping): LocalBinding {
-    return inImmediate(this.db, () => {
+    const { bound, schemaVersion } = inImmediate(this.db, () => {
       this.proof.check();
       const binding = bindLocal(mapping, readLocalCatalog(this.db));
       const { installed } = installOver(this.db, binding, () => {
@@ -321,11 +323,15 @@ export class TillDatabase {
         });
         return { installed: withoutTables(binding, failed) };
       });
-      return installed;
+      return { bound: installed, schemaVersion: this.#pragma('schema_version') };
     });
+    // As it was in the transaction: what the app changes behind that is seen.
+    this.#schemaVersion = schemaVersion;
+    return bound;
   }
 
-  get #isSchemaAnother(): boolean {
+  /** Than what is bound. */
+  get isSchemaAnother(): boolean {
     return this.#pragma('schema_version') !== this.#schemaVersion;
   }
 

@@ -32,6 +32,9 @@ CREATE INDEX IF NOT EXISTS unit_unpublished ON unit (number) WHERE published_at_
 CREATE INDEX IF NOT EXISTS unit_by_seq ON unit (last_seq);
 ${CHANGE_SCHEMA}`;
 
+/** In meta. */
+const RENAMED_FROM = 'renamed_from';
+
 export class AgentFile extends UnitStore {
   #incarnation: string;
 
@@ -96,8 +99,19 @@ export class AgentFile extends UnitStore {
     inImmediate(this.db, () => {
       this.#wait({ why, predecessor: this.#incarnation });
       this.setMeta('incarnation', newIncarnation);
+      this.setMeta(RENAMED_FROM, this.#incarnation);
     });
     this.#incarnation = newIncarnation;
+  }
+
+  /** Under which payflow.db may still note what is settled; undefined: it knows the new name. */
+  get renamedFrom(): string | undefined {
+    return this.getMeta(RENAMED_FROM);
+  }
+
+  /** payflow.db knows it. */
+  renamed(): void {
+    this.db.prepare('DELETE FROM meta WHERE name = ?').run(RENAMED_FROM);
   }
 
   #wait(waiting: Waiting): void {

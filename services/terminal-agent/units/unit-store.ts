@@ -75,6 +75,9 @@ interface UnitRow {
 const FIRST_REGISTRATION = 1;
 
 const CUT_ENTRIES = 'cut_entries';
+/** Up to there another agent file may have cut the entries too. RECUT_ALL: all that are there at the next look. */
+export const RECUT_UP_TO = 'recut_up_to';
+export const RECUT_ALL = 'all';
 const TAKEN = 'taken_over';
 
 export interface SeqSpan {
@@ -128,6 +131,7 @@ export class UnitStore {
       this.setMeta('begins_after', String((units[0]?.firstSeq ?? entries.upTo + 1) - 1));
       this.db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
       this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
+      if (entries.upTo === 0) this.setMeta(RECUT_UP_TO, RECUT_ALL);
       this.#insert(units);
     });
     this.#cutEntries = entries;

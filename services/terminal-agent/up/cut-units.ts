@@ -6,7 +6,8 @@ import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
 import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd } from '../units/units.ts';
 import { keptChange, type KeptChange } from './change-store.ts';
-import type { CutChange, LookResult } from './look.ts';
+import type { LookResult } from './look.ts';
+import type { CutChange } from './unit-changes.ts';
 
 export interface CutFacts {
   readonly chain: UnitChain;

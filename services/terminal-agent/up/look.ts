@@ -5,7 +5,7 @@
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
-import type { SqliteValue, UnitChange, UnitOp } from '../../shared/records/unit-record.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { UnknownRow } from '../file/offered-rows.ts';
@@ -14,45 +14,12 @@ import { decodeImage } from '../rows/image.ts';
 import { stateWith } from '../rows/row-base.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
-import type { CutEntry } from '../units/units.ts';
-import type { KeptChange } from './change-store.ts';
-import { cutToText } from './cut-text.ts';
 import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
 import { foldTables, usableName, type FoldedRow, type FoldedTable, type FoldParts } from './folded-tables.ts';
 import { Parents } from './parents.ts';
-import { unitChange } from './unit-changes.ts';
-import { columnRules, rowValues, storedIn } from './row-values.ts';
+import { cutChange, type CutChange, type CutRow } from './unit-changes.ts';
+import { columnRules, isDeltaColumn, rowValues, storedIn } from './row-values.ts';
 import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
-
-export interface CutRow {
-  readonly table: TillTable;
-  readonly op: UnitOp;
-  /**
-   * Of the entry that it is known by. What an entry added to a delta column is a change of its own, and follows from the
-   * entry alone: cut again after a hand-over it has the same number, and the centre knows it by the entry.
-   */
-  readonly number: number;
-  readonly entry: string;
-  readonly handle: string;
-  readonly identity: string;
-  readonly rowEntry: string | null;
-  readonly rowKey: SqliteValue;
-  readonly entries: readonly number[];
-  readonly atMs: number;
-  readonly cut: Cut;
-  /** E: what the row should have been. */
-  readonly before: Values | null;
-  /** What its columns hold, less what goes up by itself; null: it is gone. */
-  readonly raw: readonly SqliteValue[] | null;
-  readonly values: Values;
-}
-
-/** As it goes up, and as it is kept: of a backlog very many are held at once, and no more of each than this. */
-export interface CutChange {
-  readonly change: UnitChange;
-  readonly kept: Omit<KeptChange, 'cut' | 'unit'>;
-  readonly names: CutEntry;
-}
 
 export interface LookResult {
   /** In order. */
@@ -75,6 +42,8 @@ export interface LookRange {
   readonly keptUpTo: number;
   readonly cutUpTo: number;
   readonly upTo: number;
+  /** Up to there an agent file that is lost may have cut them, too. */
+  readonly recutUpTo: number;
 }
 
 export function look(parts: LookParts, range: LookRange): LookResult {
@@ -143,7 +112,7 @@ class Look {
     const decided = decideCut(state, { row: raw === null ? null : values, sums, isBlind: false }, rules);
     const { fills, rest: told } = partedBy(decided, (column) => this.#parts.isFillable(table.bound, column));
     const cut = told ?? (isBack ? NOTHING : null);
-    if (row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
+    if (raw !== null && row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
       this.#unknown.push({ table, rowKey, sums, op: 'r' });
       return;
     }
@@ -210,9 +179,27 @@ class Look {
     const rest = mine.filter((entry) => !isAmount(amounts, entry));
     const inserted = { ...whole, raw: raw ?? null, values };
     this.#push(inserted, made, { cut: { op: 'c', values }, entries: rest });
+    const again = this.#toldAgain(whole, made);
     for (const { entry, sums: added } of amounts) {
-      this.#push(whole, entry, { cut: { op: 'u', edits: new Map(), sums: added }, entries: [entry] });
+      const edits = entry === last ? again : NO_EDITS;
+      this.#push(whole, entry, { cut: { op: 'u', edits, sums: added }, entries: [entry] });
     }
+    if (again.size > 0 && !isAmount(amounts, last))
+      this.#push(whole, last, { cut: { op: 'u', edits: again, sums: NO_SUMS }, entries: [] });
+  }
+
+  /**
+   * The centre knows an insert by its entry, and does not look into it again: what the app has written behind it is told
+   * under the last entry, although nobody knows what of it the first telling held. NULL says nothing then.
+   */
+  #toldAgain({ row, values }: WholeRow, made: Entry): Update['edits'] {
+    if (made.seq > this.#range.recutUpTo || row.last.seq <= made.seq) return NO_EDITS;
+    const deltas = new Set(row.table.bound.columns.filter(isDeltaColumn).map(({ local }) => local));
+    return new Map(
+      [...values].flatMap(([column, after]) =>
+        after === null || deltas.has(column) ? [] : [[column, { before: undefined, after }] as const],
+      ),
+    );
   }
 
   #push(
@@ -268,6 +255,7 @@ class Look {
   }
 }
 const NO_VALUES: Values = new Map();
+const NO_EDITS: Update['edits'] = new Map();
 /** Says again what is known: so that a row that came back is found under its new key. */
 const NOTHING: Cut = { op: 'u', edits: new Map(), sums: new Map() };
 
@@ -310,23 +298,4 @@ function partedBy(
 function isSafe({ bound: { linkColumn, mapping }, writer }: TillTable, rowKey: SqliteValue): boolean {
   if (linkColumn === null || mapping.naturalKey.length > 0) return true;
   return (writer.read(rowKey)?.get(linkColumn) ?? null) === null;
-}
-
-function cutChange(row: CutRow, parents: Parents): CutChange {
-  const { table, number, op, handle, identity, rowEntry, rowKey, entries, atMs, cut } = row;
-  const named = { number, table: table.name, op, handle, identity, rowEntry, rowKey };
-  return {
-    change: unitChange(row, parents),
-    kept: { ...named, entries, atMs, cutText: cutToText(cut) },
-    names: namesOf(row),
-  };
-}
-
-function namesOf({ table, handle, op, values, number: seq }: CutRow): CutEntry {
-  const own = `${table.name}\0${handle}`;
-  const parents = table.bound.columns.flatMap(({ local, reference }) => {
-    const value = values.get(local);
-    return reference === null || value == null ? [] : [`${reference.table}\0${value.slice(1)}`];
-  });
-  return { seq, inserts: op === 'c' || op === 'r' ? own : null, names: [own, ...parents] };
 }

@@ -7,16 +7,60 @@ import {
   type ReferenceChange,
   type SqliteValue,
   type UnitChange,
+  type UnitOp,
 } from '../../shared/records/unit-record.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { asSent } from '../till/exact-text.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';
-import type { CutRow } from './look.ts';
+import type { TillTable } from '../rows/till-tables.ts';
+import type { CutEntry } from '../units/units.ts';
+import type { KeptChange } from './change-store.ts';
+import { cutToText } from './cut-text.ts';
 import type { Parents } from './parents.ts';
 import { storedIn } from './row-values.ts';
-import { isFill, type Update } from './row-state.ts';
+import { isFill, type Cut, type Update, type Values } from './row-state.ts';
 
-export function unitChange(row: CutRow, parents: Parents): UnitChange {
+export interface CutRow {
+  readonly table: TillTable;
+  readonly op: UnitOp;
+  /**
+   * Of the entry that it is known by. What an entry added to a delta column is a change of its own, and follows from the
+   * entry alone: cut again after a hand-over it has the same number, and the centre knows it by the entry.
+   */
+  readonly number: number;
+  readonly entry: string;
+  readonly handle: string;
+  readonly identity: string;
+  readonly rowEntry: string | null;
+  readonly rowKey: SqliteValue;
+  readonly entries: readonly number[];
+  readonly atMs: number;
+  readonly cut: Cut;
+  /** E: what the row should have been. */
+  readonly before: Values | null;
+  /** What its columns hold, less what goes up by itself; null: it is gone. */
+  readonly raw: readonly SqliteValue[] | null;
+  readonly values: Values;
+}
+
+/** As it goes up, and as it is kept: of a backlog very many are held at once, and no more of each than this. */
+export interface CutChange {
+  readonly change: UnitChange;
+  readonly kept: Omit<KeptChange, 'cut' | 'unit'>;
+  readonly names: CutEntry;
+}
+
+export function cutChange(row: CutRow, parents: Parents): CutChange {
+  const { table, number, op, handle, identity, rowEntry, rowKey, entries, atMs, cut } = row;
+  const named = { number, table: table.name, op, handle, identity, rowEntry, rowKey };
+  return {
+    change: unitChange(row, parents),
+    kept: { ...named, entries, atMs, cutText: cutToText(cut) },
+    names: namesOf(row),
+  };
+}
+
+function unitChange(row: CutRow, parents: Parents): UnitChange {
   const { table, op, handle, identity, atMs, cut, number: seq, entry } = row;
   const columns: ColumnChange[] = [];
   const references: ReferenceChange[] = [];
@@ -78,4 +122,13 @@ function updated(
   const old = storedIn(column, edit.before ?? null);
   // Of a reference the centre compares the rows, not the keys.
   return { old: column.reference !== null && sameStored(old, now) ? null : old, new: now };
+}
+
+function namesOf({ table, handle, op, values, number: seq }: CutRow): CutEntry {
+  const own = `${table.name}\0${handle}`;
+  const parents = table.bound.columns.flatMap(({ local, reference }) => {
+    const value = values.get(local);
+    return reference === null || value == null ? [] : [`${reference.table}\0${value.slice(1)}`];
+  });
+  return { seq, inserts: op === 'c' || op === 'r' ? own : null, names: [own, ...parents] };
 }

@@ -183,7 +183,7 @@ describe('a payflow.db that is put back', () => {
     expect(old.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
     expect(old.capture.cutUnit()).toBeUndefined();
     old.agentFile.renounce('it is older', 'incarnation-2');
-    old.till.rename('incarnation-2');
+    old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     expect(changes().map(asSent)).toEqual(unsettled());
     old.app.exec(`INSERT INTO orders (number) VALUES ('sold since')`);
@@ -203,7 +203,7 @@ describe('a payflow.db that is put back', () => {
     old.open();
     expect(old.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
     old.agentFile.renounce('it is older', 'incarnation-2');
-    old.till.rename('incarnation-2');
+    old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     expect(changes().map(asSent)).toEqual(unsettled());
   });
@@ -223,7 +223,7 @@ describe('a payflow.db that is put back', () => {
     const stock = old.app.prepare(`SELECT stock_quantity FROM products WHERE sku = 'B'`).pluck();
     expect(stock.get()).toBe(6);
     old.agentFile.renounce('it is older', 'incarnation-2');
-    old.till.rename('incarnation-2');
+    old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     old.apply.applyLocal();
     expect(changes().map(asSent)).toEqual(unsettled());

@@ -180,6 +180,24 @@ describe('a till whose agent file was lost', () => {
     const amounts = cut(t).flatMap(({ cut: each }) => ('sums' in each ? [...each.sums.values()] : []));
     expect(amounts).toEqual(['-3', '-4', '-1']);
   });
+
+  it('tells behind an insert, which the centre may know, what was written since, under an entry of its own', async () => {
+    const t = await till();
+    write(t, [
+      `INSERT INTO items (id, sku, name) VALUES (1, 'a', 'new')`,
+      `INSERT INTO items (id, sku) VALUES (2, 'b')`,
+    ]);
+    t.till.write(() => t.capture.settleIn());
+    await t.pull();
+    const sent = (await t.changes()).length;
+    t.loseAgentFile();
+    write(t, [`UPDATE items SET name = 'paid' WHERE id = 1`]);
+    await t.pull();
+    const again = (await t.changes()).slice(sent);
+    expect(again.map(({ op }) => op)).toEqual(['c', 'c', 'u']);
+    expect(again.at(-1)?.columns).toContainEqual({ name: 'name', old: null, new: 'paid' });
+    expect(again.at(-1)?.entry).not.toBe(again[0]?.entry);
+  });
 });
 
 describe('a row that was there before the agent', () => {
