@@ -8,6 +8,7 @@ import type { OwnUnits } from '../../services/terminal-agent/settlement.ts';
 import type { StoredRecord } from '../../services/shared/log/event-log.ts';
 import { type CentralColumns, DownStream, TestSchemas } from './down-stream.ts';
 import { TillCapture } from '../../services/terminal-agent/capture.ts';
+import { StandingWatch } from '../../services/terminal-agent/standing-watch.ts';
 import { goOn } from '../../services/terminal-agent/settle/unsettled-units.ts';
 import type { KeptChange } from '../../services/terminal-agent/up/change-store.ts';
 import { AgentFile } from '../../services/terminal-agent/units/agent-file.ts';
@@ -98,6 +99,10 @@ export interface ShopTill {
   look(): void;
   /** The centre has said that this file goes on, under another name. */
   goOn(): void;
+  /** The agent file has taken incarnation-2, and payflow.db does not know it yet. */
+  killedWhileRenamed(): void;
+  /** Takes the steps of standing.ts, as the agent does; the next name is incarnation-2. */
+  watch(): StandingWatch;
   /** Of the changes that were cut, in order: op, identity, and the key that the row had. */
   cut(): unknown[];
   /** A fresh TillApply over the same file, as after a restart. */
@@ -165,6 +170,21 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
       goOn(test.till, agentFile);
       this.restart();
     },
+    killedWhileRenamed() {
+      agentFile.renounce('a test', 'incarnation-2');
+      this.restart();
+    },
+    watch: () =>
+      new StandingWatch({
+        till: test.till,
+        agentFile,
+        apply,
+        standing: apply.standing,
+        token: 'token',
+        newIncarnation: () => 'incarnation-2',
+        log: silentLog,
+        onChange: () => undefined,
+      }),
     cut() {
       capture.cutAll();
       return agentFile.changes.after(0).map(({ op, identity, rowKey }) => [op, identity, Number(rowKey)]);

@@ -3,11 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
+import { INCARNATION, mine, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
 
 let shop: ShopTill;
+/** Each look at the clock is long after the one before: what has to be still is. */
+let spanMs = 0;
 beforeEach(() => {
-  shop = openShopTill();
+  shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
 });
 afterEach(() => shop.close());
 
@@ -60,5 +62,46 @@ describe('while nobody has said yet that it goes on', () => {
     expect(names.every(([, key, identity]) => key !== 1 || identity === UUID)).toBe(true);
     const made = names.filter(([op]) => op === 'c');
     expect(new Set(made.map(([, , identity]) => identity)).size).toBe(made.length);
+  });
+});
+
+describe('a file that takes another name', () => {
+  const settledByItsImage = async () => {
+    await shop.knownProduct('A', 7, { stock_quantity: 100 });
+    shop.test.app.exec('UPDATE products SET stock_quantity = stock_quantity - 3');
+    const number = shop.changes().at(-1)?.number ?? 0;
+    const image = product('A', { stock_quantity: 97 });
+    await shop.toCatalog(
+      shop.catalog.commit(101, shop.catalog.row('products', 7, image, { origins: [mine(number)] })),
+    );
+    expect(shop.apply.unsettled()).toEqual([]);
+    return number;
+  };
+  const stock = () => shop.rows('SELECT stock_quantity AS stock FROM products');
+  const goesOn = () => shop.toStore(shop.store.commit(300, shop.store.progress('T1', 'incarnation-2', 0)));
+
+  it('sends again what only images have answered, which its rows show already: nothing is counted twice', async () => {
+    const number = await settledByItsImage();
+    shop.apply.doubt = 'a copy sells, too';
+    shop.watch().start(null);
+    await goesOn();
+    shop.watch().look();
+    await shop.apply.sweep.due();
+    expect(shop.changes().map((change) => [change.number, change.unit])).toEqual([[number, 1]]);
+    expect([stock(), shop.apply.unsettled()]).toEqual([[{ stock: 97 }], []]);
+  });
+
+  it('knows what is settled also where it was killed before payflow.db knew the name', async () => {
+    await settledByItsImage();
+    await shop.toStore(shop.store.commit(200, shop.store.progress('T1', INCARNATION, 100)));
+    shop.killedWhileRenamed();
+    shop.watch().start(null);
+    expect(shop.rows('SELECT DISTINCT incarnation FROM sync_settled')).toEqual([
+      { incarnation: 'incarnation-2' },
+    ]);
+    await goesOn();
+    shop.watch().look();
+    await shop.apply.sweep.due();
+    expect([shop.changes(), stock()]).toEqual([[], [{ stock: 97 }]]);
   });
 });
