@@ -38,7 +38,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     missingTables: till.binding.missing.map(({ local }) => local),
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     restingTriggers: apply.resting,
-    vanishedRows: Object.entries(apply.sweep.vanished).map(([table, rows]) => ({ table, rows })),
+    vanishedRows: [...apply.sweep.vanished].map(([table, rows]) => ({ table, rows })),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

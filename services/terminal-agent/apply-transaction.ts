@@ -82,7 +82,7 @@ export class ApplyTransaction {
       wakes: [],
       asked: new Set(),
       uncut: new Set(),
-      unswept: new Set(unsweptTables(parts.till.db).keys()),
+      unswept: new Set(),
     };
     this.#applier = new RowApplier(parts);
     this.#settler = new Settler({ ...parts, applier: this.#applier, triggers: this.#triggers });
@@ -97,6 +97,7 @@ export class ApplyTransaction {
   run(body: () => void): void {
     const { till, parked, checkpoints, cut, uncut } = this.#parts;
     if (till.generation !== this.#generation) throw new SchemaMoved();
+    for (const table of unsweptTables(till.db).keys()) this.#scope.unswept.add(table);
     const { noted, edited, written } = cut();
     for (const key of uncut()) this.#scope.uncut.add(key);
     till.db.exec('INSERT INTO sync_silence (silent) VALUES (1)');
@@ -163,10 +164,13 @@ export class ApplyTransaction {
     }
   }
 
-  /** A table is looked through: what waited for that is written. */
-  swept(name: string): void {
+  /**
+   * A table is looked through: what waited for that is written. In a transaction after those that enter what was found, so
+   * that it is cut by then and nothing is written over it.
+   */
+  swept(name: string, { vanished }: { readonly vanished: number }): void {
     const { till, tables } = this.#parts;
-    markSwept(till.db, name);
+    markSwept(till.db, name, vanished);
     this.#scope.unswept.delete(name);
     const table = tables.byLocal(name);
     if (table !== undefined) this.#applier.settleTable(table);

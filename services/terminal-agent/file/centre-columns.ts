@@ -106,7 +106,7 @@ export class CentreColumns {
   async #enter({ table, columns, added, at }: ColumnNews, signal?: AbortSignal): Promise<void> {
     const till = this.#till;
     for (const fills of FillEntries.of(till.db, table, added)) {
-      while (till.write(() => fills.next()) > 0) {
+      while (till.write(() => fills.next())) {
         await waitForApp(till.gate, signal);
         if (signal?.aborted === true) return;
       }

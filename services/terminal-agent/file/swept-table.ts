@@ -24,18 +24,23 @@ export interface SweptTableParts {
 
 /** Some 20 ms. */
 const ROWS_AT_ONCE = 500;
-const KEPT_AT_ONCE = 5_000;
+const KEPT_AT_ONCE = 2_000;
+/** So many may well have been deleted. */
+const FEW = 20;
 
 /** The key's columns, then the row key. */
 type Found = SqliteValue[];
 
 export class SweptTable {
-  /** Kept rows that are not in the table. */
-  readonly gone: UnknownRow[] = [];
+  /** Kept rows that should be in the table, and are not. */
+  gone: UnknownRow[] = [];
+  /** Those that should be. */
   kept = 0;
   differing = 0;
   /** Rows that may be from before the agent. */
   unknown = 0;
+  /** Handles of kept rows that a row under another key names as itself. */
+  readonly moved = new Set<string>();
   readonly #parts: SweptTableParts;
   readonly #first: Statement<[], Found>;
   readonly #after: Statement<Found, Found>;
@@ -44,16 +49,20 @@ export class SweptTable {
   #last: Found | undefined;
   #lastKept = '';
 
+  /** Inside a transaction of ours: the app may make the table anew at any other time. */
   constructor(parts: SweptTableParts) {
     this.#parts = parts;
     const { till, table } = parts;
     const { name, key } = table.bound.local;
     const keys = key.map((column) => quoteName(column)).join(', ');
-    const select = (where: string) =>
-      `SELECT ${keys}, ${rowKeySql('source', key)} FROM ${quoteName(name)} AS source ${where} ORDER BY ${keys} LIMIT ${ROWS_AT_ONCE}`;
+    // Rows without a key are nobody's, and behind one of them nothing is greater.
+    const hasKey = key.map((column) => `${quoteName(column)} IS NOT NULL`).join(' AND ');
+    const select = (more: string) =>
+      `SELECT ${keys}, ${rowKeySql('source', key)} FROM ${quoteName(name)} AS source
+       WHERE ${hasKey}${more} ORDER BY ${keys} LIMIT ${ROWS_AT_ONCE}`;
     this.#first = till.db.prepare<[], Found>(select('')).raw().safeIntegers();
     this.#after = till.db
-      .prepare<Found, Found>(select(`WHERE (${keys}) > (${key.map(() => '?').join(', ')})`))
+      .prepare<Found, Found>(select(` AND (${keys}) > (${key.map(() => '?').join(', ')})`))
       .raw()
       .safeIntegers();
     this.#keptAfter = till.db
@@ -91,16 +100,39 @@ export class SweptTable {
     const { table } = this.#parts;
     const { linkColumn, mapping } = table.bound;
     if (!isPublished(table.bound)) return [];
-    const isClaimed =
-      linkColumn !== null &&
-      mapping.naturalKey.length === 0 &&
-      (table.writer.read(rowKey)?.get(linkColumn) ?? null) !== null;
+    const link = linkColumn === null ? null : (table.writer.read(rowKey)?.get(linkColumn) ?? null);
+    const former = this.#formerOf(rowKey, link);
+    if (former !== undefined) {
+      this.moved.add(former);
+      return [];
+    }
+    const isClaimed = link !== null && mapping.naturalKey.length === 0;
     if (this.#mayBeEarlier || isClaimed) {
       this.unknown += 1;
       return [];
     }
     this.differing += 1;
     return [{ table, rowKey, op: 'r' }];
+  }
+
+  /** The kept row that one under another key says to be. */
+  #formerOf(rowKey: SqliteValue, link: SqliteValue): string | undefined {
+    const { rows } = this.#parts.table;
+    if (link !== null && rows.get(String(link)) !== undefined) return String(link);
+    const name = usableName(this.#parts.table, rowKey);
+    return name === null ? undefined : rows.named(name);
+  }
+
+  /** What a row says who it is by. */
+  get marks(): string {
+    const { linkColumn, identityColumn } = this.#parts.table.bound;
+    return [linkColumn, identityColumn].filter((column) => column !== null).join(' and ');
+  }
+
+  /** They are gone like most of the table, or all of it: nobody deletes so many without a word. */
+  get hasVanished(): boolean {
+    const { length } = this.gone;
+    return length > 1 && (length === this.kept || (length > FEW && length * 2 > this.kept));
   }
 
   #judge(handle: string, rowKey: SqliteValue | undefined, flight: Flight): Judgement {
@@ -124,16 +156,24 @@ export class SweptTable {
     return judge(state, { row: values, uncut: null }, rules);
   }
 
-  /** Reads only. @returns whether rows are left */
+  /** The kept rows are looked for from the first one on. */
+  keptAnew(): void {
+    this.gone = [];
+    this.kept = 0;
+    this.#lastKept = '';
+  }
+
+  /** Inside a transaction of ours; reads only. @returns whether rows are left */
   nextKept(flight: Flight): boolean {
     const { table } = this.#parts;
     const rows = this.#keptAfter.all(this.#lastKept);
     for (const [handle, rowKey] of rows) {
       this.#lastKept = handle;
       if (rowKey === null) continue;
+      const isHere = table.writer.exists(rowKey) || this.moved.has(handle);
+      if (!isHere && this.#judge(handle, undefined, flight).kind === 'clean') continue;
       this.kept += 1;
-      if (table.writer.exists(rowKey) || this.#judge(handle, undefined, flight).kind === 'clean') continue;
-      this.gone.push({ table, rowKey: null, handle, op: 'd' });
+      if (!isHere) this.gone.push({ table, rowKey: null, handle, op: 'd' });
     }
     return rows.length === KEPT_AT_ONCE;
   }

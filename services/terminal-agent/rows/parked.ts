@@ -106,6 +106,13 @@ export class ParkedRows {
     return this.#any ? this.#all('reason = ? ORDER BY position', reason) : [];
   }
 
+  /** Those of these tables wait for more than a cut, and may be very many. */
+  uncutOutside(tables: ReadonlySet<string>): ParkedRow[] {
+    if (!this.#any) return [];
+    const elsewhere = 'table_name NOT IN (SELECT value FROM json_each(?))';
+    return this.#all(`reason = 'uncut' AND ${elsewhere} ORDER BY position`, JSON.stringify([...tables]));
+  }
+
   /** Least recently tried first (each try puts its row behind the others), so that hopeless rows starve none. */
   waiting(limit: number): ParkedRow[] {
     return this.#any ? this.#all(`reason = 'parent' ORDER BY rowid LIMIT ${limit}`) : [];

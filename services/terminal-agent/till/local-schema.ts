@@ -23,8 +23,15 @@ CREATE TABLE IF NOT EXISTS sync_column (
   UNIQUE (table_number, name)
 );
 
--- Tables that were written without our triggers, or may have been. since: the newest entry then. deletes: rows that are gone were deleted, however many.
-CREATE TABLE IF NOT EXISTS sync_sweep (table_name TEXT PRIMARY KEY, since INTEGER NOT NULL, deletes INTEGER NOT NULL DEFAULT 0);
+-- Tables that were written without our triggers, or may have been. since: the newest entry then. deletes: rows that are
+-- gone were deleted, however many. due: to be looked through; else it was, and of its rows so many have vanished.
+CREATE TABLE IF NOT EXISTS sync_sweep (
+  table_name TEXT PRIMARY KEY,
+  since INTEGER NOT NULL,
+  deletes INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL DEFAULT 1,
+  vanished INTEGER NOT NULL DEFAULT 0
+);
 
 -- What became of the changes that were cut; waits: 1 while the image that says so is not written yet, 2 where the row
 -- shows it, but it has to be sent again. Named by incarnation:

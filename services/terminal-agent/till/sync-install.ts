@@ -8,7 +8,7 @@ import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { numbered } from '../file/captured-tables.ts';
-import { markUnswept, noteEarlierRows } from '../file/unswept.ts';
+import { markUnswept, markVanishedUnswept, noteEarlierRows } from '../file/unswept.ts';
 import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
 import {
   LOCAL_SCHEMA,
@@ -39,6 +39,8 @@ export function installSync(
   checkOwnTables(db);
   tellMissing(db, binding, log);
   db.exec(LOCAL_SCHEMA);
+  // Whoever changes the schema may have brought them back.
+  markVanishedUnswept(db);
   const wanted = new Set<string>();
   const failed = new Map<string, string>();
   for (const table of binding.tables.values()) {

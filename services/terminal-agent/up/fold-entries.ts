@@ -23,6 +23,8 @@
  *   e and c, u or k of        | OR REPLACE by a unique index          | gone, as the look will find, or by its d
  *     another                 |                                       |
  *   k                         | UPDATE of the key                     | this row, under another key
+ *   k of no row, to where a   | in a rebuilt table: it gave the row   | this row is back, and changed
+ *     row lives               | another key, and gives it back        |
  *   c where a row lives, in a | the copy back of a table that the app | this row changed
  *     rebuilt table           | has made anew                         |
  *   c, k where a row lives    | its d is missing: triggers were away, | that row is gone, and another is here
@@ -230,9 +232,19 @@ class Fold {
     const from = entry.keyBefore ?? entry.key;
     const row = this.#living(from, entry);
     const there = this.#rowAt(entry.key);
-    if (there?.key === entry.key && there !== row) oust(there, entry);
+    if (there?.key === entry.key && there !== row) {
+      if (row.isEarlier && entry.seq > this.#rebuiltAfter) return this.#bringBack(there, row, entry);
+      oust(there, entry);
+    }
     this.#put(row, entry.key);
     row.entries.push(entry);
+  }
+
+  #bringBack(kept: Row, row: Row, entry: Entry): void {
+    kept.entries.push(...row.entries, entry);
+    kept.entries.sort((a, b) => a.seq - b.seq);
+    this.rows.splice(this.rows.indexOf(row), 1);
+    if (row.key !== null) this.#at.delete(row.key);
   }
 
   #living(key: string, entry: Entry): Row {

@@ -183,9 +183,10 @@ export function judge(state: RowState, { row, uncut, inserted }: Seen, rules: Co
   const sums = new Map<string, string>();
   let differs = false;
   for (const [column, value] of row) {
+    // Nobody has agreed on it yet: what it holds is entered by itself, once for all rows.
+    if (!should.has(column)) continue;
     const wanted = should.get(column) ?? null;
     if (rules.isDelta(column)) {
-      if (!should.has(column)) continue;
       const known = addDecimals(wanted ?? '0', uncut?.get(column) ?? '0');
       const rest = subtractDecimals(value ?? '0', known);
       if (!isNothing(rest)) sums.set(column, rest);

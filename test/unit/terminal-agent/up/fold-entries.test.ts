@@ -137,6 +137,21 @@ describe('entries of one table', () => {
   });
 });
 
+describe('a rebuilt table', () => {
+  const kept = (key: string) => (key === '1' ? 'A' : undefined);
+  const folded = (entries: readonly string[], rebuiltAfter: number) =>
+    foldEntries(entriesOf(entries), kept, { rebuiltAfter }).map(text);
+
+  it('is filled with the rows that it had, and gives them back the keys that they had', () => {
+    expect(folded(['c 1', 'u 1'], 0)).toEqual(['A at 1: 1,2']);
+    expect(folded(['u 5', 'k 1<5', 'u 1'], 0)).toEqual(['A at 1: 1,2,3']);
+  });
+
+  it('may take any other row until then', () => {
+    expect(folded(['c 1'], 1)).toEqual(['A ousted by 1:', 'e1 at 1: 1 new']);
+  });
+});
+
 describe('a row that comes again under a name of its own', () => {
   const join = (
     entries: readonly string[],

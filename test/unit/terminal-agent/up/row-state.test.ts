@@ -239,6 +239,12 @@ describe('a row that is looked at', () => {
   it.each<[string, RowState, Seen, unknown]>([
     ['as it should be', linked(), { row: row('50'), uncut: null }, clean],
     ['in flight', linked({ flight: [update('-2')] }), { row: row('48'), uncut: null }, clean],
+    [
+      'with a column that nobody has agreed on',
+      linked(),
+      { row: new Map([...row('50'), ['colour', 'red']]), uncut: null },
+      clean,
+    ],
     ['with an amount that no entry tells', linked(), { row: row('47'), uncut: null }, found('u', '-3')],
     ['with a value that no entry tells', linked(), { row: row('50', 'm'), uncut: null }, found('u')],
     ['that is gone and no entry says so', linked(), { row: null, uncut: null }, found('d')],
