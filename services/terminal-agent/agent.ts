@@ -104,8 +104,9 @@ export class TerminalAgent implements Service, LinkedAgent {
       throw error;
     }
     try {
-      fillAgentFile({ till: this.till, agentFile: this.#agentFile, nowMs: now(), log });
       this.#agentFile.claim(this.till.incarnationBefore);
+      this.till.useIncarnation();
+      fillAgentFile({ till: this.till, agentFile: this.#agentFile, nowMs: now(), log });
       this.publisher = this.#publisher();
       this.capture = new TillCapture({
         till: this.till,

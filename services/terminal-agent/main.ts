@@ -36,7 +36,8 @@ export async function runTerminal(config: Config, start: TerminalStart): Promise
       const mappingFor = (db: SqliteDatabase) =>
         newestMapping(db, parseMapping(mapping.source, mapping.version)).mapping;
       const { signal, isLocked } = start;
-      await prepareTakeOver({ file: terminalDb, mappingFor, terminalId, isLocked, signal, log });
+      const taking = { file: terminalDb, mappingFor, terminalId, isLocked, signal, log };
+      if (!(await prepareTakeOver(taking))) return undefined;
       return new TerminalAgent({
         terminalDb,
         dataDir: config.dataDir,

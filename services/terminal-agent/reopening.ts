@@ -9,8 +9,8 @@ import { isMendedOutside } from './mended-outside.ts';
 const LASTING_MS = 60_000;
 
 export interface ReopeningOptions {
-  /** Opens the file; what it finds there decides whether it goes on. */
-  readonly open: () => Promise<TerminalAgent> | TerminalAgent;
+  /** Opens the file; what it finds there decides whether it goes on. undefined: the signal came first. */
+  readonly open: () => Promise<TerminalAgent | undefined> | TerminalAgent | undefined;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly onHealth?: ((health: Health) => void) | undefined;

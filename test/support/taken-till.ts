@@ -56,10 +56,11 @@ export class TakenTill {
       log: silentLog,
     });
     const { till, agentFile } = this;
+    agentFile.claim(till.incarnationBefore);
+    till.useIncarnation();
     const { db, binding, mappingVersion } = till;
     const write: TillDatabase['write'] = (body) => (dies === undefined ? till.write(body) : dies());
     fillAgentFile({ till: { db, binding, mappingVersion, write }, agentFile, nowMs: 1, log: silentLog });
-    agentFile.claim(till.incarnationBefore);
     const standing = new TillStanding();
     this.#standing = standing;
     this.capture = new TillCapture({ till, agentFile, standing, log: silentLog });

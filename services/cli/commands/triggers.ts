@@ -103,7 +103,11 @@ function installCommand(cli: Cli): Command {
       const file = fileOf(cli, options);
       const log = cli.commandLog();
       const { signal } = cli;
-      await prepareTakeOver({ file, mappingFor: (db) => mappingFor(cli, db), signal, log });
+      const taking = { file, mappingFor: (db: SqliteDatabase) => mappingFor(cli, db), signal, log };
+      if (!(await prepareTakeOver(taking))) {
+        cli.output.line(`stopped: what is not taken over yet of ${file} goes on being recorded as before`);
+        return EXIT.failed;
+      }
       const { count, failed } = changeTillFile(file, (db) => {
         const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
         const { installed, failed } = installOver(db, binding, () => {

@@ -4,8 +4,8 @@
  *
  *   the agent file                       | gets
  *   -------------------------------------+-------------------------------------------------------------------
- *   of the version before                | its own units that are open, as they were cut, now with their bytes;
- *                                        |   what was in no unit, in new ones
+ *   of the version before                | its own units that the centre may lack, as they were cut, now with
+ *                                        |   their bytes; what was in no unit, in new ones
  *   the same, of another payflow.db      | all in new units; the centre decides whether this file goes on
  *   new: it was lost                     | all in new units, to be sent once the centre has said that it goes on
  *   has been filled, and nothing of it   | the same again: a crash came between it and payflow.db
@@ -16,7 +16,8 @@ import type { Logger } from 'pino';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
-import { setMeta } from '../till/file-facts.ts';
+import { progressFromText } from '../settlement.ts';
+import { getMeta, setMeta } from '../till/file-facts.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 import { TillTables } from '../rows/till-tables.ts';
 import type { AgentFile } from '../units/agent-file.ts';
@@ -53,7 +54,8 @@ export function fillAgentFile({ till, agentFile, nowMs, log }: AgentFileParts): 
     const from = new OldUnits(till, taken);
     const units = soFar === undefined ? [] : agentFile.oldUnits();
     const isOurs = units.length === 0 || agentFile.waiting !== null || from.holds(units.at(-1));
-    const old = isOurs ? from.open(units) : [];
+    const confirmed = confirmedUnit(db, agentFile.incarnation);
+    const old = isOurs ? from.lacking(units, confirmed) : [];
     const inUnits = new Set(old.flatMap(({ kept }) => kept.map(({ number }) => number)));
     const spans = spansIn(db);
     const more = unitsOfTaken(
@@ -67,7 +69,7 @@ export function fillAgentFile({ till, agentFile, nowMs, log }: AgentFileParts): 
     );
     const upTo = soFar?.readUpTo ?? 0;
     const refused = soFar === undefined ? [] : from.refused();
-    agentFile.takeOver({ old, units: more, refused }, { upTo, id: isOurs ? null : ANOTHER });
+    agentFile.takeOver({ old, units: more, refused, confirmed }, { upTo, id: isOurs ? null : ANOTHER });
     till.write(() =>
       from.noteSettled(agentFile.incarnation, [...old.flatMap(({ kept }) => kept), ...refused]),
     );
@@ -77,6 +79,13 @@ export function fillAgentFile({ till, agentFile, nowMs, log }: AgentFileParts): 
     );
   }
   if (soFar !== undefined) till.write(() => setMeta(db, TAKE_OVER, null));
+}
+
+/** The last unit of which the centre has said that it has it. */
+function confirmedUnit(db: SqliteDatabase, incarnation: string): number {
+  const text = getMeta(db, 'progress');
+  const progress = text === undefined ? undefined : progressFromText(text);
+  return progress?.incarnation === incarnation ? progress.lastUnit : 0;
 }
 
 /** Units that the version before has cut, read from its tables. */
@@ -100,10 +109,18 @@ class OldUnits {
     return oldDigest(new OldOutbox(this.#db).entries(last.firstSeq, last.lastSeq), last).equals(last.hash);
   }
 
-  /** From the first on that holds something open. */
-  open(units: readonly CutUnit[]) {
+  /**
+   * What the centre may lack, also where nothing of it is open: an edit that was put back was settled at once, and a unit
+   * without changes has none. The chain is whole only with them.
+   */
+  lacking(units: readonly CutUnit[], confirmed: number) {
     const [first = Infinity] = this.#taken.keys();
-    return units.filter(({ lastSeq }) => lastSeq >= first).map((unit) => this.#unit(unit));
+    return units
+      .filter(
+        ({ number, lastSeq, publishedAtMs }) =>
+          lastSeq >= first || number > confirmed || publishedAtMs === null,
+      )
+      .map((unit) => this.#unit(unit));
   }
 
   #unit(unit: CutUnit) {

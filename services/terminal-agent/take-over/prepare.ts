@@ -39,8 +39,11 @@ const AT_ONCE_MS = 25;
  */
 const ROOM_MS = 50;
 
-/** Returns when nothing, or hardly anything, is left to do, or when the signal is aborted. */
-export async function prepareTakeOver(options: PrepareOptions): Promise<void> {
+/**
+ * @returns true when nothing, or hardly anything, is left to do; false: the signal came first, and all that is left would be
+ * one transaction, so that the file is not to be opened now
+ */
+export async function prepareTakeOver(options: PrepareOptions): Promise<boolean> {
   const file = realDatabasePath(options.file);
   const lock = options.isLocked === true ? undefined : AgentLock.take(file);
   let db: SqliteDatabase | undefined;
@@ -48,22 +51,23 @@ export async function prepareTakeOver(options: PrepareOptions): Promise<void> {
     db = openDatabase(file, { mustExist: true });
     db.pragma('foreign_keys = OFF');
     const owner = isOldFile(db) ? getMeta(db, 'terminal_id') : undefined;
-    if (owner === undefined || (options.terminalId !== undefined && owner !== options.terminalId)) return;
+    if (owner === undefined || (options.terminalId !== undefined && owner !== options.terminalId)) return true;
     options.log.info('a till file of an earlier version is taken over; the app can sell meanwhile');
-    await takeInPieces(db, options);
+    return await takeInPieces(db, options);
   } finally {
     db?.close();
     lock?.release();
   }
 }
 
-async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: PrepareOptions): Promise<void> {
+async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: PrepareOptions): Promise<boolean> {
   const gate = new WriteGate({ now: () => performance.now() });
   const version = db.prepare<[], number>('PRAGMA data_version').pluck();
   let known = version.get();
   let taking: TakeOver | undefined;
   let schema: number | undefined;
-  for (let isMore = true; isMore && !signal.aborted;) {
+  let isMore = true;
+  while (isMore && !signal.aborted) {
     isMore = inImmediate(db, () => {
       const now = db.pragma('schema_version', { simple: true }) as number;
       if (taking === undefined || now !== schema) {
@@ -79,6 +83,7 @@ async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: Pre
     known = newest;
     await sleep(Math.max(ROOM_MS, gate.waitMs()), signal);
   }
+  return !isMore;
 }
 
 /** Tables that can't be installed are left to the switch, which finds out why. */

@@ -25,6 +25,14 @@ export interface FileOwner {
   readonly databaseId: string | undefined;
 }
 
+/** The incarnation that the file had before, until the agent file of the present one is known to have been told. */
+export const INCARNATION_BEFORE = 'incarnation_before';
+
+/** The one under which the file was used last; undefined: no agent ever had it. */
+export function usedIncarnation(db: SqliteDatabase): string | undefined {
+  return metaBefore(db, INCARNATION_BEFORE) ?? metaBefore(db, 'incarnation');
+}
+
 /** @throws PayflowError TERMINAL_FENCED, TERMINAL_OTHER_CENTRE: it is somebody else's */
 export function claimFile(db: SqliteDatabase, { terminalId, incarnation, databaseId }: FileOwner): void {
   const owner = getMeta(db, 'terminal_id');
@@ -42,6 +50,8 @@ export function claimFile(db: SqliteDatabase, { terminalId, incarnation, databas
       { details: { file: centre, enrolment: databaseId } },
     );
   }
+  const used = usedIncarnation(db);
+  if (used !== undefined && used !== incarnation) setMeta(db, INCARNATION_BEFORE, used);
   const facts = { terminal_id: terminalId, incarnation, database_id: databaseId };
   for (const [name, value] of Object.entries(facts)) {
     if (value !== undefined && getMeta(db, name) !== value) setMeta(db, name, value);

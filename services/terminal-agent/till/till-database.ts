@@ -13,7 +13,7 @@ import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { inImmediate, realDatabasePath, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
-import { claimFile, getMeta, metaBefore, setMeta } from './file-facts.ts';
+import { claimFile, getMeta, INCARNATION_BEFORE, setMeta, usedIncarnation } from './file-facts.ts';
 import { FileHandle } from './file-handle.ts';
 import { FileProof } from './file-proof.ts';
 import { FileWatch } from './file-watch.ts';
@@ -63,7 +63,7 @@ export class TillDatabase {
   readonly gate: WriteGate;
   readonly proof: FileProof;
   readonly terminalId: string;
-  /** The incarnation that the file knew when it was opened; undefined: no agent ever had it. */
+  /** The incarnation under which the file was used when it was opened; undefined: no agent ever had it. */
   readonly incarnationBefore: string | undefined;
   #incarnation: string;
   /** Counts up whenever `binding` is made anew: statements prepared from an older one must be made again. */
@@ -105,7 +105,7 @@ export class TillDatabase {
     });
     this.terminalId = options.terminalId;
     this.#incarnation = options.incarnation;
-    this.incarnationBefore = metaBefore(db, 'incarnation');
+    this.incarnationBefore = usedIncarnation(db);
     this.#versions = {
       data_version: db.prepare<[], number>('PRAGMA data_version').pluck(),
       schema_version: db.prepare<[], number>('PRAGMA schema_version').pluck(),
@@ -143,6 +143,12 @@ export class TillDatabase {
   /** Under which this file sends, as its agent file says. */
   get incarnation(): string {
     return this.#incarnation;
+  }
+
+  /** The agent file knows `incarnationBefore`: from now on this one is used. */
+  useIncarnation(): void {
+    if (this.getMeta(INCARNATION_BEFORE) !== undefined)
+      this.write(() => this.setMeta(INCARNATION_BEFORE, null));
   }
 
   /** The agent file has another one now. Done again where it was interrupted. */

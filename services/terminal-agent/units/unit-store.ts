@@ -40,6 +40,8 @@ export interface TakenOver {
   readonly units: readonly NewUnit[];
   /** Inserts that the centre has refused; of no unit. */
   readonly refused: readonly KeptChange[];
+  /** The last unit of which the centre has said that it has it. */
+  readonly confirmed: number;
 }
 
 /** How far the outbox is cut. */
@@ -173,7 +175,7 @@ export class UnitStore {
   }
 
   /** May be repeated: what a crash has left of it is made anew. */
-  takeOver({ old, units, refused }: TakenOver, entries: CutEntries): void {
+  takeOver({ old, units, refused, confirmed }: TakenOver, entries: CutEntries): void {
     inImmediate(this.db, () => {
       const last = this.taken ?? this.all().at(-1)?.number ?? 0;
       this.setMeta(TAKEN, String(last));
@@ -187,9 +189,8 @@ export class UnitStore {
       this.#insert(units);
       const known = new Set([...old, ...units].flatMap(({ kept }) => kept.map(({ number }) => number)));
       for (const change of refused) if (!known.has(change.number)) this.changes.add(change);
-      // All of it is settled, and it has no bytes that could be sent.
-      this.db.exec(`UPDATE unit SET published_at_ms = cut_at_ms WHERE published_at_ms IS NULL
-        AND number NOT IN (SELECT unit FROM unit_part)`);
+      // Published or not: where nothing of it is open, nothing would ever have it sent again.
+      this.db.prepare('UPDATE unit SET published_at_ms = NULL WHERE number > ?').run(confirmed);
       this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
     });
     this.#chain = this.last() ?? this.firstChain();

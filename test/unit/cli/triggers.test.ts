@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AgentLock } from '../../../services/terminal-agent/till/agent-lock.ts';
 import { OPEN_ENTRIES_SQL } from '../../../services/terminal-agent/file/outbox-schema.ts';
+import { isOldFile } from '../../../services/terminal-agent/take-over/old-file.ts';
 import { payflow } from '../../support/cli.ts';
 import { rebuildOldTill } from '../../support/old-till.ts';
 import { SHOP_MAPPING } from '../../support/shop-till.ts';
@@ -92,6 +93,21 @@ it('takes a file of the version before over, and loses nothing that it recorded'
   expect(open()).toBe(15);
   expect(await onOld('install')).toMatchObject({ code: 0 });
   expect(open()).toBe(15);
+});
+
+it('stopped while a file of the version before is taken over, leaves it to the old triggers', async () => {
+  app.close();
+  rmSync(file);
+  rebuildOldTill(folder);
+  app = new Database(file);
+  writeFileSync(join(folder, 'shop.yml'), SHOP_MAPPING);
+  const env = { DATA_DIR: folder, LOG_LEVEL: 'silent', MAPPING_FILE: join(folder, 'shop.yml') };
+  const install = ['triggers', 'install', '--terminal-db', file];
+  const found = await payflow(install, env, AbortSignal.abort());
+  expect(found).toMatchObject({ code: 3, stdout: expect.stringMatching(/^stopped: /) as string });
+  expect(isOldFile(app)).toBe(true);
+  expect(await payflow(install, env)).toMatchObject({ code: 0 });
+  expect(isOldFile(app)).toBe(false);
 });
 
 it('leaves a file alone that an agent has', async () => {

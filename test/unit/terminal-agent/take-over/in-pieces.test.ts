@@ -119,6 +119,17 @@ describe('a take-over in pieces', () => {
     expect(isOldFile(till.app)).toBe(false);
   });
 
+  it('says that it was stopped: what is left is no single transaction', async () => {
+    const [till] = tills as [TakenTill];
+    const { file } = till;
+    const options = { file, mappingFor: () => MAPPING, terminalId: 'T1', log: silentLog };
+    expect(await prepareTakeOver({ ...options, signal: AbortSignal.abort() })).toBe(false);
+    expect(await prepareTakeOver({ ...options, signal: new AbortController().signal })).toBe(true);
+    till.open();
+    till.shut();
+    expect(await prepareTakeOver({ ...options, signal: AbortSignal.abort() })).toBe(true);
+  });
+
   it('leaves a file of another terminal, and one of this version, alone', async () => {
     const [till] = tills as [TakenTill];
     const signal = new AbortController().signal;

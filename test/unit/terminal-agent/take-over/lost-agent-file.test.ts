@@ -12,11 +12,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { changeHash } from '../../../../services/central-apply/rows/change-hash.ts';
 import type { UnitChange } from '../../../../services/shared/records/unit-record.ts';
 import { OPEN_ENTRIES_SQL } from '../../../../services/terminal-agent/file/outbox-schema.ts';
+import { TillDatabase } from '../../../../services/terminal-agent/till/till-database.ts';
+import { AgentFile } from '../../../../services/terminal-agent/units/agent-file.ts';
 import { TillRetention } from '../../../../services/terminal-agent/units/retention.ts';
 import { DownStream } from '../../../support/down-stream.ts';
 import { asSent, sentByOld } from '../../../support/old-till.ts';
 import { CATALOG, INCARNATION, product, STORE } from '../../../support/shop-till.ts';
-import { TakenTill } from '../../../support/taken-till.ts';
+import { MAPPING, TakenTill } from '../../../support/taken-till.ts';
 import { silentLog } from '../../../support/till.ts';
 
 let old: TakenTill;
@@ -85,6 +87,39 @@ describe('an agent file that is lost', () => {
       expect(old.agentFile.all()[0]).toMatchObject({ number: 1, publishedAtMs: null });
     });
   }
+
+  it('and an agent that dies over the new one, which goes on only when the centre has said so', () => {
+    old.loseAgentFile();
+    expect(() =>
+      old.open(() => {
+        throw new Error('power');
+      }),
+    ).toThrow('power');
+    old.shut();
+    old.open();
+    expect(old.agentFile.waiting).toMatchObject({ predecessor: INCARNATION });
+    old.goOn();
+    expect(changes().map(asSent)).toEqual(unsettled());
+  });
+
+  it('and an agent that dies when the till file has the new name, and the agent file does not know, over and over', () => {
+    old.loseAgentFile();
+    for (let times = 0; times < 3; times += 1) {
+      const agentFile = AgentFile.open(old.folder, 'T1');
+      const { incarnation } = agentFile;
+      TillDatabase.open({
+        file: old.file,
+        mapping: MAPPING,
+        terminalId: 'T1',
+        incarnation,
+        log: silentLog,
+      }).close();
+      agentFile.close();
+      if (times === 0) old.loseAgentFile();
+    }
+    old.open();
+    expect(old.agentFile.waiting).toMatchObject({ predecessor: INCARNATION });
+  });
 
   it('the centre knows what it had by number and contents', () => {
     old.open();
