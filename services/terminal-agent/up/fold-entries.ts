@@ -27,6 +27,8 @@
  *     row lives               | another key, and gives it back        |
  *   c where a row lives, in a | the copy back of a table that the app | this row changed
  *     rebuilt table           | has made anew                         |
+ *   the same, and it says to  | a sale in a table that began anew     | that row is gone, and another is here
+ *     be another              |                                       |
  *   c, k where a row lives    | its d is missing: triggers were away, | that row is gone, and another is here
  *                             | or OR REPLACE                         |
  *   u, d, k of no row         | it is older than our triggers         | a row that was there before (`isEarlier`)
@@ -69,17 +71,23 @@ interface Threat {
   readonly by: Entry;
 }
 
+export interface Rebuilt {
+  /** The app may have made the table anew before the entries after this one. */
+  readonly rebuiltAfter?: number | undefined;
+  /** Whether what was inserted under a kept row's key says to be another row. */
+  readonly isAnother?: ((identity: string, inserted: Entry) => boolean) | undefined;
+}
+
 /**
  * @param entries of one table, in seq order, all that came after the keys were kept
  * @param keptAt identity of the row that is kept under a key
- * @param options.rebuiltAfter the app may have made the table anew before these entries
  */
 export function foldEntries(
   entries: readonly Entry[],
   keptAt: (key: string) => string | undefined,
-  { rebuiltAfter = Infinity }: { readonly rebuiltAfter?: number | undefined } = {},
+  { rebuiltAfter = Infinity, isAnother = () => false }: Rebuilt = {},
 ): TouchedRow[] {
-  const fold = new Fold(keptAt, rebuiltAfter);
+  const fold = new Fold(keptAt, { rebuiltAfter, isAnother });
   for (const entry of entries) fold.take(entry);
   return fold.rows;
 }
@@ -133,6 +141,7 @@ class Fold {
   readonly rows: Row[] = [];
   readonly #keptAt: (key: string) => string | undefined;
   readonly #rebuiltAfter: number;
+  readonly #isAnother: (identity: string, inserted: Entry) => boolean;
   /** Kept rows that were met. */
   readonly #met = new Set<string>();
   /** By key; a row that is gone stays until another takes its place. */
@@ -144,9 +153,16 @@ class Fold {
   /** Newest c, u or k. */
   #writtenSeq = 0;
 
-  constructor(keptAt: (key: string) => string | undefined, rebuiltAfter: number) {
+  constructor(
+    keptAt: (key: string) => string | undefined,
+    {
+      rebuiltAfter,
+      isAnother,
+    }: { rebuiltAfter: number; isAnother: (identity: string, inserted: Entry) => boolean },
+  ) {
     this.#keptAt = keptAt;
     this.#rebuiltAfter = rebuiltAfter;
+    this.#isAnother = isAnother;
   }
 
   take(entry: Entry): void {
@@ -206,7 +222,8 @@ class Fold {
       return;
     }
     const there = this.#rowAt(entry.key);
-    if (there?.key === entry.key && entry.seq > this.#rebuiltAfter) {
+    const isRefill = there?.key === entry.key && entry.seq > this.#rebuiltAfter;
+    if (isRefill && (there.isNew || !this.#isAnother(there.identity, entry))) {
       there.entries.push(entry);
       return;
     }

@@ -93,13 +93,27 @@ class TableFold {
   result({ byChanges, kept }: { byChanges: boolean; kept: readonly StoredEntry[] }): FoldedTable {
     const { table, rebuiltAfter } = this.#parts;
     const keptAt = (key: string) => table.rows.handleAt(keyFromText(key));
-    const folded = foldEntries(this.#entries, keptAt, { rebuiltAfter });
+    const isAnother = (identity: string, { id, key }: Entry) =>
+      byChanges ? this.#parts.changes.handleOf(table.name, id) !== undefined : this.#isAnother(identity, key);
+    const folded = foldEntries(this.#entries, keptAt, { rebuiltAfter, isAnother });
     const fresh = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
     const rows = kept.length === 0 ? fresh : this.#withKept(fresh, kept);
     const at = new Map<string, FoldedRow>();
     for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
     for (const row of rows) if (row.touched.key !== null) at.set(row.touched.key, row);
     return { table, rows, at };
+  }
+
+  /** By its name, or by the central row that it is linked to; one that says neither is taken for the row that it replaces. */
+  #isAnother(handle: string, key: string): boolean {
+    const { table } = this.#parts;
+    const rowKey = keyFromText(key);
+    const { linkColumn } = table.bound;
+    const link = linkColumn === null ? null : (table.writer.read(rowKey)?.get(linkColumn) ?? null);
+    if (link !== null && !isUnlinked(handle)) return String(link) !== handle;
+    const identity = table.rows.get(handle)?.identity ?? null;
+    const name = this.#uuidAt(key);
+    return identity !== null && name !== null && name !== identity;
   }
 
   /** What was cut by an agent file that is lost comes first: of rows that are kept, wherever they live now. */

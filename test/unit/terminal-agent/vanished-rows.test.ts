@@ -74,6 +74,27 @@ describe('a table whose rows have vanished', () => {
     expect(stock()).toEqual([{ sku: 'P2', stock: 4 }]);
   });
 
+  it('takes a sale under a key that it had for another row, where that says so', async () => {
+    const uuid = (digit: string) => digit.repeat(32);
+    const sell = (id: number, digit: string) =>
+      app(`INSERT INTO products (id, sku, local_id) VALUES (${id}, 'S${digit}', '${uuid(digit)}')`);
+    sell(1, 'a');
+    sell(2, 'b');
+    await look();
+    app(`${REBUILD} DELETE FROM products; COMMIT`);
+    await look();
+    expect(shop.apply.sweep.vanished).toEqual(new Map([['products', 2]]));
+    const before = shop.cut();
+    sell(1, 'c');
+    expect(shop.cut().slice(before.length)).toEqual([
+      ['c', uuid('c'), 1],
+      ['d', uuid('a'), 1],
+    ]);
+    await look();
+    app(`UPDATE products SET name = 'known' WHERE id = 1`);
+    expect(shop.cut().slice(before.length + 2)).toEqual([['u', uuid('c'), 1]]);
+  });
+
   it('can be said to have lost them for good', async () => {
     await vanish(2);
     markAllUnswept(shop.test.app, { deletes: true });

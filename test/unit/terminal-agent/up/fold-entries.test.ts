@@ -147,6 +147,12 @@ describe('a rebuilt table', () => {
     expect(folded(['u 5', 'k 1<5', 'u 1'], 0)).toEqual(['A at 1: 1,2,3']);
   });
 
+  it('takes another row where the insert says so', () => {
+    const isAnother = (identity: string) => identity === 'A';
+    const rows = foldEntries(entriesOf(['c 1', 'c 1']), kept, { rebuiltAfter: 0, isAnother });
+    expect(rows.map(text)).toEqual(['A ousted by 1:', 'e1 at 1: 1,2 new']);
+  });
+
   it('may take any other row until then', () => {
     expect(folded(['c 1'], 1)).toEqual(['A ousted by 1:', 'e1 at 1: 1 new']);
   });
