@@ -44,12 +44,12 @@ export class TakenTill {
   }
 
   /** @param dies in the place of what payflow.db is told once the agent file is filled */
-  open(dies?: () => never): void {
+  open(dies?: () => never, mapping = MAPPING): void {
     this.#isOpen = true;
     this.agentFile = AgentFile.open(this.folder, 'T1');
     this.till = TillDatabase.open({
       file: this.file,
-      mapping: MAPPING,
+      mapping,
       terminalId: 'T1',
       incarnation: this.agentFile.incarnation,
       elapsedMs: () => (this.#clockMs += 60_000),

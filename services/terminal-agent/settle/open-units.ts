@@ -10,6 +10,7 @@ export class OpenUnits {
   readonly #agentFile: AgentFile;
   readonly #answered: Statement<[string, number]>;
   #incarnation = '';
+  #round = 0;
   /** All changes up to this one are answered. */
   #settled = 0;
 
@@ -22,9 +23,11 @@ export class OpenUnits {
 
   /** Number of the oldest; undefined: all are answered. */
   oldest(): number | undefined {
-    const { changes, incarnation } = this.#agentFile;
-    if (this.#incarnation !== incarnation) this.#settled = 0;
+    const { changes, incarnation, round } = this.#agentFile;
+    // What is cut anew may have lower numbers, also under the same name.
+    if (this.#incarnation !== incarnation || this.#round !== round) this.#settled = 0;
     this.#incarnation = incarnation;
+    this.#round = round;
     for (;;) {
       const numbers = changes.numbersAfter(this.#settled, AT_ONCE);
       if (numbers.length === 0) return undefined;

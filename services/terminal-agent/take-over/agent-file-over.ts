@@ -22,13 +22,14 @@ import type { TillDatabase } from '../till/till-database.ts';
 import { TillTables } from '../rows/till-tables.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import { spansFrom } from '../units/registrations.ts';
-import type { CutUnit } from '../units/unit-store.ts';
+import type { CutUnit, SeqSpan } from '../units/unit-store.ts';
 import type { KeptChange } from '../up/change-store.ts';
 import { partsBetween } from '../up/cut-units.ts';
 import { oldChange } from './old-changes.ts';
 import { oldDigest } from './old-digest.ts';
 import { TAKE_OVER, takenSoFar } from './old-file.ts';
 import { OldOutbox, type OutboxEntry } from './old-outbox.ts';
+import { RecordedTables } from './recorded-tables.ts';
 import { OldReferences } from './old-references.ts';
 import { readTaken, spansIn, unitsOfTaken, type TakenChange } from './taken-changes.ts';
 
@@ -51,7 +52,7 @@ export function fillAgentFile({ till, agentFile, nowMs, log }: AgentFileParts): 
   if (agentFile.taken !== undefined && agentFile.hasGoneOn) {
     agentFile.doubt(ANOTHER);
   } else {
-    const from = new OldUnits(till, taken);
+    const from = new OldUnits(till, taken, agentFile.settledBefore());
     const units = soFar === undefined ? [] : agentFile.oldUnits();
     const isOurs = units.length === 0 || agentFile.waiting !== null || from.holds(units.at(-1));
     const confirmed = confirmedUnit(db, agentFile.incarnation);
@@ -94,19 +95,23 @@ class OldUnits {
   readonly #tables: TillTables;
   readonly #taken: ReadonlyMap<number, TakenChange>;
   readonly #till: AgentFileParts['till'];
+  readonly #recorded: RecordedTables;
+  readonly #leftOut: readonly SeqSpan[];
   readonly #outcomes = new Map<number, string>();
 
-  constructor(till: AgentFileParts['till'], taken: readonly TakenChange[]) {
+  constructor(till: AgentFileParts['till'], taken: readonly TakenChange[], leftOut: readonly SeqSpan[]) {
+    this.#leftOut = leftOut;
     this.#till = till;
     this.#db = till.db;
     this.#tables = new TillTables(till.db, till.binding);
+    this.#recorded = new RecordedTables(till.binding);
     this.#taken = new Map(taken.map((change) => [change.kept.number, change]));
   }
 
   /** The entries of the last unit, read and hashed again, say whether the agent file is this one's. */
   holds(last: CutUnit | undefined): boolean {
     if (last === undefined) return true;
-    return oldDigest(new OldOutbox(this.#db).entries(last.firstSeq, last.lastSeq), last).equals(last.hash);
+    return oldDigest(this.#entries(last), last).equals(last.hash);
   }
 
   /**
@@ -123,9 +128,15 @@ class OldUnits {
       .map((unit) => this.#unit(unit));
   }
 
+  /** As they were cut. */
+  #entries({ firstSeq, lastSeq }: SeqSpan): OutboxEntry[] {
+    const isLeftOut = (seq: number) =>
+      this.#leftOut.some((span) => seq >= span.firstSeq && seq <= span.lastSeq);
+    return new OldOutbox(this.#db).entries(firstSeq, lastSeq).filter(({ seq }) => !isLeftOut(seq));
+  }
+
   #unit(unit: CutUnit) {
-    const entries = new OldOutbox(this.#db).entries(unit.firstSeq, unit.lastSeq);
-    const changes = this.#changes(entries, unit.number);
+    const changes = this.#changes(this.#entries(unit), unit.number);
     const parts = partsBetween({ ...unit, changes: changes.map(({ change }) => change) }, unit.partEnds);
     return { unit, kept: changes.map(({ kept }) => kept), parts };
   }
@@ -142,9 +153,9 @@ class OldUnits {
       if (entry.outcome !== null) this.#outcomes.set(entry.seq, entry.outcome);
       const known = this.#taken.get(entry.seq);
       if (known !== undefined) return { change: known.change, kept: { ...known.kept, unit } };
-      const table = this.#tables.byLocal(entry.columns.table);
-      if (table === undefined || !isPublished(table.bound)) return [];
-      return oldChange({ outbox, references }, table.bound, { entry, unit }) ?? [];
+      const table = this.#recorded.of(entry.columns);
+      if (!isPublished(table)) return [];
+      return oldChange({ outbox, references }, table, { entry, unit }) ?? [];
     });
   }
 

@@ -11,8 +11,10 @@ export const TAKE_OVER = 'take_over';
 export interface TakenSoFar {
   /** Entries up to this one are in sync_taken, as far as they are not settled. */
   readonly readUpTo: number;
-  /** Rows of tables before this one are done, and of it those up to `after`; null: all are. */
-  readonly table: string | null;
+  /** All their rows are done. A table that comes back meanwhile is in its turn. */
+  readonly done: readonly string[];
+  /** Of this one those up to `after` are; empty: none has been begun. */
+  readonly table: string;
   readonly after: string;
   /** The entry that was the newest when the first row was done. */
   readonly rowsSince: number;

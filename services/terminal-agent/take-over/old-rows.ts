@@ -18,11 +18,12 @@ import { subtractDecimals } from '../../shared/values/decimal.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
 import { encodeImage } from '../rows/image.ts';
-import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
-import type { TillTable } from '../rows/till-tables.ts';
+import { isUnlinked, SyncRows, unlinkedHandle } from '../rows/sync-rows.ts';
+import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { KeptChange } from '../up/change-store.ts';
 import { baseOf, rowValues } from '../up/row-values.ts';
 import type { Value, Values } from '../up/row-state.ts';
+import { withoutAbsent } from './later-bases.ts';
 import type { OldReferences } from './old-references.ts';
 import type { TakenChange } from './taken-changes.ts';
 
@@ -30,14 +31,18 @@ const ZERO = encodePosition(ZERO_POSITION);
 const GONE = encodeImage(null);
 
 export class OldRows {
+  readonly #db: SqliteDatabase;
   readonly #references: OldReferences;
+  readonly #tables: TillTables;
   /** Parents of rows as they stand, in this transaction. */
   readonly #parents = new Map<string, string | null>();
   readonly #nameOf: Statement<[string, SqliteValue], string>;
   readonly #keyOf: Statement<[string, string], SqliteValue>;
 
-  constructor(db: SqliteDatabase, references: OldReferences) {
+  constructor(db: SqliteDatabase, references: OldReferences, tables: TillTables) {
+    this.#db = db;
     this.#references = references;
+    this.#tables = tables;
     this.#nameOf = db
       .prepare<[string, SqliteValue], string>(
         'SELECT identity FROM sync_identity WHERE table_name = ? AND row_key = ?',
@@ -78,10 +83,8 @@ export class OldRows {
     const here = this.#valuesAt(table, rowKey);
     if (here === undefined && changes.length === 0) return undefined;
     const values: Values = here ?? new Map();
-    return baseOf(
-      table.bound,
-      changes.reduceRight((after, change) => this.#without(table, after, change), values),
-    );
+    const before = changes.reduceRight((after, change) => this.#without(table, after, change), values);
+    return baseOf(table.bound, withoutAbsent(this.#tables, table.bound, before));
   }
 
   /** An insert without a link. @param isGone it was deleted since */
@@ -94,8 +97,23 @@ export class OldRows {
     if (table.rows.get(handle) !== undefined) return;
     const rowKey = isGone ? null : this.#placeOf(table, identity, entered);
     const values = isRefused && rowKey !== null ? this.#valuesAt(table, rowKey) : undefined;
-    const base = values === undefined ? null : baseOf(table.bound, values);
+    const known = values === undefined ? undefined : withoutAbsent(this.#tables, table.bound, values);
+    const base = known === undefined ? null : baseOf(table.bound, known);
     table.rows.put(handle, { rowKey, position: ZERO, deleted: false, base, identity, refused: isRefused });
+  }
+
+  /** The same of a table that is not here now. */
+  takeAbsent(
+    table: string,
+    { identity, rowKey: entered }: Pick<KeptChange, 'identity' | 'rowKey'>,
+    { isGone, isRefused }: { readonly isGone: boolean; readonly isRefused: boolean },
+  ): void {
+    const rows = new SyncRows(this.#db, table);
+    const handle = unlinkedHandle(identity);
+    if (rows.get(handle) !== undefined || rows.named(identity) !== undefined) return;
+    const rowKey = isGone ? null : (this.#keyOf.get(table, identity) ?? entered);
+    const position = ZERO;
+    rows.put(handle, { rowKey, position, deleted: false, base: null, identity, refused: isRefused });
   }
 
   /** As the row is called now: its link may have come after the change was recorded. */

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { bindLocal } from '../../shared/catalog/table-binding.ts';
 import {
   inImmediate,
   openDatabase,
@@ -14,7 +14,6 @@ import {
 import { sleep } from '../../shared/lifecycle.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { AgentLock } from '../till/agent-lock.ts';
-import { compileProblem } from '../till/compile-check.ts';
 import { getMeta } from '../till/file-facts.ts';
 import { mappingOfFile } from '../till/file-mapping.ts';
 import { WriteGate } from '../till/write-gate.ts';
@@ -51,7 +50,8 @@ export async function prepareTakeOver(options: PrepareOptions): Promise<boolean>
     db = openDatabase(file, { mustExist: true });
     db.pragma('foreign_keys = OFF');
     const owner = isOldFile(db) ? getMeta(db, 'terminal_id') : undefined;
-    if (owner === undefined || (options.terminalId !== undefined && owner !== options.terminalId)) return true;
+    if (owner === undefined || (options.terminalId !== undefined && owner !== options.terminalId))
+      return true;
     options.log.info('a till file of an earlier version is taken over; the app can sell meanwhile');
     return await takeInPieces(db, options);
   } finally {
@@ -60,7 +60,10 @@ export async function prepareTakeOver(options: PrepareOptions): Promise<boolean>
   }
 }
 
-async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: PrepareOptions): Promise<boolean> {
+async function takeInPieces(
+  db: SqliteDatabase,
+  { mappingFor, signal, log }: PrepareOptions,
+): Promise<boolean> {
   const gate = new WriteGate({ now: () => performance.now() });
   const version = db.prepare<[], number>('PRAGMA data_version').pluck();
   let known = version.get();
@@ -71,7 +74,7 @@ async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: Pre
     isMore = inImmediate(db, () => {
       const now = db.pragma('schema_version', { simple: true }) as number;
       if (taking === undefined || now !== schema) {
-        taking = TakeOver.of(db, bindingOf(db, mappingOfFile(db, mappingFor(db), log)));
+        taking = TakeOver.of(db, bindLocal(mappingOfFile(db, mappingFor(db), log), readLocalCatalog(db)));
         schema = db.pragma('schema_version', { simple: true }) as number;
       }
       const until = performance.now() + AT_ONCE_MS;
@@ -84,14 +87,4 @@ async function takeInPieces(db: SqliteDatabase, { mappingFor, signal, log }: Pre
     await sleep(Math.max(ROOM_MS, gate.waitMs()), signal);
   }
   return !isMore;
-}
-
-/** Tables that can't be installed are left to the switch, which finds out why. */
-function bindingOf(db: SqliteDatabase, mapping: Mapping): LocalBinding {
-  const binding = bindLocal(mapping, readLocalCatalog(db));
-  const broken = [...binding.tables.values()].flatMap((table): [string, string][] => {
-    const problem = compileProblem(db, table);
-    return problem === undefined ? [] : [[table.local.name, problem.message]];
-  });
-  return withoutTables(binding, new Map(broken));
 }

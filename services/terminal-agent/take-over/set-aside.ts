@@ -39,7 +39,7 @@ export function oldTables(db: SqliteDatabase): string[] {
   return [...changes, ...['sync_identity', OLD_OUTBOX].flatMap((name) => ourTables(db, name))];
 }
 
-function ourTables(db: SqliteDatabase, prefix: string): string[] {
+export function ourTables(db: SqliteDatabase, prefix: string): string[] {
   return db
     .prepare<[number, string], string>(
       `SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, ?) = ?`,

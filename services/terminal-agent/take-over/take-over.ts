@@ -23,6 +23,8 @@
  *   an insert that was refused      | a refused row, which may be linked yet
  *   of a table that only comes down | an entry in the new outbox: it is put back
  *   the key of a row changed        | nothing: the row is kept under the new one
+ *   of a table that is not here     | the same, by the columns that were recorded (recorded-tables.ts); its
+ *                                   |   rows get their bases when it is back (later-bases.ts)
  */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
@@ -40,6 +42,8 @@ import { hasTable, isOldFile, TAKE_OVER, takenSoFar, type TakenSoFar } from './o
 import { OldOutbox, type OutboxEntry } from './old-outbox.ts';
 import { OldReferences } from './old-references.ts';
 import { OldRows } from './old-rows.ts';
+import { giveLaterBases } from './later-bases.ts';
+import { keptTables, nameAbsent, RecordedTables } from './recorded-tables.ts';
 import { addRowColumns, setAsideOld } from './set-aside.ts';
 import { addTaken, takenReader, type TakenChange } from './taken-changes.ts';
 
@@ -54,6 +58,7 @@ const PORTIONS: Portions = { entries: 50, rows: 50 };
 export class TakeOver {
   readonly #db: SqliteDatabase;
   readonly #tables: TillTables;
+  readonly #recorded: RecordedTables;
   readonly #outbox: OldOutbox;
   readonly #references: OldReferences;
   readonly #rows: OldRows;
@@ -67,15 +72,15 @@ export class TakeOver {
     this.#db = db;
     this.#portions = portions;
     db.exec(TAKEN_SCHEMA);
-    const tables = new Map([...binding.tables].filter(([name]) => hasTable(db, `sync_row_${name}`)));
-    for (const name of tables.keys()) addRowColumns(db, name);
-    this.#tables = new TillTables(db, { ...binding, tables });
+    for (const name of keptTables(db)) addRowColumns(db, name);
+    this.#tables = keptOf(db, binding);
+    this.#recorded = new RecordedTables(binding);
     this.#outbox = new OldOutbox(db);
     this.#references = new OldReferences(db, binding, this.#tables);
-    this.#rows = new OldRows(db, this.#references);
+    this.#rows = new OldRows(db, this.#references, this.#tables);
     this.#takenOf = takenReader(db);
     const first = this.#outbox.oldestOpen() ?? this.#outbox.lastSeq() + 1;
-    const begun = { readUpTo: first - 1, table: '', after: '', rowsSince: 0, isSwitched: false };
+    const begun = { readUpTo: first - 1, done: [], table: '', after: '', rowsSince: 0, isSwitched: false };
     this.#soFar = takenSoFar(db) ?? begun;
   }
 
@@ -92,11 +97,11 @@ export class TakeOver {
     this.#rows.begin();
     while (isTime()) {
       if (this.#readEntries() === this.#portions.entries) continue;
-      if (this.#soFar.table === null) break;
+      if (this.#next() === undefined) break;
       this.#giveBases();
     }
     setMeta(this.#db, TAKE_OVER, JSON.stringify(this.#soFar));
-    return this.#soFar.table !== null || this.#soFar.readUpTo < this.#outbox.lastSeq();
+    return this.#next() !== undefined || this.#soFar.readUpTo < this.#outbox.lastSeq();
   }
 
   /** All that is left, inside the transaction that puts the new triggers in, and before they are. */
@@ -123,33 +128,40 @@ export class TakeOver {
 
   #changes(entries: readonly OutboxEntry[]): (TakenChange & { readonly isSent: boolean })[] {
     return entries.flatMap((entry) => {
-      const table = this.#tables.byLocal(entry.columns.table);
-      if (table === undefined) return [];
+      const bound = this.#recorded.of(entry.columns);
       const sources = { outbox: this.#outbox, references: this.#references };
-      const found = oldChange(sources, table.bound, { entry, unit: 0 });
+      const found = oldChange(sources, bound, { entry, unit: 0 });
       if (found === undefined) return [];
-      const handle = this.#rows.handleNow(table, found.kept);
+      const table = this.#tables.byLocal(entry.columns.table);
+      const handle = table === undefined ? found.kept.handle : this.#rows.handleNow(table, found.kept);
       const kept = { ...found.kept, handle };
-      return { change: found.change, kept, isSent: isPublished(table.bound) };
+      return { change: found.change, kept, isSent: isPublished(bound) };
     });
   }
 
   /** Some rows of the table that is next. */
   #giveBases(): void {
-    const { table: current, after, readUpTo } = this.#soFar;
+    const { table: current, after, readUpTo, done } = this.#soFar;
     if (current === '') this.#soFar = { ...this.#soFar, rowsSince: readUpTo };
-    const names = [...this.#tables.all()].map(({ name }) => name).sort();
-    const name = current === '' ? names[0] : names.find((each) => each === current);
-    const table = name === undefined ? undefined : this.#tables.byLocal(name);
-    const handles = table === undefined ? [] : this.#handlesAfter(table, after);
-    const last = handles.at(-1);
-    if (table === undefined || last === undefined) {
-      const next = names.find((each) => each > (current ?? ''));
-      this.#soFar = { ...this.#soFar, table: next ?? null, after: '' };
-      return;
-    }
+    const table = this.#next();
+    if (table === undefined) return;
+    const handles = this.#handlesAfter(table, table.name === current ? after : '');
     for (const handle of handles) this.#rows.take(table, handle, this.#of(table, handle));
-    this.#soFar = { ...this.#soFar, table: table.name, after: last };
+    const last = handles.at(-1);
+    const isDone = last === undefined;
+    this.#soFar = {
+      ...this.#soFar,
+      done: isDone ? [...done, table.name] : done,
+      table: table.name,
+      after: last ?? '',
+    };
+  }
+
+  /** The one that is begun comes first. */
+  #next(): TillTable | undefined {
+    const { table: current, done } = this.#soFar;
+    const left = [...this.#tables.all()].filter(({ name }) => !done.includes(name));
+    return left.find(({ name }) => name === current) ?? left.sort((a, b) => (a.name < b.name ? -1 : 1))[0];
   }
 
   #handlesAfter({ name }: TillTable, after: string): string[] {
@@ -190,20 +202,27 @@ export class TakeOver {
     }
   }
 
-  /** With the old outbox set aside and the new tables there. @param binding what could be installed */
-  static complete(db: SqliteDatabase, binding: LocalBinding): void {
-    const tables = new TillTables(db, binding);
+  /** With the old outbox set aside and the new tables there. */
+  static complete(db: SqliteDatabase, binding: LocalBinding, installed: LocalBinding): void {
+    const tables = keptOf(db, binding);
     const outbox = new OldOutbox(db);
     const references = new OldReferences(db, binding, tables);
-    const rows = new OldRows(db, references);
+    const rows = new OldRows(db, references, tables);
     const highest = outbox.lastSeq();
-    keepUnlinked({ db, outbox, references, tables, rows });
-    enterEdits({ db, outbox, references, tables, rows });
+    nameAbsent(db, (name) => tables.byLocal(name) !== undefined);
+    keepUnlinked({ db, outbox, references, tables, rows, recorded: new RecordedTables(binding) });
+    enterEdits({ db, outbox, references, tables: new TillTables(db, installed), rows });
     setMeta(db, KEPT_ENTRY, String(highest));
     setMeta(db, KEPT_CHANGE, String(highest));
-    const done = { readUpTo: highest, table: null, after: '', rowsSince: highest, isSwitched: true };
+    const done = { readUpTo: highest, done: [], table: '', after: '', rowsSince: highest, isSwitched: true };
     setMeta(db, TAKE_OVER, JSON.stringify(done));
   }
+}
+
+/** Those that are here, and of which rows are kept. */
+function keptOf(db: SqliteDatabase, binding: LocalBinding): TillTables {
+  const tables = new Map([...binding.tables].filter(([name]) => hasTable(db, `sync_row_${name}`)));
+  return new TillTables(db, { ...binding, tables });
 }
 
 function addTo(rows: Map<string, TakenChange[]>, change: TakenChange): void {
@@ -226,7 +245,12 @@ interface UnlinkedParts {
 }
 
 /** Rows without link, which the old triggers knew by their names alone. */
-function keepUnlinked({ db, outbox, references, tables, rows }: UnlinkedParts): void {
+function keepUnlinked({
+  db,
+  recorded,
+  ...parts
+}: UnlinkedParts & { readonly recorded: RecordedTables }): void {
+  const { outbox, references, tables, rows } = parts;
   const taken = db
     .prepare<[], { name: string; op: string; handle: string; identity: string; rowKey: bigint }>(
       `SELECT table_name AS name, op, handle, identity, row_key AS rowKey FROM sync_taken
@@ -240,14 +264,16 @@ function keepUnlinked({ db, outbox, references, tables, rows }: UnlinkedParts): 
     row: Pick<KeptChange, 'handle' | 'identity' | 'rowKey'>,
     isRefused: boolean,
   ) => {
+    if (!isUnlinked(row.handle) || !hasTable(db, `sync_row_${name}`)) return;
+    const fate = { isGone: gone.has(rowName(name, row.handle)), isRefused };
     const table = tables.byLocal(name);
-    if (table === undefined || !isUnlinked(row.handle)) return;
-    rows.takeUnlinked(table, row, { isGone: gone.has(rowName(name, row.handle)), isRefused });
+    if (table === undefined) rows.takeAbsent(name, row, fate);
+    else rows.takeUnlinked(table, row, fate);
   };
   for (const { name, op, ...row } of taken) if (op !== 'd') keep(name, row, false);
   for (const entry of outbox.refused()) {
-    const bound = tables.byLocal(entry.columns.table)?.bound;
-    if (bound === undefined || !isPublished(bound)) continue;
+    const bound = recorded.of(entry.columns);
+    if (!isPublished(bound)) continue;
     const change = oldChange({ outbox, references }, bound, { entry, unit: 0 });
     if (change !== undefined) keep(bound.local.name, change.kept, true);
   }
@@ -288,11 +314,15 @@ export function installOver<T>(
   install: () => { readonly installed: LocalBinding } & T,
 ): { readonly installed: LocalBinding } & T {
   const taking = TakeOver.of(db, binding);
-  if (taking === undefined) return install();
+  if (taking === undefined) {
+    const result = install();
+    giveLaterBases(db, result.installed);
+    return result;
+  }
   taking.finish();
   setAsideOld(db);
   const result = install();
-  TakeOver.complete(db, result.installed);
+  TakeOver.complete(db, binding, result.installed);
   // Its own rows that the centre has not taken yet are known only now.
   for (const table of result.installed.tables.values()) noteEarlierAgain(db, table);
   return result;

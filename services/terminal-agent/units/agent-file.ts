@@ -10,7 +10,7 @@ import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { CHANGE_SCHEMA } from '../up/change-store.ts';
 import type { Waiting } from '../standing.ts';
-import { UnitStore } from './unit-store.ts';
+import { UnitStore, type SeqSpan } from './unit-store.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -86,6 +86,15 @@ export class AgentFile extends UnitStore {
       }
       this.db.prepare(`DELETE FROM meta WHERE name = 'unused'`).run();
     });
+  }
+
+  /** Entries that units of the versions before leave out: they were settled before a hand-over. */
+  settledBefore(): SeqSpan[] {
+    const table = `SELECT 1 FROM sqlite_master WHERE name = 'settled_before'`;
+    if (this.db.prepare(table).get() === undefined) return [];
+    return this.db
+      .prepare<[], SeqSpan>('SELECT first_seq AS firstSeq, last_seq AS lastSeq FROM settled_before')
+      .all();
   }
 
   /** Set while this file does not go on by itself. */

@@ -96,6 +96,8 @@ export class UnitStore {
   #cutEntries: CutEntries;
   /** Of which `hashHolding` was asked last. */
   #asked: CutUnit | undefined;
+  /** Counts up where units count from one again. */
+  round = 0;
 
   protected constructor(db: SqliteDatabase) {
     this.db = db;
@@ -139,6 +141,7 @@ export class UnitStore {
     this.#cutEntries = entries;
     this.#chain = units.at(-1) ?? this.firstChain();
     this.#asked = undefined;
+    this.round += 1;
   }
 
   /** As an agent of the versions before left them. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { oldDigest } from '../../../../services/terminal-agent/take-over/old-digest.ts';
 import { OldOutbox } from '../../../../services/terminal-agent/take-over/old-outbox.ts';
+import { OpenUnits } from '../../../../services/terminal-agent/settle/open-units.ts';
+import { unsettledUnits } from '../../../../services/terminal-agent/settle/unsettled-units.ts';
 import { TakenTill } from '../../../support/taken-till.ts';
 
 let old: TakenTill;
@@ -55,4 +57,35 @@ describe('a unit of the version before of which nothing is open', () => {
     expect(next).toMatchObject({ number: 6, previousHash: before?.hash, changes: [{ table: 'orders' }] });
     expect(more).toEqual([]);
   });
+});
+
+it('a unit leaves out what was settled before an earlier hand-over', () => {
+  const { app } = old;
+  app.exec(`UPDATE sync_outbox SET outcome = 'applied' WHERE seq = 6`);
+  const entries = new OldOutbox(app).entries(5, 7).filter(({ seq }) => seq !== 6);
+  const hash = oldDigest(entries, { registration: 1, coversTime: true });
+  const file = new Database(join(old.folder, 'T1.agent.db'));
+  file.prepare('UPDATE unit SET hash = ? WHERE number = 4').run(hash);
+  file.exec('INSERT INTO settled_before VALUES (6, 6)');
+  file.close();
+  old.open();
+  expect(old.capture.checkFile()).toBeUndefined();
+  const [unit] = old.units(5);
+  expect(unit?.hash).toEqual(hash);
+  expect(unit?.changes.map(({ seq }) => seq)).toEqual([5, 7]);
+});
+
+it('what is cut anew under the same name, with lower numbers, is open', () => {
+  old.open();
+  old.capture.checkFile();
+  const open = new OpenUnits(old.till.db, old.agentFile);
+  const settle = old.app.prepare(
+    'INSERT OR REPLACE INTO sync_settled (incarnation, change, outcome) VALUES (?, ?, ?)',
+  );
+  const { incarnation } = old.agentFile;
+  for (const number of old.agentFile.changes.numbersAfter(0, 100)) settle.run(incarnation, number, 'applied');
+  expect(open.oldest()).toBeUndefined();
+  old.app.prepare('DELETE FROM sync_settled WHERE incarnation = ? AND change = 3').run(incarnation);
+  old.agentFile.goOn(unsettledUnits(old.till.db, old.agentFile), { upTo: 0, id: null });
+  expect(open.oldest()).toBe(3);
 });
