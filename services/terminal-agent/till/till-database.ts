@@ -336,7 +336,6 @@ export class TillDatabase {
     return bound;
   }
 
-  /** Than what is bound. */
   get isSchemaAnother(): boolean {
     return this.#pragma('schema_version') !== this.#schemaVersion;
   }

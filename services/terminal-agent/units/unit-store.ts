@@ -3,6 +3,7 @@ import { inImmediate, type SqliteDatabase } from '../../shared/database/sqlite.t
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { ChangeStore, type KeptChange } from '../up/change-store.ts';
 import type { RegistrationEnd } from './registrations.ts';
+import { RECUT_ALL, RECUT_UP_TO } from './units.ts';
 
 export interface CutUnit {
   readonly number: number;
@@ -77,9 +78,6 @@ interface UnitRow {
 const FIRST_REGISTRATION = 1;
 
 const CUT_ENTRIES = 'cut_entries';
-/** Up to there another agent file may have cut the entries too. RECUT_ALL: all that are there at the next look. */
-export const RECUT_UP_TO = 'recut_up_to';
-export const RECUT_ALL = 'all';
 const TAKEN = 'taken_over';
 
 export interface SeqSpan {

@@ -7,6 +7,10 @@ export const PART_BYTES = 192 * 1024;
 /** How far around a cut a reference is looked for: one business transaction is far smaller. */
 export const REFERENCE_REACH = 2000;
 
+/** In the agent file: up to there another one may have cut the entries too. RECUT_ALL: all that the next look finds. */
+export const RECUT_UP_TO = 'recut_up_to';
+export const RECUT_ALL = 'all';
+
 /** A change as far as cutting is concerned: the rows it creates or names. */
 export interface CutEntry {
   readonly seq: number;
