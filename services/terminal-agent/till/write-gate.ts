@@ -3,6 +3,7 @@
  * the app SQLITE_BUSY_SNAPSHOT at once, whatever its busy timeout. So while the app has written within the
  * last second we commit at most every 250 ms; else at once.
  */
+import { setImmediate } from 'node:timers/promises';
 import { sleep } from '../../shared/lifecycle.ts';
 
 export interface WriteGateOptions {
@@ -42,9 +43,13 @@ export class WriteGate {
   }
 }
 
-/** Until a commit of ours is in nobody's way. @returns whether it had to wait for the app: then the commit should carry more */
+/**
+ * Until a commit of ours is in nobody's way. Long work in short transactions lets the rest of the process have its turn here.
+ * @returns whether it had to wait for the app: then the commit should carry more
+ */
 export async function waitForApp(gate: Pick<WriteGate, 'waitMs'>, signal?: AbortSignal): Promise<boolean> {
   let waited = false;
+  await setImmediate();
   for (let waitMs = gate.waitMs(); waitMs > 0; waitMs = gate.waitMs()) {
     waited = true;
     await sleep(waitMs, signal);

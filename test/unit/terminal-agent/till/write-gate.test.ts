@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { WriteGate } from '../../../../services/terminal-agent/till/write-gate.ts';
+import { waitForApp, WriteGate } from '../../../../services/terminal-agent/till/write-gate.ts';
 import { openTestTill } from '../../../support/till.ts';
 
 describe('the write gate', () => {
@@ -12,6 +12,14 @@ describe('the write gate', () => {
     const { gate } = gateAt();
     gate.committed();
     expect(gate.waitMs()).toBe(0);
+  });
+
+  it('lets the rest of the process have its turn between two commits, also while the app is quiet', async () => {
+    const { gate } = gateAt();
+    let turns = 0;
+    setImmediate(() => (turns += 1));
+    expect(await waitForApp(gate)).toBe(false);
+    expect(turns).toBe(1);
   });
 
   it('holds commits 250 ms apart while the app has written within the last second', () => {
