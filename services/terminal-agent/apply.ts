@@ -148,7 +148,7 @@ export class TillApply {
     { dryRun }: { readonly dryRun: boolean } = { dryRun: false },
   ): Promise<{ applied: number; skipped: number }> {
     const items = await decodeIncoming(records, this.#options.schemas, this.#options.log);
-    if (!dryRun) await this.#options.capture.columns.learnAll(items, this.#tables);
+    if (!dryRun) await this.#options.capture.columns.learnAll(items, () => this.#boundNow());
     return replayRecords({
       topic,
       items,

@@ -53,9 +53,10 @@ export class CentreColumns {
     return news === undefined ? undefined : this.#enter(news, signal);
   }
 
-  async learnAll(items: readonly Incoming[], tables: TillTables): Promise<void> {
-    for (let wait = this.learn(items, tables); wait !== undefined; wait = this.learn(items, tables))
-      await wait;
+  /** @param tables as they are bound at the time */
+  async learnAll(items: readonly Incoming[], tables: () => TillTables): Promise<void> {
+    const next = () => this.learn(items, tables());
+    for (let wait = next(); wait !== undefined; wait = next()) await wait;
   }
 
   #newIn(items: readonly Incoming[], tables: TillTables): ColumnNews | undefined {
@@ -102,20 +103,21 @@ export class CentreColumns {
     return undefined;
   }
 
-  /** In short transactions, between which the app sells on; interrupted, it is done again. */
+  /** In short transactions, between which the app sells on; interrupted, or under another schema, it is done again. */
   async #enter({ table, columns, added, at }: ColumnNews, signal?: AbortSignal): Promise<void> {
     const till = this.#till;
-    for (const fills of FillEntries.of(till.db, table, added)) {
-      while (till.write(() => fills.next())) {
-        await waitForApp(till.gate, signal);
-        if (signal?.aborted === true) return;
-      }
-    }
+    const { generation } = till;
+    const isStale = () => till.generation !== generation || signal?.aborted === true;
+    const groups = till.write(() => (isStale() ? [] : FillEntries.of(till.db, table, added)));
+    for (const fills of groups)
+      while (till.write(() => !isStale() && fills.next())) await waitForApp(till.gate, signal);
     const known = new Map(this.#known).set(table.name, { columns, at });
-    till.write(() => {
+    const isKnown = till.write(() => {
+      if (isStale()) return false;
       till.setMeta(CENTRE_COLUMNS, JSON.stringify(Object.fromEntries(known)));
+      return true;
     });
-    this.#known.set(table.name, { columns, at });
+    if (isKnown) this.#known.set(table.name, { columns, at });
   }
 }
 const ZERO = encodePosition(ZERO_POSITION).toString('hex');

@@ -142,6 +142,33 @@ describe('a column that the app adds and fills', () => {
     expect(ofB?.[3]).not.toHaveProperty('updated_at');
   });
 
+  it('that is dropped while it is entered is let go of', async () => {
+    const app: { onLook?: () => void } = {};
+    let clockMs = 0;
+    shop = openShopTill({
+      elapsedMs: () => {
+        app.onLook?.();
+        return (clockMs += 60_000);
+      },
+    });
+    shop.schemas.set('products', COLOURED);
+    const all = Array.from({ length: 1_100 }, (_, at) =>
+      shop.catalog.row('products', at + 1, product(`P${at}`, { colour: 'blue' })),
+    );
+    await shop.toCatalog(shop.catalog.commit(100, ...all));
+    addColour(`UPDATE products SET colour = 'red'`);
+    let rowsEntered = 0;
+    app.onLook = () => {
+      const entered = shop.rows(`SELECT 1 FROM sync_outbox WHERE op = 'f'`).length;
+      if (entered === 0 || rowsEntered > 0) return;
+      rowsEntered = entered;
+      shop.test.app.exec('ALTER TABLE products DROP COLUMN colour');
+    };
+    await toCatalog(101, 1, 'P0', { colour: 'blue', name: 'newer' });
+    expect(rowsEntered).toBe(1_000);
+    expect(shop.rows('SELECT name FROM products WHERE server_id = 1')).toEqual([{ name: 'newer' }]);
+  });
+
   it('is cut once, however often the learning is interrupted', async () => {
     open({ coloured: true });
     await toCatalog(100, 1, 'A', { colour: null });
