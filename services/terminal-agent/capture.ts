@@ -126,17 +126,19 @@ export class TillCapture implements Service {
   #cut(): NewUnit[] {
     if (this.#standing.current.kind !== 'ok') return [];
     const { db } = this.#till;
+    // In a transaction of ours the app can change nothing, and what that has bound holds.
+    const isOurs = db.inTransaction;
     const units: NewUnit[] = [];
     for (let isNew = true; isNew;) {
       this.#till.followSchema();
       this.#followBinding();
       const before = this.#agentFile.cutEntries.upTo;
-      const cut = inSnapshot(db, () => (this.#till.isSchemaAnother ? 'schema' : this.#look()));
+      const cut = inSnapshot(db, () => (!isOurs && this.#till.isSchemaAnother ? 'schema' : this.#look()));
       if (cut === 'schema') continue;
       if (cut !== undefined && cut.unknown.length > 0) {
         this.#till.write(() => offerRows(db, cut.unknown));
         // What our own transaction enters may be undone with it, and the agent file would know it for ever.
-        if (db.inTransaction) break;
+        if (isOurs) break;
         continue;
       }
       if (cut !== undefined) this.#add(cut);

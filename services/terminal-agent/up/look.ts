@@ -176,16 +176,17 @@ class Look {
         column === undefined || !sums.has(column.local) ? null : (values.get(column.local) ?? null);
       return column === undefined || before === null ? value : storedIn(column, before);
     });
-    const rest = mine.filter((entry) => !isAmount(amounts, entry));
+    const again = this.#toldAgain(whole, made);
+    const own = again.size > 0 && !isAmount(amounts, last) ? last : undefined;
+    const rest = mine.filter((entry) => !isAmount(amounts, entry) && entry !== own);
     const inserted = { ...whole, raw: raw ?? null, values };
     this.#push(inserted, made, { cut: { op: 'c', values }, entries: rest });
-    const again = this.#toldAgain(whole, made);
     for (const { entry, sums: added } of amounts) {
       const edits = entry === last ? again : NO_EDITS;
       this.#push(whole, entry, { cut: { op: 'u', edits, sums: added }, entries: [entry] });
     }
-    if (again.size > 0 && !isAmount(amounts, last))
-      this.#push(whole, last, { cut: { op: 'u', edits: again, sums: NO_SUMS }, entries: [] });
+    if (own !== undefined)
+      this.#push(whole, own, { cut: { op: 'u', edits: again, sums: NO_SUMS }, entries: [own] });
   }
 
   /**
