@@ -92,7 +92,8 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
       moveRow(table, handle, ended.has(parentKey(table.name, handle)) ? null : rowKey);
     }
   }
-  forgetEntries(db, { after, cut, needed: flight.entries() });
+  const needed = flight.entries().filter((seq) => seq > after && seq <= cut);
+  forgetEntries(db, { after, cut, needed });
   setMeta(db, KEPT_ENTRY, String(cut));
   setMeta(db, KEPT_CHANGE, String(changes.lastNumber()));
   return { noted, edited, written };

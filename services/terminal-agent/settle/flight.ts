@@ -36,6 +36,8 @@ export class Flight {
   readonly #byRow = new Map<string, FlightChange[]>();
   /** Of each table. */
   readonly #counts = new Map<string, number>();
+  /** By table, inserts of rows without a link that may get one: asked for each central row that is new here. */
+  readonly #unlinked = new Map<string, Set<number>>();
   /** Inserts that the centre has refused: it may take them yet, or an operator gives them up. */
   readonly #refused = new Map<number, FlightChange>();
   /** Refused ones of which the app can read why, as far as this process knows. */
@@ -55,6 +57,7 @@ export class Flight {
     this.#byNumber.clear();
     this.#byRow.clear();
     this.#counts.clear();
+    this.#unlinked.clear();
     this.#refused.clear();
     this.#explained.clear();
     this.#loaded = 0;
@@ -182,14 +185,7 @@ export class Flight {
   }
 
   hasUnlinkedInserts(table: string): boolean {
-    if (!this.hasAny(table)) return false;
-    return [...this.#byNumber.values()].some(
-      (change) =>
-        change.table === table &&
-        isInsert(change) &&
-        change.handle.startsWith('~') &&
-        !isRefusal(change.answer),
-    );
+    return (this.#unlinked.get(table)?.size ?? 0) > 0;
   }
 
   /** Local keys of the rows of a table that have changes here. */
@@ -206,7 +202,10 @@ export class Flight {
   link(table: string, from: string, to: string): void {
     const moved = this.#byRow.get(rowName(table, from));
     if (moved === undefined) return;
-    for (const change of moved) change.handle = to;
+    for (const change of moved) {
+      change.handle = to;
+      this.#noteUnlinked(change);
+    }
     this.#byRow.delete(rowName(table, from));
     this.#byRow.set(
       rowName(table, to),
@@ -218,6 +217,7 @@ export class Flight {
   answer(change: FlightChange, outcome: Outcome): void {
     if (change.answer !== null) return;
     change.answer = outcome;
+    this.#noteUnlinked(change);
     this.#note(change.number, outcome, true);
   }
 
@@ -229,6 +229,7 @@ export class Flight {
       this.#prepare('DELETE FROM sync_taken WHERE number = ?').run(change.number);
     if (outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, change);
     this.#byNumber.delete(change.number);
+    this.#unlinked.get(change.table)?.delete(change.number);
     this.#counts.set(change.table, (this.#counts.get(change.table) ?? 1) - 1);
     const name = rowName(change.table, change.handle);
     const left = this.ofRow(change.table, change.handle).filter((each) => each !== change);
@@ -254,11 +255,20 @@ export class Flight {
 
   #add(change: FlightChange): void {
     this.#byNumber.set(change.number, change);
+    this.#noteUnlinked(change);
     this.#counts.set(change.table, (this.#counts.get(change.table) ?? 0) + 1);
     const name = rowName(change.table, change.handle);
     const row = this.#byRow.get(name);
     if (row === undefined) this.#byRow.set(name, [change]);
     else row.push(change);
+  }
+
+  #noteUnlinked(change: FlightChange): void {
+    if (!isInsert(change)) return;
+    const unlinked = this.#unlinked.get(change.table) ?? new Set();
+    this.#unlinked.set(change.table, unlinked);
+    if (change.handle.startsWith('~') && !isRefusal(change.answer)) unlinked.add(change.number);
+    else unlinked.delete(change.number);
   }
 
   #prepare(sql: string): Statement {
