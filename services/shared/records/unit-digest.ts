@@ -71,7 +71,8 @@ function writeRef(writer: AvroWriter, { identity }: RowRef): void {
   writer.string(identity);
 }
 
-function writeValue(writer: AvroWriter, value: SqliteValue): void {
+/** A stored value with its storage class, in the bytes that are hashed. */
+export function writeValue(writer: AvroWriter, value: SqliteValue): void {
   if (value === null) writer.long(0);
   else if (typeof value === 'bigint') {
     writer.long(1);

@@ -21,6 +21,13 @@ CREATE TABLE IF NOT EXISTS sync_taken (
 CREATE INDEX IF NOT EXISTS sync_taken_row ON sync_taken (table_name, handle);
 `;
 
+/**
+ * SQL: the newest entry that there ever was. Entries go, but the count of them does not; where somebody resets that, the
+ * last one that was cut is still there.
+ */
+export const NEWEST_ENTRY_SQL = `max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'), 0),
+  coalesce((SELECT max(seq) FROM sync_outbox), 0))`;
+
 /** What the triggers write into; see key-triggers.ts. */
 export const OUTBOX_SCHEMA = `
 -- One row for each row that a statement of the app touched. table_number: of sync_table. op: b has the key of the row that

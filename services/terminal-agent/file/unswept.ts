@@ -6,14 +6,16 @@
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
+import { NEWEST_ENTRY_SQL } from './outbox-schema.ts';
 
-const NEWEST_ENTRY = `(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'sync_outbox')`;
 /** What is known of an earlier time holds, and so does what an operator has said. */
 const AGAIN = `ON CONFLICT (table_name) DO UPDATE SET
   due = 1, since = min(since, excluded.since), deletes = max(deletes, excluded.deletes)`;
 
 export function markUnswept(db: SqliteDatabase, table: string): void {
-  db.prepare(`INSERT INTO sync_sweep (table_name, since) VALUES (?, ${NEWEST_ENTRY}) ${AGAIN}`).run(table);
+  db.prepare(`INSERT INTO sync_sweep (table_name, since) VALUES (?, ${NEWEST_ENTRY_SQL}) ${AGAIN}`).run(
+    table,
+  );
 }
 
 /** @param vanished rows that are gone, and nobody has said that they were deleted */
@@ -40,7 +42,7 @@ export function markAllUnswept(db: SqliteDatabase, { deletes }: { readonly delet
   // No agent has had the file yet, and at its first start it knows all of it.
   if (db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'sync_sweep'`).get() === undefined) return 0;
   const mark = `INSERT INTO sync_sweep (table_name, since, deletes)
-    SELECT name, ${NEWEST_ENTRY}, ? FROM sync_table WHERE true ${AGAIN}`;
+    SELECT name, ${NEWEST_ENTRY_SQL}, ? FROM sync_table WHERE true ${AGAIN}`;
   return db.prepare(mark).run(deletes ? 1 : 0).changes;
 }
 

@@ -9,7 +9,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { AvroWriter } from '../../shared/records/avro-bytes.ts';
-import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { writeValue } from '../../shared/records/unit-digest.ts';
 import { UNIT_HASH_ALGORITHM } from '../../shared/records/unit-record.ts';
 import type { OutboxEntry } from './old-outbox.ts';
 
@@ -54,21 +54,4 @@ function writeCanonical(writer: AvroWriter, entry: OutboxEntry): void {
     writeValue(writer, value);
   }
   writer.long(0);
-}
-
-function writeValue(writer: AvroWriter, value: SqliteValue): void {
-  if (value === null) writer.long(0);
-  else if (typeof value === 'bigint') {
-    writer.long(1);
-    writer.bigLong(value);
-  } else if (typeof value === 'number') {
-    writer.long(2);
-    writer.double(value);
-  } else if (typeof value === 'string') {
-    writer.long(3);
-    writer.string(value);
-  } else {
-    writer.long(4);
-    writer.bytes(value);
-  }
 }

@@ -14,6 +14,7 @@
 import type { Statement } from 'better-sqlite3';
 import { PayflowError } from '../../shared/errors.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import { NEWEST_ENTRY_SQL } from '../file/outbox-schema.ts';
 
 export interface CutEntryPrint {
   readonly seq: number;
@@ -23,9 +24,7 @@ export interface CutEntryPrint {
 
 const TABLES_SQL = `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('sync_meta', 'sync_outbox')`;
 const ENTRY_SQL = 'SELECT entry_id FROM sync_outbox WHERE seq = ?';
-/** Entries go, but the count of them does not; where somebody resets that, the last one that was cut is still there. */
-const HIGHEST_SQL = `SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'), 0),
-  coalesce((SELECT max(seq) FROM sync_outbox), 0))`;
+const HIGHEST_SQL = `SELECT ${NEWEST_ENTRY_SQL}`;
 const WRITES_SQL = `SELECT value FROM sync_meta WHERE name = 'writes'`;
 const COUNT_SQL = `INSERT OR REPLACE INTO sync_meta (name, value) VALUES ('writes', ?)`;
 
