@@ -1,7 +1,7 @@
 /**
  * After a hand-over, when another file of a till goes on than the one before, that file sends everything again
- * which is not settled for it. What of it came before is known by the evidence: the same seq with the same hash, in
- * whatever incarnation. Such a change is answered as it was answered then, and not applied again.
+ * which is not settled for it. What of it came before is known by the evidence: the same seq with the same hash
+ * (change-hash.ts: the id of its entry, or of older tills its contents), in whatever incarnation. Such a change is answered as it was answered then, and not applied again.
  *
  * | the evidence says                  | the change is                                          |
  * |------------------------------------|--------------------------------------------------------|

@@ -8,12 +8,12 @@ export function timelessHash(change: UnitChange): string {
 }
 
 /**
- * What was applied, without its contents: the id of its entry; of a till whose entries have none, 16 bytes of SHA-256 over table, op, identity, time and values. The time tells
- * the changes of two copies of a till's file apart where both took one off the same stock under the same number.
+ * What was applied, without its contents: the id of its entry; of a till whose entries have none, 16 bytes of SHA-256 over
+ * table, op, identity, time and values. The time tells the changes of two copies of a till's file apart where both took one off the same stock under the same number.
  */
 export function changeHash(change: UnitChange): string {
   const { table, op, row, capturedAtMs, entry } = change;
-  // What the entry adds up to is always the same; what else the row held is told anew by whatever comes after it.
+  // What the entry adds up to is always the same; what else the row held then is told under a later entry.
   if (entry !== undefined) return `e${BigInt.asUintN(64, BigInt(entry)).toString(36)}`;
   return `t${digest(change, `${table}\0${op}\0${row.identity}\0${capturedAtMs}`)}`;
 }
