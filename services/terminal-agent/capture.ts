@@ -129,22 +129,25 @@ export class TillCapture implements Service {
     // In a transaction of ours the app can change nothing, and what that has bound holds.
     const isOurs = db.inTransaction;
     const units: NewUnit[] = [];
-    for (let isNew = true; isNew;) {
+    // What an app that never pauses writes meanwhile is for the next time.
+    let wanted: number | undefined;
+    do {
       this.#till.followSchema();
       this.#followBinding();
-      const before = this.#agentFile.cutEntries.upTo;
       const cut = inSnapshot(db, () => (!isOurs && this.#till.isSchemaAnother ? 'schema' : this.#look()));
       if (cut === 'schema') continue;
-      if (cut !== undefined && cut.unknown.length > 0) {
+      if (cut === undefined) break;
+      if (cut.unknown.length > 0) {
         this.#till.write(() => offerRows(db, cut.unknown));
         // What our own transaction enters may be undone with it, and the agent file would know it for ever.
         if (isOurs) break;
+        wanted = undefined;
         continue;
       }
-      if (cut !== undefined) this.#add(cut);
-      if (cut !== undefined) units.push(...cut.units);
-      isNew = this.#agentFile.cutEntries.upTo > before;
-    }
+      this.#add(cut);
+      units.push(...cut.units);
+      wanted ??= cut.highest;
+    } while (wanted === undefined || this.#agentFile.cutEntries.upTo < wanted);
     return units;
   }
 
@@ -171,7 +174,7 @@ export class TillCapture implements Service {
       cutAtMs: this.#now(),
       maxUnitChanges: this.#options.maxUnitChanges,
     });
-    return { units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
+    return { highest, units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
   }
 
   /** Of a file that has gone on, what was there then may have been cut before. */

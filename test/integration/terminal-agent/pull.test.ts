@@ -1,8 +1,11 @@
 /** What is sold on a till goes up: everything, once, in order, as SQLite stored it. */
+import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import { FIRST_PREVIOUS_HASH } from '../../../services/shared/records/unit-record.ts';
+import { TillCapture } from '../../../services/terminal-agent/capture.ts';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
 import { silentLog } from '../../support/till.ts';
 import { PULL_SCHEMA, sell, useTillPull, uuid } from '../../support/till-pull.ts';
@@ -75,34 +78,58 @@ describe('what was sold goes up', () => {
 
   it('in whole transactions, while the app writes without pause', async () => {
     const t = await till();
+    // How many sales the app may make: all at once, beside the cutting.
+    const allowed = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(
       `const { workerData, parentPort } = require('node:worker_threads');
        const db = new (require('better-sqlite3'))(workerData.file, { timeout: 5000 });
        db.pragma('synchronous = OFF');
+       const addOrder = db.prepare('INSERT INTO orders (number) VALUES (?)');
+       const addItem = db.prepare('INSERT INTO items (order_id, qty) VALUES (?, ?)');
        const sell = db.transaction((n) => {
-         const order = db.prepare('INSERT INTO orders (number) VALUES (?)').run('N' + n).lastInsertRowid;
-         for (let i = 0; i < 4; i++) db.prepare('INSERT INTO items (order_id, qty) VALUES (?, ?)').run(order, i);
+         const order = addOrder.run('N' + n).lastInsertRowid;
+         for (let i = 0; i < 4; i++) addItem.run(order, i);
        });
-       for (let n = 0; n < 600; n++) sell(n);
-       parentPort.postMessage('done');`,
-      { eval: true, workerData: { file: t.test.file } },
+       for (let sold = 0; sold < 600; sold++) {
+         Atomics.wait(workerData.allowed, 0, sold);
+         sell(sold);
+       }`,
+      { eval: true, workerData: { file: t.test.file, allowed } },
     );
-    let selling = true;
-    const done = new Promise((resolve) => worker.once('exit', resolve)).then(() => (selling = false));
-    while (selling) {
-      t.capture.cutUnit();
-      await new Promise((resolve) => setImmediate(resolve));
+    const ended = once(worker, 'exit');
+    for (let sales = 100; sales <= 600; sales += 100) {
+      Atomics.store(allowed, 0, sales);
+      Atomics.notify(allowed, 0);
+      while (t.capture.cutUnit() === undefined) await setImmediate();
     }
-    await done;
+    await ended;
     await t.pull();
     const units = await t.units();
     const changes = units.flatMap((unit) => unit.changes);
     expect(changes).toHaveLength(3000);
-    expect(units.length).toBeGreaterThan(5);
+    expect(units.length).toBeGreaterThanOrEqual(6);
     for (const unit of units) {
       expect(unit.changes[0]?.table).toBe('orders');
       expect(unit.changes.length % 5).toBe(0);
     }
+  });
+
+  it('up to where it stood when the cutting began, however much is sold meanwhile', async () => {
+    const t = await till();
+    let sales = 1;
+    sell(t, sales);
+    const capture = new TillCapture({
+      till: t.till,
+      agentFile: t.agentFile,
+      log: silentLog,
+      now: () => {
+        if (sales < 100) sell(t, ++sales);
+        return t.clock.now;
+      },
+    });
+    expect(capture.cutUnit()?.lastSeq).toBe(5);
+    expect(sales).toBeLessThan(100);
+    expect(capture.cutUnit()?.firstSeq).toBe(6);
   });
 });
 
