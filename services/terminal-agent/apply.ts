@@ -283,7 +283,7 @@ export class TillApply {
     } catch (error) {
       this.flight.reload();
       this.#unseen.reload();
-      this.#unlinked.forgetTypes();
+      this.#unlinked.rolledBack();
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
       if (why === null && !(error instanceof SchemaMoved)) throw error;
       if (why !== null) log.warn({ err: error }, why);
@@ -297,6 +297,7 @@ export class TillApply {
     this.progress = work.progress.newest;
     this.#progressDone = work.progress.done;
     this.#tables.isFresh = false;
+    this.#unlinked.committed();
     if (work.ahead) this.#fence(AHEAD);
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);

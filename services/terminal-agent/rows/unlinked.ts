@@ -1,7 +1,13 @@
 /**
  * Local rows that were there before the agent knew them: no link, and no unsettled insert. A central row that
- * is new to the till may be one of them. Found by one scan when the tables are bound (counts first: usually
- * there are none) and kept in a TEMP table, because the app's file need not have an index on these columns.
+ * is new to the till may be one of them. Found by one scan and kept in a TEMP table, because the app's file need not have
+ * an index on these columns.
+ *
+ *   when the tables are bound                        | a table is scanned
+ *   -------------------------------------------------+------------------------------------------------------------
+ *   all its rows are linked                          | never
+ *   many have neither a link nor an entry            | then: the app may write meanwhile
+ *   few have neither; the others are its own sales   | when a central row comes that may be one of them, if ever
  *
  * Natural keys are compared by what they mean at the centre: `ab-1 ` in a char(6), a date in the app's own form. What
  * the centre's types are is known when a row comes; the keys of a table are worked out then, once.
@@ -37,12 +43,20 @@ interface Candidate {
 }
 
 const NONE: Match = { kind: 'none' };
+/** A scan of so many is soon done, also in a transaction of ours. */
+const AT_ONCE_ROWS = 10_000;
+const OWN_INSERTS_SQL = `SELECT count(*) FROM sync_outbox AS entry JOIN sync_table AS captured ON captured.number = entry.table_number
+  WHERE captured.name = @name AND entry.op IN ('c', 'r') AND entry.handle IS NULL`;
 
 export class UnlinkedRows {
   readonly #db: SqliteDatabase;
   readonly #flight: Flight;
   /** With unlinked rows; the types by which their natural keys were worked out, null so far by none. */
   readonly #tables = new Map<string, string | null>();
+  /** With unlinked rows, and not scanned. */
+  readonly #unread = new Map<string, TillTable>();
+  /** Scanned in the transaction that is open. */
+  readonly #read = new Map<string, TillTable>();
   readonly #statements = new Map<string, Statement>();
 
   constructor(db: SqliteDatabase, flight: Flight) {
@@ -51,33 +65,59 @@ export class UnlinkedRows {
     db.exec(TEMP_SCHEMA);
   }
 
-  /** Looks through all tables again. */
+  /** Looks at all tables again. */
   load(tables: Iterable<TillTable>): void {
     this.#db.exec('DELETE FROM temp.sync_unlinked');
     this.#tables.clear();
-    for (const table of tables) if (this.#loadTable(table) > 0) this.#tables.set(table.name, null);
+    this.#unread.clear();
+    this.#read.clear();
+    for (const table of tables) {
+      const { unlinked, earlier } = this.#counts(table.name);
+      if (unlinked > 0) this.#unread.set(table.name, table);
+      if (earlier > AT_ONCE_ROWS) this.#scan(table.name);
+    }
+    this.committed();
   }
 
-  /** After a rollback: the natural keys that were worked out in it went with it. */
-  forgetTypes(): void {
+  /** What was found and worked out since stays. */
+  committed(): void {
+    this.#read.clear();
+  }
+
+  /** It went with the transaction. */
+  rolledBack(): void {
+    for (const [name, table] of this.#read) {
+      this.#tables.delete(name);
+      this.#unread.set(name, table);
+    }
+    this.#read.clear();
     for (const name of this.#tables.keys()) this.#tables.set(name, null);
   }
 
-  #loadTable(table: TillTable): number {
-    const rows = this.#count(`SELECT count(*) FROM ${quoteName(table.name)}`);
-    const linked = quoteName(`sync_row_${table.name}`);
-    if (
-      rows === 0 ||
-      rows <=
-        this.#count(`SELECT count(*) FROM ${linked} WHERE row_key IS NOT NULL AND central_id NOT GLOB '~*'`)
-    )
-      return 0;
-    return this.#take(table, null);
+  /** Rows without a link, and how many of them are not known to be the app's since our triggers are there. */
+  #counts(name: string): { readonly unlinked: number; readonly earlier: number } {
+    const rows = this.#count(`SELECT count(*) FROM ${quoteName(name)}`);
+    if (rows === 0) return { unlinked: 0, earlier: 0 };
+    const kept = `SELECT count(*) FROM ${quoteName(`sync_row_${name}`)} WHERE row_key IS NOT NULL`;
+    const unlinked = rows - this.#count(`${kept} AND central_id NOT GLOB '~*'`);
+    if (unlinked <= AT_ONCE_ROWS) return { unlinked, earlier: unlinked };
+    const own = this.#count(`${kept} AND central_id GLOB '~*'`) + this.#count(OWN_INSERTS_SQL, { name });
+    return { unlinked, earlier: unlinked - own };
+  }
+
+  /** Before the first question about a table. */
+  #scan(name: string): void {
+    const table = this.#unread.get(name);
+    if (table === undefined) return;
+    this.#unread.delete(name);
+    this.#read.set(name, table);
+    if (this.#take(table, null) > 0) this.#tables.set(name, null);
   }
 
   /** One that is settled by now, if it is still there. */
   add(table: TillTable, rowKey: SqliteValue): void {
-    if (rowKey !== null && this.#take(table, rowKey) > 0) this.#tables.set(table.name, null);
+    if (rowKey === null || this.#unread.has(table.name)) return;
+    if (this.#take(table, rowKey) > 0) this.#tables.set(table.name, null);
   }
 
   /** @param rowKey of one of them; null: all. @returns how many there are */
@@ -115,8 +155,8 @@ export class UnlinkedRows {
     return found.length;
   }
 
-  #count(sql: string): number {
-    return Number(this.#prepare(sql).pluck().get());
+  #count(sql: string, values: Readonly<Record<string, string>> = {}): number {
+    return Number(this.#prepare(sql).pluck().get(values));
   }
 
   /**
@@ -124,6 +164,7 @@ export class UnlinkedRows {
    * @param values the image's, parents as local keys
    */
   match(table: TillTable, centralId: string, image: Image, values: readonly SqliteValue[]): Match {
+    this.#scan(table.name);
     if (!this.#tables.has(table.name)) return NONE;
     const natural = this.#naturalOf(table, image, values);
     const claiming = this.#candidate(table.name, 'link', linkText(centralId) ?? '');
@@ -174,6 +215,7 @@ export class UnlinkedRows {
 
   /** Row key of the unlinked row with this identity. */
   byIdentity(table: string, identity: string): SqliteValue {
+    this.#scan(table);
     if (!this.#tables.has(table)) return null;
     return this.#candidate(table, 'identity', identity)?.rowKey ?? null;
   }

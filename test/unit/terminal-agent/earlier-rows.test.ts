@@ -1,8 +1,8 @@
 /** How rows that the till had before the agent are recognised as those of the centre. */
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
 import { silentLog } from '../../support/till.ts';
-import { INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
+import { CATALOG, INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
 
 let shop: ShopTill;
 beforeEach(() => {
@@ -27,6 +27,38 @@ describe('rows that were here before the agent', () => {
     expect(shop.rows('SELECT id, sku, name, server_id FROM products')).toEqual([
       { id: 1, sku: 'A', name: 'Name of A', server_id: 7 },
     ]);
+  });
+
+  it('are found again where the transaction that looked for them is undone', async () => {
+    before(`('A', 'old name', NULL), ('B', 'old name', NULL)`);
+    vi.spyOn(shop.apply.checkpoints, 'saveStream').mockImplementationOnce(() => {
+      throw new Error('undone');
+    });
+    const both = shop.catalog.commit(
+      100,
+      shop.catalog.row('products', 7, product('A')),
+      shop.catalog.row('products', 8, product('B')),
+    );
+    await expect(shop.toCatalog(both)).rejects.toThrow('undone');
+    expect(shop.rows('SELECT name FROM products WHERE server_id IS NOT NULL')).toEqual([]);
+    shop.apply.resume(CATALOG);
+    await shop.toCatalog(both);
+    expect(shop.rows('SELECT id, name, server_id FROM products ORDER BY id')).toEqual([
+      { id: 1, name: 'Name of A', server_id: 7 },
+      { id: 2, name: 'Name of B', server_id: 8 },
+    ]);
+  });
+
+  it('are looked for at once where they are many, and by what they are', async () => {
+    const many = Array.from({ length: 10_050 }, (_, n) => `('S${n}', 'old', NULL)`);
+    before(many.join(','));
+    const scanned = () => shop.test.till.db.prepare('SELECT count(*) FROM temp.sync_unlinked').pluck().get();
+    expect(scanned()).toBe(10_050);
+    await shop.knownProduct('S77', 7);
+    expect(shop.rows('SELECT id, name FROM products WHERE server_id = 7')).toEqual([
+      { id: 78, name: 'Name of S77' },
+    ]);
+    expect(scanned()).toBe(10_049);
   });
 
   it('that claim a central id are adopted when the natural key agrees, else the row is parked', async () => {
