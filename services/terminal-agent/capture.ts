@@ -4,14 +4,13 @@
  * it, with its bytes, and never cut again. Works without any network.
  */
 import type { Logger } from 'pino';
-import { PayflowError } from '../shared/errors.ts';
+import type { PayflowError } from '../shared/errors.ts';
 import { type Health, type Service, sleep, supervise } from '../shared/lifecycle.ts';
 import type { BoundTable, LocalBinding } from '../shared/catalog/table-binding.ts';
-import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
+import { wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.ts';
 import { readNumbers } from './file/captured-tables.ts';
 import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
-import { offerRows } from './file/offered-rows.ts';
 import { unsweptSince, unsweptTables } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
@@ -23,12 +22,11 @@ import { TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { ownTriggersOf } from './till/sync-install.ts';
 import type { AgentFile } from './units/agent-file.ts';
-import type { CutUnit, NewUnit } from './units/unit-store.ts';
-import { RECUT_ALL, RECUT_UP_TO } from './units/units.ts';
+import type { CutUnit } from './units/unit-rows.ts';
 import { Registrations } from './units/registrations.ts';
+import { Cutter } from './up/cutter.ts';
 import { foldTables } from './up/folded-tables.ts';
-import { cutUnits } from './up/cut-units.ts';
-import { look, type LookParts } from './up/look.ts';
+import type { LookParts } from './up/look.ts';
 import { amountText } from './up/row-values.ts';
 
 export interface TillCaptureOptions {
@@ -61,6 +59,7 @@ export class TillCapture implements Service {
   readonly #now: () => number;
   readonly #standing: TillStanding;
   readonly #registrations: Registrations;
+  readonly #cutter: Cutter;
   #generation = -1;
   #parts!: LookParts;
 
@@ -82,6 +81,14 @@ export class TillCapture implements Service {
       holdsLastEntry: () => this.#holdsLastEntry(),
     });
     this.#followBinding();
+    this.#cutter = new Cutter({
+      ...options,
+      standing: this.#standing,
+      registrations: this.#registrations,
+      flight: this.flight,
+      now: this.#now,
+      lookParts: () => this.#boundNow(),
+    });
   }
 
   /**
@@ -118,84 +125,8 @@ export class TillCapture implements Service {
 
   /** Everything new becomes one unit (a backlog: several). @returns the first; undefined when nothing is new */
   cutUnit(): CutUnit | undefined {
-    const [unit] = this.#cut();
+    const unit = this.#cutter.cut();
     return unit === undefined ? undefined : { ...unit, publishedAtMs: null, publications: 0 };
-  }
-
-  /** @returns what became durable together; none when nothing is new */
-  #cut(): NewUnit[] {
-    if (this.#standing.current.kind !== 'ok') return [];
-    const { db } = this.#till;
-    // In a transaction of ours the app can change nothing, and what that has bound holds.
-    const isOurs = db.inTransaction;
-    const units: NewUnit[] = [];
-    // What an app that never pauses writes meanwhile is for the next time.
-    let wanted: number | undefined;
-    do {
-      this.#till.followSchema();
-      this.#followBinding();
-      const cut = inSnapshot(db, () => (!isOurs && this.#till.isSchemaAnother ? 'schema' : this.#look()));
-      if (cut === 'schema') continue;
-      if (cut === undefined) break;
-      if (cut.unknown.length > 0) {
-        this.#till.write(() => offerRows(db, cut.unknown));
-        // What our own transaction enters may be undone with it, and the agent file would know it for ever.
-        if (isOurs) break;
-        wanted = undefined;
-        continue;
-      }
-      this.#add(cut);
-      units.push(...cut.units);
-      wanted ??= cut.highest;
-    } while (wanted === undefined || this.#agentFile.cutEntries.upTo < wanted);
-    return units;
-  }
-
-  /** Inside a snapshot. A unit is of one registration: it says in whose store all of it was sold. */
-  #look() {
-    const highest = this.#highest();
-    const { upTo: cutUpTo } = this.#agentFile.cutEntries;
-    // Now, not before: what is read is then of the file that we know, whatever comes to it next.
-    this.#till.proof.check();
-    if (highest < cutUpTo) throw olderFile(this.#till.db.name);
-    if (highest === cutUpTo) return undefined;
-    const { registration, lastSeq } = this.#registrations.at(cutUpTo + 1);
-    const upTo = Math.min(lastSeq, highest);
-    const found = look(this.#parts, {
-      keptUpTo: keptEntry(this.#till.db),
-      cutUpTo,
-      upTo,
-      recutUpTo: this.#recutUpTo(highest),
-    });
-    const units = cutUnits(found, {
-      chain: this.#agentFile.chain,
-      registration,
-      mappingVersion: this.#till.mappingVersion,
-      cutAtMs: this.#now(),
-      maxUnitChanges: this.#options.maxUnitChanges,
-    });
-    return { highest, units, unknown: found.unknown, entries: { upTo, id: this.#till.proof.idOf(upTo) } };
-  }
-
-  /** Of a file that has gone on, what was there then may have been cut before. */
-  #recutUpTo(highest: number): number {
-    const known = this.#agentFile.getMeta(RECUT_UP_TO) ?? '0';
-    if (known !== RECUT_ALL) return Number(known);
-    this.#agentFile.setMeta(RECUT_UP_TO, String(highest));
-    return highest;
-  }
-
-  #add({
-    units,
-    entries,
-  }: {
-    units: readonly NewUnit[];
-    entries: { upTo: number; id: string | null };
-  }): void {
-    this.#till.makeDurable();
-    this.#agentFile.add(units, entries);
-    if (entries.id !== null) this.#till.proof.note({ seq: entries.upTo, id: entries.id });
-    this.flight.refresh();
   }
 
   /** AUTOINCREMENT's own count: entries go once nobody needs them. */
@@ -208,7 +139,7 @@ export class TillCapture implements Service {
    * be cut now keeps its uncut entries.
    */
   settleIn(): Kept {
-    if (this.#cut().length > 0) this.#options.onCut?.();
+    if (this.#cutter.cut() !== undefined) this.#options.onCut?.();
     this.#followBinding();
     if (!this.flight.isOfThisFile) return NOTHING_KEPT;
     return keepKeys({ ...this.#parts }, this.#agentFile.cutEntries.upTo);
@@ -226,7 +157,12 @@ export class TillCapture implements Service {
     const upTo = this.#highest();
     const taken = this.flight.isOfThisFile ? [] : takenRows(this.#till.db, this.#parts.tables);
     if (upTo <= after) return new Set(taken);
-    const folded = foldTables(this.#parts, { after: kept, upTo, cutUpTo: after }, { byChanges: true });
+    const { changes } = this.#agentFile;
+    const folded = foldTables(
+      this.#parts,
+      { after: kept, upTo, cutUpTo: after },
+      { cutAs: (table, rowEntry) => changes.handleOf(table, rowEntry) },
+    );
     const uncut = folded.flatMap(({ table, rows }) =>
       rows.flatMap(({ touched: { entries, ousted }, handle }) => {
         const isUncut = (ousted?.seq ?? 0) > after || entries.some(({ seq }) => seq > after);
@@ -254,7 +190,7 @@ export class TillCapture implements Service {
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */
   cutAll(): CutUnit | undefined {
-    if (this.#cut().length > 0) this.#options.onCut?.();
+    if (this.#cutter.cut() !== undefined) this.#options.onCut?.();
     return this.#agentFile.last();
   }
 
@@ -278,13 +214,19 @@ export class TillCapture implements Service {
       if (this.#till.hasNews() || isFirst) {
         isFirst = false;
         const before = this.#agentFile.cutEntries.upTo;
-        this.#cut();
+        this.#cutter.cut();
         if (this.#agentFile.cutEntries.upTo > before || unsweptTables(this.#till.db).size > 0)
           this.#options.onCut?.();
       }
       ready();
       await sleep(Math.max(pollMs, REST_FACTOR * (performance.now() - startedAt)), signal);
     }
+  }
+
+  #boundNow(): LookParts {
+    this.#till.followSchema();
+    this.#followBinding();
+    return this.#parts;
   }
 
   #followBinding(): void {
@@ -325,8 +267,4 @@ function withRecorded(db: SqliteDatabase, binding: LocalBinding): LocalBinding {
   const tables = new Map([...binding.tables, ...recorded.map(([name, { bound }]) => [name, bound] as const)]);
   const left = new Map([...(binding.uninstallable ?? [])].filter(([name]) => !tables.has(name)));
   return { ...binding, tables, uninstallable: left };
-}
-
-function olderFile(file: string): PayflowError {
-  return new PayflowError('TERMINAL_DB_REPLACED', `${file} holds fewer changes than were cut from it`);
 }

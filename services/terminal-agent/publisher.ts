@@ -17,7 +17,7 @@ import { signBytes } from '../shared/records/signature.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
 import { TillStanding } from './standing.ts';
 import type { AgentFile } from './units/agent-file.ts';
-import type { CutUnit } from './units/unit-store.ts';
+import type { CutUnit } from './units/unit-rows.ts';
 import { OpenUnits } from './settle/open-units.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';

@@ -12,7 +12,7 @@ import { parentKey } from '../rows/parked.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { KeptChange } from '../up/change-store.ts';
-import { foldTables, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
+import { foldTables, type CutAs, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
 import { getMeta, setMeta } from '../till/file-facts.ts';
 
 /** In sync_meta. */
@@ -76,8 +76,8 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   }
   if (after >= cut && known >= changes.lastNumber()) return NOTHING_KEPT;
   // Before anything is noted: the fold begins at the keys as they were before these entries.
-  const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { byChanges: true });
   const cutSince = changes.after(known);
+  const folded = foldTables(parts, { after, upTo: cut, cutUpTo: after }, { cutAs: cutAs(cutSince) });
   const noted = cutSince.flatMap((change) => noteChange(parts, change));
   noteRows(db, cutSince);
   const ended = endedBy(cutSince);
@@ -97,6 +97,15 @@ export function keepKeys(parts: KeptKeysParts, cut: number): Kept {
   setMeta(db, KEPT_ENTRY, String(cut));
   setMeta(db, KEPT_CHANGE, String(changes.lastNumber()));
   return { noted, edited, written };
+}
+
+/** Of rows whose insert is not kept yet, all that was cut is among these. */
+function cutAs(changes: readonly KeptChange[]): CutAs {
+  const handles = new Map<string, string>();
+  for (const { table, rowEntry, handle } of changes)
+    if (rowEntry !== null && !handles.has(`${table} ${rowEntry}`))
+      handles.set(`${table} ${rowEntry}`, handle);
+  return (table, rowEntry) => handles.get(`${table} ${rowEntry}`);
 }
 
 /** What was there before our triggers, and never came from the centre, is nobody's edit. */

@@ -32,6 +32,11 @@ export function linkRow(
   const own = handle === null ? undefined : table.rows.get(handle);
   const row = table.rows.get(centralId);
   if (handle !== null) flight.link(table.name, handle, centralId);
+  if (handle !== null && own !== undefined && row === undefined && isAsItWas(own, { rowKey, identity })) {
+    table.rows.rename(handle, centralId);
+    if (rowKey !== null) unlinked.remove(table.name, rowKey);
+    return own;
+  }
   if (handle !== null && own !== undefined) table.rows.remove(handle);
   if (row !== undefined && row.rowKey !== null) {
     if (row.rowKey !== rowKey)
@@ -44,4 +49,10 @@ export function linkRow(
   table.rows.put(centralId, linked);
   if (rowKey !== null) unlinked.remove(table.name, rowKey);
   return linked;
+}
+
+/** Only its name is another: most links are of such a row. */
+function isAsItWas(own: SyncRow, { rowKey, identity }: Pick<SyncRow, 'rowKey' | 'identity'>): boolean {
+  const isSame = own.rowKey === rowKey && own.identity === identity;
+  return isSame && !own.deleted && !own.refused && own.position.equals(ZERO);
 }

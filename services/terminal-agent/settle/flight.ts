@@ -6,13 +6,48 @@
 import type { Statement } from 'better-sqlite3';
 import type { Outcome } from '../../shared/records/change-record.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
+import type { SqliteValue, UnitOp } from '../../shared/records/unit-record.ts';
 import type { ChangeStore, KeptChange } from '../up/change-store.ts';
+import type { Cut } from '../up/row-state.ts';
 
-export interface FlightChange extends Omit<KeptChange, 'handle'> {
+/** Of a backlog very many are held: its cut is read from the store when it is needed. */
+export class FlightChange implements Omit<KeptChange, 'cutText'> {
+  readonly number: number;
+  readonly unit: number;
+  readonly table: string;
+  readonly op: UnitOp;
+  readonly identity: string;
+  readonly rowEntry: string | null;
+  readonly rowKey: SqliteValue;
+  readonly entries: readonly number[];
+  readonly atMs: number;
   /** The row as it is called now. */
   handle: string;
   /** What the centre said, while the image that shows it waits. */
   answer: Outcome | null;
+  readonly #store: ChangeStore;
+
+  constructor(
+    change: KeptChange,
+    { store, handle, answer }: { store: ChangeStore; handle: string; answer: Outcome | null },
+  ) {
+    this.number = change.number;
+    this.unit = change.unit;
+    this.table = change.table;
+    this.op = change.op;
+    this.identity = change.identity;
+    this.rowEntry = change.rowEntry;
+    this.rowKey = change.rowKey;
+    this.entries = change.entries;
+    this.atMs = change.atMs;
+    this.handle = handle;
+    this.answer = answer;
+    this.#store = store;
+  }
+
+  get cut(): Cut {
+    return this.#store.cutOf(this.number);
+  }
 }
 
 export interface FlightFiles {
@@ -33,9 +68,8 @@ export const SENT_AGAIN = 2;
 export class Flight {
   readonly #files: FlightFiles;
   readonly #byNumber = new Map<number, FlightChange>();
-  readonly #byRow = new Map<string, FlightChange[]>();
-  /** Of each table. */
-  readonly #counts = new Map<string, number>();
+  /** By table and handle. */
+  readonly #byRow = new Map<string, Map<string, FlightChange[]>>();
   /** By table, inserts of rows without a link that may get one: asked for each central row that is new here. */
   readonly #unlinked = new Map<string, Set<number>>();
   /** Inserts that the centre has refused: it may take them yet, or an operator gives them up. */
@@ -56,7 +90,6 @@ export class Flight {
   reload(): void {
     this.#byNumber.clear();
     this.#byRow.clear();
-    this.#counts.clear();
     this.#unlinked.clear();
     this.#refused.clear();
     this.#explained.clear();
@@ -66,25 +99,43 @@ export class Flight {
     this.refresh();
   }
 
-  /** Takes in what was cut since. */
+  /** Takes in what was cut since, a piece at a time: of each change far less is held than the store has. */
   refresh(): void {
-    const { changes, incarnation } = this.#files;
-    const last = changes.lastNumber();
-    if (last <= this.#loaded || !this.#isOfThisFile) return;
+    for (let more = this.#isOfThisFile; more;) {
+      const changes = this.#files.changes.after(this.#loaded, AT_ONCE);
+      this.#take(changes, (change) => this.#handleNow(change));
+      more = changes.length === AT_ONCE;
+    }
+  }
+
+  /** What was just cut, in order, and is stored by now. */
+  add(changes: readonly KeptChange[]): void {
+    if (this.#isOfThisFile) this.#take(changes, ({ handle }) => handle);
+  }
+
+  #take(changes: readonly KeptChange[], handleOf: (change: KeptChange) => string): void {
     const settled = new Map(
       (
         this.#prepare(
-          'SELECT change, outcome, waits FROM sync_settled WHERE incarnation = ? AND change > ?',
-        ).all(incarnation(), this.#loaded) as { change: bigint; outcome: Outcome; waits: bigint }[]
+          'SELECT change, outcome, waits FROM sync_settled WHERE incarnation = ? AND change BETWEEN ? AND ?',
+        ).all(this.#files.incarnation(), changes[0]?.number ?? 0, changes.at(-1)?.number ?? 0) as {
+          change: bigint;
+          outcome: Outcome;
+          waits: bigint;
+        }[]
       ).map((row) => [Number(row.change), row]),
     );
-    for (const change of changes.after(this.#loaded)) {
+    for (const change of changes) {
       const known = settled.get(change.number);
-      const found = inFlight(change, this.#handleNow(change), known?.outcome ?? null);
+      const found = new FlightChange(change, {
+        store: this.#files.changes,
+        handle: handleOf(change),
+        answer: known?.outcome ?? null,
+      });
       if (known === undefined || known.waits === 1n) this.#add(found);
       else if (known.outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, found);
+      this.#loaded = change.number;
     }
-    this.#loaded = last;
   }
 
   /** Since it was cut, its link may have come. */
@@ -106,7 +157,7 @@ export class Flight {
 
   /** In order. */
   ofRow(table: string, handle: string): readonly FlightChange[] {
-    return this.#byRow.get(rowName(table, handle)) ?? NONE;
+    return this.#byRow.get(table)?.get(handle) ?? NONE;
   }
 
   /** Not answered yet, up to a number, in order. */
@@ -181,7 +232,7 @@ export class Flight {
   }
 
   hasAny(table: string): boolean {
-    return (this.#counts.get(table) ?? 0) > 0;
+    return (this.#byRow.get(table)?.size ?? 0) > 0;
   }
 
   hasUnlinkedInserts(table: string): boolean {
@@ -190,26 +241,22 @@ export class Flight {
 
   /** Local keys of the rows of a table that have changes here. */
   rowsOf(table: string): ReadonlyMap<string, readonly FlightChange[]> {
-    if (!this.hasAny(table)) return new Map();
-    return new Map(
-      [...this.#byRow.values()]
-        .filter(([first]) => first?.table === table)
-        .map((changes) => [changes[0]?.handle ?? '', changes]),
-    );
+    return new Map(this.#byRow.get(table));
   }
 
   /** The row has its central id now. */
   link(table: string, from: string, to: string): void {
-    const moved = this.#byRow.get(rowName(table, from));
-    if (moved === undefined) return;
+    const rows = this.#byRow.get(table);
+    const moved = rows?.get(from);
+    if (rows === undefined || moved === undefined) return;
     for (const change of moved) {
       change.handle = to;
       this.#noteUnlinked(change);
     }
-    this.#byRow.delete(rowName(table, from));
-    this.#byRow.set(
-      rowName(table, to),
-      [...moved, ...this.ofRow(table, to)].sort((a, b) => a.number - b.number),
+    rows.delete(from);
+    rows.set(
+      to,
+      [...moved, ...(rows.get(to) ?? NONE)].sort((a, b) => a.number - b.number),
     );
   }
 
@@ -230,11 +277,10 @@ export class Flight {
     if (outcome === 'rejected' && isInsert(change)) this.#refused.set(change.number, change);
     this.#byNumber.delete(change.number);
     this.#unlinked.get(change.table)?.delete(change.number);
-    this.#counts.set(change.table, (this.#counts.get(change.table) ?? 1) - 1);
-    const name = rowName(change.table, change.handle);
+    const rows = this.#byRow.get(change.table);
     const left = this.ofRow(change.table, change.handle).filter((each) => each !== change);
-    if (left.length === 0) this.#byRow.delete(name);
-    else this.#byRow.set(name, left);
+    if (left.length === 0) rows?.delete(change.handle);
+    else rows?.set(change.handle, left);
   }
 
   /** The last that was cut stays: it proves which file this is. */
@@ -256,10 +302,10 @@ export class Flight {
   #add(change: FlightChange): void {
     this.#byNumber.set(change.number, change);
     this.#noteUnlinked(change);
-    this.#counts.set(change.table, (this.#counts.get(change.table) ?? 0) + 1);
-    const name = rowName(change.table, change.handle);
-    const row = this.#byRow.get(name);
-    if (row === undefined) this.#byRow.set(name, [change]);
+    const rows = this.#byRow.get(change.table) ?? new Map<string, FlightChange[]>();
+    this.#byRow.set(change.table, rows);
+    const row = rows.get(change.handle);
+    if (row === undefined) rows.set(change.handle, [change]);
     else row.push(change);
   }
 
@@ -281,27 +327,7 @@ export class Flight {
   }
 }
 const NONE: readonly FlightChange[] = [];
-
-/** Its cut is read when it is needed. */
-function inFlight(change: KeptChange, handle: string, answer: Outcome | null): FlightChange {
-  return {
-    number: change.number,
-    unit: change.unit,
-    table: change.table,
-    op: change.op,
-    identity: change.identity,
-    rowEntry: change.rowEntry,
-    rowKey: change.rowKey,
-    entries: change.entries,
-    atMs: change.atMs,
-    cutText: change.cutText,
-    get cut() {
-      return change.cut;
-    },
-    handle,
-    answer,
-  };
-}
+const AT_ONCE = 500;
 
 export function isInsert({ op }: Pick<KeptChange, 'op'>): boolean {
   return op === 'c' || op === 'r';
@@ -310,8 +336,4 @@ export function isInsert({ op }: Pick<KeptChange, 'op'>): boolean {
 /** It stays on the till. One that an operator gave up is refused too. */
 export function isRefusal(outcome: Outcome | null): boolean {
   return outcome === 'rejected' || outcome === 'discarded';
-}
-
-function rowName(table: string, handle: string): string {
-  return `${table}\u0000${handle}`;
 }

@@ -8,7 +8,7 @@ import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 import { SENT_AGAIN } from './flight.ts';
 import type { AgentFile } from '../units/agent-file.ts';
-import type { NewUnit, UnitChain } from '../units/unit-store.ts';
+import type { NewUnit, UnitChain } from '../units/unit-rows.ts';
 import { readTaken, spansIn, unitsOfTaken } from '../take-over/taken-changes.ts';
 import { newUnit } from '../up/cut-units.ts';
 

@@ -18,7 +18,7 @@ import { isUnlinked } from '../rows/sync-rows.ts';
 import type { TillTables } from '../rows/till-tables.ts';
 import { getMeta } from '../till/file-facts.ts';
 import { registrationAt, type RegistrationSpan } from '../units/registrations.ts';
-import type { NewUnit, UnitChain } from '../units/unit-store.ts';
+import type { NewUnit, UnitChain } from '../units/unit-rows.ts';
 
 export interface TakenChange {
   readonly change: UnitChange;

@@ -4,7 +4,7 @@ import { decodeUnitRecord, type UnitRecordHead, UnitRecordEncoder } from '../../
 import { announcementUnit, type Unit } from '../../shared/records/unit-record.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import type { AgentFile } from './agent-file.ts';
-import type { CutUnit } from './unit-store.ts';
+import type { CutUnit } from './unit-rows.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 
 /** A record holds whole units up to this size. */

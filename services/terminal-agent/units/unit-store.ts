@@ -3,32 +3,15 @@ import { inImmediate, type SqliteDatabase } from '../../shared/database/sqlite.t
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { ChangeStore, type KeptChange } from '../up/change-store.ts';
 import type { RegistrationEnd } from './registrations.ts';
+import {
+  insertUnits,
+  toUnit,
+  type CutUnit,
+  type NewUnit,
+  type UnitChain,
+  type UnitRow,
+} from './unit-rows.ts';
 import { RECUT_ALL, RECUT_UP_TO } from './units.ts';
-
-export interface CutUnit {
-  readonly number: number;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly changes: number;
-  readonly hash: Buffer;
-  readonly previousHash: Buffer;
-  readonly partEnds: readonly number[];
-  /** Under which it was cut; undefined: by an agent that knew of none. */
-  readonly registration: number | undefined;
-  /** Whether its hash does, which it did not in an earlier version. */
-  readonly coversTime: boolean;
-  /** Of the mapping under which it was cut; undefined: an agent of the version before cut it. */
-  readonly mappingVersion: number | undefined;
-  readonly cutAtMs: number;
-  /** When it was last published, and how often; null: never. */
-  readonly publishedAtMs: number | null;
-  readonly publications: number;
-}
-
-export interface NewUnit extends Omit<CutUnit, 'publishedAtMs' | 'publications'> {
-  readonly kept: readonly KeptChange[];
-  readonly parts: readonly Buffer[];
-}
 
 /** What an agent file of the versions before becomes. */
 export interface TakenOver {
@@ -52,28 +35,6 @@ export interface CutEntries {
   readonly id: string | null;
 }
 
-export interface UnitChain {
-  readonly number: number;
-  readonly lastSeq: number;
-  readonly hash: Buffer;
-}
-
-interface UnitRow {
-  number: number;
-  first_seq: number;
-  last_seq: number;
-  changes: number;
-  hash: Buffer;
-  previous_hash: Buffer;
-  part_ends: string;
-  cut_at_ms: number;
-  published_at_ms: number | null;
-  publications: number;
-  registration: number | null;
-  covers_time: number | null;
-  mapping_version: number | null;
-}
-
 /** A till whose agent did not know of registrations was never moved. */
 const FIRST_REGISTRATION = 1;
 
@@ -85,6 +46,8 @@ export interface SeqSpan {
   readonly lastSeq: number;
 }
 
+/** Only an error undoes a transaction. */
+const UNWANTED = new Error('units are not wanted');
 const NO_SPAN: SeqSpan = { firstSeq: 0, lastSeq: -1 };
 
 export class UnitStore {
@@ -134,7 +97,7 @@ export class UnitStore {
       this.db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
       this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
       if (entries.upTo === 0) this.setMeta(RECUT_UP_TO, RECUT_ALL);
-      this.#insert(units);
+      insertUnits(this.db, this.changes, units);
     });
     this.#cutEntries = entries;
     this.#chain = units.at(-1) ?? this.firstChain();
@@ -187,7 +150,7 @@ export class UnitStore {
         parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
         for (const change of kept) this.changes.add(change);
       }
-      this.#insert(units);
+      insertUnits(this.db, this.changes, units);
       const known = new Set([...old, ...units].flatMap(({ kept }) => kept.map(({ number }) => number)));
       for (const change of refused) if (!known.has(change.number)) this.changes.add(change);
       // Published or not: where nothing of it is open, nothing would ever have it sent again.
@@ -228,38 +191,26 @@ export class UnitStore {
     return this.#cutEntries;
   }
 
-  /** Consecutive units that were just cut, in one transaction: the disk is waited for once. */
-  add(units: readonly NewUnit[], entries: CutEntries): void {
-    inImmediate(this.db, () => {
-      this.#insert(units);
-      this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
-    });
-    this.#chain = units.at(-1) ?? this.#chain;
-    this.#cutEntries = entries;
-  }
-
-  #insert(units: readonly NewUnit[]): void {
-    const insert = this.db.prepare(
-      `INSERT INTO unit (number, first_seq, last_seq, changes, hash, previous_hash, part_ends, cut_at_ms, registration,
-         covers_time, mapping_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    for (const unit of units) {
-      insert.run(
-        unit.number,
-        unit.firstSeq,
-        unit.lastSeq,
-        unit.changes,
-        unit.hash,
-        unit.previousHash,
-        JSON.stringify(unit.partEnds),
-        unit.cutAtMs,
-        unit.registration ?? null,
-        Number(unit.coversTime),
-        unit.mappingVersion ?? null,
-      );
-      unit.parts.forEach((bytes, index) => this.changes.addPart(unit.number, index + 1, bytes));
-      for (const change of unit.kept) this.changes.add(change);
+  /**
+   * Consecutive units that were just cut, in one transaction: the disk is waited for once.
+   * @param mayCommit asked once all are in
+   * @returns false where it said no: nothing was added
+   */
+  add(units: Iterable<NewUnit>, entries: CutEntries, mayCommit: () => boolean): boolean {
+    let last: UnitChain | undefined;
+    try {
+      inImmediate(this.db, () => {
+        last = insertUnits(this.db, this.changes, units);
+        this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
+        if (!mayCommit()) throw UNWANTED;
+      });
+    } catch (error) {
+      if (error === UNWANTED) return false;
+      throw error;
     }
+    this.#chain = last ?? this.#chain;
+    this.#cutEntries = entries;
+    return true;
   }
 
   all(): CutUnit[] {
@@ -329,22 +280,4 @@ export class UnitStore {
     const row = this.db.prepare<number[], UnitRow>(`SELECT * FROM unit ${tail}`).get(...values);
     return row === undefined ? undefined : toUnit(row);
   }
-}
-
-function toUnit(row: UnitRow): CutUnit {
-  return {
-    number: row.number,
-    firstSeq: row.first_seq,
-    lastSeq: row.last_seq,
-    changes: row.changes,
-    hash: row.hash,
-    previousHash: row.previous_hash,
-    partEnds: JSON.parse(row.part_ends) as number[],
-    registration: row.registration ?? undefined,
-    coversTime: row.covers_time === 1,
-    mappingVersion: row.mapping_version ?? undefined,
-    cutAtMs: row.cut_at_ms,
-    publishedAtMs: row.published_at_ms,
-    publications: row.publications,
-  };
 }

@@ -132,6 +132,13 @@ export class ChangeStore {
     return this.#all('number = ?', number)[0];
   }
 
+  /** @throws Error where it is not here */
+  cutOf(number: number): Cut {
+    const text = this.#prepare('SELECT cut FROM change WHERE number = ?').pluck().get(number);
+    if (typeof text !== 'string') throw new Error(`change ${number} is not in the agent file`);
+    return cutFromText(text);
+  }
+
   /** The handle that a row was cut under, by the entry of its insert. */
   handleOf(table: string, rowEntry: string): string | undefined {
     const sql = 'SELECT handle FROM change WHERE table_name = ? AND row_entry = ? LIMIT 1';

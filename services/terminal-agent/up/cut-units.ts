@@ -1,12 +1,11 @@
-/** Cut rows as units with their bytes: all pieces of a backlog come from one look. Pure. */
+/** Cut rows as units with their bytes: all pieces of a backlog come from one look, one after the other. Pure. */
 import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
 import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
-import type { NewUnit, UnitChain } from '../units/unit-store.ts';
-import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd } from '../units/units.ts';
+import type { NewUnit, UnitChain } from '../units/unit-rows.ts';
+import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd, REFERENCE_REACH } from '../units/units.ts';
 import { keptChange, type KeptChange } from './change-store.ts';
-import type { LookResult } from './look.ts';
 import type { CutChange } from './unit-changes.ts';
 
 export interface CutFacts {
@@ -20,21 +19,51 @@ export interface CutFacts {
 /** Of ordinary rows these are less than PART_BYTES. */
 const PIECE_CHANGES = 500;
 
-export function cutUnits({ changes }: LookResult, facts: CutFacts): NewUnit[] {
+/** @param changes in order; no more of them are held than a unit needs to find its end */
+export function* cutUnits(changes: Iterable<CutChange>, facts: CutFacts): Generator<NewUnit, undefined> {
   const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
-  const whole = changes.length <= maxUnitChanges;
   const bounds = { wanted: PIECE_CHANGES, limit: maxUnitChanges };
-  const units: NewUnit[] = [];
-  let { chain } = facts;
-  for (let from = 0; from < changes.length;) {
-    const next = () => changes.slice(from, from + 2 * maxUnitChanges).map(({ names }) => names);
-    const count = whole ? changes.length : pieceEnd(next(), bounds);
-    const unit = unitOf(changes.slice(from, from + count), { ...facts, chain });
-    units.push(unit);
+  const ahead = new Ahead(changes, maxUnitChanges + REFERENCE_REACH);
+  const isBacklog = ahead.held.length > maxUnitChanges;
+  for (let { chain } = facts; ahead.held.length > 0;) {
+    const count = isBacklog
+      ? pieceEnd(
+          ahead.held.map(({ names }) => names),
+          bounds,
+        )
+      : ahead.held.length;
+    const unit = unitOf(ahead.take(count), { ...facts, chain });
+    yield unit;
     chain = unit;
-    from += count;
   }
-  return units;
+  return undefined;
+}
+
+/** What comes next, as far as it is looked at. */
+class Ahead {
+  readonly held: CutChange[] = [];
+  readonly #source: Iterator<CutChange>;
+  readonly #wanted: number;
+
+  constructor(changes: Iterable<CutChange>, wanted: number) {
+    this.#source = changes[Symbol.iterator]();
+    this.#wanted = wanted;
+    this.#fill();
+  }
+
+  take(count: number): CutChange[] {
+    const taken = this.held.splice(0, count);
+    this.#fill();
+    return taken;
+  }
+
+  #fill(): void {
+    while (this.held.length < this.#wanted) {
+      const next = this.#source.next();
+      if (next.done === true) return;
+      this.held.push(next.value);
+    }
+  }
 }
 
 function unitOf(piece: readonly CutChange[], facts: CutFacts): NewUnit {

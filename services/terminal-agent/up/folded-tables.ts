@@ -42,14 +42,17 @@ export interface FoldParts {
 /** A UUID, with or without dashes; anything shorter is not trusted to be unique in the world. */
 const MIN_IDENTITY_LENGTH = 32;
 
+/** The handle that a row was cut under, by the entry of its insert. */
+export type CutAs = (table: string, rowEntry: string) => string | undefined;
+
 /**
  * @param range after the entries whose keys are kept; of these, those that are not cut (any more) are known by their rows
- * @param byChanges names are those of the changes that were cut; else rows that are new get one
+ * @param cutAs names are those of the changes that were cut; without it, rows that are new get one
  */
 export function foldTables(
   { entries, tableOf, rebuiltAfter, ...parts }: FoldParts,
   range: { readonly after: number; readonly upTo: number; readonly cutUpTo: number },
-  { byChanges }: { readonly byChanges: boolean },
+  { cutAs }: { readonly cutAs?: CutAs | undefined } = {},
 ): FoldedTable[] {
   const byTable = new Map<TillTable, { kept: StoredEntry[]; fresh: StoredEntry[] }>();
   for (const entry of entries.read(Math.min(range.cutUpTo, range.after) + 1, range.upTo)) {
@@ -61,11 +64,12 @@ export function foldTables(
     else if (entry.seq > range.after) lists.fresh.push(entry);
   }
   const rebuilt = rebuiltAfter();
+  const isAllKept = parts.changes.lastNumber() <= parts.keptChange();
   return [...byTable].map(([table, { kept, fresh }]) =>
     new TableFold(
-      { ...parts, table, cutUpTo: range.cutUpTo, rebuiltAfter: rebuilt.get(table.name) },
+      { ...parts, table, isAllKept, cutUpTo: range.cutUpTo, rebuiltAfter: rebuilt.get(table.name) },
       fresh,
-    ).result({ byChanges, kept }),
+    ).result({ cutAs, kept }),
   );
 }
 
@@ -78,6 +82,8 @@ interface TableParts extends Pick<FoldParts, 'changes' | 'isRetired' | 'keptChan
   readonly table: TillTable;
   readonly rebuiltAfter: number | undefined;
   readonly cutUpTo: number;
+  /** The kept keys know every change that is cut. */
+  readonly isAllKept: boolean;
 }
 
 class TableFold {
@@ -90,13 +96,13 @@ class TableFold {
     this.#entries = entries;
   }
 
-  result({ byChanges, kept }: { byChanges: boolean; kept: readonly StoredEntry[] }): FoldedTable {
+  result({ cutAs, kept }: { cutAs: CutAs | undefined; kept: readonly StoredEntry[] }): FoldedTable {
     const { table, rebuiltAfter } = this.#parts;
     const keptAt = (key: string) => table.rows.handleAt(keyFromText(key));
     const isAnother = (identity: string, { id, key }: Entry) =>
-      byChanges ? this.#parts.changes.handleOf(table.name, id) !== undefined : this.#isAnother(identity, key);
+      cutAs === undefined ? this.#isAnother(identity, key) : cutAs(table.name, id) !== undefined;
     const folded = foldEntries(this.#entries, keptAt, { rebuiltAfter, isAnother });
-    const fresh = byChanges ? folded.map((row) => this.#asCut(row)) : this.#named(folded);
+    const fresh = cutAs === undefined ? this.#named(folded) : folded.map((row) => this.#asCut(row, cutAs));
     const rows = kept.length === 0 ? fresh : this.#withKept(fresh, kept);
     const at = new Map<string, FoldedRow>();
     for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
@@ -152,10 +158,9 @@ class TableFold {
   }
 
   /** As it was called when it was cut; one that came back has its former handle there. */
-  #asCut(touched: TouchedRow): FoldedRow {
-    const { table, changes } = this.#parts;
+  #asCut(touched: TouchedRow, cutAs: CutAs): FoldedRow {
     const rowKey = touched.key === null ? null : keyFromText(touched.key);
-    const handle = touched.isNew ? changes.handleOf(table.name, touched.identity) : touched.identity;
+    const handle = touched.isNew ? cutAs(this.#parts.table.name, touched.identity) : touched.identity;
     return { touched, handle, identity: null, rowKey, rowEntry: null, isBack: false };
   }
 
@@ -186,7 +191,7 @@ class TableFold {
       const identity = kept ?? this.#freeName(touched);
       return { touched, handle: touched.identity, identity, rowKey, rowEntry, isBack };
     }
-    const cut = changes.handleOf(table.name, touched.identity);
+    const cut = this.#handleWhenCut(touched);
     if (cut !== undefined) {
       const identity = isUnlinked(cut) ? cut.slice(1) : (table.rows.get(cut)?.identity ?? null);
       return { touched, handle: cut, identity, rowKey, rowEntry, isBack };
@@ -197,11 +202,18 @@ class TableFold {
   }
 
   /** Of one that was cut, and is not kept yet, what it was cut under. */
-  #keptName({ isNew, identity }: TouchedRow): string | null {
-    const { table, changes } = this.#parts;
-    const handle = isNew ? changes.handleOf(table.name, identity) : identity;
+  #keptName(row: TouchedRow): string | null {
+    const { table } = this.#parts;
+    const handle = row.isNew ? this.#handleWhenCut(row) : row.identity;
     if (handle === undefined) return null;
     return table.rows.get(handle)?.identity ?? (isUnlinked(handle) ? handle.slice(1) : null);
+  }
+
+  /** undefined: nothing of it is cut. */
+  #handleWhenCut({ identity, entries: [first] }: TouchedRow): string | undefined {
+    const { table, changes, cutUpTo } = this.#parts;
+    if (first !== undefined && first.seq > cutUpTo) return undefined;
+    return changes.handleOf(table.name, identity);
   }
 
   #uuidAt(key: string): string | null {
@@ -210,13 +222,13 @@ class TableFold {
 
   /** A row that was copied with everything in it, or comes again, is another row. */
   #freeName({ key, entries, ousted, identity }: TouchedRow): string {
-    const { table, changes, isRetired } = this.#parts;
+    const { table, changes, isAllKept, isRetired } = this.#parts;
     const uuid = key === null ? null : this.#uuidAt(key);
     const isFree =
       uuid !== null &&
       !this.#taken.has(uuid) &&
       table.rows.named(uuid) === undefined &&
-      !changes.isNamed(table.name, uuid) &&
+      (isAllKept || !changes.isNamed(table.name, uuid)) &&
       !isRetired(table.name, uuid);
     const name = isFree ? uuid : entryName(entries[0]?.id ?? ousted?.id ?? identity);
     this.#taken.add(name);

@@ -21,13 +21,6 @@ import { cutChange, type CutChange, type CutRow } from './unit-changes.ts';
 import { columnRules, isDeltaColumn, rowValues, storedIn } from './row-values.ts';
 import { decideCut, expected, type Cut, type RowState, type Update, type Values } from './row-state.ts';
 
-export interface LookResult {
-  /** In order. */
-  readonly changes: readonly CutChange[];
-  /** They need an entry first, and then another look. */
-  readonly unknown: readonly UnknownRow[];
-}
-
 export interface LookParts extends FoldParts {
   readonly db: SqliteDatabase;
   readonly binding: LocalBinding;
@@ -46,22 +39,23 @@ export interface LookRange {
   readonly recutUpTo: number;
 }
 
-export function look(parts: LookParts, range: LookRange): LookResult {
-  return new Look(parts, range).result();
-}
+/** Of a backlog so many are decided between two sortings. */
+const ROWS_AT_ONCE = 1_000;
 
-class Look {
+export class Look {
+  /** They need an entry first, and then another look. Complete once all changes are read. */
+  readonly unknown: UnknownRow[] = [];
   readonly #parts: LookParts;
   readonly #range: LookRange;
   readonly #folded: ReadonlyMap<string, FoldedTable>;
   readonly #parents: Parents;
-  readonly #cut: CutChange[] = [];
-  readonly #unknown: UnknownRow[] = [];
+  /** Decided, and not handed out yet. */
+  #cut: CutChange[] = [];
 
   constructor(parts: LookParts, range: LookRange) {
     this.#parts = parts;
     this.#range = range;
-    const folded = foldTables(parts, { ...range, after: range.keptUpTo }, { byChanges: false });
+    const folded = foldTables(parts, { ...range, after: range.keptUpTo });
     this.#folded = new Map(folded.map((each) => [each.table.name, each]));
     this.#parents = new Parents({
       ...parts,
@@ -70,12 +64,27 @@ class Look {
     });
   }
 
-  result(): LookResult {
-    for (const { table, rows } of this.#folded.values()) {
-      if (isPublished(table.bound)) for (const row of rows) this.#row(table, row);
+  /** In order. Within one snapshot; rows are read as they are asked for, so that a backlog is never held whole. */
+  *changes(): Generator<CutChange> {
+    const rows = [...this.#folded.values()]
+      .filter(({ table }) => isPublished(table.bound))
+      .flatMap(({ table, rows: each }) => each.map((row) => ({ table, row, first: this.#firstUncut(row) })))
+      .sort((one, other) => one.first - other.first);
+    for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+      for (const { table, row } of rows.slice(from, from + ROWS_AT_ONCE)) this.#row(table, row);
+      yield* this.#decidedBefore(rows[from + ROWS_AT_ONCE]?.first ?? Infinity);
     }
-    const changes = this.#cut.sort((one, other) => one.change.seq - other.change.seq);
-    return { changes, unknown: this.#unknown };
+  }
+
+  /** A change has the number of an entry of its row: none that is still to come is lower. */
+  #firstUncut({ touched: { entries } }: FoldedRow): number {
+    return entries.find(this.#isUncut)?.seq ?? 0;
+  }
+
+  #decidedBefore(seq: number): CutChange[] {
+    this.#cut.sort((one, other) => one.change.seq - other.change.seq);
+    const later = this.#cut.findIndex(({ change }) => change.seq >= seq);
+    return this.#cut.splice(0, later < 0 ? this.#cut.length : later);
   }
 
   #row(table: TillTable, row: FoldedRow): void {
@@ -88,7 +97,7 @@ class Look {
     if (last === undefined) {
       // Nothing of its own tells that it is gone.
       if (ousted !== null && this.#isUncut(ousted))
-        this.#unknown.push({ table, rowKey: null, handle, op: 'd' });
+        this.unknown.push({ table, rowKey: null, handle, op: 'd' });
       return;
     }
     if (isEarlier && uncut.every(({ op }) => op === 'b' || op === 'e')) return;
@@ -113,7 +122,7 @@ class Look {
     const { fills, rest: told } = partedBy(decided, (column) => this.#parts.isFillable(table.bound, column));
     const cut = told ?? (isBack ? NOTHING : null);
     if (raw !== null && row.touched.isEarlier && amounts.length > 0 && !mine.some(({ op }) => op === 'r')) {
-      this.#unknown.push({ table, rowKey, sums, op: 'r' });
+      this.unknown.push({ table, rowKey, sums, op: 'r' });
       return;
     }
     const whole = { row, before: expected(state), raw, values };
@@ -121,7 +130,7 @@ class Look {
     if (cut === null) return;
     // It differs, or is gone, and nothing but this look tells so.
     if (last.op === 'f' || (cut.op === 'd' && isAmount(amounts, last))) {
-      this.#unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
+      this.unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
       return;
     }
     if (cut.op === 'c' && cut.latest !== undefined) return this.#push(whole, last, { cut, entries: mine });
@@ -143,7 +152,7 @@ class Look {
   #fill(whole: WholeRow, fills: Cut): void {
     const { table, handle, rowKey, filling } = whole.row;
     const entry = filling.at(-1);
-    if (entry === undefined) this.#unknown.push({ table, rowKey, handle, op: 'f' });
+    if (entry === undefined) this.unknown.push({ table, rowKey, handle, op: 'f' });
     else this.#push(whole, entry, { cut: fills, entries: filling });
   }
 
@@ -162,7 +171,7 @@ class Look {
     const { table, mine, last, rowKey, handle } = whole.row;
     const made = mine.findLast(({ op }) => op === 'r') ?? mine.find(({ op }) => op === 'c') ?? last;
     if (isAmount(amounts, made)) {
-      this.#unknown.push({ table, rowKey, handle, op: 'r' });
+      this.unknown.push({ table, rowKey, handle, op: 'r' });
       return;
     }
     const values = new Map(cut.values);
@@ -251,7 +260,7 @@ class Look {
 
   /** It is offered, and then referred to, unless that could make a second row of one that the centre has. */
   #takeAlong(table: TillTable, rowKey: SqliteValue): string | null {
-    if (isPublished(table.bound) && isSafe(table, rowKey)) this.#unknown.push({ table, rowKey, op: 'r' });
+    if (isPublished(table.bound) && isSafe(table, rowKey)) this.unknown.push({ table, rowKey, op: 'r' });
     return unlinkedHandle(usableName(table, rowKey) ?? '');
   }
 }
