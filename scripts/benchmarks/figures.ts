@@ -5,7 +5,7 @@ import Table from 'cli-table3';
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'rows/s' | 'ms' | 'MB';
+  readonly unit: 'rows/s' | 'ms' | 'MB' | 'KB' | '%';
   /** Ratio to a ceiling measured in the same run. */
   readonly ratio?: {
     readonly of: string;
@@ -70,7 +70,8 @@ export function printFigures(
 }
 
 function shown({ value, unit }: Figure): string {
-  return `${unit === 'ms' ? value.toFixed(1) : Math.round(value).toLocaleString('en')} ${unit}`;
+  const digits = { ms: 2, KB: 2, '%': 2, MB: 0, 'rows/s': 0 }[unit];
+  return `${value.toLocaleString('en', { maximumFractionDigits: digits })} ${unit}`;
 }
 
 function wanted({ ratio, most, unit }: Figure): string {

@@ -1,16 +1,18 @@
 /**
- * `scripts/bench push|pull|crowd|seed|tills|large|watch`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|app|crowd|seed|tills|large|watch`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Pool } from 'pg';
 import { withReleasers } from '../../services/shared/lifecycle.ts';
 import { startKafka } from '../support/kafka.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { Site } from '../support/site.ts';
+import { Site, type TillPlan } from '../support/site.ts';
 import { printFigures } from './figures.ts';
+import { APPS, benchApp, fillSettings } from './app.ts';
 import { benchCrowd } from './crowd.ts';
 import { benchLarge } from './large.ts';
 import { benchPull } from './pull.ts';
@@ -23,6 +25,7 @@ import { benchWatch } from './watch.ts';
 const BENCHES = {
   push: 400_000,
   pull: 50_000,
+  app: 200_000,
   crowd: 50_000,
   seed: 200_000,
   tills: 200_000,
@@ -32,6 +35,14 @@ const BENCHES = {
 const USAGE = `usage: scripts/bench ${Object.keys(BENCHES).join('|')} [--rows N] [--samples N] [--only TEXT]`;
 const ROWS_PER_TRANSACTION = 100;
 
+type Bench = keyof typeof BENCHES;
+const PLANS: Partial<Record<Bench, readonly TillPlan[]>> = { tills: MANY_TILLS, app: APPS };
+/** What the centre holds when it is set up. */
+const FILLS: Partial<Record<Bench, (pool: Pool, rows: number) => Promise<void>>> = {
+  seed: fillCentre,
+  app: fillSettings,
+};
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -40,7 +51,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const bench = (Object.keys(BENCHES) as (keyof typeof BENCHES)[]).find((name) => name === positionals[0]);
+const bench = (Object.keys(BENCHES) as Bench[]).find((name) => name === positionals[0]);
 if (bench === undefined) {
   console.error(`[USAGE] ${USAGE}`);
   process.exit(2);
@@ -64,9 +75,9 @@ await withReleasers(async (onRelease) => {
     databaseUrl: postgres.url,
     brokers: kafka.brokers,
     folder,
-    tills: bench === 'tills' ? MANY_TILLS : [{ id: 'T1', store: '1' }],
+    tills: PLANS[bench] ?? [{ id: 'T1', store: '1' }],
     tillsStandBack: bench === 'tills',
-    beforeSetup: bench === 'seed' ? (pool) => fillCentre(pool, rows) : undefined,
+    beforeSetup: (pool) => FILLS[bench]?.(pool, rows) ?? Promise.resolve(),
     env: { LOG_LEVEL: 'info' },
   });
   onRelease(() => site.stop());
@@ -76,6 +87,7 @@ await withReleasers(async (onRelease) => {
     push: () =>
       benchPush({ site, brokers, rows, rowsPerTransaction, latencySamples: Number(values.samples), say }),
     pull: () => benchPull({ site, rows, say }),
+    app: () => benchApp({ site, rows, folder, say }),
     seed: () => benchSeed({ site, rows, say }),
     tills: () => benchTills({ site, rows, say }),
     large: () => benchLarge({ site, only: values.only, say }),

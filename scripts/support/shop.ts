@@ -57,6 +57,16 @@ export interface Sale {
   readonly totalCents: number;
 }
 
+export interface WantedSale {
+  readonly lines: number;
+  /** A row in inventory_transactions for each line. */
+  readonly moveStock: boolean;
+  /** Of the first line, off the product itself. */
+  readonly takeStock: boolean;
+  /** `deferred`: reads first, and asks for the lock once it writes. */
+  readonly begin: 'immediate' | 'deferred';
+}
+
 interface ProductRow {
   readonly id: number;
   readonly price: number;
@@ -70,10 +80,13 @@ export class Cashier {
   readonly #statements = new Map<string, Database.Statement>();
   #number = 0;
 
-  /** @param random 0 ≤ random() < 1; a seeded one makes the same sales again */
-  constructor(terminalId: string, file: string, random: () => number = Math.random) {
+  /**
+   * @param random 0 ≤ random() < 1; a seeded one makes the same sales again
+   * @param timeoutMs how long a statement waits for a lock of another
+   */
+  constructor(terminalId: string, file: string, random: () => number = Math.random, timeoutMs = 10_000) {
     this.terminalId = terminalId;
-    this.db = new Database(file, { timeout: 10_000 });
+    this.db = new Database(file, { timeout: timeoutMs });
     this.#random = random;
     this.#number =
       this.db
@@ -82,12 +95,13 @@ export class Cashier {
         .get(terminalId) ?? 0;
   }
 
-  /** One sale of `lines` items in one transaction: the order, its items, stock movements if wanted, a payment. */
-  sell({ lines = 3, moveStock = true }: { lines?: number; moveStock?: boolean } = {}): Sale {
-    return this.db.transaction(() => this.#sell(lines, moveStock)).immediate();
+  /** One sale in one transaction: the order, its items, what becomes of the stock, a payment. */
+  sell(wanted: Partial<WantedSale> = {}): Sale {
+    const sale: WantedSale = { lines: 3, moveStock: true, takeStock: false, begin: 'immediate', ...wanted };
+    return this.db.transaction(() => this.#sell(sale))[sale.begin]();
   }
 
-  #sell(lines: number, moveStock: boolean): Sale {
+  #sell({ lines, moveStock, takeStock }: WantedSale): Sale {
     this.#number += 1;
     const orderNumber = `${this.terminalId}-${String(this.#number).padStart(6, '0')}`;
     const soldAt = Date.now();
@@ -119,6 +133,12 @@ export class Cashier {
         ).run(randomUUID(), item.id, order, -item.quantity);
       }
     });
+    if (takeStock) {
+      this.#statement('UPDATE products SET stock_quantity = stock_quantity - ? WHERE id = ?').run(
+        items[0]?.quantity ?? 0,
+        items[0]?.id ?? 0,
+      );
+    }
     this.#statement(
       `INSERT INTO payments (local_id, order_id, method, amount_cents, paid_at) VALUES (?, ?, 'card', ?, ?)`,
     ).run(randomUUID(), order, totalCents, soldAt);
