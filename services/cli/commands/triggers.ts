@@ -1,7 +1,6 @@
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
-import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -12,6 +11,7 @@ import { OPEN_ENTRIES_SQL } from '../../terminal-agent/file/outbox-schema.ts';
 import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
 import { markAllUnswept } from '../../terminal-agent/file/unswept.ts';
+import { bindFile } from '../../terminal-agent/till/recorded-names.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
 import { isOldFile } from '../../terminal-agent/take-over/old-file.ts';
 import { prepareTakeOver } from '../../terminal-agent/take-over/prepare.ts';
@@ -74,7 +74,7 @@ function showCommand(cli: Cli): Command {
   return withJson(onFile(command)).action(
     cli.action(async (options: JsonOption & FileOption) => {
       const shown = withTillFile(fileOf(cli, options), (db) =>
-        objectsOf(db, bindLocal(mappingFor(cli, db), readLocalCatalog(db))),
+        objectsOf(db, bindFile(db, mappingFor(cli, db))),
       );
       if (options.json === true) cli.output.json(shown);
       else for (const { sql } of shown) cli.output.line(`${sql.trim().replace(/;?$/, ';')}\n`);
@@ -109,7 +109,7 @@ function installCommand(cli: Cli): Command {
         return EXIT.failed;
       }
       const { count, failed } = changeTillFile(file, (db) => {
-        const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
+        const binding = bindFile(db, mappingFor(cli, db));
         const { installed, failed } = installOver(db, binding, () => {
           const failed = installSync(db, binding, log);
           return { failed, installed: withoutTables(binding, failed) };

@@ -4,6 +4,9 @@ import type { TillTable } from '../rows/till-tables.ts';
 import { takenLate } from '../till/file-mapping.ts';
 import type { TillHost } from '../till/till-host.ts';
 
+/** In sync_meta: `table.column` of each. */
+export const BOUND_COLUMNS = 'bound_columns';
+
 /**
  * Stores what is bound now; where columns or tables are new, or a mapping is that could not be read before, all
  * streams begin anew in the same transaction.
@@ -17,7 +20,7 @@ export function noteBoundColumns(
   const bound = [...tables].flatMap(({ name, bound: { columns } }) =>
     columns.map((column) => `${name}.${column.local}`),
   );
-  const known = till.getMeta('bound_columns');
+  const known = till.getMeta(BOUND_COLUMNS);
   const text = JSON.stringify(bound.sort());
   const { mappingVersion } = till;
   const late = takenLate({ mappingVersion, getMeta: (name) => till.getMeta(name) });
@@ -26,7 +29,7 @@ export function noteBoundColumns(
   const added = bound.filter((column) => !before.has(column));
   if (late !== null) added.push(`mapping ${late.version}`);
   till.write(() => {
-    till.setMeta('bound_columns', text);
+    till.setMeta(BOUND_COLUMNS, text);
     for (const [name, value] of Object.entries(late?.meta ?? {})) till.setMeta(name, value);
     if (added.length > 0) checkpoints.rewindAll();
   });
