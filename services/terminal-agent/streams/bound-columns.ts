@@ -1,4 +1,5 @@
 /** Which columns the till took from the streams so far: what is new among them has to be read from the start. */
+import { READ_AGAIN } from '../file/lost-tables.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { TillTable } from '../rows/till-tables.ts';
 import { takenLate } from '../till/file-mapping.ts';
@@ -24,11 +25,14 @@ export function noteBoundColumns(
   const text = JSON.stringify(bound.sort());
   const { mappingVersion } = till;
   const late = takenLate({ mappingVersion, getMeta: (name) => till.getMeta(name) });
-  if (known === text && late === null) return [];
+  const isLost = till.getMeta(READ_AGAIN) !== undefined;
+  if (known === text && late === null && !isLost) return [];
   const before = new Set(known === undefined ? bound : (JSON.parse(known) as string[]));
   const added = bound.filter((column) => !before.has(column));
   if (late !== null) added.push(`mapping ${late.version}`);
+  if (isLost) added.push('what was lost');
   till.write(() => {
+    till.setMeta(READ_AGAIN, null);
     till.setMeta(BOUND_COLUMNS, text);
     for (const [name, value] of Object.entries(late?.meta ?? {})) till.setMeta(name, value);
     if (added.length > 0) checkpoints.rewindAll();

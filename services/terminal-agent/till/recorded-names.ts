@@ -15,7 +15,7 @@ export function bindFile(db: SqliteDatabase, mapping: Mapping): LocalBinding {
 
 /** A file that no agent ever had knows none. */
 function recordedNames(db: SqliteDatabase): RecordedNames {
-  const numbered = isThere(db, 'sync_table') ? numberedNames(db) : [];
+  const numbered = isThere(db, 'sync_table') && isThere(db, 'sync_column') ? numberedNames(db) : [];
   const atCentre = JSON.parse(metaBefore(db, CENTRE_COLUMNS) ?? '{}') as Record<string, KnownColumns>;
   const bound = JSON.parse(metaBefore(db, BOUND_COLUMNS) ?? '[]') as string[];
   return {
