@@ -10,6 +10,7 @@ import { identityOf } from '../till/till-place.ts';
 import { OPEN_ENTRIES_SQL } from '../../terminal-agent/file/outbox-schema.ts';
 import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
+import { dropOwnTables } from '../../terminal-agent/file/own-tables.ts';
 import { markAllUnswept } from '../../terminal-agent/file/unswept.ts';
 import { bindFile } from '../../terminal-agent/till/recorded-names.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
@@ -146,13 +147,17 @@ function removeCommand(cli: Cli): Command {
     .command(
       'remove',
       'take them off the app’s tables; what the app does then is not recorded, until the agent starts again',
-      ['triggers remove --terminal-db payflow.db'],
+      ['triggers remove --terminal-db payflow.db', 'triggers remove --all --terminal-db payflow.db'],
+    )
+    .option(
+      '--all',
+      'our tables too: the file is as the app made it; an agent that starts on it later offers its rows as new to it',
     )
     .option('--force', 'even if recorded changes have not reached the centre');
   return onFile(command).action(
-    cli.action(async (options: FileOption & { force?: true }) => {
+    cli.action(async (options: FileOption & { force?: true; all?: true }) => {
       const file = fileOf(cli, options);
-      const removed = changeTillFile(file, (db) => {
+      const { triggers, tables } = changeTillFile(file, (db) => {
         const open = unsettledChanges(db);
         if (open > 0 && options.force !== true) {
           throw new PayflowError(
@@ -160,9 +165,11 @@ function removeCommand(cli: Cli): Command {
             `${open} changes in ${file} are not settled; --force removes anyway`,
           );
         }
-        return removeTriggers(db);
+        const triggers = removeTriggers(db);
+        return { triggers, tables: options.all === true ? dropOwnTables(db) : [] };
       });
-      cli.output.line(`${removed.length} triggers and indexes removed from ${file}`);
+      const also = options.all === true ? ` and ${tables.length} tables` : '';
+      cli.output.line(`${triggers.length} triggers and indexes${also} removed from ${file}`);
       return EXIT.yes;
     }),
   );

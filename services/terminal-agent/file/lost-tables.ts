@@ -19,7 +19,8 @@ import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { getMeta, metaBefore, setMeta } from '../till/file-facts.ts';
-import { LOCAL_SCHEMA, quoteName, rowKeySql } from '../till/local-schema.ts';
+import { quoteName, rowKeySql } from '../till/local-schema.ts';
+import { ownTables } from './own-tables.ts';
 import { markAllUnswept } from './unswept.ts';
 
 /** In sync_meta: all of ours that were there, as JSON; a later version may bring others. */
@@ -52,17 +53,6 @@ export function mendLost(db: SqliteDatabase, lost: readonly string[], log: Logge
 export function noteOwnTables(db: SqliteDatabase): void {
   const names = JSON.stringify(ownTables(db));
   if (getMeta(db, OWN_TABLES) !== names) setMeta(db, OWN_TABLES, names);
-}
-
-const NAMED = [...LOCAL_SCHEMA.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g)].map(([, name]) => name);
-
-/** Those of this version: what an earlier one left goes in its time. */
-function ownTables(db: SqliteDatabase): string[] {
-  const found = db
-    .prepare<[], string>(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)
-    .pluck()
-    .all();
-  return found.filter((name) => name.startsWith('sync_row_') || NAMED.includes(name));
 }
 
 /** Of a table that was recorded, and whose kept rows are gone: it was made again empty. */
