@@ -61,6 +61,8 @@ describe.each(['running', 'stopped'] as const)('while the agent is %s', (agent) 
       app(`UPDATE products SET stock_quantity = stock_quantity - 4; INSERT INTO orders (number) VALUES ('later');
         UPDATE orders SET total = 5 WHERE number = 'old'`);
       await look();
+      // From the beginning.
+      expect(shop.rows('SELECT next_offset FROM sync_stream WHERE next_offset > 0')).toEqual([]);
       await readAll();
       await look();
       const numbers = shop
@@ -80,4 +82,27 @@ describe.each(['running', 'stopped'] as const)('while the agent is %s', (agent) 
       expect(shop.rows('SELECT * FROM sync_parked')).toEqual([]);
     },
   );
+});
+
+it('numbers that are lost are those that the triggers write, not those that come next', async () => {
+  const mapping = (...tables: string[]) =>
+    `version: 1\ntables:\n${tables.map((name) => `  ${name}: {scope: global}\n`).join('')}`;
+  shop = openShopTill({
+    schema:
+      'CREATE TABLE early (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE late (id INTEGER PRIMARY KEY, name TEXT)',
+    mapping: mapping('late'),
+    apply: { elapsedMs: () => (spanMs += 60_000) },
+  });
+  shop.test.till.adoptMapping(2, mapping('early', 'late'));
+  app(`INSERT INTO late (name) VALUES ('in late'); DROP TABLE sync_table`);
+  shop.rows('SELECT * FROM late');
+  await look();
+  app(`INSERT INTO early (name) VALUES ('in early')`);
+  const told = shop
+    .changes()
+    .map(({ table, cut }) => [table, cut.op === 'c' ? cut.values.get('name') : null]);
+  expect(told).toEqual([
+    ['late', 'tin late'],
+    ['early', 'tin early'],
+  ]);
 });
