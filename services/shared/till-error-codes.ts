@@ -67,7 +67,7 @@ export const TILL_ERROR_CODES = {
     409,
     'fatal',
     'The till belongs to another centre (another database id).',
-    'Use the till’s own centre, or a payflow.db that no other centre knows; a copy after `payflow triggers remove` is one.',
+    'Use the till’s own centre, or a payflow.db that no other centre knows; a copy after `payflow triggers remove --all` is one.',
   ),
   TERMINAL_REPLACED: entry(
     401,

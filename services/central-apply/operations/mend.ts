@@ -3,6 +3,7 @@
  * is kept beside it. Where it isn't clear which change is meant nothing is guessed: an order's lines have a
  * quantity each, and only one of them is wrong.
  */
+import { isSameName } from '../../shared/catalog/same-name.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import type { Mend } from '../../shared/operations.ts';
 import type { ColumnChange, SqliteValue, UnitChange } from '../../shared/records/unit-record.ts';
@@ -49,7 +50,7 @@ function placeOf(
   const what = `${table.local}.${column.local}`;
   const places = changes.flatMap((change, index) => {
     const named = seq === undefined || change.seq === seq;
-    return named && change.table === table.local && holds(change, column) ? [index] : [];
+    return named && isSameName(change.table, table.local) && holds(change, column) ? [index] : [];
   });
   const [place, ...others] = places;
   if (place === undefined) {
@@ -65,13 +66,13 @@ function placeOf(
 /** An insert sets every column, also those that its till did not name. */
 function holds({ op, columns }: UnitChange, { local }: ColumnModel): boolean {
   if (op === 'd') return false;
-  return op !== 'u' || columns.some(({ name }) => name === local);
+  return op !== 'u' || columns.some(({ name }) => isSameName(name, local));
 }
 
 function withValue(change: UnitChange, { local, parent }: ColumnModel, value: string | null): UnitChange {
-  const known = change.columns.find(({ name }) => name === local);
+  const known = change.columns.find(({ name }) => isSameName(name, local));
   const mended: ColumnChange = {
-    name: local,
+    name: known?.name ?? local,
     old: known?.old ?? null,
     new: value === null ? null : likeBefore(value, known?.new ?? null),
   };
@@ -81,7 +82,7 @@ function withValue(change: UnitChange, { local, parent }: ColumnModel, value: st
       : change.columns.map((column) => (column === known ? mended : column));
   if (parent === null) return { ...change, columns };
   const references = change.references.map((reference) =>
-    reference.column === local ? { column: local, target: null } : reference,
+    isSameName(reference.column, local) ? { column: local, target: null } : reference,
   );
   return { ...change, columns, references };
 }

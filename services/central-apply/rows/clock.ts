@@ -1,5 +1,6 @@
 /** When a change was made; ms since 1970. Pure. */
 import { FILLS_AT_MS, type UnitChange } from '../../shared/records/unit-record.ts';
+import { isSameName } from '../../shared/catalog/same-name.ts';
 import { timestampMs } from '../../shared/values/values.ts';
 import type { TableModel } from './model.ts';
 
@@ -20,7 +21,7 @@ export function changeClockMs(table: TableModel, change: UnitChange, receivedAtM
 function ownTimestampMs(table: TableModel, change: UnitChange): number | null {
   if (change.op === 'd' || table.timestampColumn === null) return null;
   const model = table.byCentral.get(table.timestampColumn);
-  const column = model && change.columns.find(({ name }) => name === model.local);
+  const column = model && change.columns.find(({ name }) => isSameName(name, model.local));
   if (model === undefined || column === undefined) return null;
   if (change.op === 'u' && column.new === column.old) return null;
   return timestampMs(column.new, model.options);

@@ -7,6 +7,7 @@
  * (the product every sale takes its stock from) connects nothing, or one bad sale would take all others along.
  */
 import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { nameKey } from '../../shared/catalog/same-name.ts';
 import { rowName } from './change.ts';
 
 /** @returns local name of the parent table of a reference column, null when it is none */
@@ -18,7 +19,7 @@ export function connectedParts(changes: readonly UnitChange[], parentOf: ParentO
   const ownerOfRow = new Map<string, number>();
   const inserted = new Map<string, number>();
   changes.forEach((change, index) => {
-    const row = `${change.table}\0${rowName(change.row)}`;
+    const row = `${nameKey(change.table)}\0${rowName(change.row)}`;
     const owner = ownerOfRow.get(row);
     if (owner === undefined) ownerOfRow.set(row, index);
     else sets.join(owner, index);
@@ -28,7 +29,7 @@ export function connectedParts(changes: readonly UnitChange[], parentOf: ParentO
     for (const { column, target } of change.references) {
       const parent = target === null ? null : parentOf(change.table, column);
       if (target === null || parent === null) continue;
-      const insertion = inserted.get(`${parent}\0${rowName(target)}`);
+      const insertion = inserted.get(`${nameKey(parent)}\0${rowName(target)}`);
       if (insertion !== undefined) sets.join(insertion, index);
     }
   });

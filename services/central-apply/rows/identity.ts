@@ -4,6 +4,7 @@
  */
 import { centralId, centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
 import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { isSameName } from '../../shared/catalog/same-name.ts';
 import { tillRow, type Incoming } from './change.ts';
 import { canonicalKeyText } from './key-form.ts';
 import { typeOf, type CentralModel, type TableModel } from './model.ts';
@@ -101,7 +102,12 @@ export async function makeKeys(
       const column = table.central.get(name);
       if (column === undefined || table.set.has(name)) continue;
       if (table.scope.kind === 'column' && table.scope.column === name) continue;
-      if (change.columns.some((each) => each.name === local && each.new !== null)) continue;
+      if (
+        change.columns.some(
+          (each) => local !== undefined && isSameName(each.name, local) && each.new !== null,
+        )
+      )
+        continue;
       const pool = `${table.name}\0${name}`;
       const entry = counts.get(pool);
       if (entry === undefined) counts.set(pool, { table, column, count: 1 });

@@ -5,6 +5,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog, type CentralColumn } from '../../shared/catalog/central-catalog.ts';
+import { ByLocalName } from '../../shared/catalog/same-name.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { Masking } from '../../shared/mapping/masking.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -63,7 +64,7 @@ export interface TableModel {
   readonly columns: readonly string[];
   readonly central: ReadonlyMap<string, CentralColumn>;
   /** Writable mapped columns by local name. */
-  readonly byLocal: ReadonlyMap<string, ColumnModel>;
+  readonly byLocal: ByLocalName<ColumnModel>;
   readonly byCentral: ReadonlyMap<string, ColumnModel>;
   /** Central column → constant. */
   readonly set: BoundCentralTable['mapping']['set'];
@@ -82,7 +83,7 @@ export interface CentralModel {
   readonly mappingVersion: number;
   /** Parents first, by central name. */
   readonly tables: ReadonlyMap<string, TableModel>;
-  readonly byLocal: ReadonlyMap<string, TableModel>;
+  readonly byLocal: ByLocalName<TableModel>;
   /** In which rows are locked: children before the parents that give them their store, then by name. */
   readonly lockOrder: readonly TableModel[];
   /** What convert.ts has made of units under this mapping. */
@@ -121,7 +122,7 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
     tables.set(bound.central.name, tableModel(bound, { order: tables.size, earlier, scopes }));
     seen.push(bound);
   }
-  const byLocal = new Map([...tables.values()].map((table) => [table.local, table]));
+  const byLocal = new ByLocalName([...tables.values()].map((table) => [table.local, table]));
   const lockOrder = [...tables.values()].sort((a, b) => b.depth - a.depth || (a.name < b.name ? -1 : 1));
   return {
     databaseId,
@@ -190,7 +191,7 @@ function tableModel(bound: BoundCentralTable, { order, earlier, scopes }: TableP
     key: central.key,
     columns,
     central: byName,
-    byLocal: new Map(models.map((column) => [column.local, column])),
+    byLocal: new ByLocalName(models.map((column) => [column.local, column])),
     byCentral: new Map(models.map((column) => [column.central.name, column])),
     set: mapping.set,
     timestampColumn: bound.timestampColumn,

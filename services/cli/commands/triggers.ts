@@ -1,7 +1,6 @@
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
-import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
@@ -11,7 +10,9 @@ import { identityOf } from '../till/till-place.ts';
 import { OPEN_ENTRIES_SQL } from '../../terminal-agent/file/outbox-schema.ts';
 import { numbered } from '../../terminal-agent/file/captured-tables.ts';
 import { keyTriggers } from '../../terminal-agent/file/key-triggers.ts';
+import { dropOwnTables } from '../../terminal-agent/file/own-tables.ts';
 import { markAllUnswept } from '../../terminal-agent/file/unswept.ts';
+import { bindFile } from '../../terminal-agent/till/recorded-names.ts';
 import { installSync, isCapturable, removeTriggers } from '../../terminal-agent/till/sync-install.ts';
 import { isOldFile } from '../../terminal-agent/take-over/old-file.ts';
 import { prepareTakeOver } from '../../terminal-agent/take-over/prepare.ts';
@@ -74,7 +75,7 @@ function showCommand(cli: Cli): Command {
   return withJson(onFile(command)).action(
     cli.action(async (options: JsonOption & FileOption) => {
       const shown = withTillFile(fileOf(cli, options), (db) =>
-        objectsOf(db, bindLocal(mappingFor(cli, db), readLocalCatalog(db))),
+        objectsOf(db, bindFile(db, mappingFor(cli, db))),
       );
       if (options.json === true) cli.output.json(shown);
       else for (const { sql } of shown) cli.output.line(`${sql.trim().replace(/;?$/, ';')}\n`);
@@ -109,7 +110,7 @@ function installCommand(cli: Cli): Command {
         return EXIT.failed;
       }
       const { count, failed } = changeTillFile(file, (db) => {
-        const binding = bindLocal(mappingFor(cli, db), readLocalCatalog(db));
+        const binding = bindFile(db, mappingFor(cli, db));
         const { installed, failed } = installOver(db, binding, () => {
           const failed = installSync(db, binding, log);
           return { failed, installed: withoutTables(binding, failed) };
@@ -146,13 +147,17 @@ function removeCommand(cli: Cli): Command {
     .command(
       'remove',
       'take them off the app’s tables; what the app does then is not recorded, until the agent starts again',
-      ['triggers remove --terminal-db payflow.db'],
+      ['triggers remove --terminal-db payflow.db', 'triggers remove --all --terminal-db payflow.db'],
+    )
+    .option(
+      '--all',
+      'our tables too: the file is as the app made it; an agent that starts on it later offers its rows as new to it',
     )
     .option('--force', 'even if recorded changes have not reached the centre');
   return onFile(command).action(
-    cli.action(async (options: FileOption & { force?: true }) => {
+    cli.action(async (options: FileOption & { force?: true; all?: true }) => {
       const file = fileOf(cli, options);
-      const removed = changeTillFile(file, (db) => {
+      const { triggers, tables } = changeTillFile(file, (db) => {
         const open = unsettledChanges(db);
         if (open > 0 && options.force !== true) {
           throw new PayflowError(
@@ -160,9 +165,11 @@ function removeCommand(cli: Cli): Command {
             `${open} changes in ${file} are not settled; --force removes anyway`,
           );
         }
-        return removeTriggers(db);
+        const triggers = removeTriggers(db);
+        return { triggers, tables: options.all === true ? dropOwnTables(db) : [] };
       });
-      cli.output.line(`${removed.length} triggers and indexes removed from ${file}`);
+      const also = options.all === true ? ` and ${tables.length} tables` : '';
+      cli.output.line(`${triggers.length} triggers and indexes${also} removed from ${file}`);
       return EXIT.yes;
     }),
   );

@@ -33,8 +33,6 @@ export interface LocalTable {
   readonly keyIsRowid: boolean;
   readonly withoutRowid: boolean;
   readonly uniques: readonly (readonly string[])[];
-  /** Columns of unique indexes with a WHERE: they hold for some rows only. */
-  readonly partialUniques?: readonly (readonly string[])[];
   /** All of them, as triggers ask them; not there in a table that was made up. */
   readonly uniqueIndexes?: readonly LocalUniqueIndex[] | undefined;
   readonly foreignKeys: readonly LocalForeignKey[];
@@ -134,13 +132,13 @@ function readTable(db: Database, name: string, withoutRowid: boolean): Omit<Loca
     'index_list',
     name,
   );
-  const uniques = (partial: number) =>
-    indexes
-      .filter((index) => index.unique === 1 && index.origin !== 'pk' && index.partial === partial)
-      .map((index) => pragma<{ seqno: number; name: string | null }>(db, 'index_info', index.name))
-      .map((columns) => columns.map((column) => column.name))
-      // An index on an expression is a rule that can't be named by columns.
-      .filter((columns): columns is string[] => columns.every((column) => column !== null));
+  const uniques = indexes
+    // One with a WHERE holds for some rows only.
+    .filter((index) => index.unique === 1 && index.origin !== 'pk' && index.partial === 0)
+    .map((index) => pragma<{ seqno: number; name: string | null }>(db, 'index_info', index.name))
+    .map((columns) => columns.map((column) => column.name))
+    // An index on an expression is a rule that can't be named by columns.
+    .filter((columns): columns is string[] => columns.every((column) => column !== null));
   const columns = rows.map((row) => ({
     name: row.name,
     declaredType: row.type,
@@ -156,8 +154,7 @@ function readTable(db: Database, name: string, withoutRowid: boolean): Omit<Loca
     // A key that is not the rowid has an index of its own (also the odd INTEGER PRIMARY KEY DESC).
     keyIsRowid: key.length === 1 && !withoutRowid && !indexes.some(({ origin }) => origin === 'pk'),
     withoutRowid,
-    uniques: uniques(0),
-    partialUniques: uniques(1),
+    uniques,
     uniqueIndexes: readUniqueIndexes(db, name, columns),
     foreignKeys: readForeignKeys(db, name),
   };

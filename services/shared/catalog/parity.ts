@@ -5,6 +5,7 @@
 import type { CentralColumn, CentralTable } from './central-catalog.ts';
 import { typeShape } from './central-types.ts';
 import type { LocalColumn, LocalTable } from './local-catalog.ts';
+import { inOneCase } from './local-names.ts';
 import type { ParityFinding } from './parity-finding.ts';
 import { checkMapping } from '../mapping/mapping-check.ts';
 import { suggestion } from '../mapping/mapping-source.ts';
@@ -15,10 +16,14 @@ import { hasSurrogateKey, isCarried, localColumn, MAX_COLUMNS } from './table-bi
 
 /** @returns mismatches first, each kind in the mapping's order. */
 export function parity(
-  mapping: Mapping,
+  given: Mapping,
   central: ReadonlyMap<string, CentralTable>,
-  local: ReadonlyMap<string, LocalTable>,
+  file: ReadonlyMap<string, LocalTable>,
 ): ParityFinding[] {
+  const { mapping, catalog: local } = inOneCase(given, file, {
+    tables: [],
+    columns: (table) => centralNames(given, central, table),
+  });
   const findings: ParityFinding[] = checkMapping(mapping, { central, local }).map(
     ({ path: _path, ...finding }) => ({ kind: 'mismatch', ...finding }),
   );
@@ -58,6 +63,13 @@ export function parity(
     ...findings.filter(({ kind }) => kind === 'mismatch'),
     ...findings.filter(({ kind }) => kind === 'warning'),
   ];
+}
+
+/** What the mapping does not name is called as at the centre. */
+function centralNames(mapping: Mapping, central: ReadonlyMap<string, CentralTable>, local: string): string[] {
+  const table = mapping.tables.find((each) => each.local === local);
+  const columns = central.get(table?.central ?? '')?.columns ?? [];
+  return columns.flatMap(({ name }) => (table === undefined ? [] : (localColumn(table, name) ?? [])));
 }
 
 function tableFindings(table: TableMapping, central: CentralTable, local: LocalTable): ParityFinding[] {

@@ -10,6 +10,7 @@
  */
 import type { CentralTable } from './central-catalog.ts';
 import type { Affinity, LocalTable } from './local-catalog.ts';
+import { inOneCase, NOTHING_RECORDED, type RecordedNames } from './local-names.ts';
 import { parentsFirst } from '../mapping/mapping-order.ts';
 import {
   centralColumn,
@@ -85,7 +86,12 @@ export function withoutTables(binding: LocalBinding, failed: ReadonlyMap<string,
   };
 }
 
-export function bindLocal(mapping: Mapping, catalog: ReadonlyMap<string, LocalTable>): LocalBinding {
+export function bindLocal(
+  given: Mapping,
+  file: ReadonlyMap<string, LocalTable>,
+  recorded: RecordedNames = NOTHING_RECORDED,
+): LocalBinding {
+  const { mapping, catalog } = inOneCase(given, file, recorded);
   const mayBeNull = (table: TableMapping, column: string) =>
     catalog.get(table.local)?.columns.find(({ name }) => name === column)?.notNull !== true;
   const bound: BoundTable[] = [];

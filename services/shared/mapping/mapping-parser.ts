@@ -13,7 +13,7 @@ import {
   type TableMapping,
 } from './mapping.ts';
 import { parentsFirst } from './mapping-order.ts';
-import { ruleProblems } from './mapping-rules.ts';
+import { nameProblems, ruleProblems } from './mapping-rules.ts';
 import {
   knownOptions,
   mappingDocument,
@@ -22,6 +22,7 @@ import {
   type TableDocument,
 } from './mapping-schema.ts';
 import { failOnProblems, MappingSource, suggestion, type MappingProblem } from './mapping-source.ts';
+import { mappedInOneCase } from '../catalog/local-names.ts';
 import { asPayflowError } from '../errors.ts';
 
 const BUILT_IN = {
@@ -42,9 +43,11 @@ export function parseMapping(text: string, version = 0): Mapping {
   const parsed = mappingDocument.safeParse(fillEmptyTables(plainValue(source)), { reportInput: true });
   if (!parsed.success) failOnProblems(parsed.error.issues.flatMap((issue) => issueProblems(issue, source)));
   const document = parsed.data as MappingDocument;
-  const tables = Object.entries(document.tables).map(([local, table]) =>
+  const written = Object.entries(document.tables).map(([local, table]) =>
     tableMapping(local, table, document.defaults ?? {}),
   );
+  failOnProblems(nameProblems(written, source));
+  const tables = mappedInOneCase(written);
   failOnProblems(ruleProblems(tables, document, source));
   return { version, tables: parentsFirst(tables), source: text };
 }

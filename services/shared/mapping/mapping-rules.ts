@@ -1,4 +1,5 @@
 /** Rules between the parts of a mapping, as far as they can be judged without the databases. Pure. */
+import { isSameName } from '../catalog/same-name.ts';
 import { STATUS_COLUMNS, type ColumnOptions, type TableMapping } from './mapping.ts';
 import type { MappingDocument } from './mapping-schema.ts';
 import { suggestion, type MappingProblem, type MappingSource, type SourcePath } from './mapping-source.ts';
@@ -32,6 +33,30 @@ export function ruleProblems(
     for (const [column, options] of table.columns) checkOptions(table, column, options, note);
   }
   checkCentralNames(tables, source, problems);
+  return problems;
+}
+
+/** Names that SQLite takes for one can't be told apart on any till. */
+export function nameProblems(tables: readonly TableMapping[], source: MappingSource): MappingProblem[] {
+  const problems: MappingProblem[] = [];
+  const check = (names: Iterable<string>, at: SourcePath, where: string) => {
+    const seen: string[] = [];
+    for (const name of names) {
+      const other = seen.find((each) => isSameName(each, name));
+      seen.push(name);
+      if (other === undefined) continue;
+      const message = `${where} names ${other} twice, once as ${name}: to SQLite these are one`;
+      problems.push({ line: source.lineOf([...at, name]), message, remedy: 'name it once' });
+    }
+  };
+  check(
+    tables.map(({ local }) => local),
+    ['tables'],
+    'the mapping',
+  );
+  for (const { local, rename, columns, references } of tables)
+    for (const [option, names] of Object.entries({ rename, columns, references }))
+      check(names.keys(), ['tables', local, option], `${option} of ${local}`);
   return problems;
 }
 

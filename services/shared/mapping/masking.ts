@@ -8,6 +8,7 @@
  *   sensitive                | MASKED; null stays null
  *   of a table not mapped    | MASKED: nothing says any more what was sensitive in it
  */
+import { ByLocalName, isSameName } from '../catalog/same-name.ts';
 import { centralColumn, type Mapping, type TableMapping } from './mapping.ts';
 
 export const MASKED = '********';
@@ -21,13 +22,13 @@ export interface ShownChange {
 }
 
 export class Masking {
-  readonly #byLocal: ReadonlyMap<string, TableMapping>;
+  readonly #byLocal: ByLocalName<TableMapping>;
   readonly #byCentral: ReadonlyMap<string, TableMapping>;
 
   /** @param mapping null: unknown, so everything is masked */
   constructor(mapping: Pick<Mapping, 'tables'> | null) {
     const tables = mapping?.tables ?? [];
-    this.#byLocal = new Map(tables.map((table) => [table.local, table]));
+    this.#byLocal = new ByLocalName(tables.map((table) => [table.local, table]));
     this.#byCentral = new Map(tables.map((table) => [table.central, table]));
   }
 
@@ -35,7 +36,8 @@ export class Masking {
   centralRow(name: string, row: Row | null): Row | null {
     if (row === null) return null;
     const table = this.#byCentral.get(name);
-    const hidden = table && new Set([...table.sensitive].map((local) => centralColumn(table, local)));
+    const hidden =
+      table && new ByLocalName([...table.sensitive].map((local) => [centralColumn(table, local), true]));
     return Object.fromEntries(
       Object.entries(row).map(([column, value]) => [
         column,
@@ -49,7 +51,7 @@ export class Masking {
     const mapping = this.#byLocal.get(table) ?? this.#byCentral.get(table);
     if (mapping === undefined) return maskedValue(value);
     const isHidden = [...mapping.sensitive].some(
-      (local) => local === column || centralColumn(mapping, local) === column,
+      (local) => isSameName(local, column) || centralColumn(mapping, local) === column,
     );
     return isHidden ? maskedValue(value) : value;
   }
@@ -86,7 +88,7 @@ export class Masking {
   /** By local names. */
   isShown(local: string, column: string): boolean {
     const table = this.#byLocal.get(local);
-    return table !== undefined && !table.sensitive.has(column);
+    return table !== undefined && ![...table.sensitive].some((name) => isSameName(name, column));
   }
 
   #names({ table, columns }: ShownChange): string[] {

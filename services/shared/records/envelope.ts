@@ -21,6 +21,7 @@ import {
 } from './change-record.ts';
 import { hasAfter, openChange, readBefore, readHead, readRow, type RowForms } from './change-reader.ts';
 import { rowColumns, type ChangeSchema } from './change-schema.ts';
+import { ByLocalName } from '../catalog/same-name.ts';
 import { PayflowError } from '../errors.ts';
 import { CONTROL_KEY_PREFIX, type LogRecord, type StoredRecord } from '../log/event-log.ts';
 import { decodePositionHeader, encodePositionHeader, POSITION_HEADER, type Position } from './position.ts';
@@ -34,7 +35,7 @@ export interface CompiledSchema extends RowForms {
   readonly schema: ChangeSchema;
   readonly type: avro.Type;
   /** Central column → PostgreSQL type. */
-  readonly types: ReadonlyMap<string, string>;
+  readonly types: ByLocalName<string>;
 }
 
 /** Where `decodeChange` gets its schemas; SchemaRegistry is the one over the schemas topic. */
@@ -67,7 +68,7 @@ export function compileSchema(schema: ChangeSchema): CompiledSchema {
     fingerprint: fingerprintOf(JSON.stringify(type.schema())),
     schema,
     type,
-    types: new Map(forms.columns.map((column) => [column.name, column.type])),
+    types: new ByLocalName(forms.columns.map((column) => [column.name, column.type])),
     ...forms,
   };
 }

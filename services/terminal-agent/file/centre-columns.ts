@@ -13,29 +13,29 @@ import { waitForApp } from '../till/write-gate.ts';
 import { FillEntries } from './fill-entries.ts';
 
 /** In sync_meta: by local table. */
-const CENTRE_COLUMNS = 'centre_columns';
+export const CENTRE_COLUMNS = 'centre_columns';
 
-interface Known {
+export interface KnownColumns {
   readonly columns: readonly string[];
   /** Of the record that said so, hex. */
   readonly at: string;
 }
 
 /** A record shows a table as it was not known. */
-interface ColumnNews extends Known {
+interface ColumnNews extends KnownColumns {
   readonly table: TillTable;
   readonly added: readonly string[];
 }
 
 export class CentreColumns {
   readonly #till: TillHost;
-  readonly #known: Map<string, Known>;
+  readonly #known: Map<string, KnownColumns>;
   #checked = new WeakMap<TillTable, Set<CompiledSchema | null>>();
 
   constructor(till: TillHost) {
     this.#till = till;
     this.#known = new Map(
-      Object.entries(JSON.parse(till.getMeta(CENTRE_COLUMNS) ?? '{}') as Record<string, Known>),
+      Object.entries(JSON.parse(till.getMeta(CENTRE_COLUMNS) ?? '{}') as Record<string, KnownColumns>),
     );
   }
 

@@ -139,8 +139,10 @@ export class Sweep {
 
   /** Waits for it. */
   async #isStill(at: Looking): Promise<boolean> {
-    while (this.#stillForMs() < STILL_MS) {
-      await sleep(STILL_MS - this.#stillForMs(), at.signal);
+    for (;;) {
+      const leftMs = STILL_MS - this.#stillForMs();
+      if (leftMs <= 0) break;
+      await sleep(leftMs, at.signal);
       if (!this.#goesOn(at)) return false;
     }
     return this.#goesOn(at);

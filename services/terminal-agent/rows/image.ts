@@ -122,18 +122,19 @@ export class ImageReader {
 
   #makePlan({ columns: written, types }: CompiledSchema, omitted: readonly string[]): ImagePlan {
     const { columns: bound, softDeleteColumn, mapping } = this.#table;
-    const columns = bound.filter(({ central }) => types.has(central) && !omitted.includes(central));
+    const isOmitted = (central: string) => omitted.includes(types.nameOf(central));
+    const columns = bound.filter(({ central }) => types.has(central) && !isOmitted(central));
     // A soft-deleted row stays, marked; a till whose table has no column for the mark lets go of the row.
     const lacksMark = softDeleteColumn === null && (mapping.delete === 'auto' || mapping.delete === 'soft');
     const steps = written.map(({ name, type, form }): ImageStep => {
-      const at = columns.findIndex(({ central }) => central === name);
+      const at = columns.findIndex(({ central }) => types.nameOf(central) === name);
       const column = columns[at];
       if (lacksMark && SOFT_DELETE_COLUMNS.includes(name)) return { take: 'mark', form };
       if (column === undefined) return { take: 'skip', form };
       return { take: 'value', form, at, convert: column.reference ? idText : localConverter(type, column) };
     });
     const ofColumn = columns.map(({ central }) => types.get(central) ?? '');
-    const left = bound.filter(({ central }) => omitted.includes(central)).map(({ local }) => local);
+    const left = bound.filter(({ central }) => isOmitted(central)).map(({ local }) => local);
     const plan = { set: columnSet(columns), steps, empty: columns.map(() => null), types: ofColumn };
     return left.length === 0 ? plan : { ...plan, omitted: left };
   }

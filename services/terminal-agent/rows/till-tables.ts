@@ -1,5 +1,6 @@
 /** The till's bound tables with what is needed to write them, and how their rows refer to each other. */
 import { PayflowError } from '../../shared/errors.ts';
+import { ByLocalName } from '../../shared/catalog/same-name.ts';
 import { triggerTargets } from '../../shared/catalog/trigger-targets.ts';
 import type { Reference } from '../../shared/mapping/mapping.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
@@ -42,7 +43,7 @@ export interface Resolved {
 const NONE_MISSING: readonly MissingParent[] = [];
 
 export class TillTables {
-  readonly #byLocal = new Map<string, TillTable>();
+  readonly #byLocal = new ByLocalName<TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
   readonly #uninstallable: LocalBinding['uninstallable'];
   /** No transaction has tried again yet what could not be written under the mapping or the schema before. */

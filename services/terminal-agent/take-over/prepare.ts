@@ -3,8 +3,6 @@
  * moment, with room for the app between them. What is left then is as much as the app writes meanwhile.
  */
 import type { Logger } from 'pino';
-import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
-import { bindLocal } from '../../shared/catalog/table-binding.ts';
 import {
   inImmediate,
   openDatabase,
@@ -16,6 +14,7 @@ import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { AgentLock } from '../till/agent-lock.ts';
 import { getMeta } from '../till/file-facts.ts';
 import { mappingOfFile } from '../till/file-mapping.ts';
+import { bindFile } from '../till/recorded-names.ts';
 import { WriteGate } from '../till/write-gate.ts';
 import { isOldFile } from './old-file.ts';
 import { TakeOver } from './take-over.ts';
@@ -74,7 +73,7 @@ async function takeInPieces(
     isMore = inImmediate(db, () => {
       const now = db.pragma('schema_version', { simple: true }) as number;
       if (taking === undefined || now !== schema) {
-        taking = TakeOver.of(db, bindLocal(mappingOfFile(db, mappingFor(db), log), readLocalCatalog(db)));
+        taking = TakeOver.of(db, bindFile(db, mappingOfFile(db, mappingFor(db), log)));
         schema = db.pragma('schema_version', { simple: true }) as number;
       }
       const until = performance.now() + AT_ONCE_MS;

@@ -7,10 +7,10 @@ import type { LocalTable } from '../../shared/catalog/local-catalog.ts';
 import type { TableMapping } from '../../shared/mapping/mapping.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { setMeta } from '../till/file-facts.ts';
+import { keptTables } from '../till/recorded-names.ts';
 import { quoteName } from '../till/local-schema.ts';
 import { LATER_BASES } from './later-bases.ts';
 import type { ChangeColumns } from './old-outbox.ts';
-import { ourTables } from './set-aside.ts';
 
 const ROWS = 'sync_row_';
 
@@ -80,11 +80,6 @@ function recordedTable(name: string, columns: readonly string[]): LocalTable {
     foreignKeys: [],
     appTriggers: [],
   };
-}
-
-/** Tables of which rows are kept, whether they are here or not. */
-export function keptTables(db: SqliteDatabase): string[] {
-  return ourTables(db, ROWS).map((name) => name.slice(ROWS.length));
 }
 
 /** Tables that are not here: their rows have their names now, and get their bases when they come back. */

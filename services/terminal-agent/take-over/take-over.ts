@@ -43,7 +43,8 @@ import { OldOutbox, type OutboxEntry } from './old-outbox.ts';
 import { OldReferences } from './old-references.ts';
 import { OldRows } from './old-rows.ts';
 import { giveLaterBases } from './later-bases.ts';
-import { keptTables, nameAbsent, RecordedTables } from './recorded-tables.ts';
+import { keptTables } from '../till/recorded-names.ts';
+import { nameAbsent, RecordedTables } from './recorded-tables.ts';
 import { addRowColumns, setAsideOld } from './set-aside.ts';
 import { addTaken, takenReader, type TakenChange } from './taken-changes.ts';
 

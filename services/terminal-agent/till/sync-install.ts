@@ -8,6 +8,7 @@ import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { numbered } from '../file/captured-tables.ts';
+import { linkAgain, lostTables, mendLost, noteOwnTables } from '../file/lost-tables.ts';
 import { markUnswept, markVanishedUnswept, noteEarlierRows } from '../file/unswept.ts';
 import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
 import {
@@ -38,7 +39,9 @@ export function installSync(
 ): ReadonlyMap<string, string> {
   checkOwnTables(db);
   tellMissing(db, binding, log);
+  const lost = lostTables(db);
   db.exec(LOCAL_SCHEMA);
+  mendLost(db, lost, log);
   // Whoever changes the schema may have brought them back.
   markVanishedUnswept(db);
   const wanted = new Set<string>();
@@ -56,6 +59,7 @@ export function installSync(
   const stale = ownTriggers(db).filter((name) => !wanted.has(name));
   if (stale.length > 0) log.info({ triggers: stale }, 'triggers of tables that are no longer mapped removed');
   dropTriggers(db, stale);
+  noteOwnTables(db);
   for (const [table, why] of failed) log.error({ table, why }, 'this table can not be synced on this till');
   return failed;
 }
@@ -67,7 +71,7 @@ function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigg
   if (length > MAX_COLUMNS) return `too many columns: ${length}, and ${MAX_COLUMNS} can be recorded`;
   try {
     return inSavepoint(db, () => {
-      installRows(db, table.local.name);
+      if (installRows(db, table.local.name) && wasCaptured(db, table)) linkAgain(db, table);
       if (!isCapturable(table)) {
         log.warn({ table: table.local.name }, 'table without a key is not captured');
         return [];
@@ -86,8 +90,8 @@ function reasonOf(error: unknown): string | null {
   return isOfTable(cause) ? cause.message : null;
 }
 
-/** An index that an earlier version made under another name does as well. */
-function installRows(db: SqliteDatabase, table: string): void {
+/** An index that an earlier version made under another name does as well. @returns whether they were not there */
+function installRows(db: SqliteDatabase, table: string): boolean {
   const name = `sync_row_${table}`;
   const inTheWay = db
     .prepare<[string], string>(`SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = ?`)
@@ -96,6 +100,7 @@ function installRows(db: SqliteDatabase, table: string): void {
   if (inTheWay !== undefined) {
     db.exec(`DROP INDEX ${quoteName(name)}; ${syncRowIndexSql(inTheWay.slice('sync_row_'.length))}`);
   }
+  const isNew = columnsOf(db, name).length === 0;
   db.exec(syncRowTableSql(table));
   const indexed = db
     .prepare<[string], number>(
@@ -106,6 +111,7 @@ function installRows(db: SqliteDatabase, table: string): void {
     .get(name);
   if (indexed === 0) db.exec(syncRowIndexSql(table));
   db.exec(syncNameIndexSql(table));
+  return isNew;
 }
 
 /** Each time that tables and mapping are put together: at the start, and when one of them changed. */
@@ -164,16 +170,20 @@ export function removeTriggers(db: SqliteDatabase): string[] {
   return [...triggers, ...indexes];
 }
 
+function wasCaptured(db: SqliteDatabase, { local }: BoundTable): boolean {
+  return db.prepare('SELECT 1 FROM sync_table WHERE name = ?').get(local.name) !== undefined;
+}
+
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
   const { name } = table.local;
-  const wasCaptured = db.prepare('SELECT 1 FROM sync_table WHERE name = ?').get(name) !== undefined;
+  const isKnown = wasCaptured(db, table);
   const wanted = keyTriggers(numbered(db, table));
   noteEarlierRows(db, table);
   const found = triggerRows(db, name);
   const areThere = areAllThere(found, wanted);
   if (areThere && areNewest(found)) return wanted;
   // While they were away, or others, the app may have written.
-  if (wasCaptured && !areThere) markUnswept(db, name);
+  if (isKnown && !areThere) markUnswept(db, name);
   const compiledBefore = compileProblem(db, table) === undefined;
   dropTriggers(
     db,

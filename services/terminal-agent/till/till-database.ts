@@ -8,10 +8,9 @@
  */
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
-import { readLocalCatalog } from '../../shared/catalog/local-catalog.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { inImmediate, realDatabasePath, type SqliteDatabase } from '../../shared/database/sqlite.ts';
-import { bindLocal, withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
 import { claimFile, getMeta, INCARNATION_BEFORE, setMeta, usedIncarnation } from './file-facts.ts';
 import { FileHandle } from './file-handle.ts';
@@ -28,6 +27,7 @@ import {
   type UnreadMapping,
 } from './file-mapping.ts';
 import { installOver } from '../take-over/take-over.ts';
+import { bindFile } from './recorded-names.ts';
 import { installSync, recreateTriggers } from './sync-install.ts';
 import { openTillConnection } from './till-connection.ts';
 import { WriteGate } from './write-gate.ts';
@@ -319,7 +319,7 @@ export class TillDatabase {
   #install(mapping: Mapping): LocalBinding {
     const { bound, schemaVersion } = inImmediate(this.db, () => {
       this.proof.check();
-      const binding = bindLocal(mapping, readLocalCatalog(this.db));
+      const binding = bindFile(this.db, mapping);
       const { installed } = installOver(this.db, binding, () => {
         const failed = installSync(this.db, binding, this.#log);
         claimFile(this.db, {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { test } from 'vitest';
 import { commands, type Command } from './commands.ts';
 import { assertAgreement, Invariants } from './invariants.ts';
+import { restoreNames } from './migrations.ts';
 import { Play } from './play.ts';
 import { World } from './world.ts';
 
@@ -19,6 +20,8 @@ async function playAll(world: World, list: readonly Command[]): Promise<void> {
       const till = 'till' in command ? world.tills[command.till] : undefined;
       if (till !== undefined) await invariants.check(till);
     }
+    await world.settle();
+    for (const till of world.tills) restoreNames(till);
     await world.settle();
     for (const till of world.tills) await invariants.check(till);
     await assertAgreement(world, play.truth);

@@ -3,6 +3,9 @@ import fc from 'fast-check';
 
 export type Table = 'items' | 'tickets';
 
+export type Migration =
+  'add column' | 'drop column' | 'rename column' | 'rename table' | 'backup' | 'drop ours';
+
 export type Command =
   /** The app on a till. `pick` chooses among the rows that are there. */
   | {
@@ -42,6 +45,16 @@ export type Command =
       readonly pick: number;
       readonly amount: number;
     }
+  /** An update of the app, or a tool, changes the schema; `agent`: while it does so. */
+  | {
+      readonly at: 'till';
+      readonly till: number;
+      readonly does: 'migrate';
+      readonly how: Migration;
+      readonly table: Table | 'lines';
+      readonly pick: number;
+      readonly agent: 'runs' | 'looks between' | 'is away';
+    }
   /** Head office. */
   | { readonly at: 'centre'; readonly does: 'insert'; readonly table: Table; readonly pick: number }
   | { readonly at: 'centre'; readonly does: 'rename'; readonly table: Table; readonly pick: number }
@@ -79,6 +92,23 @@ const rebuild = fc.record({
   table: anyTable,
   pick,
   amount,
+} as const);
+
+const migrate = fc.record({
+  at: fc.constant('till'),
+  till,
+  does: fc.constant('migrate'),
+  how: fc.constantFrom<Migration>(
+    'add column',
+    'drop column',
+    'rename column',
+    'rename table',
+    'backup',
+    'drop ours',
+  ),
+  table: anyTable,
+  pick,
+  agent: fc.constantFrom('runs', 'looks between', 'is away'),
 } as const);
 
 export const atTill = fc.oneof(
@@ -143,6 +173,7 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
     { weight: 16, arbitrary: atTill },
     { weight: 4, arbitrary: rebuild },
+    { weight: 4, arbitrary: migrate },
     { weight: 8, arbitrary: atCentre },
     { weight: 32, arbitrary: steps },
   ),

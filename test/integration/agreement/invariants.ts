@@ -36,9 +36,11 @@ export class Invariants {
 
   async #neverBack(till: ModelTill, table: 'items' | 'tickets'): Promise<void> {
     const histories = await this.#histories(table);
-    const stock = table === 'items' ? 'stock' : 'NULL AS stock';
+    const stock = table === 'items' ? 'stock AS stock' : 'NULL AS stock';
     const rows = till.app
-      .prepare<[], ShownRow>(`SELECT id, server_id, name, ${stock} FROM ${table} WHERE server_id IS NOT NULL`)
+      .prepare<[], ShownRow>(
+        `SELECT id AS id, server_id AS server_id, name AS name, ${stock} FROM ${table} WHERE server_id IS NOT NULL`,
+      )
       .all();
     for (const row of rows) {
       const history = histories.get(String(row.server_id));
@@ -109,7 +111,7 @@ export function assertNoneDoubled(till: ModelTill): void {
   for (const table of ['items', 'tickets', 'lines']) {
     const doubled = till.app
       .prepare<[], { server_id: number; copies: number }>(
-        `SELECT server_id, count(*) AS copies FROM ${table} WHERE server_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
+        `SELECT server_id AS server_id, count(*) AS copies FROM ${table} WHERE server_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
       )
       .get();
     if (doubled !== undefined)
@@ -198,7 +200,7 @@ async function refusedRows(world: World, till: ModelTill): Promise<Set<string>> 
   const rows = ['items', 'tickets', 'lines'].flatMap((table) =>
     till.app
       .prepare<[], { id: number; local_id: string }>(
-        `SELECT id, local_id FROM ${table} WHERE sync_status = 'rejected' AND server_id IS NULL`,
+        `SELECT id AS id, local_id AS local_id FROM ${table} WHERE sync_status = 'rejected' AND server_id IS NULL`,
       )
       .all()
       .map((row) => ({ table, ...row })),

@@ -1,10 +1,11 @@
 /** Carries out commands. Edits give every value a number of its own, so that each can be told apart later. */
 import { unreachable } from '../../../services/shared/errors.ts';
 import type { Command } from './commands.ts';
+import { migrate, sqlOf, type MigrateCommand } from './migrations.ts';
 import type { ModelTill } from './till.ts';
 import type { World } from './world.ts';
 
-type TillCommand = Extract<Command, { at: 'till' }>;
+type TillCommand = Exclude<Extract<Command, { at: 'till' }>, MigrateCommand>;
 type CentreCommand = Extract<Command, { at: 'centre' }>;
 type AgentCommand = Extract<Command, { at: 'agent' }>;
 
@@ -27,7 +28,8 @@ export class Play {
   async run(command: Command): Promise<void> {
     switch (command.at) {
       case 'till':
-        this.#atTill(this.#till(command.till), command);
+        if (command.does === 'migrate') await this.#migrate(this.#till(command.till), command);
+        else this.#atTill(this.#till(command.till), command);
         return;
       case 'centre':
         await this.#atCentre(command);
@@ -127,6 +129,24 @@ export class Play {
     }
   }
 
+  async #migrate(till: ModelTill, command: MigrateCommand): Promise<void> {
+    const { table, pick } = command;
+    const now = new Date().toISOString();
+    await migrate(till, command, {
+      edit: (column) => {
+        const id = pickLocal(till, table, pick);
+        if (id === undefined) return;
+        till.app
+          .prepare(`UPDATE ${table} SET ${column} = ?, updated_at = ? WHERE id = ?`)
+          .run(this.#mark(till.setup.id), now, id);
+      },
+      sell: () => {
+        const other = table === 'tickets' ? 'items' : 'tickets';
+        this.#insertAtTill(till, { at: 'till', till: 0, does: 'insert', table: other, pick }, now);
+      },
+    });
+  }
+
   #insertAtTill(till: ModelTill, command: Extract<TillCommand, { does: 'insert' }>, now: string): void {
     const { app } = till;
     const mark = this.#mark(till.setup.id);
@@ -222,12 +242,12 @@ function pickCentral(table: string): string {
 }
 
 /** In one transaction, without foreign keys, as SQLite's documentation advises; our triggers go with the old table. */
-function rebuild({ app }: ModelTill, table: string, edit: () => void): void {
-  const sql =
-    app.prepare<[string], string>('SELECT sql FROM sqlite_master WHERE name = ?').pluck().get(table) ?? '';
+function rebuild(till: ModelTill, table: string, edit: () => void): void {
+  const { app } = till;
+  const sql = sqlOf(till, table).replace(/^CREATE TABLE "?\w+"?/, 'CREATE TABLE rebuilt');
   app.pragma('foreign_keys = OFF');
   app.transaction(() => {
-    app.exec(`${sql.replace(table, 'rebuilt')}; INSERT INTO rebuilt SELECT * FROM ${table};
+    app.exec(`${sql}; INSERT INTO rebuilt SELECT * FROM ${table};
       DROP TABLE ${table}; ALTER TABLE rebuilt RENAME TO ${table}`);
     edit();
   })();

@@ -36,6 +36,10 @@ CREATE TABLE lines (
   quantity numeric(12,2) NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- What an update of the app brings to a till, the centre has had for long.
+ALTER TABLE items ADD note text;
+ALTER TABLE tickets ADD note text;
+ALTER TABLE lines ADD note text;
 CREATE TRIGGER touch BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER touch BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER touch BEFORE UPDATE ON lines FOR EACH ROW EXECUTE FUNCTION touch();

@@ -96,8 +96,8 @@ export class ModelTill {
     });
     const next = new Map<string, number>();
     for (const topic of [topics.catalog, topics.store]) {
+      next.set(topic, apply.resume(topic));
       apply.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
-      next.set(topic, apply.checkpoints.stream(topic).nextOffset);
     }
     const publisher = new Publisher({
       till,
@@ -132,8 +132,12 @@ export class ModelTill {
     const batch = await readSome(this.setup.eventLog, { topic, partition: 0 }, next.get(topic) ?? 0, records);
     const last = batch.at(-1);
     if (last === undefined) return 0;
-    await apply.applyBatch(topic, batch);
-    next.set(topic, last.offset + 1);
+    if (await apply.applyBatch(topic, batch)) next.set(topic, last.offset + 1);
+    else {
+      // As the reader does: tables or columns are new to the till.
+      next.set(topic, apply.resume(topic));
+      apply.setCatchUpEnd(topic, (await this.setup.eventLog.offsets({ topic, partition: 0 })).end);
+    }
     return batch.length;
   }
 

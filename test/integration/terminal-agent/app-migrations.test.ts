@@ -79,3 +79,47 @@ describe('a table that the app rebuilds', () => {
     expect(await till.published()).toEqual([]);
   });
 });
+
+describe.each(['running', 'away'] as const)('while the agent is %s', (agent) => {
+  const changed = async (sql: string, sale: () => void) => {
+    till = await AgentTill.start();
+    sell('before');
+    await sent('before');
+    if (agent === 'away') await till.stopAgent();
+    till.app.exec(sql);
+    sale();
+    if (agent === 'away') till.run();
+  };
+
+  it('a table and its columns in other letters go on being sold into', async () => {
+    const sql = `ALTER TABLE orders RENAME TO on_the_way; ALTER TABLE on_the_way RENAME TO Orders;
+      ALTER TABLE Orders RENAME COLUMN number TO Number; ALTER TABLE Orders RENAME COLUMN id TO ID`;
+    await changed(sql, () => sell('at once'));
+    await sent('at once');
+    await isSwept('orders');
+    sell('later');
+    await sent('later');
+    expect((await numbersSent()).sort()).toEqual(['at once', 'before', 'later']);
+  });
+
+  it('tables of ours that a schema tool drops keep the app from selling no longer than a moment, and lose no sale', async () => {
+    const dropped = ['sync_silence', 'sync_delta', 'sync_row_orders', 'sync_row_products', 'sync_stream'];
+    const sells = (number: string) => {
+      // The app reads before it writes.
+      till.rows('SELECT count(*) FROM orders');
+      try {
+        sell(number);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    await changed(dropped.map((table) => `DROP TABLE ${table};`).join(''), () =>
+      expect(sells('too early')).toBe(false),
+    );
+    await till.until('the app sells again', () => sells('again'));
+    await sent('again');
+    await isSwept('orders');
+    expect((await numbersSent()).sort()).toEqual(['again', 'before']);
+  });
+});

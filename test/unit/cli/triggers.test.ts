@@ -74,6 +74,37 @@ it('records from installation on, and removes only what loses nothing unless it 
   expect(recorded()).toBe(1);
 });
 
+it('removed, and installed again after the app went on selling without them, has its tables looked through', async () => {
+  await triggers('install');
+  await triggers('remove');
+  app.exec("INSERT INTO categories (slug) VALUES ('sold without')");
+  await triggers('install');
+  expect(app.prepare('SELECT table_name, due FROM sync_sweep').all()).toEqual([
+    { table_name: 'categories', due: 1 },
+  ]);
+  expect(onTable().length).toBeGreaterThan(0);
+});
+
+it('removed with all that is ours, leave the file as the app made it, and the app’s own tables of such names', async () => {
+  app.exec(`CREATE TABLE sync_row_of_seats (seat TEXT); CREATE TABLE sync_identity (name TEXT);
+    CREATE TRIGGER sync_names AFTER INSERT ON categories BEGIN UPDATE categories SET name = slug WHERE id = NEW.id; END`);
+  const schema = () =>
+    app
+      .prepare('SELECT type, name, sql FROM sqlite_master WHERE name <> ? ORDER BY name')
+      .all('sqlite_sequence');
+  const before = schema();
+  await triggers('install');
+  app.exec("INSERT INTO categories (slug) VALUES ('open')");
+  expect(await triggers('remove', '--all')).toMatchObject({ code: 3 });
+  expect(schema()).not.toEqual(before);
+  expect(await triggers('remove', '--all', '--force')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+ triggers and indexes and \d+ tables removed/) as string,
+  });
+  expect(schema()).toEqual(before);
+  expect(await triggers('install')).toMatchObject({ code: 0 });
+});
+
 it('takes a file of the version before over, and loses nothing that it recorded', async () => {
   app.close();
   rmSync(file);

@@ -252,11 +252,19 @@ tables:
     ]);
   });
 
+  test('a table or column in other letters is the one that is meant', () => {
+    const columns = ['ID INTEGER', 'Name TEXT', 'STOCK INTEGER', 'Price REAL', 'Shelf TEXT'];
+    const upper = new Map([['ITEMS', localTable('ITEMS', columns, ['ID'])]]);
+    const lowered = columns.map((column) => column.toLowerCase());
+    const lower = new Map([['items', localTable('items', lowered)]]);
+    expect(parity(mapping, central, upper)).toEqual(parity(mapping, central, lower));
+  });
+
   test('a table that the till spells otherwise is suggested', () => {
-    const local = new Map([['Groups', localTable('Groups', ['id INTEGER'])]]);
+    const local = new Map([['group', localTable('group', ['id INTEGER'])]]);
     const missing = parity(mapping, central, local).filter(({ code }) => code === 'local_table_missing');
     expect(missing.map(({ table, remedy }) => [table, remedy])).toEqual([
-      ['groups', 'did you mean "Groups"?'],
+      ['groups', 'did you mean "group"?'],
       ['shelves', 'nothing, if it does not need it: its rows are skipped here'],
       ['items', 'nothing, if it does not need it: its rows are skipped here'],
     ]);

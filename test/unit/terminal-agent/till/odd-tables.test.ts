@@ -111,6 +111,75 @@ it('a table with nothing but its key goes up and comes down', async () => {
   expect(shop.outcomes()).toMatchObject([{ outcome: 'applied' }, { outcome: 'applied' }]);
 });
 
+const SHAPES = {
+  'without a rowid': 'CREATE TABLE wares (sku TEXT PRIMARY KEY, name TEXT, amount INTEGER) WITHOUT ROWID',
+  'without a rowid, by a key of two columns':
+    'CREATE TABLE wares (name TEXT, sku TEXT, amount INTEGER, PRIMARY KEY (sku, name)) WITHOUT ROWID',
+  strict: 'CREATE TABLE wares (sku TEXT PRIMARY KEY, name TEXT, amount INTEGER) STRICT',
+  'strict, of any type':
+    'CREATE TABLE wares (sku ANY PRIMARY KEY, name ANY, amount ANY) STRICT, WITHOUT ROWID',
+  'with generated columns': `CREATE TABLE wares (sku TEXT PRIMARY KEY, name TEXT, amount INTEGER,
+    label TEXT GENERATED ALWAYS AS (sku || name) VIRTUAL UNIQUE, twice GENERATED ALWAYS AS (amount * 2) STORED)`,
+  'with a generated column before its key': `CREATE TABLE wares (sku TEXT UNIQUE, name TEXT, amount INTEGER,
+    code TEXT GENERATED ALWAYS AS (upper(sku)) STORED, id INTEGER PRIMARY KEY)`,
+};
+
+it.each(Object.entries(SHAPES))(
+  'a table %s goes up, comes down and is looked through',
+  async (name, schema) => {
+    const isOfTwo = name.includes('two');
+    const central: Record<string, CentralColumns> = {
+      wares: { sku: ['text', 'text'], name: ['text', 'text'], amount: ['int', 'integer'] },
+    };
+    let spanMs = 0;
+    const apply = { elapsedMs: () => (spanMs += 60_000) };
+    const mapping = global('wares').replace(
+      '{scope: global}',
+      '{scope: global, columns: {amount: {policy: delta}}}',
+    );
+    const till = openShopTill({ schema, mapping, central, apply });
+    shop = till;
+    const id = (sku: string) => (isOfTwo ? JSON.stringify([sku, sku]) : sku);
+    const row = (sku: string, amount: number) =>
+      till.catalog.row('wares', id(sku), { sku, name: sku, amount });
+    await till.toCatalog(till.catalog.commit(100, row('a', 3), row('b', 3), row('c', 3)));
+    till.test.app
+      .exec(`UPDATE wares SET amount = amount - 1 WHERE sku = 'a'; DELETE FROM wares WHERE sku = 'b';
+    INSERT OR REPLACE INTO wares (sku, name, amount) VALUES ('d', 'd', 9)`);
+    till.look();
+    const triggers = `SELECT 'DROP TRIGGER ' || name AS sql FROM sqlite_master WHERE name GLOB 'sync_*_wares' AND type = 'trigger'`;
+    till.test.app.exec(
+      till
+        .rows(triggers)
+        .map((each) => (each as { sql: string }).sql)
+        .join(';'),
+    );
+    till.test.app
+      .exec(`UPDATE wares SET amount = amount - 2 WHERE sku = 'a'; DELETE FROM wares WHERE sku = 'c';
+    INSERT INTO wares (sku, name, amount) VALUES ('e', 'e', 1)`);
+    till.test.till.appCommitted();
+    till.apply.applyLocal();
+    await till.apply.sweep.due();
+    const told = till
+      .changes()
+      .map(({ op, handle, cut }) =>
+        cut.op === 'c'
+          ? [op, cut.values.get('sku'), cut.values.get('amount')]
+          : cut.op === 'd'
+            ? [op, handle]
+            : [op, handle, cut.sums.get('amount')],
+      );
+    expect(told).toEqual([
+      ['u', id('a'), '-1'],
+      ['d', id('b')],
+      ['c', 'td', '9'],
+      ['u', id('a'), '-2'],
+      ['r', 'te', '1'],
+      ['d', id('c')],
+    ]);
+  },
+);
+
 it('a view or a search index in the mapping is left out, and the others go on', async () => {
   const t = await open({
     schema: `CREATE TABLE notes (id INTEGER PRIMARY KEY, text); CREATE VIEW shown AS SELECT * FROM notes;
