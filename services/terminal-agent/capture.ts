@@ -11,6 +11,7 @@ import { inSnapshot, wrapSqliteError, type SqliteDatabase } from '../shared/data
 import { readNumbers } from './file/captured-tables.ts';
 import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
+import { FirstImages } from './file/first-images.ts';
 import { offerRows } from './file/offered-rows.ts';
 import { unsweptSince, unsweptTables } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file/kept-keys.ts';
@@ -55,6 +56,7 @@ export class TillCapture implements Service {
   readonly name = 'till-capture';
   readonly flight: Flight;
   readonly columns: CentreColumns;
+  readonly firstImages: FirstImages;
   readonly #options: TillCaptureOptions;
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
@@ -73,6 +75,7 @@ export class TillCapture implements Service {
     this.#registrations = new Registrations(options.till);
     const { db } = this.#till;
     this.columns = new CentreColumns(this.#till);
+    this.firstImages = new FirstImages(this.#till, options.log);
     this.flight = new Flight({
       db,
       changes: this.#agentFile.changes,
@@ -124,7 +127,7 @@ export class TillCapture implements Service {
 
   /** @returns what became durable together; none when nothing is new */
   #cut(): NewUnit[] {
-    if (this.#standing.current.kind !== 'ok') return [];
+    if (this.#standing.current.kind !== 'ok' || this.firstImages.areAwaited()) return [];
     const { db } = this.#till;
     // In a transaction of ours the app can change nothing, and what that has bound holds.
     const isOurs = db.inTransaction;

@@ -89,7 +89,7 @@ export class StreamReader implements Service {
           nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays() * DAY_MS,
         });
-    apply.setCatchUpEnd(stream.topic, end);
+    apply.checkpoints.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
       log.warn(
         { topic: stream.topic, stored, end },

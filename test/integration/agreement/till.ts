@@ -96,7 +96,7 @@ export class ModelTill {
     });
     const next = new Map<string, number>();
     for (const topic of [topics.catalog, topics.store]) {
-      apply.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
+      apply.checkpoints.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
       next.set(topic, apply.checkpoints.stream(topic).nextOffset);
     }
     const publisher = new Publisher({
