@@ -7,7 +7,9 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { inTransaction, wrapPostgresError } from '../shared/database/postgres.ts';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
+import { joinPieces, PIECE_BYTES } from '../shared/records/change-pieces.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
+import type { UnitRecord } from '../shared/records/unit-record.ts';
 import { highest, knownOf, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
 import { removeHeld } from './held.ts';
 import { FIRST_REGISTRATION } from './admission.ts';
@@ -88,14 +90,10 @@ export class DecidedHeld implements Service {
       const session = new Session(client);
       // As every writer on behalf of a terminal does: what is compared with the evidence is not applied meanwhile.
       await session.rows('SELECT FROM payflow_sync.progress WHERE terminal_id = $1 FOR UPDATE', [terminal]);
-      const rows = await session.rows(
-        `SELECT held_id, encode(record, 'hex'), floor(extract(epoch FROM held_at) * 1000) FROM payflow_sync.held
-          WHERE terminal_id = $1 AND reason = 'given up' ORDER BY held_id LIMIT ${RECORDS_AT_ONCE}`,
-        [terminal],
-      );
+      const rows = await session.rows(GIVEN_UP, [terminal]);
       const till = { terminal, stores: await storesOf(session, terminal), model };
       const letters: DeadLetter[] = [];
-      for (const row of rows) letters.push(...(await lettersOf(session, till, row)));
+      for (const held of wholeChanges(rows)) letters.push(...(await lettersOf(session, till, held)));
       await writeDeadLetters(session, letters);
       await rememberSeqs(session, terminal, letters);
       await removeHeld(
@@ -111,6 +109,39 @@ export class DecidedHeld implements Service {
       return rows.length;
     });
   }
+}
+
+/** Of a unit with a change in pieces all parts that there are. */
+const GIVEN_UP = `
+  WITH own AS NOT MATERIALIZED (SELECT * FROM payflow_sync.held WHERE terminal_id = $1 AND reason = 'given up'),
+  first AS (SELECT held_id, incarnation, unit, unit_hash, length(record) AS bytes FROM own
+             ORDER BY held_id LIMIT ${RECORDS_AT_ONCE})
+  SELECT h.held_id, encode(h.record, 'hex'), floor(extract(epoch FROM h.held_at) * 1000) FROM own h
+   WHERE h.held_id IN (SELECT held_id FROM first) OR EXISTS (
+     SELECT FROM first f WHERE f.incarnation = h.incarnation AND f.unit = h.unit AND f.unit_hash = h.unit_hash
+        AND f.bytes >= ${PIECE_BYTES} AND h.parts > 1)
+   ORDER BY h.incarnation, h.unit, h.unit_hash, h.part`;
+
+interface HeldRecord {
+  readonly record: UnitRecord;
+  readonly heldAtMs: number;
+}
+
+/** Parts of one unit, which stand behind each other, as one: a change may be in pieces over several. */
+function wholeChanges(rows: readonly TextRow[]): HeldRecord[] {
+  const whole: HeldRecord[] = [];
+  for (const [, hex, heldAtMs] of rows) {
+    const record = decodeUnitRecord(Buffer.from(hex ?? '', 'hex'));
+    const before = whole.at(-1);
+    const [unit, other] = [record.units[0], before?.record.units[0]];
+    if (record.parts === 1 || unit === undefined || other === undefined || !unit.hash.equals(other.hash))
+      whole.push({ record, heldAtMs: Number(heldAtMs) });
+    else {
+      const joined = { ...other, changes: joinPieces([...other.changes, ...unit.changes]) };
+      whole[whole.length - 1] = { record: { ...record, units: [joined] }, heldAtMs: Number(heldAtMs) };
+    }
+  }
+  return whole;
 }
 
 /**
@@ -155,9 +186,8 @@ async function storesOf(session: Session, terminal: string): Promise<Map<number,
 async function lettersOf(
   session: Session,
   { terminal, stores, model }: Till,
-  [, hex, heldAtMs]: TextRow,
+  { record, heldAtMs }: HeldRecord,
 ): Promise<DeadLetter[]> {
-  const record = decodeUnitRecord(Buffer.from(hex ?? '', 'hex'));
   const evidence = await readEvidence(
     session,
     terminal,
@@ -177,7 +207,7 @@ async function lettersOf(
       storeId: stores.get(unit.registration ?? FIRST_REGISTRATION) ?? '',
       incarnation: record.incarnation,
       trusted: record.databaseId === model.databaseId,
-      receivedAtMs: Number(heldAtMs),
+      receivedAtMs: heldAtMs,
       lentAuthority: false,
       mappingVersion: record.mappingVersion,
       unit,

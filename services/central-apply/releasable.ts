@@ -11,6 +11,7 @@
 import type { Pool } from 'pg';
 import { connect } from '../shared/database/postgres.ts';
 import { PayflowError } from '../shared/errors.ts';
+import { joinPieces } from '../shared/records/change-pieces.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
 import type { Unit } from '../shared/records/unit-record.ts';
 import { NEVER_RELEASED, type AcceptedRecord } from './held.ts';
@@ -150,7 +151,7 @@ function joinParts(parts: readonly AcceptedRecord[]): AcceptedRecord {
     ...head,
     firstSeq: Math.min(...slices.map(({ firstSeq }) => firstSeq)),
     lastSeq: Math.max(...slices.map(({ lastSeq }) => lastSeq)),
-    changes: slices.flatMap(({ changes }) => changes),
+    changes: joinPieces(slices.flatMap(({ changes }) => changes)),
   };
   const heldIds = parts.flatMap((part) => part.heldIds ?? []);
   // Whole since its last part came.

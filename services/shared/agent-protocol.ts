@@ -97,10 +97,16 @@ export const bootstrapCountsSchema = z.object({
   linked: count,
   inserted: count,
   listed: count,
+  /** By the centre: dead letters. An agent of the version before does not say. */
+  refused: count.default(0),
 });
+/** A row that is not linked, and why. Of very many only the first are named. */
+export const leftRowSchema = z.object({ table: z.string(), key: z.string(), why: z.string() });
+export type LeftRow = z.output<typeof leftRowSchema>;
 export const bootstrapResultSchema = bootstrapCountsSchema.extend({
   dryRun: z.boolean(),
   tables: z.record(z.string(), bootstrapCountsSchema),
+  rows: z.array(leftRowSchema).default([]),
 });
 export type BootstrapResult = z.output<typeof bootstrapResultSchema>;
 

@@ -23,12 +23,13 @@ import { upStream } from '../shared/log/topics.ts';
 import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
-import { Bootstrap, offerOutcomes } from './bootstrap.ts';
+import { Bootstrap } from './bootstrap.ts';
+import { bootstrapResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
 import type { TerminalIdentity } from './identity.ts';
-import { bootstrapResult, pullResult, TillRequests } from './requests.ts';
+import { pullResult, TillRequests } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
@@ -197,14 +198,20 @@ export class TerminalAgent implements Service, LinkedAgent {
   async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
     const { refusal } = this.#standing;
     if (refusal !== undefined) throw refusal;
+    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
+    // What the centre has of these rows links them, or parents of them that are never offered.
+    if (!dryRun) await this.#requests.readToEnd(BOOTSTRAP_TIMEOUT_MS);
     this.capture.cutAll();
     this.apply.applyLocal();
-    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
-    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), true);
+    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), { dryRun, rows: bootstrap.listed() });
     const after = this.#agentFile.chain.lastSeq;
     const tables = await bootstrap.offerAll();
     await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
-    return bootstrapResult(tables, offerOutcomes(this.#agentFile.changes, this.capture.flight, after), false);
+    const { changes } = this.#agentFile;
+    const { flight } = this.capture;
+    const refused = refusedRows(this.till.db, { changes, flight, after });
+    const rows = [...bootstrap.listed(), ...refused];
+    return bootstrapResult(tables, offerOutcomes(changes, flight, after), { dryRun, rows });
   }
 
   status(): AgentStatus {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { SchemaSource } from '../shared/records/envelope.ts';
 import type { OwnUnits } from './settlement.ts';
 import type { CentreColumns } from './file/centre-columns.ts';
+import type { FirstImages } from './file/first-images.ts';
 import type { Kept } from './file/kept-keys.ts';
 import type { Flight } from './settle/flight.ts';
 import type { TillStanding } from './standing.ts';
@@ -13,6 +14,7 @@ export interface CutFirst {
   readonly flight: Flight;
   /** Learned before an image shows them. */
   readonly columns: CentreColumns;
+  readonly firstImages: Pick<FirstImages, 'seeded' | 'readBy'>;
   /** First in a transaction of ours. */
   settleIn(): Kept;
   /** The app has written something that the kept keys do not know. */

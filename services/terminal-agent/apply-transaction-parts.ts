@@ -1,5 +1,6 @@
 /** What one transaction of the apply side works with. */
 import type { Logger } from 'pino';
+import type { FirstImages } from './file/first-images.ts';
 import type { Kept } from './file/kept-keys.ts';
 import type { ParkedRows } from './rows/parked.ts';
 import type { TillTables } from './rows/till-tables.ts';
@@ -21,6 +22,7 @@ export interface ApplyTransactionParts {
   readonly parked: ParkedRows;
   readonly unlinked: UnlinkedRows;
   readonly unseen: UnseenRows;
+  readonly firstImages: Pick<FirstImages, 'seeded'>;
   readonly ownUnits: OwnUnits;
   readonly checkpoints: Checkpoints;
   readonly catalogTopic: string;

@@ -149,6 +149,7 @@ export class ApplyTransaction {
         break;
       case 'seeded':
         if (this.#parts.unseen.reading(topic)) this.#parts.unseen.seeded(topic, content);
+        this.#parts.firstImages.seeded(this.#parts.tables.byCentral(content.table)?.name ?? content.table);
         break;
       case 'seeding':
         if (this.#parts.unseen.reading(topic))

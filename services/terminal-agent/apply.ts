@@ -63,7 +63,6 @@ export class TillApply {
   readonly #unlinked: UnlinkedRows;
   readonly #unseen: UnseenRows;
   readonly #pending: PendingRecords;
-  readonly #catchUpEnds = new Map<string, number>();
   readonly #newestCommitMs = new Map<string, number>();
   #tables: TillTables;
   #generation = -1;
@@ -103,6 +102,7 @@ export class TillApply {
       isFenced: () => this.fenced,
       transaction: (body) => this.#transaction(body),
     });
+    options.capture.firstImages.readBy(() => this.isRead);
     const stored = this.#till.getMeta('progress');
     if (stored !== undefined) this.progress = progressFromText(stored);
   }
@@ -196,14 +196,14 @@ export class TillApply {
     return this.flight.unsettled(upTo);
   }
 
-  /** Where the stream ended when its reader started: to there, its order proves nothing. */
-  setCatchUpEnd(topic: string, end: number): void {
-    this.#catchUpEnds.set(topic, end);
+  reach(topic: string): StreamReach {
+    return this.checkpoints.reach(topic);
   }
 
-  reach(topic: string): StreamReach {
-    const { position, nextOffset } = this.checkpoints.stream(topic);
-    return { position, caughtUp: nextOffset >= (this.#catchUpEnds.get(topic) ?? 0) };
+  /** All is applied that stood in both streams when their readers started. */
+  get isRead(): boolean {
+    const { catalog, store } = this.#options.topics;
+    return [catalog, store].every((topic) => this.checkpoints.isRead(topic));
   }
 
   /** ms from the newest applied record's commit at the centre until it was applied here. */
@@ -267,6 +267,7 @@ export class TillApply {
       parked: this.parked,
       unlinked: this.#unlinked,
       unseen: this.#unseen,
+      firstImages: this.#options.capture.firstImages,
       ownUnits: this.#options.ownUnits,
       checkpoints: this.checkpoints,
       catalogTopic: topics.catalog,

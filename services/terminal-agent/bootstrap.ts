@@ -6,18 +6,18 @@
  */
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
+import type { LeftRow } from '../shared/agent-protocol.ts';
 import { sleep } from '../shared/lifecycle.ts';
 import type { BoundTable } from '../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../shared/records/unit-record.ts';
+import { NAMED_ROWS } from './bootstrap-result.ts';
 import { NOW_MS_SQL } from './file/key-triggers.ts';
 import { forgetEarlierRows } from './file/unswept.ts';
 import { isPublished, numbered } from './file/captured-tables.ts';
-import type { Flight } from './settle/flight.ts';
 import { KEPT_ENTRY } from './file/kept-keys.ts';
 import { quoteName, quoteText, rowKeySql } from './till/local-schema.ts';
 import { isCapturable } from './till/sync-install.ts';
 import type { TillDatabase } from './till/till-database.ts';
-import type { ChangeStore } from './up/change-store.ts';
 
 export interface BootstrapOptions {
   readonly till: TillDatabase;
@@ -33,13 +33,6 @@ export interface TableOffer {
    * no natural key to compare, or have no key of their own.
    */
   readonly listed: number;
-}
-
-/** What became of the offered rows so far. */
-export interface OfferOutcomes {
-  readonly offered: number;
-  readonly linked: number;
-  readonly inserted: number;
 }
 
 const ROWS_AT_ONCE = 200;
@@ -74,6 +67,30 @@ export class Bootstrap {
       if (listed === 0) this.#till.write(() => forgetEarlierRows(this.#till.db, table.local.name));
     }
     return tables;
+  }
+
+  /** Rows that are not offered, and why; of very many the first. */
+  listed(): LeftRow[] {
+    return this.#tables().flatMap((table) => {
+      const { local, linkColumn } = table;
+      const link = linkColumn === null ? 'NULL' : `source.${quoteName(linkColumn)}`;
+      const rows = this.#till.db
+        .prepare<[], [string | null, string | null]>(
+          `SELECT CAST(${rowKeySql('source', local.key)} AS TEXT), CAST(${link} AS TEXT)
+             FROM ${quoteName(local.name)} AS source
+            WHERE ${unknownRows(table)} AND NOT (${safe(table)}) LIMIT ${NAMED_ROWS}`,
+        )
+        .raw()
+        .all();
+      return rows.map(([key, claimed]) => ({
+        table: local.name,
+        key: key ?? 'NULL',
+        why:
+          claimed === null
+            ? 'it has no key'
+            : `it claims the central row ${claimed}, and no natural key tells whether it is that one`,
+      }));
+    });
   }
 
   /** Only tables whose rows go up at all. */
@@ -162,24 +179,4 @@ function safe({ local, linkColumn, mapping }: BoundTable): string {
     conditions.push(`source.${quoteName(linkColumn)} IS NULL`);
   }
   return conditions.join(' AND ');
-}
-
-/** Of the rows that were offered by changes after a number, by local table. */
-export function offerOutcomes(
-  changes: ChangeStore,
-  flight: Flight,
-  after: number,
-): Map<string, OfferOutcomes> {
-  const offers = changes.after(after).filter(({ op }) => op === 'r');
-  const outcomes = flight.outcomes(after, changes.lastNumber());
-  const tables = new Map<string, { offered: number; linked: number; inserted: number }>();
-  for (const { table, number } of offers) {
-    const counts = tables.get(table) ?? { offered: 0, linked: 0, inserted: 0 };
-    const outcome = outcomes.get(number);
-    counts.offered += 1;
-    if (outcome === 'applied') counts.inserted += 1;
-    else if (outcome === 'merged' || outcome === 'duplicate' || outcome === 'lost') counts.linked += 1;
-    tables.set(table, counts);
-  }
-  return tables;
 }

@@ -11,6 +11,7 @@ import { wrapSqliteError, type SqliteDatabase } from '../shared/database/sqlite.
 import { readNumbers } from './file/captured-tables.ts';
 import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
+import { FirstImages } from './file/first-images.ts';
 import { unsweptSince, unsweptTables } from './file/unswept.ts';
 import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
@@ -53,6 +54,7 @@ export class TillCapture implements Service {
   readonly name = 'till-capture';
   readonly flight: Flight;
   readonly columns: CentreColumns;
+  readonly firstImages: FirstImages;
   readonly #options: TillCaptureOptions;
   readonly #till: TillDatabase;
   readonly #agentFile: AgentFile;
@@ -72,6 +74,7 @@ export class TillCapture implements Service {
     this.#registrations = new Registrations(options.till);
     const { db } = this.#till;
     this.columns = new CentreColumns(this.#till);
+    this.firstImages = new FirstImages(this.#till, options.log);
     this.flight = new Flight({
       db,
       changes: this.#agentFile.changes,
@@ -83,10 +86,10 @@ export class TillCapture implements Service {
     this.#followBinding();
     this.#cutter = new Cutter({
       ...options,
-      standing: this.#standing,
       registrations: this.#registrations,
       flight: this.flight,
       now: this.#now,
+      mayCut: () => this.#standing.current.kind === 'ok' && !this.firstImages.areAwaited(),
       lookParts: () => this.#boundNow(),
     });
   }

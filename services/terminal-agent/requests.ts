@@ -1,18 +1,11 @@
 /** What can be asked of a running agent: flush (↑), catch up (↓), replay. Each waits for a state, never for an event. */
-import type {
-  BootstrapResult,
-  PullCounts,
-  PullResult,
-  PushResult,
-  ReplayResult,
-} from '../shared/agent-protocol.ts';
+import type { PullCounts, PullResult, PushResult, ReplayResult } from '../shared/agent-protocol.ts';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
 import { streamName } from '../shared/log/topics.ts';
 import { formatPosition, parseLsn, type Position } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
-import type { OfferOutcomes, TableOffer } from './bootstrap.ts';
 import type { TillCapture } from './capture.ts';
 import type { Publisher } from './publisher.ts';
 import { bytesOf } from './streams/incoming.ts';
@@ -54,9 +47,13 @@ export class TillRequests {
     this.#requireGoodStanding();
     const { apply, capture, publisher, valve } = this.#options;
     if (jobId !== undefined) this.#flushed = { jobId, applied: new Map(apply.applied) };
-    const unit = capture.cutAll();
-    const open = apply.unsettled();
     return valve.while(async () => {
+      await this.#until(timeoutMs, 'rows are not known that sales refer to', () => {
+        this.#requireGoodStanding();
+        return !capture.firstImages.areAwaited();
+      });
+      const unit = capture.cutAll();
+      const open = apply.unsettled();
       if (unit !== undefined) publisher.flush(unit.number);
       const last = open.at(-1)?.seq ?? 0;
       await this.#until(timeoutMs, 'changes are not settled', () => {
@@ -66,6 +63,17 @@ export class TillRequests {
       });
       return tallyFlush(outcomesOf(open, apply.flight.outcomes(open[0]?.seq ?? 0, last)), apply.progress);
     });
+  }
+
+  /** Waits until all is applied that stands in both streams. @throws PayflowError SYNC_TIMEOUT */
+  async readToEnd(timeoutMs: number): Promise<void> {
+    const { apply, capture, valve } = this.#options;
+    await valve.while(() =>
+      this.#until(timeoutMs, 'the streams are not read', () => {
+        this.#requireGoodStanding();
+        return apply.isRead && !capture.firstImages.areAwaited();
+      }),
+    );
   }
 
   /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
@@ -218,21 +226,4 @@ function pullCounts(counts: FlushCounts): PullCounts {
     rejected: counts.rejected + counts.discarded,
     held: counts.held,
   };
-}
-
-export function bootstrapResult(
-  offers: ReadonlyMap<string, TableOffer>,
-  outcomes: ReadonlyMap<string, OfferOutcomes>,
-  dryRun: boolean,
-): BootstrapResult {
-  const total = { offered: 0, linked: 0, inserted: 0, listed: 0 };
-  const tables: BootstrapResult['tables'] = {};
-  for (const [table, { offered, listed }] of offers) {
-    const { linked = 0, inserted = 0 } = outcomes.get(table) ?? {};
-    const counts = { offered, linked, inserted, listed };
-    if (offered + listed === 0) continue;
-    tables[table] = counts;
-    for (const name of ['offered', 'linked', 'inserted', 'listed'] as const) total[name] += counts[name];
-  }
-  return { ...total, dryRun, tables };
 }

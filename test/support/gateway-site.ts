@@ -194,7 +194,7 @@ export class PretendAgent implements LinkedAgent {
 
   async bootstrap({ dryRun }: { dryRun: boolean }) {
     this.calls.push('bootstrap');
-    return { offered: 1, linked: 1, inserted: 0, listed: 0, dryRun, tables: {} };
+    return { offered: 1, linked: 1, inserted: 0, listed: 0, refused: 0, dryRun, tables: {}, rows: [] };
   }
 
   catalog() {

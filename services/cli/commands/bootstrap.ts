@@ -37,7 +37,7 @@ export function bootstrapCommand(cli: Cli): Command {
         options.terminalDb === undefined ? await byGateway(cli, options) : await here(cli, options);
       if (options.json === true) cli.output.json(results);
       else for (const result of results) show(cli.output, result);
-      return EXIT.yes;
+      return results.some(({ listed, refused }) => listed + refused > 0) ? EXIT.no : EXIT.yes;
     }),
   );
 }
@@ -76,8 +76,18 @@ function show(output: Output, result: TillResult): void {
   output.line(`${result.terminalId}${result.dryRun ? ' (dry run)' : ''}`);
   const rows = Object.entries(result.tables);
   output.table(
-    ['table', '↑ offered', 'linked', 'inserted', 'listed'],
-    rows.map(([table, counts]) => [table, counts.offered, counts.linked, counts.inserted, counts.listed]),
+    ['table', '↑ offered', 'linked', 'inserted', 'refused', 'listed'],
+    rows.map(([table, counts]) => [
+      table,
+      counts.offered,
+      counts.linked,
+      counts.inserted,
+      counts.refused,
+      counts.listed,
+    ]),
     'nothing to link',
   );
+  for (const { table, key, why } of result.rows) output.line(`${table} ${key}: ${why}`);
+  const more = result.listed + result.refused - result.rows.length;
+  if (more > 0) output.line(`… and ${more} more`);
 }

@@ -7,7 +7,7 @@ import type { BootstrapResult } from '../../shared/agent-protocol.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import { Bootstrap } from '../../terminal-agent/bootstrap.ts';
 import type { TerminalIdentity } from '../../terminal-agent/identity.ts';
-import { bootstrapResult } from '../../terminal-agent/requests.ts';
+import { bootstrapResult } from '../../terminal-agent/bootstrap-result.ts';
 import { TillDatabase } from '../../terminal-agent/till/till-database.ts';
 import { withTillFile } from './till-file.ts';
 
@@ -29,7 +29,8 @@ export function countOffers(file: string, identity: TerminalIdentity, log: Logge
       log,
     });
     try {
-      return bootstrapResult(new Bootstrap({ till, log }).count(), new Map(), true);
+      const bootstrap = new Bootstrap({ till, log });
+      return bootstrapResult(bootstrap.count(), new Map(), { dryRun: true, rows: bootstrap.listed() });
     } finally {
       till.close();
     }

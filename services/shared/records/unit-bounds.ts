@@ -84,7 +84,8 @@ function changesFault({ firstSeq, lastSeq, changes }: Unit): string | null {
   return null;
 }
 
-function changeFault({ capturedAtMs, row, columns, references }: UnitChange): string | null {
+/** What is wrong with a change, whatever its seq; null: nothing. */
+export function changeFault({ capturedAtMs, row, columns, references }: UnitChange): string | null {
   if (Math.abs(capturedAtMs) > LATEST_MS) return 'its time lies outside of any calendar';
   if (columns.length > MOST_COLUMNS || references.length > MOST_COLUMNS) return 'it names too many columns';
   if (!isRow(row)) return 'its row has no usable name';

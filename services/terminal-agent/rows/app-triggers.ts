@@ -16,7 +16,7 @@ import { triggerHasConflictClause, writesOnlyVirtual } from '../../shared/catalo
 import type { TillHost } from '../till/till-host.ts';
 import { compileProblem } from '../till/compile-check.ts';
 import { quoteName } from '../till/local-schema.ts';
-import { TRIGGER_NAME } from '../file/key-triggers.ts';
+import { isOwnTrigger } from '../file/own-triggers.ts';
 import { runsOnCentralRows } from './running-triggers.ts';
 import type { TillTables } from './till-tables.ts';
 import type { TableTriggers } from './write-guard.ts';
@@ -168,11 +168,11 @@ export class AppTriggers implements TableTriggers {
       )
       .all(table)
       .map(({ name, sql }, rank) => ({ name, sql, kind: firedBy(sql), rank }));
-    const ours = this.#bulk.has(table) ? all.filter(({ name }) => TRIGGER_NAME.test(name)) : [];
+    const ours = this.#bulk.has(table) ? all.filter(isOwnTrigger) : [];
     this.#virtual ??= readVirtualTables(this.#till.db);
     const virtual = this.#virtual;
     const ofApp = all
-      .filter(({ name }) => !TRIGGER_NAME.test(name))
+      .filter((trigger) => !isOwnTrigger(trigger))
       .map((trigger) => ({ ...trigger, fillsIndex: writesOnlyVirtual(trigger.sql, virtual) }));
     const running = this.#running(table, ofApp);
     const apps = ofApp.filter((trigger) => !running.includes(trigger));

@@ -2,6 +2,7 @@
  * What a file goes on with once the centre has said so: its unsettled changes, with the numbers and the contents that they
  * had, so that the centre knows those again that it has; in units that count from one.
  */
+import { joinPieces } from '../../shared/records/change-pieces.ts';
 import { FIRST_PREVIOUS_HASH } from '../../shared/records/unit-record.ts';
 import { decodeUnitRecord } from '../../shared/records/unit-codec.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
@@ -46,10 +47,8 @@ export function unsettledUnits(db: SqliteDatabase, agentFile: AgentFile): NewUni
   const units: NewUnit[] = [];
   let chain: UnitChain = { number: 0, lastSeq: 0, hash: FIRST_PREVIOUS_HASH };
   for (const unit of agentFile.all()) {
-    const sent = changes
-      .parts(unit.number)
-      .flatMap((bytes) => decodeUnitRecord(bytes).units.flatMap((part) => part.changes))
-      .filter(({ seq }) => isOpen(seq));
+    const parts = changes.parts(unit.number).flatMap((bytes) => decodeUnitRecord(bytes).units);
+    const sent = joinPieces(parts.flatMap((part) => part.changes)).filter(({ seq }) => isOpen(seq));
     if (sent.length === 0) continue;
     const kept = changes
       .ofUnit(unit.number)

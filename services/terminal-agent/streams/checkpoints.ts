@@ -6,6 +6,7 @@ import {
   ZERO_POSITION,
   type Position,
 } from '../../shared/records/position.ts';
+import type { StreamReach } from '../settlement.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 
 export interface StreamState {
@@ -36,6 +37,7 @@ export class Checkpoints {
   readonly #getStream: Statement;
   readonly #putStream: Statement;
   readonly #putTable: Statement;
+  readonly #catchUpEnds = new Map<string, number>();
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -60,6 +62,21 @@ export class Checkpoints {
       return { topic, streamId: null, nextOffset: 0, position: ZERO_POSITION, newestRecordMs: 0 };
     }
     return { ...row, position: decodePosition(row.position) };
+  }
+
+  /** Where the stream ended when its reader started: to there, its order proves nothing. */
+  setCatchUpEnd(topic: string, end: number): void {
+    this.#catchUpEnds.set(topic, end);
+  }
+
+  reach(topic: string): StreamReach {
+    const { position, nextOffset } = this.stream(topic);
+    return { position, caughtUp: nextOffset >= (this.#catchUpEnds.get(topic) ?? 0) };
+  }
+
+  /** All is applied that stood there when its reader started; false before it did. */
+  isRead(topic: string): boolean {
+    return this.#catchUpEnds.has(topic) && this.reach(topic).caughtUp;
   }
 
   saveStream(state: StreamState): void {

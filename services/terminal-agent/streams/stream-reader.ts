@@ -89,7 +89,7 @@ export class StreamReader implements Service {
           nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays() * DAY_MS,
         });
-    apply.setCatchUpEnd(stream.topic, end);
+    apply.checkpoints.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
       log.warn(
         { topic: stream.topic, stored, end },
@@ -174,7 +174,11 @@ export class StreamReader implements Service {
     while (gathered.length >= BACKLOG_RECORDS && gathered.length < BACKLOG_GATHERED) {
       if (!(await more(BACKLOG_WAIT_MS))) break;
     }
-    if (gathered.length > BACKLOG_GATHERED) source.unread(gathered.splice(BACKLOG_GATHERED));
+    if (gathered.length > BACKLOG_GATHERED) {
+      // Nothing may be gathered past these: they would come after it.
+      source.unread(gathered.splice(BACKLOG_GATHERED));
+      return gathered;
+    }
     for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
       if (!(await more(waitMs))) break;
     }

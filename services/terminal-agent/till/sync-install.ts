@@ -7,10 +7,10 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
-import { numbered } from '../file/captured-tables.ts';
 import { linkAgain, lostTables, mendLost, noteOwnTables } from '../file/lost-tables.ts';
 import { markUnswept, markVanishedUnswept, noteEarlierRows } from '../file/unswept.ts';
-import { keyTriggers, TRIGGER_NAME, type Trigger } from '../file/key-triggers.ts';
+import type { Trigger } from '../file/key-triggers.ts';
+import { allTriggers, isOwnTrigger, triggersFor } from '../file/own-triggers.ts';
 import {
   LOCAL_SCHEMA,
   quoteName,
@@ -177,7 +177,7 @@ function wasCaptured(db: SqliteDatabase, { local }: BoundTable): boolean {
 function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Trigger[] {
   const { name } = table.local;
   const isKnown = wasCaptured(db, table);
-  const wanted = keyTriggers(numbered(db, table));
+  const wanted = triggersFor(db, table);
   noteEarlierRows(db, table);
   const found = triggerRows(db, name);
   const areThere = areAllThere(found, wanted);
@@ -185,10 +185,7 @@ function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Tr
   // While they were away, or others, the app may have written.
   if (isKnown && !areThere) markUnswept(db, name);
   const compiledBefore = compileProblem(db, table) === undefined;
-  dropTriggers(
-    db,
-    wanted.map(({ name }) => name),
-  );
+  dropTriggers(db, ownTriggersOf(db, name));
   for (const trigger of wanted) db.exec(trigger.sql);
   const problem = compileProblem(db, table);
   // A trigger that does not compile would fail every statement of the app: never commit one.
@@ -202,12 +199,8 @@ function installTriggers(db: SqliteDatabase, table: BoundTable, log: Logger): Tr
 /** Creates the triggers of a table again, so that they are the newest on it. */
 export function recreateTriggers(db: SqliteDatabase, table: BoundTable): void {
   if (!isCapturable(table)) return;
-  const triggers = keyTriggers(numbered(db, table));
-  dropTriggers(
-    db,
-    triggers.map(({ name }) => name),
-  );
-  for (const trigger of triggers) db.exec(trigger.sql);
+  dropTriggers(db, ownTriggersOf(db, table.local.name));
+  for (const trigger of triggersFor(db, table)) db.exec(trigger.sql);
 }
 
 function dropTriggers(db: SqliteDatabase, names: readonly string[]): void {
@@ -216,24 +209,22 @@ function dropTriggers(db: SqliteDatabase, names: readonly string[]): void {
 
 /** As wanted, word for word. */
 function areAllThere(found: readonly Trigger[], wanted: readonly Trigger[]): boolean {
-  const own = new Map(
-    found.filter(({ name }) => TRIGGER_NAME.test(name)).map(({ name, sql }) => [name, sql]),
-  );
+  const own = new Map(found.filter(isOwnTrigger).map(({ name, sql }) => [name, sql]));
   return own.size === wanted.length && wanted.every(({ name, sql }) => own.get(name) === sql);
 }
 
 /** Than every trigger of the app. */
 function areNewest(found: readonly Trigger[]): boolean {
-  const firstOwn = found.findIndex(({ name }) => TRIGGER_NAME.test(name));
-  const lastApp = found.findLastIndex(({ name }) => !TRIGGER_NAME.test(name));
+  const firstOwn = found.findIndex(isOwnTrigger);
+  const lastApp = found.findLastIndex((trigger) => !isOwnTrigger(trigger));
   return lastApp <= firstOwn;
 }
 
 /** Of ours, by name: what records a table. */
 export function ownTriggersOf(db: SqliteDatabase, table: string): string[] {
   return triggerRows(db, table)
-    .map(({ name }) => name)
-    .filter((name) => TRIGGER_NAME.test(name));
+    .filter(isOwnTrigger)
+    .map(({ name }) => name);
 }
 
 function triggerRows(db: SqliteDatabase, table: string): Trigger[] {
@@ -245,10 +236,8 @@ function triggerRows(db: SqliteDatabase, table: string): Trigger[] {
 }
 
 function ownTriggers(db: SqliteDatabase): string[] {
-  return db
-    .prepare<[], Trigger>(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid`)
-    .all()
-    .filter(({ name, sql }) => TRIGGER_NAME.test(name) && /\bsync_(silence|outbox)\b/.test(sql))
+  return allTriggers(db)
+    .filter(isOwnTrigger)
     .map(({ name }) => name);
 }
 

@@ -1,5 +1,6 @@
 /** Cut rows as units with their bytes: all pieces of a backlog come from one look, one after the other. Pure. */
 import { PROTOCOL_VERSION } from '../../shared/records/change-record.ts';
+import { piecesOf } from '../../shared/records/change-pieces.ts';
 import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
@@ -118,7 +119,7 @@ function partsOf(unit: Unit): Part[] {
     changes = [];
     bytes = 0;
   };
-  for (const change of unit.changes) {
+  for (const change of unit.changes.flatMap((each) => piecesOf(each))) {
     const size = sizeOf(change);
     if (bytes > 0 && bytes + size > PART_BYTES) finish();
     changes.push(change);

@@ -15,7 +15,6 @@ import { inSnapshot } from '../../shared/database/sqlite.ts';
 import { keptEntry } from '../file/kept-keys.ts';
 import { offerRows, type UnknownRow } from '../file/offered-rows.ts';
 import type { Flight } from '../settle/flight.ts';
-import type { TillStanding } from '../standing.ts';
 import type { TillDatabase } from '../till/till-database.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import type { Registrations } from '../units/registrations.ts';
@@ -29,10 +28,11 @@ export interface CutterParts {
   readonly till: TillDatabase;
   readonly agentFile: AgentFile;
   readonly flight: Flight;
-  readonly standing: TillStanding;
   readonly registrations: Registrations;
   readonly maxUnitChanges?: number | undefined;
   readonly now: () => number;
+  /** Whether the file is known to go on, and what its sales refer to is known. */
+  readonly mayCut: () => boolean;
   /** Of the tables as they are bound now. */
   readonly lookParts: () => LookParts;
 }
@@ -56,8 +56,8 @@ export class Cutter {
 
   /** @returns the first unit that became durable; undefined when nothing is new */
   cut(): NewUnit | undefined {
-    const { till, agentFile, standing } = this.#parts;
-    if (standing.current.kind !== 'ok') return undefined;
+    const { till, agentFile, mayCut } = this.#parts;
+    if (!mayCut()) return undefined;
     // In a transaction of ours the app can change nothing, and what that has bound holds.
     const isOurs = till.db.inTransaction;
     let first: NewUnit | undefined;

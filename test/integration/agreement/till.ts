@@ -97,7 +97,7 @@ export class ModelTill {
     const next = new Map<string, number>();
     for (const topic of [topics.catalog, topics.store]) {
       next.set(topic, apply.resume(topic));
-      apply.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
+      apply.checkpoints.setCatchUpEnd(topic, (await eventLog.offsets({ topic, partition: 0 })).end);
     }
     const publisher = new Publisher({
       till,
@@ -136,7 +136,10 @@ export class ModelTill {
     else {
       // As the reader does: tables or columns are new to the till.
       next.set(topic, apply.resume(topic));
-      apply.setCatchUpEnd(topic, (await this.setup.eventLog.offsets({ topic, partition: 0 })).end);
+      apply.checkpoints.setCatchUpEnd(
+        topic,
+        (await this.setup.eventLog.offsets({ topic, partition: 0 })).end,
+      );
     }
     return batch.length;
   }

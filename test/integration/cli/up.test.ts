@@ -38,6 +38,7 @@ beforeAll(async () => {
   db.pragma('journal_mode = WAL');
   db.exec(readFileSync(schemaFile('sqlite', 'reference.sql'), 'utf8'));
   db.exec("INSERT INTO customers (full_name, email) VALUES ('Ada', 'ada@example.org')");
+  db.exec("INSERT INTO orders (order_number, sold_at, server_id) VALUES ('of another system', 0, 77)");
   db.close();
   await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve));
   env = {
@@ -164,10 +165,13 @@ describe('payflow up', () => {
     ]);
   });
 
-  it('links rows that were there before by bootstrap, counting first with --dry-run', async () => {
+  it('links rows that were there before by bootstrap, counting first with --dry-run, and names what is left', async () => {
     const dry = await payflow(['bootstrap', '--terminal', 'till-1', '--dry-run', '--json'], env);
     expect(JSON.parse(dry.stdout)).toMatchObject([{ terminalId: 'till-1', dryRun: true, offered: 1 }]);
-    expect(await payflow(['bootstrap'], env)).toMatchObject({ code: 0 });
+    expect(await payflow(['bootstrap'], env)).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/orders 1: it claims the central row 77/) as string,
+    });
     expect(await central("SELECT full_name FROM customers WHERE email = 'ada@example.org'")).toHaveLength(1);
     const again = await payflow(['bootstrap', '--json'], env);
     expect(JSON.parse(again.stdout)).toMatchObject([{ offered: 0 }]);

@@ -1,6 +1,7 @@
 /** How rows from before the agent are offered to the centre. */
 import { describe, expect, it } from 'vitest';
-import { Bootstrap, offerOutcomes } from '../../../services/terminal-agent/bootstrap.ts';
+import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
+import { offerOutcomes, refusedRows } from '../../../services/terminal-agent/bootstrap-result.ts';
 import { silentLog } from '../../support/till.ts';
 import { PULL_SCHEMA, useTillPull } from '../../support/till-pull.ts';
 
@@ -40,7 +41,27 @@ describe('bootstrap', () => {
       offered: 3,
       linked: 0,
       inserted: 3,
+      refused: 0,
     });
+  });
+
+  it('counts and names those that the centre refused, with its reason', async () => {
+    const t = await till({ schema: existing });
+    await new Bootstrap({ till: t.till, log: silentLog }).offerAll();
+    await t.pull();
+    const { flight } = t.capture;
+    const { changes } = t.agentFile;
+    const refused = changes.after(0).find(({ table }) => table === 'orders');
+    t.till.write(() => {
+      for (const change of flight.openUpTo(7))
+        flight.settle(change, change.number === refused?.number ? 'rejected' : 'applied');
+      const given = t.till.db.prepare('INSERT INTO sync_given_up VALUES (?, ?, ?)');
+      given.run('orders', refused?.rowKey, '23514 total_positive');
+    });
+    expect(offerOutcomes(changes, flight, 0).get('orders')).toMatchObject({ inserted: 2, refused: 1 });
+    expect(refusedRows(t.till.db, { changes, flight, after: 0 })).toEqual([
+      { table: 'orders', key: String(refused?.rowKey), why: 'the centre refused it: 23514 total_positive' },
+    ]);
   });
 
   it('leaves rows that are linked, and lists those that could be doubled', async () => {
@@ -50,6 +71,9 @@ describe('bootstrap', () => {
     t.till.db.exec(`INSERT INTO sync_row_orders (central_id, row_key, position) VALUES ('1', 1, x'00')`);
     const bootstrap = new Bootstrap({ till: t.till, log: silentLog });
     expect(bootstrap.count().get('orders')).toEqual({ offered: 1, listed: 1 });
+    expect(bootstrap.listed()).toEqual([
+      { table: 'orders', key: '3', why: expect.stringMatching('claims the central row 9') as string },
+    ]);
     await bootstrap.offerAll();
     await t.pull();
     expect(

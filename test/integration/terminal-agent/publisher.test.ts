@@ -2,6 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import type { Health } from '../../../services/shared/lifecycle.ts';
+import { joinPieces } from '../../../services/shared/records/change-pieces.ts';
+import { boundsFault } from '../../../services/shared/records/unit-bounds.ts';
+import type { UnitChange } from '../../../services/shared/records/unit-record.ts';
+import { unsettledUnits } from '../../../services/terminal-agent/settle/unsettled-units.ts';
 import { TillRetention } from '../../../services/terminal-agent/units/retention.ts';
 import { silentLog } from '../../support/till.ts';
 import { sell, type TillPull, UP, useTillPull, uuid } from '../../support/till-pull.ts';
@@ -95,6 +99,43 @@ describe('a topic that takes smaller records than before', () => {
     expect((await t.units()).map(({ number }) => number)).toEqual([1, 2, 3]);
     stop.abort();
     await running;
+  });
+});
+
+describe('a change that no record of a topic holds', () => {
+  const photo = Buffer.alloc(20 * 1024 * 1024, 'photo');
+  const text = '€'.repeat(6 * 1024 * 1024);
+  const changesOf = async (t: TillPull) => joinPieces(await t.changes());
+  const notes = (changes: readonly UnitChange[]) =>
+    changes
+      .filter(({ table }) => table === 'orders')
+      .map(({ columns }) => columns.find(({ name }) => name === 'note')?.new);
+
+  it('goes up in pieces, in its transaction, and what is sold later goes up behind it', async () => {
+    const t = await till();
+    const add = t.app.prepare('INSERT INTO orders (note, local_id) VALUES (?, ?)');
+    t.app.transaction(() => [photo, 'small', text].forEach((note, at) => add.run(note, uuid(at + 50))))();
+    t.capture.cutAll();
+    sell(t, 1, 0);
+    await t.pull();
+    for (const record of await t.records()) expect(boundsFault(record)).toBeNull();
+    expect((await t.units()).at(-1)?.number).toBe(2);
+    const changes = await changesOf(t);
+    expect(changes.map(({ table }) => table)).toEqual(['orders', 'orders', 'orders', 'orders']);
+    // Compared by identity first: a difference of such values can't be printed.
+    const [first, second, third] = notes(changes);
+    expect(Buffer.isBuffer(first) && first.equals(photo)).toBe(true);
+    expect(second).toBe('small');
+    expect(third === text).toBe(true);
+  });
+
+  it('goes up again whole under another name of its file', async () => {
+    const t = await till();
+    t.app.prepare('INSERT INTO orders (note, local_id) VALUES (?, ?)').run(photo, uuid(50));
+    t.capture.cutAll();
+    const again = unsettledUnits(t.till.db, t.agentFile);
+    expect(again.map(({ changes, hash }) => [changes, hash])).toEqual([[1, t.agentFile.last()?.hash]]);
+    expect(again[0]?.parts.length).toBe(6);
   });
 });
 

@@ -132,7 +132,7 @@ describe('a row made here', () => {
   it('keeps new rows waiting while the store stream is read from the beginning, whatever its positions', async () => {
     const { catalog, store } = shop;
     shop.test.app.exec(`INSERT INTO products (sku) VALUES ('A')`);
-    shop.apply.setCatchUpEnd('payflow.store.S1', 2);
+    shop.apply.checkpoints.setCatchUpEnd('payflow.store.S1', 2);
     await shop.toStore(store.commit(500, store.heartbeat()));
     await shop.toCatalog(catalog.commit(100, catalog.row('products', 7, product('A2'))));
     expect(shop.apply.parked.all()).toMatchObject([{ reason: 'own' }]);
