@@ -26,7 +26,7 @@ import { Sweep } from './file/sweep.ts';
 import type { Flight } from './settle/flight.ts';
 import { TriggerFault } from './rows/refusal.ts';
 import { TillTables, type TillTable } from './rows/till-tables.ts';
-import { UnlinkedRows } from './rows/unlinked.ts';
+import { NotScanned, UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
@@ -286,7 +286,8 @@ export class TillApply {
       this.#unseen.reload();
       this.#unlinked.rolledBack();
       const why = error instanceof TriggerFault ? this.#tables.rest(error) : null;
-      if (why === null && !(error instanceof SchemaMoved)) throw error;
+      if (error instanceof NotScanned) this.#unlinked.scan(error);
+      else if (why === null && !(error instanceof SchemaMoved)) throw error;
       if (why !== null) log.warn({ err: error }, why);
       return this.#transaction(body, { bulk });
     }
@@ -331,9 +332,8 @@ export class TillApply {
 
   /** Also notices tables and columns that were not there before: their rows stand in the streams already. */
   #bind(): TillTables {
-    const { db, binding } = this.#till;
+    const { db, binding, generation } = this.#till;
     const tables = new TillTables(db, binding);
-    this.#generation = this.#till.generation;
     this.#unlinked.load(tables.all());
     const added = noteBoundColumns(this.#till, tables.all(), this.checkpoints);
     if (added.length > 0) {
@@ -343,6 +343,7 @@ export class TillApply {
         'tables or columns are new here; the streams are read from the beginning',
       );
     }
+    this.#generation = generation;
     return tables;
   }
 }

@@ -1,13 +1,8 @@
 /**
  * Local rows that were there before the agent knew them: no link, and no unsettled insert. A central row that
- * is new to the till may be one of them. Found by one scan and kept in a TEMP table, because the app's file need not have
- * an index on these columns.
- *
- *   when the tables are bound                        | a table is scanned
- *   -------------------------------------------------+------------------------------------------------------------
- *   all its rows are linked                          | never
- *   many have neither a link nor an entry            | then: the app may write meanwhile
- *   few have neither; the others are its own sales   | when a central row comes that may be one of them, if ever
+ * is new to the till may be one of them. Found by one scan of the table, once such a central row comes, and kept in a TEMP
+ * table, because the app's file need not have an index on these columns. A large table is scanned while the app may write:
+ * the transaction that asks is undone for it, and made again.
  *
  * Natural keys are compared by what they mean at the centre: `ab-1 ` in a char(6), a date in the app's own form. What
  * the centre's types are is known when a row comes; the keys of a table are worked out then, once.
@@ -43,10 +38,22 @@ interface Candidate {
 }
 
 const NONE: Match = { kind: 'none' };
-/** A scan of so many is soon done, also in a transaction of ours. */
+/** A scan of so many is soon done, also while the app has to wait. */
 const AT_ONCE_ROWS = 10_000;
-const OWN_INSERTS_SQL = `SELECT count(*) FROM sync_outbox AS entry JOIN sync_table AS captured ON captured.number = entry.table_number
-  WHERE captured.name = @name AND entry.op IN ('c', 'r') AND entry.handle IS NULL`;
+/** Inserted since our triggers are there, and not cut: no row is kept of it yet. */
+const UNCUT_INSERT_SQL = `SELECT 1 FROM sync_outbox AS entry JOIN sync_table AS captured ON captured.number = entry.table_number
+  WHERE captured.name = ? AND entry.row_key = ? AND entry.op = 'c' AND entry.handle IS NULL
+    AND entry.seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry')`;
+
+/** A large table has to be looked through before the transaction. */
+export class NotScanned extends Error {
+  readonly table: string;
+
+  constructor(table: string) {
+    super(`${table} is not scanned yet`);
+    this.table = table;
+  }
+}
 
 export class UnlinkedRows {
   readonly #db: SqliteDatabase;
@@ -55,6 +62,8 @@ export class UnlinkedRows {
   readonly #tables = new Map<string, string | null>();
   /** With unlinked rows, and not scanned. */
   readonly #unread = new Map<string, TillTable>();
+  /** Of those, which are not scanned within a transaction. */
+  readonly #large = new Set<string>();
   /** Scanned in the transaction that is open. */
   readonly #read = new Map<string, TillTable>();
   readonly #statements = new Map<string, Statement>();
@@ -71,12 +80,12 @@ export class UnlinkedRows {
     this.#tables.clear();
     this.#unread.clear();
     this.#read.clear();
+    this.#large.clear();
     for (const table of tables) {
-      const { unlinked, earlier } = this.#counts(table.name);
+      const { rows, unlinked } = this.#counts(table.name);
       if (unlinked > 0) this.#unread.set(table.name, table);
-      if (earlier > AT_ONCE_ROWS) this.#scan(table.name);
+      if (rows > AT_ONCE_ROWS) this.#large.add(table.name);
     }
-    this.committed();
   }
 
   /** What was found and worked out since stays. */
@@ -94,21 +103,25 @@ export class UnlinkedRows {
     for (const name of this.#tables.keys()) this.#tables.set(name, null);
   }
 
-  /** Rows without a link, and how many of them are not known to be the app's since our triggers are there. */
-  #counts(name: string): { readonly unlinked: number; readonly earlier: number } {
+  #counts(name: string): { readonly rows: number; readonly unlinked: number } {
     const rows = this.#count(`SELECT count(*) FROM ${quoteName(name)}`);
-    if (rows === 0) return { unlinked: 0, earlier: 0 };
+    if (rows === 0) return { rows, unlinked: 0 };
     const kept = `SELECT count(*) FROM ${quoteName(`sync_row_${name}`)} WHERE row_key IS NOT NULL`;
-    const unlinked = rows - this.#count(`${kept} AND central_id NOT GLOB '~*'`);
-    if (unlinked <= AT_ONCE_ROWS) return { unlinked, earlier: unlinked };
-    const own = this.#count(`${kept} AND central_id GLOB '~*'`) + this.#count(OWN_INSERTS_SQL, { name });
-    return { unlinked, earlier: unlinked - own };
+    return { rows, unlinked: rows - this.#count(`${kept} AND central_id NOT GLOB '~*'`) };
+  }
+
+  /** Outside of any transaction. */
+  scan({ table }: NotScanned): void {
+    this.#large.delete(table);
+    this.#scan(table);
+    this.committed();
   }
 
   /** Before the first question about a table. */
   #scan(name: string): void {
     const table = this.#unread.get(name);
     if (table === undefined) return;
+    if (this.#large.has(name)) throw new NotScanned(name);
     this.#unread.delete(name);
     this.#read.set(name, table);
     if (this.#take(table, null) > 0) this.#tables.set(name, null);
@@ -117,6 +130,7 @@ export class UnlinkedRows {
   /** One that is settled by now, if it is still there. */
   add(table: TillTable, rowKey: SqliteValue): void {
     if (rowKey === null || this.#unread.has(table.name)) return;
+    this.remove(table.name, rowKey);
     if (this.#take(table, rowKey) > 0) this.#tables.set(table.name, null);
   }
 
@@ -155,8 +169,8 @@ export class UnlinkedRows {
     return found.length;
   }
 
-  #count(sql: string, values: Readonly<Record<string, string>> = {}): number {
-    return Number(this.#prepare(sql).pluck().get(values));
+  #count(sql: string): number {
+    return Number(this.#prepare(sql).pluck().get());
   }
 
   /**
@@ -242,7 +256,7 @@ export class UnlinkedRows {
   #isOffered(table: string, rowKey: SqliteValue): boolean {
     const sql = `SELECT central_id AS handle, refused FROM ${quoteName(`sync_row_${table}`)} WHERE row_key = ?`;
     const kept = this.#prepare(sql).get(rowKey) as { handle: string; refused: bigint } | undefined;
-    if (kept === undefined) return false;
+    if (kept === undefined) return this.#prepare(UNCUT_INSERT_SQL).get(table, rowKey) !== undefined;
     return kept.refused !== 0n || this.#flight.ofRow(table, kept.handle).some(isInsert);
   }
 

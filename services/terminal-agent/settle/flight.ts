@@ -101,16 +101,19 @@ export class Flight {
 
   /** Takes in what was cut since, a piece at a time: of each change far less is held than the store has. */
   refresh(): void {
-    for (let more = this.#isOfThisFile; more;) {
+    const { changes: store } = this.#files;
+    for (let more = this.#isOfThisFile && store.lastNumber() > this.#loaded; more;) {
       const changes = this.#files.changes.after(this.#loaded, AT_ONCE);
       this.#take(changes, (change) => this.#handleNow(change));
       more = changes.length === AT_ONCE;
     }
   }
 
-  /** What was just cut, in order, and is stored by now. */
+  /** What was just cut, in order, and is stored by now. Where an error had the last ones left out, they come first. */
   add(changes: readonly KeptChange[]): void {
-    if (this.#isOfThisFile) this.#take(changes, ({ handle }) => handle);
+    const [next] = this.#files.changes.numbersAfter(this.#loaded, 1);
+    if (next !== changes[0]?.number) this.refresh();
+    else if (this.#isOfThisFile) this.#take(changes, ({ handle }) => handle);
   }
 
   #take(changes: readonly KeptChange[], handleOf: (change: KeptChange) => string): void {

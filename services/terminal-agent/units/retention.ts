@@ -46,14 +46,16 @@ export class TillRetention implements Service {
 
   /** One short transaction. @returns how many changes went; 0: nothing left to remove, or the app is busy */
   purgeSome(): number {
-    const { till, agentFile, settledSeq, keepDays = 30, rowsAtOnce = 500 } = this.#options;
+    const { till, agentFile, flight, settledSeq, keepDays = 30, rowsAtOnce = 500 } = this.#options;
     const last = agentFile.last();
     if (last === undefined || till.gate.waitMs() > 0) return 0;
     const before = (this.#options.now ?? Date.now)() - keepDays * DAY_MS;
     const upToSeq = Math.min(settledSeq(), last.firstSeq - 1);
-    const refused = new Set(this.#options.flight.refusedUpTo(upToSeq).map(({ number }) => number));
+    const refused = new Set(flight.refusedUpTo(upToSeq).map(({ number }) => number));
     let newest = 0;
     for (const { number, atMs } of agentFile.changes.after(0, rowsAtOnce)) {
+      // Of one that is answered, and whose image waits for another row, the cut is asked for yet.
+      if (flight.get(number) !== undefined) break;
       if (number > upToSeq || atMs >= before || refused.has(number)) break;
       newest = number;
     }

@@ -11,7 +11,7 @@
  *   more                               | they are stored within it
  */
 import { PayflowError } from '../../shared/errors.ts';
-import { inSnapshot } from '../../shared/database/sqlite.ts';
+import { inSnapshot, wrapSqliteError } from '../../shared/database/sqlite.ts';
 import { keptEntry } from '../file/kept-keys.ts';
 import { offerRows, type UnknownRow } from '../file/offered-rows.ts';
 import type { Flight } from '../settle/flight.ts';
@@ -23,6 +23,7 @@ import type { CutEntries } from '../units/unit-store.ts';
 import { RECUT_ALL, RECUT_UP_TO } from '../units/units.ts';
 import { cutUnits } from './cut-units.ts';
 import { Look, type LookParts } from './look.ts';
+import type { CutChange } from './unit-changes.ts';
 
 export interface CutterParts {
   readonly till: TillDatabase;
@@ -56,7 +57,8 @@ export class Cutter {
 
   /** @returns the first unit that became durable; undefined when nothing is new */
   cut(): NewUnit | undefined {
-    const { till, agentFile, mayCut } = this.#parts;
+    const { till, agentFile, flight, mayCut } = this.#parts;
+    flight.refresh();
     if (!mayCut()) return undefined;
     // In a transaction of ours the app can change nothing, and what that has bound holds.
     const isOurs = till.db.inTransaction;
@@ -98,7 +100,7 @@ export class Cutter {
     const upTo = Math.min(lastSeq, highest);
     const recutUpTo = this.#recutUpTo(highest);
     const look = new Look(parts, { keptUpTo: keptEntry(till.db), cutUpTo, upTo, recutUpTo });
-    const units = cutUnits(look.changes(), {
+    const units = cutUnits(usable(look, till.db.name), {
       chain: agentFile.chain,
       registration,
       mappingVersion: till.mappingVersion,
@@ -144,6 +146,16 @@ export class Cutter {
     if (known !== RECUT_ALL) return Number(known);
     agentFile.setMeta(RECUT_UP_TO, String(highest));
     return highest;
+  }
+}
+
+/** Once a row needs an entry none of it is stored, but all such rows are looked for. */
+function* usable(look: Look, file: string): Generator<CutChange> {
+  try {
+    for (const change of look.changes()) if (look.unknown.length === 0) yield change;
+  } catch (error) {
+    // Not of the agent file, into which it would be stored.
+    throw wrapSqliteError(error, file);
   }
 }
 

@@ -64,7 +64,7 @@ export class Look {
     });
   }
 
-  /** In order. Within one snapshot; rows are read as they are asked for, so that a backlog is never held whole. */
+  /** In order; once, within the snapshot. Rows are decided as they are asked for: what goes up of a backlog is never held whole. */
   *changes(): Generator<CutChange> {
     const rows = [...this.#folded.values()]
       .filter(({ table }) => isPublished(table.bound))

@@ -1,6 +1,7 @@
 /** How rows that the till had before the agent are recognised as those of the centre. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
+import { FirstImages } from '../../../services/terminal-agent/file/first-images.ts';
 import { silentLog } from '../../support/till.ts';
 import { CATALOG, INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
 
@@ -49,16 +50,32 @@ describe('rows that were here before the agent', () => {
     ]);
   });
 
-  it('are looked for at once where they are many, and by what they are', async () => {
+  it('are looked for once, when a row comes that may be one of them, and outside the transaction where they are many', async () => {
     const many = Array.from({ length: 10_050 }, (_, n) => `('S${n}', 'old', NULL)`);
     before(many.join(','));
     const scanned = () => shop.test.till.db.prepare('SELECT count(*) FROM temp.sync_unlinked').pluck().get();
-    expect(scanned()).toBe(10_050);
+    const asked = vi.spyOn(shop.test.till, 'writeRepeatable');
+    expect(scanned()).toBe(0);
     await shop.knownProduct('S77', 7);
+    expect(asked.mock.results.map(({ type }) => type)).toEqual(['throw', 'return']);
     expect(shop.rows('SELECT id, name FROM products WHERE server_id = 7')).toEqual([
       { id: 78, name: 'Name of S77' },
     ]);
     expect(scanned()).toBe(10_049);
+  });
+
+  it('are none that the app has made since, and that are not cut', async () => {
+    before(`('A', 'old name', NULL)`);
+    shop.test.app.exec(`INSERT INTO products (sku, name) VALUES ('B', 'as the cashier typed it')`);
+    const awaited = vi.spyOn(FirstImages.prototype, 'areAwaited').mockReturnValue(true);
+    onTestFinished(() => awaited.mockRestore());
+    await shop.knownProduct('B', 8);
+    await shop.knownProduct('A', 7);
+    expect(shop.rows('SELECT sku, name, server_id FROM products ORDER BY sku')).toEqual([
+      { sku: 'A', name: 'Name of A', server_id: 7 },
+      { sku: 'B', name: 'as the cashier typed it', server_id: null },
+    ]);
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '8' }]);
   });
 
   it('that claim a central id are adopted when the natural key agrees, else the row is parked', async () => {
