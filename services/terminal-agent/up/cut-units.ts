@@ -5,7 +5,7 @@ import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { NewUnit, UnitChain } from '../units/unit-store.ts';
-import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd } from '../units/units.ts';
+import { cutPoint, MAX_UNIT_BYTES, MAX_UNIT_CHANGES, PART_BYTES, pieceEnd } from '../units/units.ts';
 import { keptChange, type KeptChange } from './change-store.ts';
 import type { LookResult } from './look.ts';
 import type { CutChange } from './unit-changes.ts';
@@ -16,26 +16,45 @@ export interface CutFacts {
   readonly mappingVersion: number | undefined;
   readonly cutAtMs: number;
   readonly maxUnitChanges?: number | undefined;
+  readonly maxUnitBytes?: number | undefined;
 }
 
 /** Of ordinary rows these are less than PART_BYTES. */
 const PIECE_CHANGES = 500;
 
 export function cutUnits({ changes }: LookResult, facts: CutFacts): NewUnit[] {
-  const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
+  const { maxUnitChanges = MAX_UNIT_CHANGES, maxUnitBytes = MAX_UNIT_BYTES } = facts;
   const whole = changes.length <= maxUnitChanges;
   const bounds = { wanted: PIECE_CHANGES, limit: maxUnitChanges };
   const units: NewUnit[] = [];
   let { chain } = facts;
   for (let from = 0; from < changes.length;) {
     const next = () => changes.slice(from, from + 2 * maxUnitChanges).map(({ names }) => names);
-    const count = whole ? changes.length : pieceEnd(next(), bounds);
+    const wanted = whole ? changes.length - from : pieceEnd(next(), bounds);
+    const fitting = countWithin(changes, from, { count: wanted, bytes: maxUnitBytes });
+    const count = fitting < wanted ? cutPoint(next(), fitting) : wanted;
     const unit = unitOf(changes.slice(from, from + count), { ...facts, chain });
     units.push(unit);
     chain = unit;
     from += count;
   }
   return units;
+}
+
+/** How many of the next changes are no more than so many bytes; one at least. */
+function countWithin(
+  changes: readonly CutChange[],
+  from: number,
+  { count, bytes }: { readonly count: number; readonly bytes: number },
+): number {
+  let sum = 0;
+  for (let at = 0; at < count; at += 1) {
+    const next = changes[from + at];
+    if (next === undefined) return at;
+    sum += sizeOf(next.change);
+    if (sum > bytes) return Math.max(1, at);
+  }
+  return count;
 }
 
 function unitOf(piece: readonly CutChange[], facts: CutFacts): NewUnit {
