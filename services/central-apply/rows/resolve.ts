@@ -198,11 +198,14 @@ export class Resolver {
 }
 
 /** Its till can't name the row, and the letter holds no name either: that no retry alone helps has to be said. */
-function uncaptured(column: string, parent: TableModel): Refusal {
-  return new Refusal(
-    'REFERENCE_UNKNOWN',
-    `${column} refers to a row of ${parent.local}, a table that this till can not capture (its status says why); once it can, \`payflow bootstrap\` offers both rows anew; or \`payflow dead-letters retry ID --set ${column}=NULL\``,
-  );
+function uncaptured(column: string, { local, direction }: TableModel): Refusal {
+  const without = `\`payflow dead-letters retry ID --set ${column}=NULL\``;
+  const why =
+    direction === 'push'
+      ? `that the till has and the centre does not, and tills add none (direction: push); enter it at the centre for what is sold from now on, and ${without}`
+      : `a table that this till can not capture (its status says why); once it can, \`payflow bootstrap\` offers both rows anew; or ${without}`;
+  const row = direction === 'push' ? `a row of ${local}` : `a row of ${local},`;
+  return new Refusal('REFERENCE_UNKNOWN', `${column} refers to ${row} ${why}`);
 }
 
 /** What the mapping rules out whatever the rows are. */

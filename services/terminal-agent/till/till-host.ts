@@ -2,6 +2,7 @@
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { UnreadMapping } from './file-mapping.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
+import type { AppGate } from './write-gate.ts';
 
 export interface TillHost {
   /** One connection, used synchronously: nobody keeps a transaction open over an await. foreign_keys is OFF. */
@@ -13,7 +14,7 @@ export interface TillHost {
   /** Counts up whenever `binding` is made anew. */
   readonly generation: number;
   /** How long a commit of ours still has to wait so that the app's own transactions do not fail; 0: now. */
-  readonly gate: { waitMs(): number };
+  readonly gate: AppGate;
   getMeta(name: string): string | undefined;
   /** Inside `write`. */
   setMeta(name: string, value: string | null): void;

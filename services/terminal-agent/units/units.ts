@@ -2,6 +2,8 @@
 
 /** What was written while the agent was down is one unit up to so many changes. */
 export const MAX_UNIT_CHANGES = 10_000;
+/** And up to so many bytes: the centre keeps the parts of a unit until it has all, and no more of a till than 256 MB. */
+export const MAX_UNIT_BYTES = 64 * 1024 * 1024;
 /** A unit that is larger than this is published in parts of about this size. */
 export const PART_BYTES = 192 * 1024;
 /** How far around a cut a reference is looked for: one business transaction is far smaller. */

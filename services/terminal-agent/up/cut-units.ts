@@ -5,7 +5,14 @@ import { unitDigest } from '../../shared/records/unit-digest.ts';
 import { UnitRecordEncoder } from '../../shared/records/unit-codec.ts';
 import type { Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { NewUnit, UnitChain } from '../units/unit-rows.ts';
-import { MAX_UNIT_CHANGES, PART_BYTES, pieceEnd, REFERENCE_REACH } from '../units/units.ts';
+import {
+  cutPoint,
+  MAX_UNIT_BYTES,
+  MAX_UNIT_CHANGES,
+  PART_BYTES,
+  pieceEnd,
+  REFERENCE_REACH,
+} from '../units/units.ts';
 import { keptChange, type KeptChange } from './change-store.ts';
 import type { CutChange } from './unit-changes.ts';
 
@@ -15,6 +22,7 @@ export interface CutFacts {
   readonly mappingVersion: number | undefined;
   readonly cutAtMs: number;
   readonly maxUnitChanges?: number | undefined;
+  readonly maxUnitBytes?: number | undefined;
 }
 
 /** Of ordinary rows these are less than PART_BYTES. */
@@ -22,17 +30,16 @@ const PIECE_CHANGES = 500;
 
 /** @param changes in order; no more of them are held than a unit needs to find its end */
 export function* cutUnits(changes: Iterable<CutChange>, facts: CutFacts): Generator<NewUnit, undefined> {
-  const { maxUnitChanges = MAX_UNIT_CHANGES } = facts;
+  const { maxUnitChanges = MAX_UNIT_CHANGES, maxUnitBytes = MAX_UNIT_BYTES } = facts;
   const bounds = { wanted: PIECE_CHANGES, limit: maxUnitChanges };
-  const ahead = new Ahead(changes, maxUnitChanges + REFERENCE_REACH);
+  const ahead = new Ahead(changes, { count: maxUnitChanges + REFERENCE_REACH, bytes: 2 * maxUnitBytes });
   const isBacklog = ahead.held.length > maxUnitChanges;
   for (let { chain } = facts; ahead.held.length > 0;) {
-    const count = isBacklog
-      ? pieceEnd(
-          ahead.held.map(({ names }) => names),
-          bounds,
-        )
-      : ahead.held.length;
+    const names = ahead.held.map((change) => change.names);
+    const wanted = isBacklog ? pieceEnd(names, bounds) : Math.min(names.length, maxUnitChanges);
+    const fitting = countWithin(ahead.held, { count: wanted, bytes: maxUnitBytes });
+    const isPlace = fitting === wanted && (isBacklog || wanted === names.length);
+    const count = isPlace ? wanted : cutPoint(names, fitting);
     const unit = unitOf(ahead.take(count), { ...facts, chain });
     yield unit;
     chain = unit;
@@ -44,27 +51,45 @@ export function* cutUnits(changes: Iterable<CutChange>, facts: CutFacts): Genera
 class Ahead {
   readonly held: CutChange[] = [];
   readonly #source: Iterator<CutChange>;
-  readonly #wanted: number;
+  readonly #most: { readonly count: number; readonly bytes: number };
+  #bytes = 0;
 
-  constructor(changes: Iterable<CutChange>, wanted: number) {
+  constructor(changes: Iterable<CutChange>, most: { readonly count: number; readonly bytes: number }) {
     this.#source = changes[Symbol.iterator]();
-    this.#wanted = wanted;
+    this.#most = most;
     this.#fill();
   }
 
   take(count: number): CutChange[] {
     const taken = this.held.splice(0, count);
+    for (const { change } of taken) this.#bytes -= sizeOf(change);
     this.#fill();
     return taken;
   }
 
   #fill(): void {
-    while (this.held.length < this.#wanted) {
+    while (this.held.length < this.#most.count && this.#bytes < this.#most.bytes) {
       const next = this.#source.next();
       if (next.done === true) return;
       this.held.push(next.value);
+      this.#bytes += sizeOf(next.value.change);
     }
   }
+}
+
+/** How many of the next changes are no more than so many bytes; one at least. */
+function countWithin(
+  changes: readonly CutChange[],
+  { count, bytes }: { readonly count: number; readonly bytes: number },
+): number {
+  let sum = 0;
+  for (let at = 0; at < count; at += 1) {
+    const next = changes[at];
+    if (next === undefined) return at;
+    sum += sizeOf(next.change);
+    if (sum > bytes) return Math.max(1, at);
+  }
+  return count;
 }
 
 function unitOf(piece: readonly CutChange[], facts: CutFacts): NewUnit {

@@ -10,6 +10,8 @@ const SCHEMA = `
 CREATE TABLE guests (id bigserial PRIMARY KEY, name text, age integer, since timestamptz, fee numeric(12,2));
 CREATE TABLE dishes (id bigserial PRIMARY KEY, name text, since timestamptz, fee numeric(12,2));
 CREATE TABLE seats (id bigserial PRIMARY KEY, guest_id bigint REFERENCES guests);
+CREATE TABLE waiters (id bigserial PRIMARY KEY, name text);
+CREATE TABLE bills (id bigserial PRIMARY KEY, waiter_id bigint REFERENCES waiters);
 CREATE TABLE counted (id bigserial PRIMARY KEY, name text);
 CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NEW.name LIKE 'own%' THEN NEW.id := NEW.id + 1000; END IF; RETURN NEW; END $$;
@@ -27,6 +29,8 @@ tables:
       fee: {empty: null}
   counted: {scope: global}
   seats: {scope: global, references: {guest_id: guests}}
+  waiters: {scope: global, direction: push}
+  bills: {scope: global, references: {waiter_id: waiters}}
 `;
 
 const centre = useCentre(SCHEMA, MAPPING);
@@ -81,6 +85,19 @@ test('a row of a table that its till can not capture is named as the cause, with
       code: 'REFERENCE_UNKNOWN',
       message: expect.stringMatching(
         /seats\.guest_id refers to a row of guests, a table that this till can not capture.*--set seats\.guest_id=NULL/,
+      ) as string,
+    },
+  ]);
+});
+
+test('a row that only the till has, in a table of the centre alone, is named as the cause', async () => {
+  const till = await centre.newTill();
+  await centre.send(till, [insert('bills', 'b', { waiter_id: 1 }, { waiter_id: UNCAPTURED_ROW })]);
+  expect(await lettersOf(till)).toMatchObject([
+    {
+      code: 'REFERENCE_UNKNOWN',
+      message: expect.stringMatching(
+        /bills\.waiter_id refers to a row of waiters that the till has and the centre does not/,
       ) as string,
     },
   ]);

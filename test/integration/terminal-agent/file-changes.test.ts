@@ -148,7 +148,63 @@ describe('a file that takes the place of the till file', () => {
   });
 });
 
+describe('what the app sells is sent', () => {
+  it('in whatever journal mode the file is, and by a mode that comes while the agent runs, or is away', async () => {
+    till = await AgentTill.start({}, { journalMode: 'delete' });
+    sell('delete');
+    await sent('delete');
+    till.app.pragma('journal_mode = WAL');
+    sell('wal');
+    await sent('wal');
+    await till.stopAgent();
+    sell('away');
+    expect(till.app.pragma('journal_mode = DELETE', { simple: true })).toBe('delete');
+    sell('back');
+    till.run();
+    await sent('back');
+    const modes = ['TRUNCATE', 'PERSIST', 'MEMORY', 'OFF'];
+    for (const mode of modes) {
+      till.app.pragma(`journal_mode = ${mode}`);
+      sell(mode);
+      await sent(mode);
+    }
+    expect(await numbersSent()).toEqual(['delete', 'wal', 'away', 'back', ...modes]);
+    expect(troubles()).toEqual([]);
+  });
+
+  it('by a connection to another file that has it attached, whatever that file holds', async () => {
+    till = await AgentTill.start();
+    sell('before');
+    await sent('before');
+    const other = new Database(join(till.folder, 'other.db'));
+    other.exec(`CREATE TABLE sync_outbox (a); CREATE TABLE sync_silence (a); INSERT INTO sync_silence VALUES (1);
+      CREATE TABLE own (a); ATTACH '${till.file}' AS pay;
+      BEGIN; INSERT INTO pay.orders (number) VALUES ('attached'); INSERT INTO own VALUES (1); COMMIT;
+      INSERT INTO orders (number) VALUES ('by its bare name')`);
+    other.close();
+    await sent('by its bare name');
+    expect(await numbersSent()).toEqual(['before', 'attached', 'by its bare name']);
+  });
+});
+
 describe('a file that can not be used for a while', () => {
+  it('because the app holds it exclusively when the agent starts is waited for', async () => {
+    till = await AgentTill.start();
+    sell('before');
+    await sent('before');
+    await till.stopAgent();
+    till.app.pragma('wal_checkpoint(TRUNCATE)');
+    till.restartApp();
+    till.app.pragma('locking_mode = EXCLUSIVE');
+    sell('held');
+    till.run();
+    await till.until('it is said', () => troubles().includes('TERMINAL_DB_BUSY'));
+    sell('still held');
+    till.restartApp();
+    await sent('still held');
+    expect(await numbersSent()).toEqual(['before', 'held', 'still held']);
+  });
+
   it('because the app locks it exclusively is waited for, and the sales made so are sent', async () => {
     till = await AgentTill.start({}, { journalMode: 'delete' });
     sell('before');

@@ -104,3 +104,12 @@ describe('a transaction that is applied in parts', () => {
     ]);
   });
 });
+
+it('while the app sells, transactions of ours are small, and those of the centre whole', () => {
+  const records = new PendingRecords({ batchSize: 1_000, txRows: 5_000 });
+  const single = incoming(Array.from({ length: 3_000 }, (_, n) => ({ lsn: n + 1, last: true })));
+  expect(records.take(single, { appIsWriting: true })).toBe(500);
+  expect(records.take(single, { appIsWriting: false })).toBe(3_000);
+  const whole = incoming(Array.from({ length: 2_000 }, (_, n) => ({ lsn: 1, last: n === 1_999 })));
+  expect(records.take([...whole, ...single], { appIsWriting: true })).toBe(2_000);
+});

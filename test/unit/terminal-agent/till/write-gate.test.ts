@@ -42,6 +42,50 @@ describe('the write gate', () => {
     expect(gate.waitMs()).toBe(0);
   });
 
+  it('lets a commit through right behind one of the app, or after half a second', () => {
+    const { gate, clock } = gateAt();
+    const since = clock.now;
+    expect(gate.behindAppMs(since)).toBe(0);
+    gate.appWrote();
+    expect(gate.behindAppMs(since)).toBe(0);
+    clock.now += 100;
+    expect(gate.behindAppMs(since)).toBeGreaterThan(0);
+    gate.appWrote();
+    expect(gate.behindAppMs(since)).toBe(0);
+    clock.now += 399;
+    expect(gate.behindAppMs(since)).toBeGreaterThan(0);
+    clock.now += 1;
+    expect(gate.behindAppMs(since)).toBe(0);
+  });
+
+  it('makes a commit of ours wait for the next one of an app that sells on', async () => {
+    const test = openTestTill({
+      schema: 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)',
+      mapping: 'version: 1\ntables: {t: {scope: global}}',
+    });
+    const { gate } = test.till;
+    try {
+      gate.appWrote();
+      const before = gate.nowMs;
+      let soldAt = 0;
+      const later = setInterval(() => {
+        if (soldAt > 0 || gate.nowMs - before < 50) return;
+        gate.appWrote();
+        soldAt = gate.nowMs;
+      }, 1);
+      gate.committed();
+      await waitForApp({
+        waitMs: () => (gate.nowMs - before < 30 ? 30 : 0),
+        behindAppMs: (since) => gate.behindAppMs(since),
+        nowMs: gate.nowMs,
+      });
+      clearInterval(later);
+      expect(soldAt).toBeGreaterThan(0);
+    } finally {
+      test.close();
+    }
+  });
+
   it('of a till file does not wait longer when the clock is set back', () => {
     let setBackMs = 0;
     const atStart = Date.now();
