@@ -31,6 +31,7 @@ import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import { TillStanding } from './standing.ts';
+import { inBoundSnapshot } from './till/bound-snapshot.ts';
 import type { TillHost } from './till/till-host.ts';
 import { waitForApp } from './till/write-gate.ts';
 
@@ -329,10 +330,12 @@ export class TillApply {
 
   /** Also notices tables and columns that were not there before: their rows stand in the streams already. */
   #bind(): TillTables {
-    const { db, binding } = this.#till;
-    const tables = new TillTables(db, binding);
-    this.#generation = this.#till.generation;
-    this.#unlinked.load(tables.all());
+    const tables = inBoundSnapshot(this.#till, () => {
+      const bound = new TillTables(this.#till.db, this.#till.binding);
+      this.#generation = this.#till.generation;
+      this.#unlinked.load(bound.all());
+      return bound;
+    });
     const added = noteBoundColumns(this.#till, tables.all(), this.checkpoints);
     if (added.length > 0) {
       this.#rewinds += 1;

@@ -101,7 +101,14 @@ class TableFold {
     const at = new Map<string, FoldedRow>();
     for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
     for (const row of rows) if (row.touched.key !== null) at.set(row.touched.key, row);
-    return { table, rows, at };
+    const mayBeDropped = !byChanges && rebuiltAfter !== undefined;
+    return { table, rows: mayBeDropped ? rows.filter((row) => !this.#isDropped(row)) : rows, at };
+  }
+
+  /** Its table was made anew, and may be filled again: no entry says that the row was deleted, so the sweep decides. */
+  #isDropped({ touched: { key, isNew, ousted }, rowKey }: FoldedRow): boolean {
+    if (key === null || isNew || ousted !== null || rowKey === null) return false;
+    return !this.#parts.table.writer.exists(rowKey);
   }
 
   /** By its name, or by the central row that it is linked to; one that says neither is taken for the row that it replaces. */
