@@ -105,10 +105,11 @@ class TableFold {
     return { table, rows: mayBeDropped ? rows.filter((row) => !this.#isDropped(row)) : rows, at };
   }
 
-  /** Its table was made anew, and may be filled again: no entry says that the row was deleted, so the sweep decides. */
-  #isDropped({ touched: { key, isNew, ousted }, rowKey }: FoldedRow): boolean {
-    if (key === null || isNew || ousted !== null || rowKey === null) return false;
-    return !this.#parts.table.writer.exists(rowKey);
+  /** It was filled in again, and its table dropped once more: nothing says that it was deleted, so the sweep decides. */
+  #isDropped({ touched: { entries, isNew, ousted }, rowKey }: FoldedRow): boolean {
+    if (isNew || ousted !== null || rowKey === null) return false;
+    const isRefill = entries.length > 0 && entries.every(({ op }) => op === 'c');
+    return isRefill && !this.#parts.table.writer.exists(rowKey);
   }
 
   /** By its name, or by the central row that it is linked to; one that says neither is taken for the row that it replaces. */
