@@ -23,7 +23,7 @@ export const TILL_ERROR_CODES = {
   TERMINAL_DB_REPLACED: entry(
     503,
     'manual',
-    'Another file stands where the till file was, or it was put back to an older state.',
+    'Another file stands where the till file was, it was put back to an older state, or tables of ours were dropped from it.',
     'The agent opens it anew by itself, and looks whether it is the file that it knows.',
   ),
   TERMINAL_DB_IN_USE: entry(

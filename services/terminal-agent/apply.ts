@@ -31,6 +31,7 @@ import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
 import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
 import { TillStanding } from './standing.ts';
+import { inBoundSnapshot } from './till/bound-snapshot.ts';
 import type { TillHost } from './till/till-host.ts';
 import { waitForApp } from './till/write-gate.ts';
 
@@ -162,7 +163,7 @@ export class TillApply {
 
   /** After the app wrote: keeps what was cut, puts back edits of push-only tables, and tries refused rows again. */
   applyLocal(): void {
-    this.#rebindIfNeeded();
+    this.#boundNow();
     if (this.#options.capture.isBehind) this.#transaction(() => undefined);
   }
 
@@ -171,7 +172,7 @@ export class TillApply {
    * @returns the offset of the first record not applied yet
    */
   resume(topic: string): number {
-    this.#rebindIfNeeded();
+    this.#boundNow();
     this.#pending.forget(topic);
     this.#seenRewinds.set(topic, this.#rewinds);
     return this.checkpoints.stream(topic).nextOffset;
@@ -214,7 +215,7 @@ export class TillApply {
   /** A mapping is taken before anything after it is read; it may show that the streams have to be read anew. */
   #mayApply(topic: string, [first]: readonly Incoming[]): boolean {
     if (first !== undefined && isMapping(first)) this.#takeMapping(first);
-    this.#rebindIfNeeded();
+    this.#boundNow();
     return this.#knowsRewinds(topic);
   }
 
@@ -256,7 +257,7 @@ export class TillApply {
     body: (work: ApplyTransaction) => void,
     { bulk = NONE }: { bulk?: ReadonlySet<string> } = {},
   ): ApplyTransaction {
-    this.#rebindIfNeeded();
+    this.#boundNow();
     const { log, topics, now = Date.now } = this.#options;
     const work = new ApplyTransaction({
       till: this.#till,
@@ -322,19 +323,17 @@ export class TillApply {
   }
 
   #boundNow(): TillTables {
-    this.#rebindIfNeeded();
-    return this.#tables;
-  }
-
-  #rebindIfNeeded(): void {
     if (this.#generation !== this.#till.generation) this.#tables = this.#bind();
+    return this.#tables;
   }
 
   /** Also notices tables and columns that were not there before: their rows stand in the streams already. */
   #bind(): TillTables {
-    const { db, binding, generation } = this.#till;
-    const tables = new TillTables(db, binding);
-    this.#unlinked.load(tables.all());
+    const { tables, generation } = inBoundSnapshot(this.#till, () => {
+      const bound = new TillTables(this.#till.db, this.#till.binding);
+      this.#unlinked.load(bound.all());
+      return { tables: bound, generation: this.#till.generation };
+    });
     const added = noteBoundColumns(this.#till, tables.all(), this.checkpoints);
     if (added.length > 0) {
       this.#rewinds += 1;

@@ -59,6 +59,20 @@ export const FILE_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'a schema tool drops all that is ours',
+    async make({ site, load }) {
+      const before = load.soldSoFar;
+      await until(() => load.soldSoFar > before + 20, 'sales that are on their way', NOTICED);
+      // What the app would sell meanwhile fails, and it is the app that is told so.
+      await load.pause(TILL);
+      dropOurs(site.tillFile(TILL));
+      await until(() => isRecorded(site.tillFile(TILL)), 'sales are recorded again', NOTICED);
+      load.resume(TILL);
+      await unfence(site);
+      await site.ready(TILL);
+    },
+  },
+  {
     name: 'a clone lives on beside its original',
     async make(context) {
       const { site, load } = context;
@@ -172,6 +186,27 @@ async function copyDatabase(from: string, to: string): Promise<void> {
   const db = new Database(from, { readonly: true });
   try {
     await db.backup(to);
+  } finally {
+    db.close();
+  }
+}
+
+function dropOurs(file: string): void {
+  const db = new Database(file);
+  try {
+    const ours = `SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'sync_*'`;
+    const names = db.prepare<[], string>(ours).pluck().all();
+    db.exec(`BEGIN IMMEDIATE; ${names.map((name) => `DROP TABLE "${name}";`).join(' ')} COMMIT`);
+  } finally {
+    db.close();
+  }
+}
+
+function isRecorded(file: string): boolean {
+  const db = new Database(file, { readonly: true });
+  try {
+    const tables = `SELECT count(*) FROM sqlite_master WHERE name IN ('sync_outbox', 'sync_silence', 'sync_delta')`;
+    return db.prepare<[], number>(tables).pluck().get() === 3;
   } finally {
     db.close();
   }

@@ -9,11 +9,12 @@ import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { Flight } from '../settle/flight.ts';
 import { isPublished } from './captured-tables.ts';
 import { parentKey } from '../rows/parked.ts';
-import { isUnlinked } from '../rows/sync-rows.ts';
+import { isUnlinked, SyncRows } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import type { KeptChange } from '../up/change-store.ts';
 import { foldTables, type CutAs, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
 import { getMeta, setMeta } from '../till/file-facts.ts';
+import { keptTables } from '../till/recorded-names.ts';
 
 /** In sync_meta. */
 export const KEPT_ENTRY = 'kept_entry';
@@ -143,23 +144,23 @@ function noteRows(db: SqliteDatabase, changes: readonly KeptChange[]): void {
 }
 
 function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] {
-  const table = tables.byLocal(change.table);
-  if (table === undefined) return [];
-  const { op, identity, rowKey, handle } = change;
+  const { op, identity, rowKey, handle, table: name } = change;
+  const table = tables.byLocal(name);
+  // A table that the app has dropped, and makes anew in a while: what was sold into it is to be known again then.
+  const rows = table?.rows ?? (keptTables(db).includes(name) ? new SyncRows(db, name) : undefined);
+  if (rows === undefined) return [];
   if (op === 'd') {
-    db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(
-      table.name,
-      identity,
-    );
+    if (table === undefined) rows.move(handle, null);
+    db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(name, identity);
     return [];
   }
-  const row = table.rows.get(handle);
-  if (row === undefined && isUnlinked(handle) && table.rows.named(identity) === undefined) {
-    const there = rowKey === null ? undefined : table.rows.handleAt(rowKey);
-    if (there !== undefined) table.rows.move(there, null);
-    table.rows.put(handle, { rowKey, position: ZERO, deleted: false, base: null, identity, refused: false });
-  } else if (row?.identity === null) table.rows.name(handle, identity);
-  return [{ table, rowKey, operation: op === 'u' ? 'update' : 'insert' }];
+  const row = rows.get(handle);
+  if (row === undefined && isUnlinked(handle) && rows.named(identity) === undefined) {
+    const there = rowKey === null ? undefined : rows.handleAt(rowKey);
+    if (there !== undefined) rows.move(there, null);
+    rows.put(handle, { rowKey, position: ZERO, deleted: false, base: null, identity, refused: false });
+  } else if (row?.identity === null) rows.name(handle, identity);
+  return table === undefined ? [] : [{ table, rowKey, operation: op === 'u' ? 'update' : 'insert' }];
 }
 
 /** Until they are settled they are what a file goes on with that has lost its agent file. */

@@ -13,6 +13,10 @@ export interface TillHost {
   readonly mappingVersion: number;
   /** Counts up whenever `binding` is made anew. */
   readonly generation: number;
+  /** Binds what the app has changed of its schema; not inside a transaction. */
+  followSchema(): void;
+  /** Than it was when `binding` was made. */
+  readonly isSchemaAnother: boolean;
   /** How long a commit of ours still has to wait so that the app's own transactions do not fail; 0: now. */
   readonly gate: AppGate;
   getMeta(name: string): string | undefined;

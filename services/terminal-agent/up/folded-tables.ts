@@ -107,7 +107,15 @@ class TableFold {
     const at = new Map<string, FoldedRow>();
     for (const row of rows) for (const { key } of row.touched.entries) at.set(key, row);
     for (const row of rows) if (row.touched.key !== null) at.set(row.touched.key, row);
-    return { table, rows, at };
+    const mayBeDropped = cutAs === undefined && rebuiltAfter !== undefined;
+    return { table, rows: mayBeDropped ? rows.filter((row) => !this.#isDropped(row)) : rows, at };
+  }
+
+  /** It was filled in again, and its table dropped once more: nothing says that it was deleted, so the sweep decides. */
+  #isDropped({ touched: { entries, isNew, ousted }, rowKey }: FoldedRow): boolean {
+    if (isNew || ousted !== null || rowKey === null) return false;
+    const isRefill = entries.length > 0 && entries.every(({ op }) => op === 'c');
+    return isRefill && !this.#parts.table.writer.exists(rowKey);
   }
 
   /** By its name, or by the central row that it is linked to; one that says neither is taken for the row that it replaces. */

@@ -122,4 +122,15 @@ describe.each(['running', 'away'] as const)('while the agent is %s', (agent) => 
     await isSwept('orders');
     expect((await numbersSent()).sort()).toEqual(['again', 'before']);
   });
+
+  it('whichever table of ours is dropped, no part of the agent ends it', async () => {
+    till = await AgentTill.start();
+    for (const name of ['sync_settled', 'sync_sweep', 'sync_row_orders', 'sync_stream', 'sync_meta']) {
+      if (agent === 'away') await till.stopAgent();
+      till.app.exec(`DROP TABLE ${name}`);
+      if (agent === 'away') till.run();
+      sell(name);
+      await sent(name);
+    }
+  });
 });
