@@ -128,6 +128,7 @@ export class Look {
     const whole = { row, before: expected(state), raw, values };
     if (fills !== null) this.#fill(whole, fills);
     if (cut === null) return;
+    if (cut.op === 'd' && this.#isAway(row)) return this.#amountsOf(whole, amounts);
     // It differs, or is gone, and nothing but this look tells so.
     if (last.op === 'f' || (cut.op === 'd' && isAmount(amounts, last))) {
       this.unknown.push({ table, rowKey, handle, op: cut.op === 'd' ? 'd' : 'u' });
@@ -146,6 +147,20 @@ export class Look {
     if (amounts.length > 0 && (!isOwn || (cut.op === 'u' && edits.size === 0))) return;
     const rest: Cut = cut.op === 'd' ? { op: 'd', sums: NO_SUMS } : { op: 'u', edits, sums: NO_SUMS };
     this.#push(whole, last, { cut: rest, entries: mine.filter((entry) => !isAmount(amounts, entry)) });
+  }
+
+  /** Its table is made anew just now, and nothing told that the row is gone: that is for the sweep to judge. */
+  #isAway({ table, rowKey, mine, touched: { ousted } }: NamedRow): boolean {
+    const isTold = rowKey === null || ousted !== null || mine.some(({ op }) => op === 'd');
+    return !isTold && this.#parts.rebuiltAfter().has(table.name);
+  }
+
+  /** What it took off sums is told now: nothing else will be known of that. */
+  #amountsOf(whole: WholeRow, amounts: readonly Amounts[]): void {
+    for (const { entry, sums } of amounts) {
+      const cut: Cut = { op: 'u', edits: NO_EDITS, sums };
+      this.#push(whole, entry, { cut, entries: this.#covered(whole.row.mine, amounts, entry) });
+    }
   }
 
   /** By an entry of their own: what is told of these columns has no clock. */

@@ -1,7 +1,8 @@
 /** A table that the app makes anew without a transaction, by a copy of it, again and again, while the agent looks at any moment. */
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../support/random.ts';
-import { openShopTill } from '../../support/shop-till.ts';
+import { toldBy } from '../../support/rebuilt-table.ts';
+import { openShopTill, product } from '../../support/shop-till.ts';
 
 const SEEDS = Array.from({ length: Number(process.env['BACKUP_SEEDS'] ?? 12) }, (_, seed) => seed + 1);
 
@@ -40,5 +41,37 @@ it.each(SEEDS)('what is sold meanwhile goes up once, and none of it is deleted, 
   // What nobody has seen before its table was dropped is found by the sweep.
   expect(sold).toEqual(expect.arrayContaining(told));
   expect(new Set(told).size).toBe(told.length);
+  shop.close();
+});
+
+it('of what was sold off a row just before, its amount goes up at once, and what else was edited once it is back', async () => {
+  let spanMs = 0;
+  const shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
+  const { app, till } = shop.test;
+  await shop.toCatalog(
+    shop.catalog.commit(
+      100,
+      shop.catalog.row('products', 7, product('A')),
+      shop.catalog.row('products', 8, product('B')),
+    ),
+  );
+  const sql =
+    app.prepare<[], string>(`SELECT sql FROM sqlite_master WHERE name = 'products'`).pluck().get() ?? '';
+  app.exec(`UPDATE products SET stock_quantity = stock_quantity - 2, name = 'typed' WHERE sku = 'A';
+    DELETE FROM products WHERE sku = 'B'; PRAGMA foreign_keys = OFF;
+    CREATE TABLE backup AS SELECT * FROM products; DROP TABLE products; ${sql}`);
+  till.appCommitted();
+  shop.look();
+  const away = toldBy(shop);
+  app.exec('INSERT INTO products SELECT * FROM backup; DROP TABLE backup');
+  till.appCommitted();
+  shop.apply.applyLocal();
+  await shop.apply.sweep.due();
+  shop.look();
+  expect(away).toEqual([
+    ['u', '7', {}, { stock_quantity: '-2' }],
+    ['d', '8'],
+  ]);
+  expect(toldBy(shop).slice(away.length)).toEqual([['u', '7', { name: ['tName of A', 'ttyped'] }, {}]]);
   shop.close();
 });
