@@ -188,7 +188,9 @@ export class TillCapture implements Service {
     const isRestored = (this.#agentFile.registration ?? 0) >= registration;
     if (before !== undefined && !isRestored) this.cutAll();
     this.#agentFile.setMeta('registration', String(registration));
-    this.#registrations.begin(registration, this.#agentFile.cutEntries.upTo);
+    // What waits uncut, for rows that it refers to, was sold where the till stood before, too.
+    const upTo = isRestored ? this.#agentFile.cutEntries.upTo : this.#highest();
+    this.#registrations.begin(registration, before === undefined ? this.#agentFile.cutEntries.upTo : upTo);
   }
 
   /** Cuts all that is there. @returns the last unit ever cut: a flush waits for it */

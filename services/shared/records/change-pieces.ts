@@ -50,14 +50,18 @@ export function joinPieces(changes: readonly UnitChange[]): UnitChange[] {
 
 /** The bytes of all pieces of the change whose first stands there; none: some are missing. */
 function piecesFrom(changes: readonly UnitChange[], at: number): Buffer[] {
-  const count = Number(/^1\/(\d{1,6})$/.exec(placeOf(changes[at]))?.[1] ?? 0);
-  const pieces = changes.slice(at, at + count);
-  const { seq } = changes[at] ?? {};
-  const isWhole = pieces.every(
-    (piece, index) => isPiece(piece) && piece.seq === seq && placeOf(piece) === `${index + 1}/${count}`,
-  );
-  const bytes = pieces.map(({ columns }) => columns[0]?.new).filter((value) => Buffer.isBuffer(value));
-  return isWhole && bytes.length === count ? bytes : [];
+  const first = changes[at];
+  const count = Number(/^1\/(\d{1,6})$/.exec(placeOf(first))?.[1] ?? 0);
+  const bytes: Buffer[] = [];
+  // No further than they fit: whoever means harm says that there are very many.
+  for (let index = 0; index < count; index += 1) {
+    const piece = changes[at + index];
+    if (piece === undefined || !isPiece(piece) || piece.seq !== first?.seq) return [];
+    const value = piece.columns[0]?.new;
+    if (placeOf(piece) !== `${index + 1}/${count}` || !Buffer.isBuffer(value)) return [];
+    bytes.push(value);
+  }
+  return bytes;
 }
 
 function isPiece({ table, columns }: UnitChange): boolean {

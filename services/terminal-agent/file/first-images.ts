@@ -8,7 +8,8 @@
  *                            |                      | the streams is read                 | for long    |
  *   -------------------------+----------------------+-------------------------------------+-------------+------------
  *   yes                      |                      |                                     |             | is cut
- *   no                       | none                 |                                     |             | is cut
+ *   no                       | none                 | the latter                          |             | is cut: over
+ *   no                       | none                 | no                                  |             | is cut
  *   no                       | some                 | yes                                 |             | is cut: over
  *   no                       | some                 | no                                  | yes         | is cut: over
  *   no                       | some                 | no                                  | no          | waits
@@ -53,12 +54,15 @@ export class FirstImages {
     const unlinked = referredTo(this.#till.binding.tables).filter((table) =>
       hasUnlinked(this.#till.db, table),
     );
-    if (unlinked.length === 0) return false;
+    if (unlinked.length === 0) {
+      // What the app puts into such a table later is nothing that an image could be on its way for.
+      if (this.#isRead()) this.#end();
+      return false;
+    }
     const names = unlinked.map(({ local }) => local.name);
     const haveCome = this.#isRead() && names.every((name) => this.#haveCome(name));
     if (haveCome || this.#haveFlowedLong()) {
-      this.#note(OVER);
-      this.#isOver = true;
+      this.#end();
       return false;
     }
     this.#tell(names);
@@ -85,6 +89,11 @@ export class FirstImages {
     const oldest = streams.length > 1 ? Math.min(...streams) : 0;
     if (noted === undefined || (since === 0 && oldest > 0)) this.#note(String(oldest));
     return since > 0 && oldest - since > LONG_MS;
+  }
+
+  #end(): void {
+    this.#note(OVER);
+    this.#isOver = true;
   }
 
   #note(since: string): void {

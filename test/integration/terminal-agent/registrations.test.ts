@@ -1,5 +1,6 @@
 /** A till that was enrolled again, perhaps for another store: what it sold before was sold where it stood then. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { FirstImages } from '../../../services/terminal-agent/file/first-images.ts';
 import { goOn as goOnWith } from '../../../services/terminal-agent/settle/unsettled-units.ts';
 import { sell, useTillPull, type TillPull } from '../../support/till-pull.ts';
 
@@ -83,6 +84,22 @@ describe('the registration of a unit', () => {
       [6, 2],
     ];
     expect(await labels(t)).toEqual([...once, ...once, ...once, [11, 3]]);
+  });
+
+  it('is that under which it was sold also where it waited, uncut, for rows that it refers to', async () => {
+    const t = await till();
+    t.capture.beginRegistration(1);
+    sell(t, 1);
+    const awaited = vi.spyOn(FirstImages.prototype, 'areAwaited').mockReturnValue(true);
+    onTestFinished(() => awaited.mockRestore());
+    t.capture.beginRegistration(2);
+    sell(t, 2);
+    awaited.mockRestore();
+    await t.pull();
+    expect(await labels(t)).toEqual([
+      [1, 1],
+      [6, 2],
+    ]);
   });
 
   it('is the new one for what was sold into a payflow.db that was restored from before the move', async () => {

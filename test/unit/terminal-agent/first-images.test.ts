@@ -121,6 +121,19 @@ describe('nothing waits', () => {
     expect(shop.changes()).toHaveLength(1);
   });
 
+  it('on a till that has read the streams with nothing to wait for, whatever the app enters later', async () => {
+    open('');
+    began();
+    sell(1);
+    expect(shop.changes()).toHaveLength(1);
+    await shop.toStore(shop.store.commit(100, shop.store.heartbeat()));
+    await shop.toCatalog(shop.catalog.commit(100, shop.catalog.heartbeat()));
+    await shop.toCatalog(shop.catalog.commit(101, shop.catalog.heartbeat()));
+    shop.test.app.exec(`INSERT INTO cashiers VALUES (9, 1, 'new')`);
+    sell(9);
+    expect(shop.changes()).toHaveLength(2);
+  });
+
   it('on a till that has read the streams before', async () => {
     open('');
     await shop.toStore(shop.store.commit(100, shop.store.heartbeat()));

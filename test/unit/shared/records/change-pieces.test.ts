@@ -80,6 +80,21 @@ describe('a change in pieces', () => {
     expect(joinPieces(garbage)).toEqual(garbage);
   });
 
+  it('is looked for no further than its pieces fit, however many somebody says there are', () => {
+    let looks = 0;
+    const alike = Array.from({ length: 2_000 }, (_, at) => ({
+      ...change(at + 1, null),
+      get table() {
+        looks += 1;
+        return '';
+      },
+      columns: [{ name: '', old: '1/999999', new: Buffer.alloc(1) }],
+      references: [],
+    }));
+    expect(joinPieces(alike)).toHaveLength(2_000);
+    expect(looks).toBeLessThan(10 * alike.length);
+  });
+
   it('is none that would not have been let in, or has another number than its pieces', () => {
     const nameless = piecesOf({ ...large, row: { identity: 'a\0b', centralId: null } }, 500);
     expect(joinPieces(nameless)).toEqual(nameless);
