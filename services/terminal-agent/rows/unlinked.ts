@@ -249,14 +249,18 @@ export class UnlinkedRows {
       `SELECT row_key AS rowKey, identity, natural_key AS naturalKey FROM temp.sync_unlinked AS u
        WHERE table_name = ? AND ${column} = ?`,
     ).all(table, value) as Candidate[];
-    const free = found.filter(({ rowKey }) => !this.#isOffered(table, rowKey));
+    const free = found.filter(
+      ({ rowKey }) => !this.#isOffered(table, rowKey, { isNamed: column === 'identity' }),
+    );
     return free.length === 1 ? free[0] : undefined;
   }
 
-  #isOffered(table: string, rowKey: SqliteValue): boolean {
+  /** @param of.isNamed by its name at the centre: then it is that row, whether it is cut or not */
+  #isOffered(table: string, rowKey: SqliteValue, { isNamed }: { readonly isNamed: boolean }): boolean {
     const sql = `SELECT central_id AS handle, refused FROM ${quoteName(`sync_row_${table}`)} WHERE row_key = ?`;
     const kept = this.#prepare(sql).get(rowKey) as { handle: string; refused: bigint } | undefined;
-    if (kept === undefined) return this.#prepare(UNCUT_INSERT_SQL).get(table, rowKey) !== undefined;
+    if (kept === undefined)
+      return !isNamed && this.#prepare(UNCUT_INSERT_SQL).get(table, rowKey) !== undefined;
     return kept.refused !== 0n || this.#flight.ofRow(table, kept.handle).some(isInsert);
   }
 
