@@ -129,7 +129,7 @@ function endedBy(changes: readonly KeptChange[]): Set<string> {
   return ended;
 }
 
-function moveRow({ rows }: TillTable, handle: string, rowKey: SqliteValue): void {
+function moveRow({ rows }: { readonly rows: SyncRows }, handle: string, rowKey: SqliteValue): void {
   const there = rowKey === null ? undefined : rows.handleAt(rowKey);
   if (there === handle) return;
   // Triggers were away, and so nothing told that the other one is gone.
@@ -160,6 +160,8 @@ function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] 
     if (there !== undefined) rows.move(there, null);
     rows.put(handle, { rowKey, position: ZERO, deleted: false, base: null, identity, refused: false });
   } else if (row?.identity === null) rows.name(handle, identity);
+  // No entries of a table that is away are folded: where its row lived last is known from what was cut.
+  if (row !== undefined && table === undefined && rowKey !== null) moveRow({ rows }, handle, rowKey);
   return table === undefined ? [] : [{ table, rowKey, operation: op === 'u' ? 'update' : 'insert' }];
 }
 

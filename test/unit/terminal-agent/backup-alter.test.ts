@@ -75,3 +75,36 @@ it('of what was sold off a row just before, its amount goes up at once, and what
   expect(toldBy(shop).slice(away.length)).toEqual([['u', '7', { name: ['tName of A', 'ttyped'] }, {}]]);
   shop.close();
 });
+
+it('a row that got another key just before is known under it once its table is back', async () => {
+  let spanMs = 0;
+  const shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
+  const { app, till } = shop.test;
+  await shop.toCatalog(
+    shop.catalog.commit(
+      100,
+      shop.catalog.row('products', 7, product('A')),
+      shop.catalog.row('products', 8, product('B')),
+    ),
+  );
+  const sql =
+    app.prepare<[], string>(`SELECT sql FROM sqlite_master WHERE name = 'products'`).pluck().get() ?? '';
+  app.exec(`UPDATE products SET id = id + 40, name = 'renumbered'`);
+  till.appCommitted();
+  shop.look();
+  app.exec(`PRAGMA foreign_keys = OFF; CREATE TABLE backup AS SELECT * FROM products; DROP TABLE products`);
+  till.appCommitted();
+  shop.apply.applyLocal();
+  app.exec(`${sql}; INSERT INTO products SELECT * FROM backup; DROP TABLE backup`);
+  till.appCommitted();
+  shop.apply.applyLocal();
+  await shop.apply.sweep.due();
+  app.exec(`UPDATE products SET name = 'later' WHERE sku = 'A'; DELETE FROM products WHERE sku = 'B'`);
+  till.appCommitted();
+  shop.look();
+  expect(toldBy(shop).slice(2)).toEqual([
+    ['u', '7', { name: ['trenumbered', 'tlater'] }, {}],
+    ['d', '8'],
+  ]);
+  shop.close();
+});
