@@ -17,9 +17,11 @@
 import type { Logger } from 'pino';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
+import { Names } from '../../shared/catalog/same-name.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { getMeta, metaBefore, setMeta } from '../till/file-facts.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
+import { keptTables } from '../till/recorded-names.ts';
 import { ownTables } from './own-tables.ts';
 import { markAllUnswept } from './unswept.ts';
 
@@ -75,14 +77,17 @@ const INSERT_TRIGGER = 'sync_insert_';
 
 function recoverNumbers(db: SqliteDatabase): void {
   const triggers = db
-    .prepare<[string], { name: string; sql: string }>(
-      `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, ${INSERT_TRIGGER.length}) = ?`,
+    .prepare<[string], { table: string; sql: string }>(
+      `SELECT tbl_name AS "table", sql FROM sqlite_master
+        WHERE type = 'trigger' AND substr(name, 1, ${INSERT_TRIGGER.length}) = ?`,
     )
     .all(INSERT_TRIGGER);
   const insert = db.prepare('INSERT OR IGNORE INTO sync_table (number, name) VALUES (?, ?)');
-  for (const { name, sql } of triggers) {
+  // A table that is renamed takes its triggers along under their names.
+  const recorded = new Names(keptTables(db));
+  for (const { table, sql } of triggers) {
     const number = /INSERT INTO sync_outbox [^;]*?SELECT (\d+), 'c'/.exec(sql)?.[1];
-    if (number !== undefined) insert.run(Number(number), name.slice(INSERT_TRIGGER.length));
+    if (number !== undefined) insert.run(Number(number), recorded.of(table));
   }
   db.exec(`UPDATE sync_outbox SET table_number = NULL
     WHERE table_number NOT IN (SELECT number FROM sync_table)`);

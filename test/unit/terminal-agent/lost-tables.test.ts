@@ -106,3 +106,18 @@ it('numbers that are lost are those that the triggers write, not those that come
     ['early', 'tin early'],
   ]);
 });
+
+it('a table that was renamed under its triggers has the number that they write', async () => {
+  shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
+  app(`ALTER TABLE orders RENAME TO sales; INSERT INTO sales (number) VALUES ('renamed');
+    ALTER TABLE sales RENAME TO Orders; DROP TABLE sync_table`);
+  shop.rows('SELECT * FROM orders');
+  await look();
+  const numbers = shop.changes().flatMap(({ cut }) => (cut.op === 'c' ? [cut.values.get('number')] : []));
+  expect(numbers).toEqual(['trenamed']);
+  shop.test.till.close();
+  shop.restart();
+  expect(shop.rows(`SELECT count(*) AS n FROM sync_table WHERE name = 'orders' COLLATE NOCASE`)).toEqual([
+    { n: 1 },
+  ]);
+});
