@@ -19,10 +19,13 @@ let version: string | undefined;
 export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): AgentStatus {
   const standing = apply.standing.current;
   const { checkpoints } = apply;
-  const catchingUp = topics.some((topic) => !apply.reach(topic).caughtUp || apply.reread.isIncomplete(topic));
+  const { awaited } = apply;
+  const catchingUp =
+    awaited.length > 0 ||
+    topics.some((topic) => !checkpoints.reach(topic).caughtUp || apply.reread.isIncomplete(topic));
   return {
     state: standing.kind !== 'ok' ? standing.kind : catchingUp ? 'catching up' : 'ready',
-    why: standing.kind === 'ok' ? null : standing.why,
+    why: standing.kind === 'ok' ? waitsFor(awaited) : standing.why,
     mode,
     incarnation: till.incarnation,
     version: (version ??= readVersion()),
@@ -43,6 +46,11 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),
   };
+}
+
+function waitsFor(tables: readonly string[]): string | null {
+  if (tables.length === 0) return null;
+  return `what is sold goes up once the rows of ${tables.join(', ')} are known from the centre`;
 }
 
 function readVersion(): string {

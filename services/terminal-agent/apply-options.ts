@@ -14,7 +14,7 @@ export interface CutFirst {
   readonly flight: Flight;
   /** Learned before an image shows them. */
   readonly columns: CentreColumns;
-  readonly firstImages: Pick<FirstImages, 'seeded' | 'readBy'>;
+  readonly firstImages: Pick<FirstImages, 'seeded' | 'readBy' | 'awaited'>;
   /** First in a transaction of ours. */
   settleIn(): Kept;
   /** The app has written something that the kept keys do not know. */

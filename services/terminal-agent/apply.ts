@@ -25,11 +25,11 @@ import { ParkedRows } from './rows/parked.ts';
 import { Sweep } from './file/sweep.ts';
 import type { Flight } from './settle/flight.ts';
 import { TriggerFault } from './rows/refusal.ts';
-import { TillTables, type TillTable } from './rows/till-tables.ts';
+import { TillTables } from './rows/till-tables.ts';
 import { NotScanned, UnlinkedRows } from './rows/unlinked.ts';
 import { UnseenRows } from './rows/unseen.ts';
 import { doubtIn } from './progress-check.ts';
-import { progressFromText, type Progress, type StreamReach } from './settlement.ts';
+import { progressFromText, type Progress } from './settlement.ts';
 import { TillStanding } from './standing.ts';
 import { inBoundSnapshot } from './till/bound-snapshot.ts';
 import type { TillHost } from './till/till-host.ts';
@@ -91,7 +91,7 @@ export class TillApply {
       till: this.#till,
       unseen: this.#unseen,
       gate: (signal) => waitForApp(this.#till.gate, signal),
-      tablesIn: (topic) => this.#tablesIn(topic),
+      tablesIn: (topic) => this.#boundNow().pushed({ global: topic === options.topics.catalog }),
       checkpoints: this.checkpoints,
       transaction: (body) => this.#transaction(body),
     });
@@ -197,8 +197,9 @@ export class TillApply {
     return this.flight.unsettled(upTo);
   }
 
-  reach(topic: string): StreamReach {
-    return this.checkpoints.reach(topic);
+  /** Local tables of the centre alone whose rows have to come before what refers to them can go up. */
+  get awaited(): readonly string[] {
+    return this.#options.capture.firstImages.awaited;
   }
 
   /** All is applied that stood in both streams when their readers started. */
@@ -272,7 +273,10 @@ export class TillApply {
       ownUnits: this.#options.ownUnits,
       checkpoints: this.checkpoints,
       catalogTopic: topics.catalog,
-      reach: { catalog: () => this.reach(topics.catalog), store: () => this.reach(topics.store) },
+      reach: {
+        catalog: () => this.checkpoints.reach(topics.catalog),
+        store: () => this.checkpoints.reach(topics.store),
+      },
       skipped: this.skipped,
       fenced: this.fenced,
       bulk,
@@ -304,10 +308,6 @@ export class TillApply {
     if (work.ahead) this.#fence(AHEAD);
     addCounts(this.applied, work.rows);
     addCounts(this.putBack, work.putBack);
-  }
-
-  #tablesIn(topic: string): TillTable[] {
-    return this.#boundNow().pushed({ global: topic === this.#options.topics.catalog });
   }
 
   #takeMapping(item: Incoming): void {

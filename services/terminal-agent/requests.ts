@@ -98,7 +98,7 @@ export class TillRequests {
         `the streams are not applied up to ${lsn}`,
         () =>
           // A stream that is read again from the beginning has been there once, but not with all of its rows.
-          topics.every((topic) => apply.reach(topic).caughtUp) &&
+          topics.every((topic) => apply.checkpoints.reach(topic).caughtUp) &&
           positions().every((position) => position.lsn >= wanted),
       );
       const tables: Record<string, number> = {};

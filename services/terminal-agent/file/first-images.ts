@@ -51,15 +51,12 @@ export class FirstImages {
   /** Asked before each cut; inside a transaction of ours, too. */
   areAwaited(): boolean {
     if (this.#isOver) return false;
-    const unlinked = referredTo(this.#till.binding.tables).filter((table) =>
-      hasUnlinked(this.#till.db, table),
-    );
-    if (unlinked.length === 0) {
+    const names = this.awaited;
+    if (names.length === 0) {
       // What the app puts into such a table later is nothing that an image could be on its way for.
       if (this.#isRead()) this.#end();
       return false;
     }
-    const names = unlinked.map(({ local }) => local.name);
     const haveCome = this.#isRead() && names.every((name) => this.#haveCome(name));
     if (haveCome || this.#haveFlowedLong()) {
       this.#end();
@@ -67,6 +64,14 @@ export class FirstImages {
     }
     this.#tell(names);
     return true;
+  }
+
+  /** Local tables of which rows have no link yet, and what is sold waits for them. */
+  get awaited(): string[] {
+    if (this.#isOver) return [];
+    return referredTo(this.#till.binding.tables)
+      .filter((table) => hasUnlinked(this.#till.db, table))
+      .map(({ local }) => local.name);
   }
 
   /** All that the centre has of a table stands before this place of the stream. Inside a transaction of ours. */

@@ -1,5 +1,6 @@
 /** Sales that refer to rows from before the agent, which only their images link, wait for these. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { agentStatus } from '../../../services/terminal-agent/agent-status.ts';
 import { CATALOG, openShopTill, STORE, type ShopTill } from '../../support/shop-till.ts';
 
 const SCHEMA = `
@@ -61,6 +62,28 @@ describe('a sale by a cashier from before the agent', () => {
       'H3',
       'H3',
     ]);
+  });
+
+  it('is said to wait, and for what, until then', async () => {
+    const status = () => {
+      const { state, why } = agentStatus({
+        till: shop.test.till,
+        apply: shop.apply,
+        topics: [CATALOG, STORE],
+        mode: 'stream',
+      });
+      return [state, why];
+    };
+    open(WITH_CASHIERS);
+    began(1, 1);
+    await shop.toCatalog(shop.catalog.commit(100, shop.catalog.row('shops', 8, { code: 'S1' })));
+    await shop.toStore(shop.store.commit(100, shop.store.heartbeat()));
+    expect(status()).toEqual([
+      'catching up',
+      'what is sold goes up once the rows of cashiers are known from the centre',
+    ]);
+    await shop.toStore(shop.store.commit(101, cashier(3, 'ann'), cashier(4, 'zoe')));
+    expect(status()).toEqual(['ready', null]);
   });
 
   it('waits as well while the cashier that came waits for its own shop', async () => {
