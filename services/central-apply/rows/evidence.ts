@@ -8,7 +8,7 @@ import type { UnitChange } from '../../shared/records/unit-record.ts';
 import type { Incoming, IncomingUnit, Rejection } from './change.ts';
 import { changesToJson } from '../../shared/records/stored-changes.ts';
 import { indexLetters, type LetterRow } from './dead-letter-rows.ts';
-import type { FoldedRow } from './decide.ts';
+import type { FoldedRow } from './folded-row.ts';
 import type { TableModel } from './model.ts';
 import { textArray, unnest, type Text, type Session } from './sql.ts';
 

@@ -5,7 +5,7 @@
  */
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import { centralRow, type Incoming, type Rejections, type ResolvedChange } from './change.ts';
-import { FoldedRow } from './decide.ts';
+import { FoldedRow } from './folded-row.ts';
 import type { Conflict, LinkRow } from './evidence.ts';
 import type { Folded } from './folded-rows.ts';
 import { Guard, type ForeignReference } from './guard.ts';

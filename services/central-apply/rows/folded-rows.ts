@@ -5,7 +5,7 @@
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import { centralRow, type Incoming } from './change.ts';
-import type { FoldedRow } from './decide.ts';
+import type { FoldedRow } from './folded-row.ts';
 import type { RowWrites } from './standing.ts';
 import { removeVersions, writeVersions, type Conflict, type LinkRow } from './evidence.ts';
 import type { CentralModel, TableModel } from './model.ts';

@@ -18,7 +18,7 @@ import {
   type ResolvedChange,
   type ResolvedReference,
 } from './change.ts';
-import type { FoldedRow } from './decide.ts';
+import type { FoldedRow } from './folded-row.ts';
 import type { TableModel } from './model.ts';
 import { isStore, type Places } from './places.ts';
 import type { RowName, WantedRows } from './reader.ts';

@@ -5,7 +5,7 @@
 import type { CentralId } from '../../shared/records/change-record.ts';
 import type { Place } from './authority.ts';
 import { centralRow, type ResolvedChange } from './change.ts';
-import type { FoldedRow } from './decide.ts';
+import type { FoldedRow } from './folded-row.ts';
 import type { Standing } from './standing.ts';
 import { canonicalKeyText, fitsKey } from './key-form.ts';
 import type { CentralModel, TableModel } from './model.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ResolvedChange, ResolvedKind } from '../../../../services/central-apply/rows/change.ts';
-import { FoldedRow } from '../../../../services/central-apply/rows/decide.ts';
+import { FoldedRow } from '../../../../services/central-apply/rows/folded-row.ts';
 import { CENTRE, type Standing } from '../../../../services/central-apply/rows/standing.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
 import type { CentralId } from '../../../../services/shared/records/change-record.ts';

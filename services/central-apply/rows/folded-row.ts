@@ -1,41 +1,32 @@
 /**
- * The only place where a conflict is decided. Pure: rows have been read and locked before, and are written
- * after, so that a statement names every row once whatever many changes a group brings for it.
+ * One central row while the changes of a group are folded into it, in their order: asks the verdicts, keeps clock and
+ * writer, and has written down what is to be written. Pure: rows have been read and locked before.
  *
- * Rules, per column by its policy:
- * - last-writer-wins: the later clock wins. A tie goes to the centre, between two tills to the higher terminal
- *   id. A till never loses against its own last write: it knew that when it made this one.
- * - delta: what the till added or took away is always applied, whoever wins the rest.
- * - central-wins: applied only where the till knew what stands there. terminal-wins: always applied.
- * - append-only: never changed after the insert.
- * - direction push: only head office changes it. Taken with a row that is new, since nothing of head office's stands
- *   there and the row may not be possible without it; else put back.
- * An update that only fills is decided in fill.ts, and leaves clock and writer as they are.
- * Delete against update: the later wins; an update that wins brings a softly deleted row back.
+ * - A value: column-verdict.ts. A delete, and a mark of one: delete-verdict.ts. An update that only fills: fill.ts; it
+ *   leaves clock and writer as they are.
+ * - A tie of clocks goes to the centre, between two tills to the higher terminal id. A till never loses against its
+ *   own last write: it knew that when it made this one.
+ * - A column that only head office changes is taken with a row that is new, since nothing of head office's stands there
+ *   and the row may not be possible without it.
  */
-import { addDecimals, isDecimal, subtractDecimals } from '../../shared/values/decimal.ts';
+import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
-import type { TableModel } from './model.ts';
+import { columnVerdict, PUSH_ONLY, type ColumnVerdict } from './column-verdict.ts';
+import { BROUGHT_BACK, bringsBack, deleteVerdict } from './delete-verdict.ts';
 import { fillingOf } from './fill.ts';
+import type { TableModel } from './model.ts';
+import { PendingRow } from './pending-row.ts';
 import { isWrittenAlready, sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
 import { CENTRE, type RowWrites, type Standing } from './standing.ts';
 
-/** What became of one value. */
-interface Decision {
-  readonly written: boolean;
-  readonly conflict: Discarded | null;
-}
-
-const SAME: Decision = { written: false, conflict: null };
-const WRITTEN: Decision = { written: true, conflict: null };
+const SAME: ColumnVerdict = { written: false, conflict: null };
+const WRITTEN: ColumnVerdict = { written: true, conflict: null };
 
 const APPLIED: Verdict = { outcome: 'applied', discarded: null };
 const GONE: Verdict = { outcome: 'gone', discarded: null };
-
-const PUSH_ONLY: Discarded = { winner: 'central', rule: 'push-only' };
 
 /** Tables that are only pushed take nothing from tills; what a till changed there is put back. */
 function putBack(change: ResolvedChange): Verdict {
@@ -43,21 +34,14 @@ function putBack(change: ResolvedChange): Verdict {
   return { outcome: 'lost', discarded: PUSH_ONLY };
 }
 
-/** One central row while the changes of a group are folded into it, in their order. */
 export class FoldedRow {
   readonly table: TableModel;
   readonly id: CentralId;
   /** As it stood before the group; null: it did not exist. */
   readonly standing: Standing | null;
-  #current: Map<string, Text> | null;
+  readonly #row: PendingRow;
   #clockMs: number;
   #writer: string;
-  #inserted = false;
-  #deleted = false;
-  readonly #set = new Map<string, Text>();
-  readonly #added = new Map<string, Text>();
-  /** The row as the till deleted it, should it come back in this group. */
-  #ghost: Map<string, Text> | null = null;
   /** What stood in the delta columns when the till deleted the row: a REPLACE is a delete, then an insert. */
   #lastDeleted: { readonly terminal: string; readonly values: ReadonlyMap<string, Text> } | null = null;
 
@@ -65,7 +49,7 @@ export class FoldedRow {
     this.table = table;
     this.id = id;
     this.standing = standing;
-    this.#current = standing === null ? null : new Map(standing.values);
+    this.#row = new PendingRow(standing?.values ?? null);
     this.#clockMs = standing?.clockMs ?? 0;
     this.#writer = standing?.writer ?? CENTRE;
   }
@@ -84,26 +68,21 @@ export class FoldedRow {
 
   /** Whether the row is there after the changes so far. */
   get exists(): boolean {
-    return this.#current !== null;
+    return this.#row.exists;
   }
 
   /** As it will be left, as far as known here; null when deleted. */
   get current(): ReadonlyMap<string, Text> | null {
-    return this.#current;
+    return this.#row.current;
   }
 
   /** Whether anything is to be written of it. */
   get isWritten(): boolean {
-    return this.#inserted || this.#deleted || this.#set.size > 0 || this.#added.size > 0;
+    return this.#row.isWritten;
   }
 
   get writes(): RowWrites | null {
-    if (this.#inserted) {
-      return { insert: this.#current ?? this.#ghost, update: null, delete: this.#deleted };
-    }
-    if (this.#deleted) return { insert: null, update: null, delete: true };
-    if (!this.isWritten) return null;
-    return { insert: null, update: { set: this.#set, add: this.#added }, delete: false };
+    return this.#row.writes;
   }
 
   /** Folds one change in and says what became of it. */
@@ -128,16 +107,9 @@ export class FoldedRow {
   }
 
   #insert(change: ResolvedChange): Verdict {
-    if (this.standing === null && !this.#deleted) {
-      this.#inserted = true;
-      this.#current = change.next;
-      this.#wrote(change);
-      return APPLIED;
-    }
-    // The till deleted the row earlier in this group and brings it back: one update, not two statements.
-    this.#deleted = false;
-    this.#current = this.#ghost ?? new Map();
-    return this.#merge(change);
+    if (!this.#row.insert(change.next)) return this.#merge(change);
+    this.#wrote(change);
+    return APPLIED;
   }
 
   /** An insert that meets a row which is there: its values compete like those of an update. */
@@ -159,32 +131,39 @@ export class FoldedRow {
   }
 
   #update(change: ResolvedChange): Verdict {
-    const revived = this.#reviveFor(change);
+    const { soft, policy } = this.table;
+    const isBack =
+      soft !== null &&
+      bringsBack({
+        policy,
+        isMarked: this.#isMarked,
+        namesMark: change.next.has(soft.column),
+        isOwn: this.#writer === change.terminal,
+        wins: this.#wins(change),
+      });
+    if (isBack) {
+      this.#row.put(soft.column, soft.unmarked);
+      this.#wrote(change);
+    }
     const verdict = this.#compete(change, change.next, change.before);
-    if (!revived || verdict.discarded !== null) return verdict;
-    return { ...verdict, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
+    return isBack ? { ...verdict, discarded: verdict.discarded ?? BROUGHT_BACK } : verdict;
   }
 
   #fill(next: ReadonlyMap<string, Text>): Verdict {
     const { set, verdict } = fillingOf(next, (column) => ({
-      current: this.#current?.get(column) ?? null,
+      current: this.#row.valueOf(column),
       policy: this.#policy(column),
       isPushed: this.#isPushed(column),
       same: this.#comparison(column),
     }));
-    for (const [column, value] of set) this.#put(column, value);
+    for (const [column, value] of set) this.#row.put(column, value);
     return verdict;
   }
 
-  /** A later update of a row that somebody else had marked as deleted takes the mark away. */
-  #reviveFor(change: ResolvedChange): boolean {
-    const { soft, policy } = this.table;
-    if (soft === null || policy === 'append-only' || change.next.has(soft.column)) return false;
-    if (!soft.isMarked(this.#current?.get(soft.column) ?? null)) return false;
-    if (this.#writer === change.terminal || !this.#wins(change)) return false;
-    this.#put(soft.column, soft.unmarked);
-    this.#wrote(change);
-    return true;
+  /** It bears the mark of a soft delete. */
+  get #isMarked(): boolean {
+    const { soft } = this.table;
+    return soft?.isMarked(this.#row.valueOf(soft.column)) === true;
   }
 
   #compete(
@@ -223,36 +202,25 @@ export class FoldedRow {
     column: string,
     value: Text,
     { before, wins }: { before: ReadonlyMap<string, Text>; wins: boolean },
-  ): Decision {
-    const current = this.#current?.get(column) ?? null;
-    const same = this.#comparison(column);
-    if (this.#isPushed(column)) {
-      return same(current, value) ? SAME : { written: false, conflict: PUSH_ONLY };
-    }
+  ): ColumnVerdict {
+    const current = this.#row.valueOf(column);
     const policy = this.#policy(column);
-    if (policy === 'delta') return this.#add(column, value, before.get(column) ?? null);
+    const isPushed = this.#isPushed(column);
+    if (policy === 'delta' && !isPushed) return this.#add(column, value, before.get(column) ?? null);
     const model = this.table.central.get(column);
-    if (model === undefined ? current === value : isWrittenAlready(model, current, value)) return SAME;
-    const givenUp: Decision = { written: false, conflict: { winner: 'central', rule: policy } };
-    switch (policy) {
-      case 'last-writer-wins':
-        if (!wins) return givenUp;
-        break;
-      case 'central-wins':
-        if (!same(current, before.get(column) ?? null)) return givenUp;
-        break;
-      case 'append-only':
-        return givenUp;
-      case 'terminal-wins':
-        break;
-      default:
-        return unreachable(policy);
-    }
-    const conflict = this.#isForeign(change, column, before)
-      ? ({ winner: 'terminal', rule: policy } as const)
-      : null;
-    this.#put(column, value);
-    return { written: true, conflict };
+    const same = this.#comparison(column);
+    const isThere = () => (model === undefined ? current === value : isWrittenAlready(model, current, value));
+    const verdict = columnVerdict({
+      // Of one that is pushed the policy is never asked.
+      policy: policy === 'delta' ? 'append-only' : policy,
+      isPushed,
+      isThere: isPushed ? same(current, value) : isThere(),
+      wasKnown: same(current, before.get(column) ?? null),
+      isForeign: this.#isForeign(change, column, before),
+      wins,
+    });
+    if (verdict.written) this.#row.put(column, value);
+    return verdict;
   }
 
   /**
@@ -261,7 +229,7 @@ export class FoldedRow {
    */
   #isForeign(change: ResolvedChange, column: string, before: ReadonlyMap<string, Text>): boolean {
     if (this.#writer === change.terminal) return false;
-    const current = this.#current?.get(column) ?? null;
+    const current = this.#row.valueOf(column);
     const known = before.get(column);
     if (known === undefined) return change.kind === 'insert' && current !== null;
     return !this.#comparison(column)(current, known);
@@ -278,40 +246,29 @@ export class FoldedRow {
     return (a, b) => (model === undefined ? a === b : sameValue(model, a, b));
   }
 
-  #add(column: string, value: Text, before: Text): Decision {
+  #add(column: string, value: Text, before: Text): ColumnVerdict {
     const delta = subtractDecimals(value ?? '0', before ?? '0');
     if (/^-?0*(\.0*)?$/.test(delta)) return SAME;
-    const current = this.#current?.get(column) ?? '0';
-    // Left alone where it is no plain decimal (NaN); the statement adds on the row itself.
-    const sum = isDecimal(current) ? addDecimals(current, delta) : current;
-    this.#current?.set(column, sum);
-    if (this.#inserted) return WRITTEN;
-    if (this.#set.has(column)) this.#set.set(column, sum);
-    else this.#added.set(column, addDecimals(this.#added.get(column) ?? '0', delta));
+    this.#row.add(column, delta);
     return WRITTEN;
   }
 
   #delete(change: ResolvedChange): Verdict {
     const { soft, delete: mode, policy } = this.table;
     this.#lastDeleted = { terminal: change.terminal, values: change.before };
-    if (mode === 'ignore') return APPLIED;
-    if (soft !== null && soft.isMarked(this.#current?.get(soft.column) ?? null)) return APPLIED;
-    if (policy === 'append-only') {
-      return { outcome: 'lost', discarded: { winner: 'central', rule: policy } };
-    }
-    if (policy !== 'terminal-wins' && !this.#wins(change)) {
-      return { outcome: 'lost', discarded: { winner: 'central', rule: 'delete-against-update' } };
-    }
-    const foreign = [...change.before.keys()].some((column) => this.#deletesUnknown(change, column));
-    if (soft !== null) this.#put(soft.column, soft.mark(change.clockMs));
-    else {
-      this.#ghost = this.#current;
-      this.#current = null;
-      this.#deleted = true;
-    }
+    const { done, conflict } = deleteVerdict({
+      mode,
+      policy,
+      isMarked: this.#isMarked,
+      wins: this.#wins(change),
+      isForeign: [...change.before.keys()].some((column) => this.#deletesUnknown(change, column)),
+    });
+    if (done === 'nothing') return APPLIED;
+    if (done === 'refused') return { outcome: 'lost', discarded: conflict };
+    if (soft !== null) this.#row.put(soft.column, soft.mark(change.clockMs));
+    else this.#row.remove();
     this.#wrote(change);
-    if (!foreign) return APPLIED;
-    return { ...APPLIED, discarded: { winner: 'terminal', rule: 'delete-against-update' } };
+    return { ...APPLIED, discarded: conflict };
   }
 
   #isPushed(column: string): boolean {
@@ -320,13 +277,6 @@ export class FoldedRow {
 
   #policy(column: string) {
     return this.table.byCentral.get(column)?.policy ?? this.table.policy;
-  }
-
-  #put(column: string, value: Text): void {
-    this.#current?.set(column, value);
-    if (this.#inserted) return;
-    this.#set.set(column, value);
-    this.#added.delete(column);
   }
 
   #wins(change: ResolvedChange): boolean {
