@@ -10,7 +10,7 @@ import {
   type ChangeRecord,
   type Origin,
 } from '../shared/records/change-record.ts';
-import { CATALOG_POSITION_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
+import { CATALOG_POSITION_HEADER, DELETED_HEADER, type ChangeFrame } from '../shared/records/envelope.ts';
 import { ORIGIN_UNITS_HEADER } from '../shared/records/origin-units.ts';
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import { encodePosition, ZERO_POSITION } from '../shared/records/position.ts';
@@ -174,12 +174,18 @@ export class ApplyTransaction {
     markSwept(till.db, name, vanished);
     this.#scope.unswept.delete(name);
     const table = tables.byLocal(name);
-    if (table !== undefined) this.#applier.settleTable(table);
+    if (table === undefined) return;
+    // What was answered while it had to be looked through.
+    for (const handle of this.#parts.flight.rowsOf(name).keys()) this.#applier.settle(table, handle);
   }
 
-  /** Rows that the stream, read again from its beginning, no longer names: the centre has deleted them. */
-  sweep(topic: string, gone: readonly UnseenRow[]): void {
-    const { tables, parked, log } = this.#parts;
+  /**
+   * Rows that the stream, read again from its beginning, no longer names: they left it, or the centre has deleted them.
+   * Of tables whose rows outlive that, deletes stand in the stream for ever, unless it is another one than before.
+   */
+  sweep(topic: string, gone: readonly UnseenRow[], { isSameStream }: { isSameStream: boolean }): void {
+    const { tables, parked, log, nowMs } = this.#parts;
+    const deletedAtMs = isSameStream ? undefined : nowMs;
     for (const { table: name, centralId } of gone) {
       const table = tables.byLocal(name);
       if (table === undefined) continue;
@@ -189,10 +195,10 @@ export class ApplyTransaction {
       if (newest === undefined) continue;
       const { position } = newest;
       const fromCatalog = topic === this.#parts.catalogTopic;
-      this.#arrive({ table, centralId, position, image: null, topic, fromCatalog, known: true });
+      this.#arrive({ table, centralId, position, image: null, deletedAtMs, topic, fromCatalog, known: true });
     }
     if (gone.length > 0)
-      log.warn({ topic, rows: gone.length }, 'rows that the centre deleted meanwhile are removed');
+      log.warn({ topic, rows: gone.length }, 'rows that the centre deleted meanwhile are taken away');
   }
 
   #takeFrame(topic: string, item: Incoming, frame: ChangeFrame): void {
@@ -242,6 +248,7 @@ export class ApplyTransaction {
       centralId,
       position: positionBytes(record),
       image: change.image,
+      deletedAtMs: DELETED_HEADER in record.headers ? Number(change.commitTimeUs / 1000n) : undefined,
       topic,
       fromCatalog: topic === this.#parts.catalogTopic,
       known: origins.length > 0,

@@ -40,6 +40,8 @@ export interface Route {
   readonly needsOldRow: boolean;
   /** Rows go down. Tables of direction `pull`, and some of ours, are only read. */
   readonly sent: boolean;
+  /** Rows that are deleted here are not simply removed on tills (`delete:` soft, deny, ignore). */
+  readonly outlivesDeletes: boolean;
   /** Its rows give other tables' rows their store. */
   readonly isParent: boolean;
 }
@@ -125,6 +127,7 @@ export class Routes {
       filledIndexes: [...notNull, scopeIndex].filter((index) => index >= 0),
       needsOldRow: needsFullIdentity(table, this.#binding.tables.get(relation.name)?.mapping),
       sent: this.#isSent(relation.name),
+      outlivesDeletes: bound !== undefined && bound.delete !== 'hard',
       isParent: this.cache.isParent(relation.name),
     };
   }

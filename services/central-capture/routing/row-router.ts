@@ -99,7 +99,8 @@ export class RowRouter {
     if (from !== 'everywhere') await this.#open(from);
     const { stores } = this.#options.streams;
     const streams = from === 'everywhere' ? [...stores.values()] : from.map((store) => stores.get(store));
-    for (const stream of streams) if (stream !== undefined) this.#options.writer.deletion(stream, route, id);
+    for (const stream of streams)
+      if (stream !== undefined) this.#options.writer.deletion(stream, route, id, { isDeleted: false });
   }
 
   /** The table is read from its first row on: whoever still waits is found again. */

@@ -17,6 +17,8 @@ export interface RowChange {
   readonly before: Tuple | null;
   readonly beforeIsKey: boolean;
   readonly after: Tuple | null;
+  /** Of a delete: the row is no more, and has not only left a stream. */
+  readonly isDeleted?: boolean | undefined;
   /** Columns whose value is nowhere in the WAL. */
   readonly omitted?: readonly string[];
 }
@@ -55,7 +57,7 @@ export class RowSender {
     const here: AnswerOrigin[] = [];
     for (const origin of all) {
       if (this.#storeOfTerminal(origin.terminal) === store) here.push(origin);
-      else this.answerGone(route, row, origin);
+      else this.answerGone(route, row, origin, { isDeleted: false });
     }
     return here;
   }
@@ -85,8 +87,11 @@ export class RowSender {
     });
   }
 
-  /** A till's change of a row that its streams do not have: for this till the row is gone. */
-  answerGone(route: Route, row: Tuple, origin: AnswerOrigin): void {
+  /**
+   * A till's change of a row that its streams do not have: for this till the row is gone.
+   * @param isDeleted it is at the centre, too
+   */
+  answerGone(route: Route, row: Tuple, origin: AnswerOrigin, { isDeleted }: { isDeleted: boolean }): void {
     const store = this.#storeOfTerminal(origin.terminal);
     const stream = store === null ? undefined : this.#options.streams.stores.get(store);
     if (stream === undefined || !route.sent) return;
@@ -95,6 +100,7 @@ export class RowSender {
       before: row,
       beforeIsKey: true,
       after: null,
+      isDeleted,
       // That it was refused is kept: the till says so of its change.
       origins: [{ ...origin, outcome: origin.outcome === 'rejected' ? 'rejected' : 'gone' }],
     });

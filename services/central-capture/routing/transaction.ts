@@ -81,7 +81,7 @@ export class TransactionRouter {
       case 'update':
         return this.#row(message.relation, { ...message, op: 'u' });
       case 'delete':
-        return this.#row(message.relation, { ...message, op: 'd', after: null });
+        return this.#row(message.relation, { ...message, op: 'd', after: null, isDeleted: true });
       case 'begin':
         this.#options.writer.begin(message);
         this.#options.introductions.write();
@@ -173,7 +173,7 @@ export class TransactionRouter {
       const row = known === null ? keyTuple(route, centralId) : tupleOfColumns(route, known);
       const rowStore = known === null ? null : await this.#storeOf(route, row);
       if (rowStore !== undefined && (rowStore === null || rowStore !== store)) {
-        this.#options.sender.answerGone(route, row, origin);
+        this.#options.sender.answerGone(route, row, origin, { isDeleted: known === null });
       } else if (image === null) {
         // The till has been moved to that very store since: the row is in its stream.
         origins.add(table, centralId, origin);

@@ -100,10 +100,11 @@ export class Leftovers {
         rows.parents.adopt(parents);
         const here = found.filter((row) => this.#standsIn(route, row, stream));
         const present = new Set(here.map((row) => route.encoder.centralId(row)));
+        const anywhere = new Set(found.map((row) => route.encoder.centralId(row)));
         for (const id of ids) {
           writer.nextSeq();
           if (isStale(id)) changed.push(id);
-          else if (!present.has(id)) writer.deletion(stream, route, id);
+          else if (!present.has(id)) writer.deletion(stream, route, id, { isDeleted: !anywhere.has(id) });
         }
         rows.parents.dropChunk();
         return Promise.resolve();

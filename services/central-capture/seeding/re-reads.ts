@@ -66,7 +66,7 @@ async function repairChunk(parts: ReadingParts, route: Route, ids: readonly Cent
         writer.nextSeq();
         if (present.has(id) || isStale(id)) continue;
         const before = keyTuple(route, id);
-        await rows.route(route, { op: 'd', before, beforeIsKey: true, after: null });
+        await rows.route(route, { op: 'd', before, beforeIsKey: true, after: null, isDeleted: true });
       }
     },
   });

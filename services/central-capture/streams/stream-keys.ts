@@ -3,6 +3,7 @@
  * learned of a stream is kept for the session, so that each record is looked at once, not once per table.
  */
 import { CONTROL_KEY_PREFIX, type EventLog } from '../../shared/log/event-log.ts';
+import { DELETED_HEADER } from '../../shared/records/envelope.ts';
 import { parseRowKey, type CentralId } from '../../shared/records/change-record.ts';
 import {
   comparePositions,
@@ -97,7 +98,8 @@ export class StreamKeys {
       for (const { key, value, headers } of batch) {
         if (key === null || !key.subarray(0, prefix.length).equals(prefix)) continue;
         const { id } = parseRowKey(key.toString('utf8'));
-        if (value !== null && comparePositions(placeOf(headers), old.before) < 0) gathered.add(id);
+        const isRow = value !== null && headers[DELETED_HEADER] === undefined;
+        if (isRow && comparePositions(placeOf(headers), old.before) < 0) gathered.add(id);
         else gathered.delete(id);
       }
       if (gathered.size < KEYS_GATHERED) continue;

@@ -15,7 +15,7 @@ import {
   ORIGIN_UNITS_HEADER,
   type AnswerOrigin,
 } from '../../shared/records/origin-units.ts';
-import { encodeControl } from '../../shared/records/envelope.ts';
+import { DELETED_HEADER, encodeControl } from '../../shared/records/envelope.ts';
 import type { Lsn, Position } from '../../shared/records/position.ts';
 import type { Acker } from '../wal/acker.ts';
 import { AvroWriter } from './avro-writer.ts';
@@ -33,11 +33,13 @@ export interface OutgoingChange {
   readonly after: Tuple | null;
   readonly origins: readonly AnswerOrigin[];
   readonly headers?: Readonly<Record<string, Buffer>>;
+  readonly isDeleted?: boolean | undefined;
   readonly omitted?: readonly string[];
 }
 
 export const NO_ORIGINS: readonly AnswerOrigin[] = [];
-const DELETED: OutgoingChange = {
+const DELETED = { [DELETED_HEADER]: Buffer.from([1]) };
+const BARE_DELETE: OutgoingChange = {
   op: 'd',
   before: null,
   beforeIsKey: false,
@@ -49,6 +51,11 @@ const NOTHING_OMITTED: readonly string[] = [];
 /** A row that ten thousand changes of tills have made has as many origins. */
 function roomFor({ origins }: Pick<ChangeInput, 'origins'>, { limitBytes }: StreamWriter): number {
   return largestValue(limitBytes) - origins.length * ORIGIN_UNIT_BYTES;
+}
+
+/** It stands for the row for ever: of what was in it nothing is left but the key. */
+function lastingDelete(change: OutgoingChange): OutgoingChange {
+  return { ...change, beforeIsKey: true, headers: { ...change.headers, ...DELETED } };
 }
 
 function headersOf({ headers, origins }: OutgoingChange): OutgoingChange['headers'] {
@@ -152,28 +159,57 @@ export class TransactionWriter {
     this.#acker.commit(endLsn);
   }
 
-  /** A change of a row; a delete is followed by its tombstone. */
+  /** A change of a row; a delete is followed by its tombstone, unless tills keep the row. */
   change(writer: StreamWriter, route: Route, change: OutgoingChange): void {
     const position = this.#isPair && change.op === 'd' ? this.#at(this.#seq - 1) : this.position;
     const row = change.after ?? change.before;
     if (row === null || !this.#wants(writer, position)) return;
     const key = route.encoder.key(this.#arena, row);
-    const value = this.#encode(writer, route, change, position.seq);
-    const headers = headersOf(change);
-    const record = headers === undefined ? { key, value } : { key, value, headers };
-    writer.add(position, change.op === 'd' ? [record, { key, value: null }] : [record]);
-    this.#touch(writer);
+    const isLasting = change.isDeleted === true && route.outlivesDeletes;
+    this.#write(writer, route, {
+      key,
+      position,
+      change: isLasting ? lastingDelete(change) : change,
+      isLasting,
+    });
   }
 
-  /** The end of a row of which nothing is known but its key, which need not even fit the table's present one. */
-  deletion(writer: StreamWriter, route: Route, id: CentralId): void {
+  /**
+   * The end of a row of which nothing is known but its key, which need not even fit the table's present one.
+   * @param isDeleted it is no more, and not another store's now
+   */
+  deletion(
+    writer: StreamWriter,
+    route: Route,
+    id: CentralId,
+    { isDeleted }: { readonly isDeleted: boolean },
+  ): void {
     const { position } = this;
     if (!this.#wants(writer, position)) return;
     const key = Buffer.from(rowKey(route.name, id));
-    writer.add(position, [
-      { key, value: this.#encode(writer, route, DELETED, position.seq) },
-      { key, value: null },
-    ]);
+    const isLasting = isDeleted && route.outlivesDeletes;
+    this.#write(writer, route, {
+      key,
+      position,
+      change: isLasting ? lastingDelete(BARE_DELETE) : BARE_DELETE,
+      isLasting,
+    });
+  }
+
+  #write(
+    writer: StreamWriter,
+    route: Route,
+    {
+      key,
+      position,
+      change,
+      isLasting,
+    }: { key: Buffer; position: Position; change: OutgoingChange; isLasting: boolean },
+  ): void {
+    const value = this.#encode(writer, route, change, position.seq);
+    const headers = headersOf(change);
+    const record = headers === undefined ? { key, value } : { key, value, headers };
+    writer.add(position, change.op === 'd' && !isLasting ? [record, { key, value: null }] : [record]);
     this.#touch(writer);
   }
 

@@ -29,6 +29,14 @@ import { decodePositionHeader, encodePositionHeader, POSITION_HEADER, type Posit
 /** On progress records: 16 bytes, the newest catalog position up to and including their transaction. */
 export const CATALOG_POSITION_HEADER = 'c';
 
+/**
+ * On deletes, of one byte: the row was deleted at the centre, from a table whose rows outlive that on tills (`delete:`
+ * soft, deny, ignore). Such a record has no tombstone behind it, so that compaction keeps it for whoever was away. All
+ * other deletes only say that the row is in this stream no more: it is deleted for good, or another store's, or has
+ * another key.
+ */
+export const DELETED_HEADER = 'd';
+
 /** A schema ready for use. */
 export interface CompiledSchema extends RowForms {
   readonly fingerprint: bigint;

@@ -17,3 +17,16 @@ export interface Scope {
   /** `parentKey` of rows that the app has written and that could not be cut. */
   readonly uncut: Set<string>;
 }
+
+/** Those that wait in the circle of this row are tried again, once for each image of it. */
+export function askCircle(
+  { asked, wakes }: Pick<Scope, 'asked' | 'wakes'>,
+  us: string,
+  { position }: { readonly position: Buffer },
+  circle: readonly string[],
+): void {
+  const image = `${us} ${position.toString('hex')}`;
+  if (circle.length === 0 || asked.has(image)) return;
+  asked.add(image);
+  wakes.push(us, ...circle);
+}

@@ -2,10 +2,9 @@
 import { decodePosition } from '../../shared/records/position.ts';
 import { mayBeOwnRow, type StreamReach } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
-import { decodeImage } from './image.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { ParkedRow, ParkedRows } from './parked.ts';
-import type { Applied, Arrival } from './arrival.ts';
+import { fromParked, type Applied, type Arrival } from './arrival.ts';
 import type { Scope } from './apply-scope.ts';
 import type { TillTables } from './till-tables.ts';
 import { unblock } from './unblock.ts';
@@ -77,7 +76,7 @@ export class ParkedRetry {
       table,
       centralId: row.centralId,
       position: row.position,
-      image: decodeImage(table.bound, row.image),
+      ...fromParked(table.bound, row.image),
       topic: row.topic,
       fromCatalog: row.topic === this.#parts.catalogTopic,
       known: row.reason !== 'own',

@@ -13,7 +13,7 @@
  * Those that wait in a circle with a row that waits are tried again, since only now it is known to be one. Where the
  * columns that may not be NULL lead nowhere in a circle, one of its rows is of the third kind.
  */
-import { decodeImage } from './image.ts';
+import { fromParked } from './arrival.ts';
 import { parentKey, type ParkedRows } from './parked.ts';
 import type { MissingParent, TillTables } from './till-tables.ts';
 
@@ -66,7 +66,7 @@ function waitingBehind(start: string, { parked, tables }: Known): ReadonlySet<st
     if (found.size > MAX_LOOKED_AT) break;
     const row = parked.byKey(key);
     const table = row?.reason === 'parent' ? tables.byLocal(row.table) : undefined;
-    const image = row === undefined || table === undefined ? null : decodeImage(table.bound, row.image);
+    const image = row === undefined || table === undefined ? null : fromParked(table.bound, row.image).image;
     if (image === null) continue;
     for (const parent of tables.resolve(image).missing) found.add(keyOf(parent));
   }

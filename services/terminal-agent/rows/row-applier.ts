@@ -14,15 +14,17 @@ import { waitOf } from './reference-circles.ts';
 import { isRefusal } from './refusal.ts';
 import { mayBeOwnRow } from '../settlement.ts';
 import type { TillHost } from '../till/till-host.ts';
-import type { Applied, Arrival } from './arrival.ts';
+import { parkedText, type Applied, type Arrival } from './arrival.ts';
 import type { WriteKind } from './app-triggers.ts';
-import type { Scope } from './apply-scope.ts';
+import { askCircle, type Scope } from './apply-scope.ts';
+import { fateOf, isPutAway, markedImage, putsAway } from './central-deletes.ts';
 import { decodeImage, encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import {
   answeredOf,
   completed,
   goneRow,
+  retakeKey,
   retire,
   stateOf,
   withoutColumns,
@@ -63,8 +65,7 @@ export class RowApplier {
 
   apply(arrival: Arrival): Applied {
     const { table, centralId, position, image } = arrival;
-    const { parked } = this.#parts;
-    const row = table.rows.get(centralId);
+    const [{ parked }, row] = [this.#parts, table.rows.get(centralId)];
     if (row !== undefined && Buffer.compare(position, row.position) < 0) return 'older';
     const waiting = parked.get(table.name, centralId);
     if (waiting !== undefined && Buffer.compare(position, waiting.position) < 0) return 'older';
@@ -77,7 +78,7 @@ export class RowApplier {
         'uncut',
         'the table was written without triggers, and is looked through first',
       );
-    if (image === null) return this.#remove(arrival, row);
+    if (image === null) return this.#take(arrival, row);
     if (image.unfit !== undefined) return this.#park(arrival, 'refused', image.unfit);
     return row === undefined ? this.#firstSight(arrival, image) : this.#write(arrival, row, image);
   }
@@ -112,19 +113,17 @@ export class RowApplier {
       isPulled,
     });
     const { changes, left, state } = answered;
-    if (changes.length === 0 && row?.deleted !== true) return;
+    const isDue = row?.deleted === true && !isPutAway(table.bound, row);
+    if (changes.length === 0 && !isDue) return;
     this.#settleChanges(changes);
     if (row === undefined) return;
     const isGone = state.base === null && isUnlinked(handle);
     if (isGone && left.length === 0) return table.rows.remove(handle);
     const kept = withState(table, row, state);
+    if (left.length === 0 && putsAway(table.bound, kept, changes))
+      return table.rows.put(handle, { ...kept, deleted: true });
     table.rows.put(handle, kept);
     this.#showSettled({ table, handle, row: kept, left, key });
-  }
-
-  /** What was answered while the table had to be looked through. */
-  settleTable(table: TillTable): void {
-    for (const handle of this.#parts.flight.rowsOf(table.name).keys()) this.settle(table, handle);
   }
 
   #showSettled({ table, handle, row, left, key }: SettledRow): void {
@@ -146,6 +145,20 @@ export class RowApplier {
     }
     const moved = this.#show.update({ table, rowKey: row.rowKey, image, values, isWhole });
     if (moved !== undefined && !sameValue(moved, row.rowKey)) table.rows.move(handle, moved);
+  }
+
+  /** It is in its stream no more: see central-deletes.ts. */
+  #take(arrival: Arrival, row: SyncRow | undefined): Applied {
+    const { table, centralId, position, deletedAtMs, key } = arrival;
+    const { bound } = table;
+    const fate = fateOf(bound, { isDeleted: deletedAtMs !== undefined, isShown: row?.rowKey != null });
+    if (fate === 'removed' || row === undefined) return this.#remove(arrival, row);
+    const base = row.base === null ? null : decodeImage(bound, row.base);
+    const marked = fate === 'marked' ? markedImage(bound, base, deletedAtMs ?? 0) : null;
+    if (marked !== null) return this.#write({ ...arrival, image: marked }, row, marked);
+    table.rows.put(centralId, { ...row, position });
+    this.settle(table, centralId, key);
+    return 'applied';
   }
 
   #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
@@ -214,6 +227,10 @@ export class RowApplier {
   #write(arrival: Arrival, row: SyncRow, arrived: Image): Applied {
     const { table, centralId, position } = arrival;
     const { changes, left } = this.#answeredOf(table, centralId, row);
+    if (isPutAway(table.bound, row)) {
+      table.rows.put(centralId, { ...row, position, base: encodeImage(arrived) });
+      return 'applied';
+    }
     const image = completed(table, { row, image: arrived, answered: changes.map(({ cut }) => cut) });
     // Most rows have nothing in flight, and then the image is what they show.
     const isWhole = left.length === 0;
@@ -257,7 +274,7 @@ export class RowApplier {
     const us = parentKey(arrival.table.name, arrival.centralId);
     const { key } = arrival.table.bound.local;
     const wait = waitOf(us, [parent, ...others], { ...this.#parts, key });
-    if (!wait.isFirst) this.#askCircle(us, arrival, wait.circle);
+    if (!wait.isFirst) askCircle(this.#scope, us, arrival, wait.circle);
     else {
       // The till's own constraint may still be in the way.
       const leftOut = missing.map(({ column }) => column.local);
@@ -288,7 +305,7 @@ export class RowApplier {
     const row = isNew ? undefined : table.rows.get(centralId);
     const { changes } = this.#answeredOf(table, centralId, row);
     this.#settleChanges(changes);
-    this.#retakeKey(table, rowKey);
+    retakeKey(table, rowKey);
     if (isNew) table.rows.add(centralId, rowKey, { position, base });
     else {
       const identity = row?.identity ?? null;
@@ -298,24 +315,9 @@ export class RowApplier {
     return 'applied';
   }
 
-  /** A row that is gone without a word still has the key that it had. */
-  #retakeKey(table: TillTable, rowKey: SqliteValue): void {
-    const former = rowKey === null ? undefined : table.rows.handleAt(rowKey);
-    if (former !== undefined) table.rows.move(former, null);
-  }
-
   #awaitParent(arrival: Arrival, { column, table, centralId }: MissingParent): Applied {
     const waitsFor = parentKey(table, centralId);
     return this.#park(arrival, 'parent', `${column.local} refers to ${waitsFor}`, waitsFor);
-  }
-
-  /** Those that wait in the circle of this row are tried again, once for each image of it. */
-  #askCircle(us: string, { position }: Arrival, circle: readonly string[]): void {
-    const { asked, wakes } = this.#scope;
-    const image = `${us} ${position.toString('hex')}`;
-    if (circle.length === 0 || asked.has(image)) return;
-    asked.add(image);
-    wakes.push(us, ...circle);
   }
 
   #answeredOf(table: TillTable, handle: string, row: SyncRow | undefined) {
@@ -327,11 +329,9 @@ export class RowApplier {
   }
 
   #park(arrival: Arrival, reason: ParkReason, message: string, waitsFor: string | null = null): Applied {
-    const { table, centralId, position, topic, image } = arrival;
-    this.#parts.parked.put(
-      { table: table.name, centralId, position, topic, image: encodeImage(image), reason, message, waitsFor },
-      this.#scope.nowMs,
-    );
+    const { table, centralId, position, topic } = arrival;
+    const record = { table: table.name, centralId, position, topic, image: parkedText(arrival) };
+    this.#parts.parked.put({ ...record, reason, message, waitsFor }, this.#scope.nowMs);
     return 'parked';
   }
 

@@ -75,6 +75,12 @@ export function goneRow(row: SyncRow | undefined, position: Buffer): SyncRow {
   return { rowKey: null, position, deleted: true, base: null, identity, refused: false };
 }
 
+/** A row that is gone without a word still has the key that it had. */
+export function retakeKey({ rows }: TillTable, rowKey: SqliteValue): void {
+  const former = rowKey === null ? undefined : rows.handleAt(rowKey);
+  if (former !== undefined) rows.move(former, null);
+}
+
 /** A name that comes again is a new row's. */
 export function retire(db: SqliteDatabase, { name }: TillTable, identity: string | null): void {
   if (identity === null) return;

@@ -9,7 +9,8 @@ import type { AppTriggers } from './app-triggers.ts';
 import type { ParkedRow } from './parked.ts';
 import { isRefusal } from './refusal.ts';
 import type { Flight } from '../settle/flight.ts';
-import { decodeImage, encodeImage, type Image } from './image.ts';
+import { fromParked } from './arrival.ts';
+import { encodeImage, type Image } from './image.ts';
 import { sameValue } from './row-key.ts';
 import type { TillTable, TillTables } from './till-tables.ts';
 
@@ -99,7 +100,7 @@ function gather(
 }
 
 function toMember({ tables, table, flight }: GroupScope, parked: ParkedRow): Member | null {
-  const image = decodeImage(table.bound, parked.image);
+  const { image } = fromParked(table.bound, parked.image);
   const row = table.rows.get(parked.centralId);
   if (
     image === null ||

@@ -30,6 +30,8 @@ export interface StreamExtent {
   readonly end: number;
   /** false: it has lost records, so that only a seeding still to come says that a table is whole. */
   readonly whole: boolean;
+  /** It has all that it ever had of deletes that rows outlive (`DELETED_HEADER`). */
+  readonly isSame?: boolean | undefined;
   /** Offset of its first record; what stood before was deleted, and with it, perhaps, rows of a seeding. */
   readonly first?: number | undefined;
 }
@@ -57,6 +59,11 @@ export interface SeedBegin {
   readonly table: string;
   readonly offset: number;
   readonly position: Position | null;
+}
+
+/** In sync_meta. */
+function sameName(topic: string): string {
+  return `same_stream:${topic}`;
 }
 
 export class UnseenRows {
@@ -140,7 +147,11 @@ export class UnseenRows {
    * not named.
    * @param tables those whose rows come in it
    */
-  begin(topic: string, { end, whole, first = 0 }: StreamExtent, tables: readonly TillTable[]): void {
+  begin(
+    topic: string,
+    { end, whole, isSame = false, first = 0 }: StreamExtent,
+    tables: readonly TillTable[],
+  ): void {
     this.#db.prepare('DELETE FROM sync_lost WHERE topic = ?').run(topic);
     if (!whole) {
       this.#db
@@ -149,6 +160,9 @@ export class UnseenRows {
         )
         .run(topic);
     }
+    if (isSame)
+      this.#db.prepare('INSERT OR REPLACE INTO sync_meta (name, value) VALUES (?, 1)').run(sameName(topic));
+    else this.#db.prepare('DELETE FROM sync_meta WHERE name = ?').run(sameName(topic));
     this.#db.prepare('UPDATE sync_stream SET next_offset = 0 WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_seeded WHERE topic = ?').run(topic);
     this.#db.prepare('DELETE FROM sync_begun WHERE topic = ?').run(topic);
@@ -170,6 +184,11 @@ export class UnseenRows {
   /** Whether the stream is being read again, so that `see` and `seeded` have to be told. */
   reading(topic: string): boolean {
     return this.#reading.size > 0 && this.#reading.has(topic);
+  }
+
+  /** Whether a delete that a row outlives would stand in it still. */
+  isSameStream(topic: string): boolean {
+    return this.#db.prepare('SELECT 1 FROM sync_meta WHERE name = ?').get(sameName(topic)) !== undefined;
   }
 
   /** A record of this row came. */

@@ -55,7 +55,10 @@ export class Reread {
       if (signal?.aborted === true) return;
       const tables = tablesIn(topic);
       transaction((work) => {
-        work.sweep(topic, unseen.take(topic, this.#reached(topic), tables, REMOVED_AT_ONCE));
+        const isSameStream = unseen.isSameStream(topic);
+        work.sweep(topic, unseen.take(topic, this.#reached(topic), tables, REMOVED_AT_ONCE), {
+          isSameStream,
+        });
       });
     }
   }

@@ -7,6 +7,8 @@ export interface Doubt {
   readonly reason: string;
   /** Whether the stream still holds all that was ever seeded into it, from its first offset on. */
   readonly whole: boolean;
+  /** It is the stream that was read before, and nothing of it was lost. */
+  readonly isSame: boolean;
 }
 
 /** Without an answer nothing can be said: whoever asks for a doubt has to ask the log again first. */
@@ -28,17 +30,22 @@ export interface StreamNow {
 /** null: reading can go on where it ended. */
 export function doubtOf(stored: StreamState, now: StreamNow): Doubt | null {
   if (stored.streamId !== null && now.streamId !== undefined && now.streamId !== stored.streamId) {
-    return { reason: 'the stream was made anew', whole: true };
+    return { reason: 'the stream was made anew', whole: true, isSame: false };
   }
-  if (stored.nextOffset > now.end) return { reason: 'the stream ends before what was read', whole: false };
+  if (stored.nextOffset > now.end)
+    return { reason: 'the stream ends before what was read', whole: false, isSame: false };
   // It had lost its end, and has grown past it since.
   if (isUnread(now.lastRead, stored))
-    return { reason: 'the stream holds others than were read', whole: false };
+    return { reason: 'the stream holds others than were read', whole: false, isSame: false };
   if (stored.nextOffset < now.first) {
-    return { reason: 'records that this till has not read were deleted from the stream', whole: true };
+    return {
+      reason: 'records that this till has not read were deleted from the stream',
+      whole: true,
+      isSame: false,
+    };
   }
   if (stored.newestRecordMs < now.nowMs - now.horizonMs) {
-    return { reason: 'this till was away for longer than the horizon', whole: true };
+    return { reason: 'this till was away for longer than the horizon', whole: true, isSame: true };
   }
   return null;
 }

@@ -95,7 +95,11 @@ export class StreamReader implements Service {
         { topic: stream.topic, stored, end },
         `${doubt.reason}; reading the stream from the beginning`,
       );
-      await apply.reread.begin(stream.topic, { first, end, whole: doubt.whole }, signal);
+      await apply.reread.begin(
+        stream.topic,
+        { first, end, whole: doubt.whole, isSame: doubt.isSame },
+        signal,
+      );
       return first;
     }
     return Math.max(first, stored);
@@ -202,7 +206,9 @@ export class StreamReader implements Service {
 
 /** A till that has read nothing yet of a stream must not believe that it gets everything, where it does not. */
 function ofNew(first: number): Doubt | null {
-  return first === 0 ? null : { reason: 'the beginning of the stream was deleted', whole: true };
+  return first === 0
+    ? null
+    : { reason: 'the beginning of the stream was deleted', whole: true, isSame: false };
 }
 
 type Batch = readonly StoredRecord[];
