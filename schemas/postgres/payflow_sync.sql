@@ -214,8 +214,17 @@ CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter_row (
   overtaken      text NOT NULL DEFAULT '{}',
   PRIMARY KEY (dead_letter_id, table_name, row_name)
 );
-CREATE INDEX IF NOT EXISTS dead_letter_row_name ON payflow_sync.dead_letter_row (terminal_id, table_name, row_name);
-CREATE INDEX IF NOT EXISTS dead_letter_row_central ON payflow_sync.dead_letter_row (terminal_id, table_name, central_id);
+-- As SQLite compares names: A to Z in either case, nothing else; as nameKey in shared/catalog/same-name.ts.
+ALTER TABLE payflow_sync.dead_letter_row ADD COLUMN IF NOT EXISTS table_key text
+  GENERATED ALWAYS AS (lower(table_name COLLATE "C")) STORED;
+DROP INDEX IF EXISTS payflow_sync.dead_letter_row_name;
+DROP INDEX IF EXISTS payflow_sync.dead_letter_row_central;
+CREATE INDEX IF NOT EXISTS dead_letter_row_by_name ON payflow_sync.dead_letter_row (terminal_id, table_key, row_name);
+CREATE INDEX IF NOT EXISTS dead_letter_row_by_id ON payflow_sync.dead_letter_row (terminal_id, table_key, central_id);
+-- An earlier version took the pieces of a large change for rows of a table without a name.
+UPDATE payflow_sync.dead_letter SET indexed = false
+ WHERE dead_letter_id IN (SELECT dead_letter_id FROM payflow_sync.dead_letter_row WHERE table_name = '');
+DELETE FROM payflow_sync.dead_letter_row WHERE table_name = '';
 
 -- What was refused, as the refusal ladder tells causes apart: the central table and the kind of write. When another
 -- till fails with the same cause and nothing went through between, the letter is tried again once that is mended.

@@ -2,6 +2,7 @@
  * What people look at afterwards: decided conflicts and refused changes, newest first, as they are stored. Nobody
  * is shown them but through evidence-view.ts.
  */
+import { nameKey } from '../shared/catalog/same-name.ts';
 import type { ShownChange } from '../shared/mapping/masking.ts';
 import type { LetterFilter } from '../shared/operations.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
@@ -87,7 +88,7 @@ const DEAD_LETTERS = `
    WHERE ($1::bigint IS NULL OR d.dead_letter_id < $1) AND ($3::text IS NULL OR d.terminal_id = $3)
      AND ($4::text IS NULL OR EXISTS (
            SELECT 1 FROM payflow_sync.dead_letter_row r
-            WHERE r.dead_letter_id = d.dead_letter_id AND r.table_name = $4 AND r.role <> 'parent'))
+            WHERE r.dead_letter_id = d.dead_letter_id AND r.table_key = $4 AND r.role <> 'parent'))
      AND ($5::text IS NULL OR COALESCE(d.last_code, d.code) = $5)
      AND ($6::text IS NULL OR d.refused_at >= $6::timestamptz) AND ($7::text IS NULL OR d.state = $7)
    ORDER BY d.dead_letter_id DESC LIMIT $2`;
@@ -107,7 +108,8 @@ export function newestDeadLetters(
   { before, limit }: Part,
   { terminalId, table, code, since, state }: LetterListFilter = {},
 ): Promise<DeadLetterRow[]> {
-  const filter = [terminalId, table, code, since, state].map((value) => value ?? null);
+  const tableKey = table === undefined ? undefined : nameKey(table);
+  const filter = [terminalId, tableKey, code, since, state].map((value) => value ?? null);
   return rows(db, DEAD_LETTERS, [before, limit, ...filter]);
 }
 

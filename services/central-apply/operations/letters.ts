@@ -1,4 +1,5 @@
 /** SQL of dead letters as operators act on them: locked in order of seq, closed once, with who and why. */
+import { nameKey } from '../../shared/catalog/same-name.ts';
 import type { LetterFilter } from '../../shared/operations.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
 import { parentsIn } from '../rows/apply-units.ts';
@@ -49,7 +50,7 @@ export async function nextLetters(
         AND ($4::text IS NULL OR d.refused_at >= $4::timestamptz)
         AND ($5::text IS NULL OR EXISTS (
               SELECT 1 FROM payflow_sync.dead_letter_row r
-               WHERE r.dead_letter_id = d.dead_letter_id AND r.table_name = $5 AND r.role <> 'parent'))
+               WHERE r.dead_letter_id = d.dead_letter_id AND r.table_key = $5 AND r.role <> 'parent'))
         AND ($6::text IS NULL OR (d.terminal_id, d.first_seq, d.dead_letter_id) > ($6, $7::bigint, $8::bigint))
       ORDER BY d.terminal_id, d.first_seq, d.dead_letter_id LIMIT ${limit}`,
     [
@@ -57,7 +58,7 @@ export async function nextLetters(
       filter?.terminalId ?? null,
       filter?.code ?? null,
       filter?.since ?? null,
-      localName(model, filter?.table),
+      tableKey(model, filter?.table),
       after?.terminal ?? null,
       after?.seq ?? null,
       after?.id ?? null,
@@ -73,9 +74,10 @@ function cursorOf([terminal, seq, id]: TextRow): Cursor {
   return { terminal: terminal ?? '', seq: seq ?? '0', id: id ?? '0' };
 }
 
-function localName(model: CentralModel, table: string | undefined): Text {
+/** @param table its local or its central name */
+function tableKey(model: CentralModel, table: string | undefined): Text {
   if (table === undefined) return null;
-  return model.tables.get(table)?.local ?? table;
+  return nameKey(model.tables.get(table)?.local ?? table);
 }
 
 /** What is known of letters that were asked for by id and are not open, or not there. */
@@ -122,17 +124,24 @@ export async function lockLetter(session: Session, id: string): Promise<Letter |
   };
 }
 
-/** What later changes of the till wrote to the letter's rows: by `<local table>\0<row name>`. */
+/**
+ * What later changes of the till wrote to the letter's rows: by `<nameKey of the local table>\0<row name>`, and by the
+ * `nameKey` of the column. An earlier version noted columns as the till wrote them.
+ */
 export async function readLater(session: Session, id: string): Promise<Map<string, LaterSeqs>> {
   const rows = await session.rows(
-    `SELECT table_name, row_name, overtaken FROM payflow_sync.dead_letter_row
+    `SELECT table_key, row_name, overtaken FROM payflow_sync.dead_letter_row
       WHERE dead_letter_id = $1::bigint AND overtaken <> '{}'`,
     [id],
   );
   return new Map(
     rows.map(([table, name, overtaken]) => {
       const seqs = JSON.parse(overtaken ?? '{}') as Record<string, number>;
-      return [`${table}\0${name}`, new Map(Object.entries(seqs))];
+      const byKey = new Map<string, number>();
+      for (const [column, seq] of Object.entries(seqs)) {
+        byKey.set(nameKey(column), Math.max(byKey.get(nameKey(column)) ?? 0, seq));
+      }
+      return [`${table}\0${name}`, byKey];
     }),
   );
 }
@@ -150,7 +159,7 @@ export async function dependantsOf(
   const rows = await session.rows(
     `SELECT DISTINCT d.terminal_id, d.first_seq, d.dead_letter_id
        FROM payflow_sync.dead_letter own JOIN payflow_sync.dead_letter_row r USING (dead_letter_id)
-       JOIN payflow_sync.dead_letter_row o ON o.terminal_id = r.terminal_id AND o.table_name = r.table_name
+       JOIN payflow_sync.dead_letter_row o ON o.terminal_id = r.terminal_id AND o.table_key = r.table_key
         AND o.row_name = r.row_name AND o.dead_letter_id <> r.dead_letter_id
        JOIN payflow_sync.dead_letter d ON d.dead_letter_id = o.dead_letter_id AND d.state = 'open'
       WHERE own.dead_letter_id = $1::bigint AND d.incarnation = own.incarnation AND d.first_seq > own.first_seq
@@ -179,7 +188,7 @@ export async function missingParents(
   const rows = await session.rows(
     `SELECT p.dead_letter_id, p.table_name, p.row_name, d.state, d.decided_by, d.why, r.terminal_id
        FROM payflow_sync.dead_letter_row r
-       JOIN payflow_sync.dead_letter_row p ON p.terminal_id = r.terminal_id AND p.table_name = r.table_name
+       JOIN payflow_sync.dead_letter_row p ON p.terminal_id = r.terminal_id AND p.table_key = r.table_key
         AND p.row_name = r.row_name AND p.role = 'inserted' AND p.dead_letter_id <> r.dead_letter_id
        JOIN payflow_sync.dead_letter d ON d.dead_letter_id = p.dead_letter_id AND d.state IN ('open', 'discarded')
       WHERE r.dead_letter_id = $1::bigint AND r.role <> 'inserted'
@@ -265,12 +274,12 @@ export async function indexOldLetters(session: Session, model: CentralModel): Pr
        FROM payflow_sync.dead_letter d, unnest($2::text[], $3::text[]) AS t (local, central),
             payflow_sync.row_version w
       WHERE r.dead_letter_id = ANY ($1::text[]::bigint[]) AND d.dead_letter_id = r.dead_letter_id
-        AND r.role = 'changed' AND t.local = r.table_name AND w.table_name = t.central
+        AND r.role = 'changed' AND t.local = r.table_key AND w.table_name = t.central
         AND w.terminal_id = r.terminal_id AND w.clock_ms > extract(epoch FROM d.refused_at) * 1000
         AND w.central_id = COALESCE(r.central_id, (
               SELECT l.central_id FROM payflow_sync.link l WHERE l.terminal_id = r.terminal_id
                  AND l.table_name = t.central AND l.identity = r.row_name))`,
-    [ids, textArray(tables.map(({ local }) => local)), textArray(tables.map(({ name }) => name))],
+    [ids, textArray(tables.map(({ local }) => nameKey(local))), textArray(tables.map(({ name }) => name))],
   );
   await session.rows(
     'UPDATE payflow_sync.dead_letter SET indexed = true WHERE dead_letter_id = ANY ($1::text[]::bigint[])',

@@ -1,6 +1,6 @@
 /**
  * What of a stored change is still its till's word, when later changes of the same till were applied to the row
- * meanwhile. Pure. `later` has, per local column or '*' (inserted or deleted), the newest seq applied since.
+ * meanwhile. Pure. `later` has, per `nameKey` of a local column or '*' (inserted or deleted), the newest seq applied since.
  *
  *   stored change   later column      later '*'       left of it
  *   update          value column      –               the column is dropped
@@ -12,6 +12,7 @@
  *
  * An update whose only column left is the timestamp says nothing, and goes too.
  */
+import { nameKey } from '../../shared/catalog/same-name.ts';
 import type { ColumnChange, UnitChange } from '../../shared/records/unit-record.ts';
 import { WHOLE_ROW } from '../rows/dead-letter-rows.ts';
 import type { TableModel } from '../rows/model.ts';
@@ -24,7 +25,7 @@ export function notOvertaken(
   later: LaterSeqs,
   table: TableModel | undefined,
 ): UnitChange | null {
-  const isLater = (column: string) => (later.get(column) ?? 0) > change.seq;
+  const isLater = (column: string) => (later.get(nameKey(column)) ?? 0) > change.seq;
   const whole = isLater(WHOLE_ROW);
   switch (change.op) {
     case 'c':

@@ -10,6 +10,7 @@
  *   a row it needs was given up                 → refused with PARENT_DISCARDED, which says by whom and why
  *   a mended value has no place in it           → refused with VALIDATION, and nothing is tried
  */
+import { nameKey } from '../../shared/catalog/same-name.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { postgresFacts, wrapPostgresError } from '../../shared/database/postgres.ts';
 import { retrySchema, type LetterResult, type RetryArguments } from '../../shared/operations.ts';
@@ -116,7 +117,7 @@ class Retry {
     const later = await readLater(this.#context.session, letter.id);
     if (later.size === 0) return [...changes];
     return changes.flatMap((change) => {
-      const seqs = later.get(`${change.table}\0${letterRowName(change.row)}`);
+      const seqs = later.get(`${nameKey(change.table)}\0${letterRowName(change.row)}`);
       if (seqs === undefined) return [change];
       return notOvertaken(change, seqs, this.#context.model.byLocal.get(change.table)) ?? [];
     });

@@ -4,6 +4,7 @@
  * its values has the same till written since. A refused seq 10 that is retried next month must not overwrite
  * what seq 20 of that till wrote to the same row; only the columns can tell, since nothing else of seq 20 is kept.
  */
+import { nameKey } from '../../shared/catalog/same-name.ts';
 import { OPERATIONS_CHANNEL } from '../../shared/operations.ts';
 import type { RowRef, UnitChange } from '../../shared/records/unit-record.ts';
 import type { Entry } from './evidence.ts';
@@ -37,8 +38,9 @@ export function rowsOfLetter(
   const weight: Record<LetterRole, number> = { inserted: 2, changed: 1, parent: 0 };
   const add = (table: string, ref: RowRef, role: LetterRole) => {
     const name = letterRowName(ref);
-    if (name === null) return;
-    const key = `${table}\0${name}`;
+    // Pieces of a change that is not whole name no table.
+    if (name === null || table === '') return;
+    const key = `${nameKey(table)}\0${name}`;
     const known = rows.get(key);
     if (known !== undefined && weight[known.role] >= weight[role]) return;
     const centralId = ref.centralId?.includes('\0') === true ? null : ref.centralId;
@@ -80,12 +82,12 @@ export async function indexLetters(session: Session, letters: readonly IndexedLe
   );
 }
 
-/** The newest seq per column, of one row. */
+/** The newest seq per column's `nameKey`, of one row. */
 type Columns = Map<string, number>;
 
 interface Later {
   readonly terminal: string;
-  readonly table: string;
+  readonly tableKey: string;
   readonly names: Set<string>;
   readonly centralId: Text;
   readonly columns: Columns;
@@ -107,11 +109,12 @@ export async function noteOvertaken(
     const name = letterRowName(change.row);
     if (from.openLetters !== true && !refused.has(from.terminal)) continue;
     if (outcome === 'rejected' || name === null) continue;
-    const key = `${from.terminal}\0${change.table}\0${id ?? `#${name}`}`;
+    const tableKey = nameKey(change.table);
+    const key = `${from.terminal}\0${tableKey}\0${id ?? `#${name}`}`;
     const known = later.get(key);
     const row = known ?? {
       terminal: from.terminal,
-      table: change.table,
+      tableKey,
       names: new Set<string>(),
       centralId: id,
       columns: new Map<string, number>(),
@@ -129,7 +132,7 @@ export async function noteOvertaken(
 
 function writtenColumns({ op, columns }: UnitChange): string[] {
   if (op !== 'u') return [WHOLE_ROW];
-  return columns.map(({ name }) => name);
+  return columns.map(({ name }) => nameKey(name));
 }
 
 /** @returns open letters of which an inserted row came again, whole, and was taken this time */
@@ -138,12 +141,12 @@ async function merge(session: Session, later: readonly Later[]): Promise<string[
   // By name or by central id: a row may have got its name only after the letter was written.
   const changed = await session.rows(
     `WITH later AS (
-       SELECT v.c0 AS terminal_id, v.c1 AS table_name, v.c2 AS row_name, v.c3 AS central_id, v.c4::jsonb AS columns
+       SELECT v.c0 AS terminal_id, v.c1 AS table_key, v.c2 AS row_name, v.c3 AS central_id, v.c4::jsonb AS columns
          FROM ${unnest(5)}),
      met AS (
        SELECT r.dead_letter_id, r.table_name, r.row_name, e.key, max(e.value::bigint) AS seq
          FROM payflow_sync.dead_letter_row r
-         JOIN later l ON l.terminal_id = r.terminal_id AND l.table_name = r.table_name
+         JOIN later l ON l.terminal_id = r.terminal_id AND l.table_key = r.table_key
           AND (l.row_name = r.row_name OR l.central_id = r.central_id)
          JOIN payflow_sync.dead_letter d ON d.dead_letter_id = r.dead_letter_id AND d.state = 'open',
          LATERAL (SELECT * FROM jsonb_each_text(l.columns) UNION ALL
@@ -160,7 +163,7 @@ async function merge(session: Session, later: readonly Later[]): Promise<string[
      RETURNING r.dead_letter_id, r.role = 'inserted' AND m.whole > d.last_seq`,
     [
       textArray(rows.map(({ terminal }) => terminal)),
-      textArray(rows.map(({ table }) => table)),
+      textArray(rows.map(({ tableKey }) => tableKey)),
       textArray(rows.map(({ name }) => name)),
       textArray(rows.map(({ centralId }) => centralId)),
       textArray(rows.map(({ columns }) => JSON.stringify(Object.fromEntries(columns)))),

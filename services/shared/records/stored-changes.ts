@@ -4,6 +4,7 @@
  * BLOB {"b": hex}, NULL null.
  */
 import { PayflowError } from '../errors.ts';
+import { joinPieces } from './change-pieces.ts';
 import type { SqliteValue, UnitChange } from './unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
@@ -21,12 +22,15 @@ export function changesToJson(changes: readonly UnitChange[]): string {
   );
 }
 
-/** @throws PayflowError RECORD_MALFORMED */
+/**
+ * A centre of an earlier version refused the pieces of a large change as rows of no table; they are one change again here.
+ * @throws PayflowError RECORD_MALFORMED
+ */
 export function changesFromJson(text: string): UnitChange[] {
   const changes = JSON.parse(text) as (Omit<UnitChange, 'columns'> & {
     columns: { name: string; old: JsonValue; new: JsonValue }[];
   })[];
-  return changes.map((change) => ({
+  const read = changes.map((change) => ({
     ...change,
     columns: change.columns.map((column) => ({
       name: column.name,
@@ -34,6 +38,7 @@ export function changesFromJson(text: string): UnitChange[] {
       new: fromJson(column.new),
     })),
   }));
+  return joinPieces(read);
 }
 
 function toJson(value: SqliteValue): JsonValue {

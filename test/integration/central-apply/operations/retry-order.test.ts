@@ -35,6 +35,17 @@ describe('later changes of the same till', () => {
     expect(await now()).toMatchObject({ name: 'first', price: '4.00' });
   });
 
+  test('are not overwritten where they write table and columns in another case', async () => {
+    const { row, update, now } = await product();
+    await centre.send(till, [update({ name: 'first', price: 1 }, { name: 'second', price: -1 })]);
+    await centre.send(till, [
+      { op: 'u', table: 'Products', row, old: { NAME: 'second' }, new: { NAME: 'third' } },
+    ]);
+    const set = [{ table: 'PRODUCTS', column: 'Price', value: '4' }];
+    expect(await asking.retryOne(await letterId(), { set })).toMatchObject({ state: 'applied' });
+    expect(await now()).toMatchObject({ name: 'third', price: '4.00' });
+  });
+
   test('that wrote all of it close it as superseded', async () => {
     const { update, now } = await product();
     await centre.send(till, [update({ name: 'first' }, { name: TOO_LONG })]);

@@ -1,5 +1,9 @@
 /** A refused change is tried again: once, with its own numbers and old values, and never over what came later. */
+import { readFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { schemaFile } from '../../../../services/shared/paths.ts';
+import { piecesOf } from '../../../../services/shared/records/change-pieces.ts';
+import { changesFromJson, changesToJson } from '../../../../services/shared/records/stored-changes.ts';
 import { sale, useCentre } from '../../../support/apply-site.ts';
 import { Asking } from '../../../support/asking.ts';
 import { insert, type FakeTill } from '../../../support/centre.ts';
@@ -247,6 +251,32 @@ describe('letters that an earlier version wrote', () => {
       set,
     });
     expect(result.counts).toMatchObject({ applied: 2, refused: 0 });
+    expect(await exceptions()).toBe('[]');
+  });
+
+  test('go through where they hold a change in pieces, and take along what hangs on it', async () => {
+    const late = insert('payments', 'late', { method: 'card', amount_cents: 100n }, { order_id: 'A-o' });
+    await centre.send(till, sale('A', 0n), [late]);
+    const id = await letterId();
+    const pieces = changesFromJson((await letter(id)).changes).flatMap((change) => piecesOf(change, 64));
+    expect(pieces.length).toBeGreaterThan(8);
+    await centre.pool.query('UPDATE payflow_sync.dead_letter SET changes = $2 WHERE dead_letter_id = $1', [
+      id,
+      changesToJson(pieces),
+    ]);
+    await centre.pool.query(
+      `UPDATE payflow_sync.dead_letter_row SET table_name = '', role = 'changed' WHERE dead_letter_id = $1`,
+      [id],
+    );
+    await centre.pool.query(await readFile(schemaFile('postgres', 'payflow_sync.sql'), 'utf8'));
+    const set = [{ table: 'order_items', column: 'quantity', value: '1', seq: 2 }];
+    const all = { terminalId: till.terminal, table: 'Order_Items' };
+    const { result } = await asking.ask<{ counts: Record<string, number> }>('dead-letter-retry', {
+      all,
+      set,
+    });
+    expect(result.counts).toMatchObject({ applied: 2, refused: 0 });
+    expect(await centre.ordersOf(till)).toMatchObject([{ number: 'A', items: '2', paid: '13.50' }]);
     expect(await exceptions()).toBe('[]');
   });
 
