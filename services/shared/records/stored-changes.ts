@@ -4,7 +4,7 @@
  * BLOB {"b": hex}, NULL null.
  */
 import { PayflowError } from '../errors.ts';
-import type { SqliteValue, UnitChange } from './unit-record.ts';
+import type { Seen, SqliteValue, UnitChange } from './unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
 
@@ -16,6 +16,7 @@ export function changesToJson(changes: readonly UnitChange[]): string {
         name: column.name,
         old: toJson(column.old),
         new: toJson(column.new),
+        seen: column.seen,
       })),
     })),
   );
@@ -24,7 +25,7 @@ export function changesToJson(changes: readonly UnitChange[]): string {
 /** @throws PayflowError RECORD_MALFORMED */
 export function changesFromJson(text: string): UnitChange[] {
   const changes = JSON.parse(text) as (Omit<UnitChange, 'columns'> & {
-    columns: { name: string; old: JsonValue; new: JsonValue }[];
+    columns: { name: string; old: JsonValue; new: JsonValue; seen?: Seen }[];
   })[];
   return changes.map((change) => ({
     ...change,
@@ -32,6 +33,7 @@ export function changesFromJson(text: string): UnitChange[] {
       name: column.name,
       old: fromJson(column.old),
       new: fromJson(column.new),
+      ...(column.seen !== undefined && { seen: column.seen }),
     })),
   }));
 }
