@@ -39,6 +39,7 @@ import { StandingWatch } from './standing-watch.ts';
 import { fillAgentFile } from './take-over/agent-file-over.ts';
 import { TillDatabase } from './till/till-database.ts';
 import { waitForApp } from './till/write-gate.ts';
+import { TillVerify } from './verify/till-verify.ts';
 
 export interface TerminalAgentOptions {
   readonly terminalDb: string;
@@ -73,6 +74,7 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly publisher: Publisher;
   readonly apply: TillApply;
   readonly readers: readonly StreamReader[];
+  readonly verify: TillVerify;
   readonly #options: TerminalAgentOptions;
   readonly #agentFile: AgentFile;
   readonly #valve: Valve;
@@ -142,6 +144,12 @@ export class TerminalAgent implements Service, LinkedAgent {
         applied: this.#applied,
         valve: this.#valve,
         now,
+      });
+      this.verify = new TillVerify({
+        till: this.till,
+        apply: this.apply,
+        capture: this.capture,
+        reached: (position) => this.#requests.reached(position),
       });
       this.#watch.start(this.capture.checkFile()?.message ?? null);
     } catch (error) {

@@ -56,6 +56,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   awaited_parent: { capture: ALL },
   operation: { apply: ALL, gateway: ADD },
   job: { gateway: ALL },
+  verify: { gateway: ALL },
 };
 
 /** What psql can run as it is, as often as one likes; the logins get no password by it. */
