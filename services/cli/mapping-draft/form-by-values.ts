@@ -120,17 +120,3 @@ function middle(values: readonly number[]): number {
     .sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
-
-/** As the mapping writes it; empty for none. */
-export function formWords({ format, zone, minorUnits, emptyIsNull, charset }: ColumnOptions): string {
-  const said = {
-    ...(format !== undefined && { format }),
-    ...(zone !== undefined && { zone }),
-    ...(minorUnits !== undefined && { minor_units: minorUnits }),
-    ...(emptyIsNull === true && { empty: 'null' }),
-    ...(charset !== undefined && { charset }),
-  };
-  return Object.entries(said)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join(', ');
-}

@@ -15,10 +15,16 @@ import type { CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { typeShape } from '../../shared/catalog/central-types.ts';
 import type { LocalColumn } from '../../shared/catalog/local-catalog.ts';
 import { hasSurrogateKey } from '../../shared/catalog/table-binding.ts';
-import { bestForm, timeForm, type Agreement, type ValuePair } from '../../shared/catalog/value-forms.ts';
+import {
+  bestForm,
+  formWords,
+  timeForm,
+  type Agreement,
+  type ValuePair,
+} from '../../shared/catalog/value-forms.ts';
 import type { Bookkeeping } from './bookkeeping.ts';
 import type { ColumnPair, TablePair } from './facts.ts';
-import { formWithoutRows, formWords } from './form-by-values.ts';
+import { formWithoutRows } from './form-by-values.ts';
 import { nameLikeness, wordsOf } from './name-likeness.ts';
 import type { Parents } from './parents.ts';
 import { isLinkName, isSyncState } from './sync-columns.ts';

@@ -44,16 +44,38 @@ export async function readCentreFacts(pool: Pool, till: TillFacts): Promise<Cent
       client,
       names.map(({ name }) => name),
     );
-    const wanted = tellingValues(till);
-    const centralRows = new Map<string, CentralRow[]>();
-    for (const table of central.values())
-      centralRows.set(table.name, await centralSample(client, table, wanted));
-    return { central, centralRows };
+    return { central, centralRows: await sampleCentre(client, central, till.localRows) };
   });
 }
 
+/**
+ * @param localRows of the till's tables: rows of the centre that bear a code of theirs are read as well
+ * @returns by central name
+ */
+export async function readCentralRows(
+  pool: Pool,
+  central: ReadonlyMap<string, CentralTable>,
+  localRows: DraftFacts['localRows'],
+): Promise<Map<string, readonly CentralRow[]>> {
+  return inTransaction(pool, async (client) => {
+    await client.query('SET TRANSACTION READ ONLY');
+    return sampleCentre(client, central, localRows);
+  });
+}
+
+async function sampleCentre(
+  client: PoolClient,
+  central: ReadonlyMap<string, CentralTable>,
+  localRows: DraftFacts['localRows'],
+): Promise<Map<string, readonly CentralRow[]>> {
+  const wanted = tellingValues(localRows);
+  const rows = new Map<string, readonly CentralRow[]>();
+  for (const table of central.values()) rows.set(table.name, await centralSample(client, table, wanted));
+  return rows;
+}
+
 /** What the till's rows are called: where an index of the centre leads to them, their rows are read as well. */
-function tellingValues({ localRows }: TillFacts): string[] {
+function tellingValues(localRows: DraftFacts['localRows']): string[] {
   const values = new Set<string>();
   for (const rows of localRows.values())
     for (const row of rows)

@@ -209,3 +209,17 @@ function formatByType(local: LocalColumn, central: { readonly type: string }): C
   if (local.affinity === 'INTEGER') return secondDigits === 0 && family !== 'date' ? 'epoch_s' : 'epoch_ms';
   return local.affinity === 'REAL' ? 'julian' : null;
 }
+
+/** As the mapping writes it; empty for none. */
+export function formWords({ format, zone, minorUnits, emptyIsNull, charset }: ColumnOptions): string {
+  const said = {
+    ...(format !== undefined && { format }),
+    ...(zone !== undefined && { zone }),
+    ...(minorUnits !== undefined && { minor_units: minorUnits }),
+    ...(emptyIsNull === true && { empty: 'null' }),
+    ...(charset !== undefined && { charset }),
+  };
+  return Object.entries(said)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(', ');
+}
