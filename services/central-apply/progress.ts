@@ -46,15 +46,19 @@ export async function lockProgress(
   };
 }
 
+/** In the order of held_waiting: EXISTS may be planned as a scan of all that is held, whosever it is, for every sale. */
 async function lockExisting(session: Session, terminals: readonly string[]): Promise<TextRow[]> {
   return session.rows(
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
-            EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> ALL (${NEVER_RELEASED})),
+            COALESCE((SELECT true FROM payflow_sync.held h
+                       WHERE h.terminal_id = p.terminal_id AND h.reason <> ALL (${NEVER_RELEASED})
+                       ORDER BY h.incarnation, h.unit LIMIT 1), false),
             (SELECT version FROM payflow_sync.mapping), p.registration,
             (SELECT json_object_agg(r.registration, r.store_id) FROM payflow_sync.registration r
               WHERE r.terminal_id = p.terminal_id),
-            EXISTS (SELECT 1 FROM payflow_sync.hold h WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre'),
+            COALESCE((SELECT true FROM payflow_sync.hold h
+                       WHERE h.terminal_id = p.terminal_id AND h.reason = 'centre' LIMIT 1), false),
             p.known_seq, t.retire_offset,
             (SELECT json_object_agg(i.incarnation, i.state) FROM payflow_sync.incarnation i
               WHERE i.terminal_id = p.terminal_id AND i.incarnation <> p.incarnation)
