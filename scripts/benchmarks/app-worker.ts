@@ -8,6 +8,8 @@ export interface AppWork extends Pick<WantedSale, 'begin'> {
   readonly file: string;
   readonly terminalId: string;
   readonly timeoutMs: number;
+  /** From one sale to the next: about the same each time, or anything, as where many cashiers share a file. */
+  readonly pauses: 'even' | 'any';
   /** 1 in its first place: that is all. */
   readonly stop: Int32Array;
 }
@@ -19,11 +21,16 @@ export interface AppRun {
   readonly waitsMs: readonly number[];
 }
 
-/** A busy shop: a sale takes a cashier far longer. */
-const PAUSE_MS = 20;
+/** A busy shop: ten sales a second. */
+const PAUSE_MS = 100;
 
-const { file, terminalId, timeoutMs, begin, stop } = workerData as AppWork;
+const { file, terminalId, timeoutMs, pauses, begin, stop } = workerData as AppWork;
 const cashier = new Cashier(terminalId, file, seededRandom(1), timeoutMs);
+const random = seededRandom(2);
+const pauseMs = {
+  even: () => PAUSE_MS * (0.75 + random() / 2),
+  any: () => -PAUSE_MS * Math.log(1 - random()),
+}[pauses];
 const waitsMs: number[] = [];
 let failed = 0;
 while (Atomics.load(stop, 0) === 0) {
@@ -35,7 +42,7 @@ while (Atomics.load(stop, 0) === 0) {
     failed += 1;
   }
   waitsMs.push(performance.now() - started);
-  await sleep(PAUSE_MS);
+  await sleep(pauseMs());
 }
 cashier.close();
 const run: AppRun = { sales: waitsMs.length, failed, waitsMs };

@@ -115,13 +115,17 @@ export class TillApply {
    */
   async applyBatch(topic: string, records: readonly StoredRecord[], signal?: AbortSignal): Promise<boolean> {
     const { schemas, log, capture } = this.#options;
+    const { gate } = this.#till;
     const pending = this.#pending.of(topic, records);
     try {
       for (const item of await decodeIncoming(records, schemas, log)) pending.push(item);
-      while (this.#pending.take(pending, { appIsWriting: false }) > 0) {
-        const appIsWriting = await waitForApp(this.#till.gate, signal);
+      for (let next; (next = this.#pending.take(pending, { most: 1 })) > 0;) {
+        const holdMs = gate.expectedMs(next);
+        const forMs = await waitForApp(gate, signal, { holdMs });
         if (signal?.aborted === true) return true;
-        const items = pending.slice(0, this.#pending.take(pending, { appIsWriting }));
+        const appIsWriting = forMs !== Infinity;
+        const most = appIsWriting ? gate.rowsWithin(forMs) : undefined;
+        const items = pending.slice(0, this.#pending.take(pending, { most }));
         if (!this.#mayApply(topic, items)) return false;
         const first = this.sweep.due(signal) ?? capture.columns.learn(items, this.#tables, signal);
         if (first !== undefined) {
@@ -129,6 +133,7 @@ export class TillApply {
           continue;
         }
         this.#applyOne(topic, items, appIsWriting);
+        gate.carried(items.length);
         this.#pending.applied(topic, items);
       }
       await this.reread.sweep(topic, signal);

@@ -7,7 +7,6 @@
 import type { Statement } from 'better-sqlite3';
 import type { Logger } from 'pino';
 import type { LeftRow } from '../shared/agent-protocol.ts';
-import { sleep } from '../shared/lifecycle.ts';
 import type { BoundTable } from '../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../shared/records/unit-record.ts';
 import { NAMED_ROWS } from './bootstrap-result.ts';
@@ -18,6 +17,7 @@ import { KEPT_ENTRY } from './file/kept-keys.ts';
 import { quoteName, quoteText, rowKeySql } from './till/local-schema.ts';
 import { isCapturable } from './till/sync-install.ts';
 import type { TillDatabase } from './till/till-database.ts';
+import { waitForApp } from './till/write-gate.ts';
 
 export interface BootstrapOptions {
   readonly till: TillDatabase;
@@ -121,7 +121,7 @@ export class Bootstrap {
       const rows = this.#till.write(() => offer.next());
       if (rows === 0) break;
       offered += rows;
-      await sleep(this.#till.gate.waitMs(), signal);
+      await waitForApp(this.#till.gate, signal);
     }
     return offered;
   }

@@ -58,6 +58,8 @@ export class Sweep {
   readonly #parts: SweepParts;
   #running: Promise<void> | undefined;
   #still: { generation: number; sinceMs: number };
+  /** How long the last one held the file. */
+  #pieceMs = 0;
 
   constructor(parts: SweepParts) {
     this.#parts = parts;
@@ -104,7 +106,7 @@ export class Sweep {
   /** @returns undefined: all that was seen is stale */
   async #piece<T>(at: Looking, body: (work: ApplyTransaction) => T): Promise<T | undefined> {
     const { till, transaction } = this.#parts;
-    await waitForApp(till.gate, at.signal);
+    await waitForApp(till.gate, at.signal, { holdMs: this.#pieceMs });
     if (!this.#goesOn(at)) return undefined;
     let done: T | undefined;
     let runs = 0;
@@ -113,6 +115,7 @@ export class Sweep {
       // What is run again was undone before, and the body has gone on from there.
       done = runs === 1 && till.generation === at.generation ? body(work) : undefined;
     });
+    this.#pieceMs = till.gate.lastHeldMs;
     return done;
   }
 

@@ -158,6 +158,8 @@ function unreadable(record: StoredRecord, thrown: unknown, log: Logger): Unreada
 export interface TransactionBounds {
   /** Records that are enough, at the end of a transaction. */
   readonly wanted: number;
+  /** And no more than those, unless the first transaction has more. */
+  readonly isMost?: boolean | undefined;
   /** Beyond either a transaction is cut. */
   readonly rows: number;
   readonly bytes: number;
@@ -188,6 +190,7 @@ export function takeTransactions(pending: readonly Incoming[], bounds: Transacti
     bytes += bytesOf(item.record);
     torn = isPlaceless(item) ? torn : !endsTransaction(item, nextPlaced(pending, i));
     if (torn) continue;
+    if (bounds.isMost === true && whole > 0 && i >= bounds.wanted) return whole;
     whole = i + 1;
     if (whole >= bounds.wanted) return whole;
   }

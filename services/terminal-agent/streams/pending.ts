@@ -11,9 +11,6 @@ import { isEndOfTransaction, isPlaceless, takeTransactions, type Incoming } from
  */
 export const TX_BYTES = 16 << 20;
 
-/** Rows of a transaction of ours while the app sells, unless the centre's has more: some tens of ms. */
-const WHILE_APP_WRITES = 500;
-
 export interface PendingOptions {
   /** Records that make a SQLite transaction; a backlog goes in larger ones, which share their fixed cost. */
   readonly batchSize: number;
@@ -56,12 +53,16 @@ export class PendingRecords {
     this.#byTopic.delete(topic);
   }
 
-  /** How many records from the front go into one SQLite transaction; 0: the end of the only one is still to come. */
-  take(pending: readonly Incoming[], { appIsWriting }: { appIsWriting: boolean }): number {
+  /**
+   * How many records from the front go into one SQLite transaction; 0: the end of the only one is still to come.
+   * @param most no more than these, while the app sells; but one whole transaction of the centre
+   */
+  take(pending: readonly Incoming[], { most }: { most?: number | undefined } = {}): number {
     const { batchSize, txRows } = this.#options;
-    // An app that waits for no lock fails for as long as we hold it.
-    const wanted = appIsWriting ? WHILE_APP_WRITES : pending.length > batchSize ? txRows : batchSize;
-    return takeTransactions(pending, { wanted: Math.min(wanted, txRows), rows: txRows, bytes: TX_BYTES });
+    const bounds = { rows: txRows, bytes: TX_BYTES };
+    if (most !== undefined) return takeTransactions(pending, { ...bounds, wanted: most, isMost: true });
+    const wanted = Math.min(pending.length > batchSize ? txRows : batchSize, txRows);
+    return takeTransactions(pending, { ...bounds, wanted });
   }
 
   /** These were applied, and are forgotten here. */

@@ -179,14 +179,10 @@ export class StreamReader implements Service {
       source.unread(gathered.splice(BACKLOG_GATHERED));
       return gathered;
     }
-    for (let waitMs = this.#waitMs(); waitMs > 0 && gathered.length < MAX_GATHERED; waitMs = this.#waitMs()) {
-      if (!(await more(waitMs))) break;
+    while (!this.#options.till.gate.isOpen && gathered.length < MAX_GATHERED) {
+      if (!(await more(BACKLOG_WAIT_MS))) break;
     }
     return gathered;
-  }
-
-  #waitMs(): number {
-    return this.#options.till.gate.waitMs();
   }
 
   #checkSpace(): void {

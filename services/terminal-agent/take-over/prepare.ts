@@ -15,7 +15,6 @@ import { AgentLock } from '../till/agent-lock.ts';
 import { getMeta } from '../till/file-facts.ts';
 import { mappingOfFile } from '../till/file-mapping.ts';
 import { bindFile } from '../till/recorded-names.ts';
-import { WriteGate } from '../till/write-gate.ts';
 import { isOldFile } from './old-file.ts';
 import { TakeOver } from './take-over.ts';
 
@@ -36,6 +35,9 @@ const AT_ONCE_MS = 25;
  * meet a moment.
  */
 const ROOM_MS = 50;
+/** And so long where the app has sold within that time: a file is taken over once, and nothing goes up meanwhile. */
+const ROOM_TO_SELL_MS = 250;
+const SELLS_MS = 1_000;
 
 /**
  * @returns true when nothing, or hardly anything, is left to do; false: the signal came first, and all that is left would be
@@ -63,7 +65,7 @@ async function takeInPieces(
   db: SqliteDatabase,
   { mappingFor, signal, log }: PrepareOptions,
 ): Promise<boolean> {
-  const gate = new WriteGate({ now: () => performance.now() });
+  let soldAt = -Infinity;
   const version = db.prepare<[], number>('PRAGMA data_version').pluck();
   let known = version.get();
   let taking: TakeOver | undefined;
@@ -79,11 +81,10 @@ async function takeInPieces(
       const until = performance.now() + AT_ONCE_MS;
       return taking?.prepare(() => performance.now() < until) === true;
     });
-    gate.committed();
     const newest = version.get();
-    if (newest !== known) gate.appWrote();
+    if (newest !== known) soldAt = performance.now();
     known = newest;
-    await sleep(Math.max(ROOM_MS, gate.waitMs()), signal);
+    await sleep(performance.now() - soldAt < SELLS_MS ? ROOM_TO_SELL_MS : ROOM_MS, signal);
   }
   return !isMore;
 }

@@ -72,6 +72,9 @@ export class TillDatabase {
   #unread: UnreadMapping | null = null;
   #binding: LocalBinding;
   #dataVersion: number;
+  /** The app has committed, and nobody has asked for it yet. */
+  #appHasNews = false;
+  readonly #now: () => number;
   #schemaVersion = -1;
   #ownWrite = false;
   #checkpointPages = CHECKPOINT_PAGES;
@@ -89,7 +92,8 @@ export class TillDatabase {
   ) {
     this.db = db;
     const now = options.elapsedMs ?? (() => performance.now());
-    this.gate = new WriteGate({ now });
+    this.gate = new WriteGate({ now, look: () => this.#noticeApp() });
+    this.#now = now;
     this.#lock = lock;
     this.#databaseId = options.databaseId;
     this.#log = options.log;
@@ -198,13 +202,21 @@ export class TillDatabase {
   }
 
   #appCommitted(): boolean {
-    if (!this.#watch.mayHaveChanged()) return false;
-    const version = this.#pragma('data_version');
-    if (version === this.#dataVersion) return false;
-    this.gate.appWrote();
+    this.#noticeApp();
+    if (!this.#appHasNews) return false;
     if (this.isSchemaAnother) this.rebind(this.#mapping);
-    this.#dataVersion = version;
+    this.#appHasNews = false;
     return true;
+  }
+
+  /** For the gate: it wants to know at once. */
+  #noticeApp(): void {
+    if (!this.#watch.mayHaveChanged()) return;
+    const version = this.#pragma('data_version');
+    if (version === this.#dataVersion) return;
+    this.#dataVersion = version;
+    this.#appHasNews = true;
+    this.gate.appWrote();
   }
 
   /** Reads the app's changed schema: binds and installs again. */
@@ -247,14 +259,16 @@ export class TillDatabase {
   }
 
   /**
-   * One write transaction of ours. The caller has asked `gate.waitMs()` before. Where the app has changed its schema since
+   * One write transaction of ours. The caller has waited for the gate before. Where the app has changed its schema since
    * that was bound, it is bound anew first: `body` can tell by `generation`.
    * @throws PayflowError TERMINAL_DB_REPLACED
    */
   write<T>(body: () => T): T {
     if (this.db.inTransaction) return body();
     for (;;) {
+      let since = 0;
       const done = inImmediate(this.db, () => {
+        since = this.#now();
         this.proof.check();
         if (this.isSchemaAnother) return undefined;
         return { result: body(), committed: this.proof.count() };
@@ -263,7 +277,7 @@ export class TillDatabase {
       else {
         done.committed();
         this.#ownWrite = true;
-        this.gate.committed();
+        this.gate.committed(this.#now() - since);
         return done.result;
       }
     }

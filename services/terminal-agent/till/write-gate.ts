@@ -1,83 +1,139 @@
 /**
- * Never break the app: a commit of ours between an app's read and its write in one deferred transaction gives
- * the app SQLITE_BUSY_SNAPSHOT at once, whatever its busy timeout. So while the app has written within the
- * last second we commit at most every 250 ms; else at once. And behind one of its commits where there is one soon: an
- * app that waits for no lock is least likely to want one then.
+ * Never break the app: what is known of when it writes, and of how long transactions of ours take. `app-pace.ts` decides by
+ * that when the next of ours may go.
  */
 import { setImmediate } from 'node:timers/promises';
 import { sleep } from '../../shared/lifecycle.ts';
-
-/** The app has committed so recently that its next transaction has hardly begun. */
-const JUST_NOW_MS = 15;
-/** A commit of the app is waited for so long, and looked for so often. */
-const PATIENCE_MS = 500;
-const LOOK_MS = 3;
+import {
+  QUIET_MS,
+  roomBefore,
+  saved,
+  spent,
+  turnOf,
+  withPause,
+  type AppPace,
+  type Turn,
+} from './app-pace.ts';
 
 export interface WriteGateOptions {
   readonly now: () => number;
-  readonly quietMs?: number;
-  readonly intervalMs?: number;
+  /** Asks the file whether the app has committed since, and tells `appWrote`. */
+  readonly look?: (() => void) | undefined;
 }
+
+/** Of the newest measurement, in what is taken for usual. */
+const WEIGHT = 0.2;
+/** Until something is measured. */
+const FIRST_SMALL_MS = 3;
+const FIRST_ROW_MS = 0.04;
 
 export class WriteGate {
   readonly #now: () => number;
-  readonly #quietMs: number;
-  readonly #intervalMs: number;
+  readonly #look: () => void;
+  #pausesMs: readonly number[] = [];
   #appWroteAt = -Infinity;
   #committedAt = -Infinity;
+  #savedMs = 0;
+  #savedAt: number;
+  #lastHeldMs = 0;
+  /** Since the app's last commit. */
+  #heldMs = 0;
+  #smallMs = FIRST_SMALL_MS;
+  #rowMs = FIRST_ROW_MS;
 
   constructor(options: WriteGateOptions) {
     this.#now = options.now;
-    this.#quietMs = options.quietMs ?? 1000;
-    this.#intervalMs = options.intervalMs ?? 250;
+    this.#look = options.look ?? (() => undefined);
+    this.#savedAt = options.now();
   }
 
   /** Somebody else committed to the till file. */
   appWrote(): void {
-    this.#appWroteAt = this.#now();
-  }
-
-  /** We committed to the till file. */
-  committed(): void {
-    this.#committedAt = this.#now();
-  }
-
-  /** How long to wait before the next commit of ours; 0: go ahead. */
-  waitMs(): number {
     const now = this.#now();
-    if (now - this.#appWroteAt > this.#quietMs) return 0;
-    return Math.max(0, this.#committedAt + this.#intervalMs - now);
+    if (this.#appWroteAt > -Infinity) this.#pausesMs = withPause(this.#pausesMs, now - this.#appWroteAt);
+    this.#appWroteAt = now;
+    this.#heldMs = 0;
   }
 
-  /** Until the next moment behind a commit of the app; 0: it is now, or none is to be expected. @param since of waiting */
-  behindAppMs(since: number): number {
+  /** We committed to the till file, and held it so long. What the app's pauses left no room for is taken of our share. */
+  committed(heldMs = 0): void {
     const now = this.#now();
-    const idleMs = now - this.#appWroteAt;
-    const isSoon = idleMs > JUST_NOW_MS && idleMs <= this.#quietMs && now - since < PATIENCE_MS;
-    return isSoon ? LOOK_MS : 0;
+    const begun = this.#paceAt(now - heldMs);
+    const roomMs = begun.silentMs > QUIET_MS ? Infinity : roomBefore(begun);
+    this.#savedMs = begun.savedMs;
+    this.#savedAt = now;
+    if (heldMs > roomMs) this.#savedMs = spent(this.#savedMs, heldMs);
+    this.#committedAt = now;
+    this.#heldMs += heldMs;
+    this.#lastHeldMs = heldMs;
   }
 
-  get nowMs(): number {
-    return this.#now();
+  /** So many rows of the centre went in with the last commit: by them it is known how long others will take. */
+  carried(rows: number): void {
+    const heldMs = this.#lastHeldMs;
+    if (rows < FEW_ROWS) this.#smallMs += WEIGHT * (heldMs - this.#smallMs);
+    else this.#rowMs += WEIGHT * (Math.max(0, heldMs - this.#smallMs) / rows - this.#rowMs);
+  }
+
+  /** How long a transaction with so many rows will hold the file. */
+  expectedMs(rows: number): number {
+    return this.#smallMs + rows * this.#rowMs;
+  }
+
+  /** How many rows fit into a time. */
+  rowsWithin(ms: number): number {
+    return Math.max(1, Math.floor((ms - this.#smallMs) / this.#rowMs));
+  }
+
+  /** Whether a small transaction may go now. */
+  get isOpen(): boolean {
+    return this.turn(this.#smallMs).kind === 'go';
+  }
+
+  /** @param holdMs how long the next transaction takes at least */
+  turn(holdMs: number): Turn {
+    this.#look();
+    return turnOf(this.#paceAt(this.#now()), holdMs);
+  }
+
+  #paceAt(now: number): AppPace {
+    return {
+      pausesMs: this.#pausesMs,
+      sinceAppMs: now - this.#appWroteAt,
+      silentMs: now - this.#appWroteAt - this.#heldMs,
+      sinceOursMs: now - this.#committedAt,
+      savedMs: saved(this.#savedMs, now - this.#savedAt),
+    };
+  }
+
+  get lastHeldMs(): number {
+    return this.#lastHeldMs;
   }
 }
+/** Their own time is lost in what every transaction takes. */
+const FEW_ROWS = 50;
 
 /** What one of our commits asks. */
-export type AppGate = Pick<WriteGate, 'waitMs' | 'behindAppMs' | 'nowMs'>;
+export type AppGate = Pick<
+  WriteGate,
+  'turn' | 'isOpen' | 'carried' | 'expectedMs' | 'rowsWithin' | 'lastHeldMs'
+>;
 
 /**
  * Until a commit of ours is in nobody's way. Long work in short transactions lets the rest of the process have its turn here.
- * @returns whether it had to wait for the app: then the commit should carry more
+ * @param wanted how long the next transaction will hold the file at least; else as long as one without rows
+ * @returns how long it may; Infinity: the app is quiet
  */
-export async function waitForApp(gate: AppGate, signal?: AbortSignal): Promise<boolean> {
-  let waited = false;
+export async function waitForApp(
+  gate: AppGate,
+  signal?: AbortSignal,
+  { holdMs = gate.expectedMs(0) }: { readonly holdMs?: number } = {},
+): Promise<number> {
   await setImmediate();
-  const since = gate.nowMs;
-  const left = () => gate.waitMs() || gate.behindAppMs(since);
-  for (let waitMs = left(); waitMs > 0; waitMs = left()) {
-    waited = true;
-    await sleep(waitMs, signal);
-    if (signal?.aborted === true) break;
+  for (;;) {
+    const turn = gate.turn(holdMs);
+    if (turn.kind === 'go') return turn.forMs;
+    await sleep(turn.ms, signal);
+    if (signal?.aborted === true) return 0;
   }
-  return waited;
 }

@@ -11,6 +11,7 @@ import { quoteName } from '../till/local-schema.ts';
 import type { AgentFile } from './agent-file.ts';
 import type { Flight } from '../settle/flight.ts';
 import type { TillDatabase } from '../till/till-database.ts';
+import { waitForApp } from '../till/write-gate.ts';
 
 export interface RetentionOptions {
   readonly till: TillDatabase;
@@ -48,7 +49,7 @@ export class TillRetention implements Service {
   purgeSome(): number {
     const { till, agentFile, flight, settledSeq, keepDays = 30, rowsAtOnce = 500 } = this.#options;
     const last = agentFile.last();
-    if (last === undefined || till.gate.waitMs() > 0) return 0;
+    if (last === undefined || !till.gate.isOpen) return 0;
     const before = (this.#options.now ?? Date.now)() - keepDays * DAY_MS;
     const upToSeq = Math.min(settledSeq(), last.firstSeq - 1);
     const refused = new Set(flight.refusedUpTo(upToSeq).map(({ number }) => number));
@@ -72,7 +73,7 @@ export class TillRetention implements Service {
   /** Outcomes of the files that this one went on from: nothing asks for them once it has. @returns how many went */
   forgetFormer(): number {
     const { till, agentFile, rowsAtOnce = 500 } = this.#options;
-    if (agentFile.waiting !== null || till.gate.waitMs() > 0) return 0;
+    if (agentFile.waiting !== null || !till.gate.isOpen) return 0;
     const former = till.db
       .prepare<[string, number], { incarnation: string; change: number }>(
         'SELECT incarnation, change FROM sync_settled WHERE incarnation <> ? LIMIT ?',
@@ -89,14 +90,16 @@ export class TillRetention implements Service {
   async run(signal: AbortSignal): Promise<void> {
     await supervise(signal, { log: this.#options.log, endures: isMendedOutside }, async (ready) => {
       for (let isMore = true; isMore && !signal.aborted;) {
-        await sleep(this.#options.till.gate.waitMs(), signal);
+        await waitForApp(this.#options.till.gate, signal);
+        if (signal.aborted) return;
         isMore = this.removeOldTable();
       }
       while (!signal.aborted) {
+        await waitForApp(this.#options.till.gate, signal);
+        if (signal.aborted) return;
         const purged = this.purgeSome() + this.forgetFormer();
         ready();
         if (purged === 0) await sleep(LOOK_MS, signal);
-        else await sleep(this.#options.till.gate.waitMs(), signal);
       }
     });
   }

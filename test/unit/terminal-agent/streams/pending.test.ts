@@ -78,7 +78,7 @@ describe('a transaction that is applied in parts', () => {
     for (const item of incoming(given)) {
       pending.push(item);
       for (let take = 1; take > 0;) {
-        take = records.take(pending, { appIsWriting: false });
+        take = records.take(pending);
         if (take === 0) break;
         records.applied(TOPIC, pending.slice(0, take));
         said.push({ taken: take, ...records.inParts });
@@ -108,8 +108,8 @@ describe('a transaction that is applied in parts', () => {
 it('while the app sells, transactions of ours are small, and those of the centre whole', () => {
   const records = new PendingRecords({ batchSize: 1_000, txRows: 5_000 });
   const single = incoming(Array.from({ length: 3_000 }, (_, n) => ({ lsn: n + 1, last: true })));
-  expect(records.take(single, { appIsWriting: true })).toBe(500);
-  expect(records.take(single, { appIsWriting: false })).toBe(3_000);
+  expect(records.take(single, { most: 500 })).toBe(500);
+  expect(records.take(single)).toBe(3_000);
   const whole = incoming(Array.from({ length: 2_000 }, (_, n) => ({ lsn: 1, last: n === 1_999 })));
-  expect(records.take([...whole, ...single], { appIsWriting: true })).toBe(2_000);
+  expect(records.take([...whole, ...single], { most: 500 })).toBe(2_000);
 });

@@ -8,79 +8,61 @@ describe('the write gate', () => {
     return { clock, gate: new WriteGate({ now: () => clock.now }) };
   };
 
-  it('lets every commit through while the app is quiet', () => {
+  it('lets every commit through while the app is quiet, and what is usual tells how long one takes', async () => {
     const { gate } = gateAt();
-    gate.committed();
-    expect(gate.waitMs()).toBe(0);
+    gate.committed(100);
+    expect(await waitForApp(gate)).toBe(Infinity);
+    for (let n = 0; n < 50; n += 1) {
+      gate.committed(4);
+      gate.carried(1);
+      gate.committed(54);
+      gate.carried(1_000);
+    }
+    expect(gate.expectedMs(0)).toBeCloseTo(4, 1);
+    expect(gate.expectedMs(1_000)).toBeCloseTo(54, 0);
+    expect(Math.abs(gate.rowsWithin(29) - 500)).toBeLessThan(20);
+    expect(gate.rowsWithin(1)).toBe(1);
   });
 
   it('lets the rest of the process have its turn between two commits, also while the app is quiet', async () => {
     const { gate } = gateAt();
     let turns = 0;
     setImmediate(() => (turns += 1));
-    expect(await waitForApp(gate)).toBe(false);
+    await waitForApp(gate);
     expect(turns).toBe(1);
   });
 
-  it('holds commits 250 ms apart while the app has written within the last second', () => {
+  it('has what the pauses of the app left no room for taken of our share', () => {
     const { gate, clock } = gateAt();
-    gate.appWrote();
-    expect(gate.waitMs()).toBe(0);
-    gate.committed();
-    expect(gate.waitMs()).toBe(250);
+    const sell = () => {
+      clock.now += 100;
+      gate.appWrote();
+    };
+    for (let sale = 0; sale < 50; sale += 1) sell();
+    const isDue = () => gate.turn(90).kind === 'go';
+    clock.now += 50;
+    gate.committed(50);
+    clock.now += 250;
+    expect(isDue()).toBe(true);
+    sell();
     clock.now += 100;
-    expect(gate.waitMs()).toBe(150);
-    clock.now += 150;
-    expect(gate.waitMs()).toBe(0);
+    gate.committed(100);
+    for (let sale = 0; sale < 30; sale += 1) sell();
+    expect(isDue()).toBe(false);
+    for (let sale = 0; sale < 260; sale += 1) sell();
+    expect(isDue()).toBe(true);
   });
 
-  it('opens a second after the last write of the app', () => {
-    const { gate, clock } = gateAt();
-    gate.appWrote();
-    clock.now += 1001;
-    gate.committed();
-    expect(gate.waitMs()).toBe(0);
-  });
-
-  it('lets a commit through right behind one of the app, or after half a second', () => {
-    const { gate, clock } = gateAt();
-    const since = clock.now;
-    expect(gate.behindAppMs(since)).toBe(0);
-    gate.appWrote();
-    expect(gate.behindAppMs(since)).toBe(0);
-    clock.now += 100;
-    expect(gate.behindAppMs(since)).toBeGreaterThan(0);
-    gate.appWrote();
-    expect(gate.behindAppMs(since)).toBe(0);
-    clock.now += 399;
-    expect(gate.behindAppMs(since)).toBeGreaterThan(0);
-    clock.now += 1;
-    expect(gate.behindAppMs(since)).toBe(0);
-  });
-
-  it('makes a commit of ours wait for the next one of an app that sells on', async () => {
+  it('asks the file each time whether the app has committed, and leaves the news of it to who cuts', () => {
     const test = openTestTill({
       schema: 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)',
       mapping: 'version: 1\ntables: {t: {scope: global}}',
     });
-    const { gate } = test.till;
     try {
-      gate.appWrote();
-      const before = gate.nowMs;
-      let soldAt = 0;
-      const later = setInterval(() => {
-        if (soldAt > 0 || gate.nowMs - before < 50) return;
-        gate.appWrote();
-        soldAt = gate.nowMs;
-      }, 1);
-      gate.committed();
-      await waitForApp({
-        waitMs: () => (gate.nowMs - before < 30 ? 30 : 0),
-        behindAppMs: (since) => gate.behindAppMs(since),
-        nowMs: gate.nowMs,
-      });
-      clearInterval(later);
-      expect(soldAt).toBeGreaterThan(0);
+      test.app.exec(`INSERT INTO t VALUES (1, 'a')`);
+      expect(test.till.gate.turn(1)).toEqual({ kind: 'go', forMs: 25 });
+      expect(test.till.appCommitted()).toBe(true);
+      expect(test.till.appCommitted()).toBe(false);
     } finally {
       test.close();
     }
@@ -99,7 +81,7 @@ describe('the write gate', () => {
     gate.committed();
     setBackMs = 3_600_000;
     try {
-      expect(gate.waitMs()).toBeLessThanOrEqual(250);
+      expect(gate.isOpen).toBe(true);
     } finally {
       clock.mockRestore();
       test.close();
