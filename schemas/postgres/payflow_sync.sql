@@ -399,6 +399,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.verify (
   run_id       uuid NOT NULL,
   terminal_id  text NOT NULL,
   table_name   text NOT NULL DEFAULT '',
+  repair       boolean NOT NULL DEFAULT false,
   requested_by text NOT NULL,
   requested_at timestamptz NOT NULL DEFAULT now(),
   state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),

@@ -17,6 +17,7 @@ import { runAll, supervise, type Health, type Service } from '../shared/lifecycl
 import { readLocalCatalog, type LocalTable } from '../shared/catalog/local-catalog.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import { upStream } from '../shared/log/topics.ts';
@@ -150,6 +151,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         apply: this.apply,
         capture: this.capture,
         reached: (position) => this.#requests.reached(position),
+        stream: ({ global }) => this.#readerOf(global ? identity.streams.catalog : identity.streams.store),
       });
       this.#watch.start(this.capture.checkFile()?.message ?? null);
     } catch (error) {
@@ -300,6 +302,12 @@ export class TerminalAgent implements Service, LinkedAgent {
       standing: this.#standing,
       ...this.#part('publisher'),
     });
+  }
+
+  #readerOf(topic: string): StreamReader {
+    const reader = this.readers.find((each) => each.topic === topic);
+    if (reader === undefined) throw new PayflowError('INTERNAL', `no reader of ${topic}`);
+    return reader;
   }
 
   #reader(topic: string): StreamReader {

@@ -49,6 +49,7 @@ export interface LinkedVerify {
   buckets(asked: AgentRequest<'verify:buckets'>): Promise<AgentResult<'verify:buckets'>>;
   rows(asked: AgentRequest<'verify:rows'>): Promise<AgentResult<'verify:rows'>>;
   look(asked: AgentRequest<'verify:look'>): Promise<AgentResult<'verify:look'>>;
+  repair(asked: AgentRequest<'verify:repair'>): Promise<AgentResult<'verify:repair'>>;
 }
 
 export interface GatewayLinkOptions {
@@ -151,6 +152,7 @@ export class GatewayLink implements Service {
     this.#answer(on, 'verify:buckets', (asked) => agent.verify.buckets(asked));
     this.#answer(on, 'verify:rows', (asked) => agent.verify.rows(asked));
     this.#answer(on, 'verify:look', (asked) => agent.verify.look(asked));
+    this.#answer(on, 'verify:repair', (asked) => agent.verify.repair(asked));
   }
 
   #answer<N extends AgentRequestName>(

@@ -206,6 +206,7 @@ export class PretendAgent implements LinkedAgent {
     buckets: async () => ({ rows: 0, differing: [], unlinked: [] }),
     rows: async () => ({ ids: [] }),
     look: async () => ({ rows: [] }),
+    repair: async () => ({}),
   };
 
   async replay({ dryRun }: { dryRun: boolean }) {

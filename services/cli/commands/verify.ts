@@ -13,6 +13,7 @@ interface VerifyOptions extends JsonOption {
   readonly terminal?: string;
   readonly store?: string;
   readonly table?: string;
+  readonly repair?: true;
 }
 
 export function verifyCommand(cli: Cli): Command {
@@ -20,10 +21,12 @@ export function verifyCommand(cli: Cli): Command {
     .command('verify', 'compare tills with the centre, row by row, while everything runs', [
       'verify',
       'verify --terminal till-7 --table products',
+      'verify --terminal till-7 --repair',
     ])
     .option('--terminal <id>', 'one till; without it all')
     .option('--store <id>', 'the tills of a store')
-    .option('--table <name>', 'one table, by its name on the till');
+    .option('--table <name>', 'one table, by its name on the till')
+    .option('--repair', 'mend what differs: the newer side goes up or comes down as rows always do');
   return withJson(command).action(
     cli.action(async (options: VerifyOptions) => {
       const { terminal: terminalId, store: storeId, table } = options;
@@ -31,7 +34,7 @@ export function verifyCommand(cli: Cli): Command {
         throw new PayflowError('USAGE', 'only one of --terminal and --store can be given');
       const all = terminalId === undefined && storeId === undefined ? true : undefined;
       return withGateway(cli, async (client) => {
-        const body = { terminalId, storeId, all, table };
+        const body = { terminalId, storeId, all, table, repair: options.repair === true };
         const { runId } = await client.post<{ runId: string }>('/verify', body);
         const run = await finished(cli, client, runId);
         if (options.json === true) cli.output.json(run);
@@ -88,7 +91,9 @@ function showTill(output: Output, { terminalId, error, summary, tables, skipped 
   for (const table of tables) showTable(output, table);
 }
 
-function showTable(output: Output, { table, counts, differs, known, moving }: TableFindings): void {
+function showTable(output: Output, findings: TableFindings): void {
+  const { table, counts, repaired, differs, known, moving } = findings;
+  if (repaired !== null) output.line(`  ${table}: ${repaired} rows were mended`);
   const nameOf = ({ id, key }: { readonly id: string | null; readonly key: string | null }) =>
     [id === null ? 'no central id' : `id ${id}`, ...(key === null ? [] : [`key ${key} on the till`])].join(
       ', ',

@@ -23,6 +23,8 @@ import type { JobTarget } from '../jobs/jobs.ts';
 import type { Markers } from '../jobs/markers.ts';
 import { orItsFailure, readOperation, requestOperation } from '../operations.ts';
 import { addFinding, noFindings, type TableFindings } from './findings.ts';
+import { repairOf } from './repair.ts';
+import { seedAgain } from './seed-again.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 
 /** What of a till's changes is under way is waited for, a while. */
@@ -75,16 +77,33 @@ export class Comparison {
     this.#parts = parts;
   }
 
-  /** @param only a local table @throws PayflowError what either side could not do */
-  async run(only: string | undefined): Promise<TillFindings> {
+  /**
+   * @param options.only a local table
+   * @param options.repairs what differs is mended by the ways that rows always take, and compared once more
+   * @throws PayflowError what either side could not do
+   */
+  async run({ only, repairs }: { only?: string | undefined; repairs: boolean }): Promise<TillFindings> {
     await this.#flush();
     const { tables, skipped } = await this.#agent('verify:tables', only === undefined ? {} : { table: only });
     const found: TableFindings[] = [];
     for (const table of tables) {
       this.#parts.onTable({ table: table.table, done: found.length, of: tables.length });
-      found.push(await this.#table(table));
+      const findings = await this.#table(table);
+      found.push(repairs && findings.counts.differs > 0 ? await this.#repaired(table, findings) : findings);
     }
     return { tables: found, skipped };
+  }
+
+  /** What is left of it. */
+  async #repaired(table: ComparedTable, before: TableFindings): Promise<TableFindings> {
+    const { offers, readsAgain } = repairOf(before.differs, table);
+    if (!offers && !readsAgain) return { ...before, repaired: 0 };
+    if (readsAgain) await seedAgain(this.#parts.pool, before.centralTable);
+    const position = await this.#behind(PASS_MS);
+    await this.#agent('verify:repair', { ...position, table: table.table, offers, readsAgain });
+    if (offers) await this.#flush();
+    const after = await this.#table(table);
+    return { ...after, repaired: Math.max(0, before.counts.differs - after.counts.differs) };
   }
 
   /** A till that sends only when it is asked has its sales with it otherwise. */
@@ -98,8 +117,8 @@ export class Comparison {
   }
 
   async #table(table: ComparedTable): Promise<TableFindings> {
-    const findings = noFindings(table.table);
     const { digest, buckets } = await this.#digest(table);
+    const findings = noFindings(table.table, digest.table);
     const compared = { ...table, columns: digest.columns.map(({ name }) => name) };
     const told = await this.#agent('verify:buckets', {
       ...(await this.#behind(PASS_MS)),

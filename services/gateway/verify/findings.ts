@@ -21,6 +21,7 @@ const differenceSchema = rowSchema.extend({
 
 export const tableFindingsSchema = z.object({
   table: z.string().describe('local name'),
+  centralTable: z.string(),
   rows: z.object({ till: z.number(), centre: z.number() }),
   counts: z.object({
     differs: z.number(),
@@ -28,6 +29,8 @@ export const tableFindingsSchema = z.object({
     byDesign: z.number().describe('differs as the mapping says'),
     moving: z.number().describe('changed at each look'),
   }),
+  /** With --repair: how many that differed before do not any more. */
+  repaired: z.number().nullable(),
   differs: z.array(differenceSchema),
   known: z.array(reasonedSchema),
   byDesign: z.array(reasonedSchema),
@@ -36,11 +39,13 @@ export const tableFindingsSchema = z.object({
 export type TableFindings = z.output<typeof tableFindingsSchema>;
 export type Difference = z.output<typeof differenceSchema>;
 
-export function noFindings(table: string): TableFindings {
+export function noFindings(table: string, centralTable: string): TableFindings {
   return {
     table,
+    centralTable,
     rows: { till: 0, centre: 0 },
     counts: { differs: 0, known: 0, byDesign: 0, moving: 0 },
+    repaired: null,
     differs: [],
     known: [],
     byDesign: [],

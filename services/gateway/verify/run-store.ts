@@ -34,6 +34,7 @@ export const verifyRunSchema = z.object({
   runId: z.string(),
   state: z.enum([...VERIFY_STATES, 'partial']),
   table: z.string().nullable(),
+  repair: z.boolean(),
   requestedBy: z.string(),
   requestedAt: z.string(),
   terminals: z.array(verifiedTillSchema),
@@ -51,6 +52,7 @@ export interface OpenTill {
   readonly runId: string;
   readonly terminalId: string;
   readonly table: string | undefined;
+  readonly repair: boolean;
   readonly requestedBy: string;
 }
 
@@ -60,6 +62,7 @@ interface StoredTill {
   readonly runId: string;
   readonly terminalId: string;
   readonly table: string;
+  readonly repair: boolean;
   readonly requestedBy: string;
   readonly requestedAt: string;
   readonly state: (typeof VERIFY_STATES)[number];
@@ -69,7 +72,7 @@ interface StoredTill {
   readonly error: string | null;
 }
 
-const COLUMNS = `run_id AS "runId", terminal_id AS "terminalId", table_name AS "table", requested_by AS "requestedBy",
+const COLUMNS = `run_id AS "runId", terminal_id AS "terminalId", table_name AS "table", repair, requested_by AS "requestedBy",
   ${iso('requested_at')} AS "requestedAt", state, ${iso('started_at')} AS "startedAt",
   ${iso('finished_at')} AS "finishedAt", result, error`;
 
@@ -81,11 +84,11 @@ export class VerifyStore {
   }
 
   async insert(tills: readonly OpenTill[]): Promise<void> {
-    for (const { runId, terminalId, table, requestedBy } of tills)
+    for (const { runId, terminalId, table, repair, requestedBy } of tills)
       await rows(
         this.#pool,
-        `INSERT INTO payflow_sync.verify (run_id, terminal_id, table_name, requested_by) VALUES ($1, $2, $3, $4)`,
-        [runId, terminalId, table ?? '', requestedBy],
+        `INSERT INTO payflow_sync.verify (run_id, terminal_id, table_name, repair, requested_by) VALUES ($1, $2, $3, $4, $5)`,
+        [runId, terminalId, table ?? '', repair, requestedBy],
       );
   }
 
@@ -118,10 +121,11 @@ export class VerifyStore {
       this.#pool,
       `SELECT ${COLUMNS} FROM payflow_sync.verify WHERE state IN ('waiting', 'running') ORDER BY requested_at`,
     );
-    return found.map(({ runId, terminalId, table, requestedBy }) => ({
+    return found.map(({ runId, terminalId, table, repair, requestedBy }) => ({
       runId,
       terminalId,
       table: table === '' ? undefined : table,
+      repair,
       requestedBy,
     }));
   }
@@ -135,11 +139,12 @@ export class VerifyStore {
     const [first] = found;
     if (first === undefined) return undefined;
     const terminals = found.map(toTill);
-    const { table, requestedBy, requestedAt } = first;
+    const { table, repair, requestedBy, requestedAt } = first;
     return {
       runId: first.runId,
       state: runState(terminals),
       table: table === '' ? null : table,
+      repair,
       requestedBy,
       requestedAt,
       terminals,

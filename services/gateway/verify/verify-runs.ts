@@ -1,6 +1,6 @@
 /**
  * Runs comparisons. Each till of a run is stored before its id is given to anyone; what a gateway left unfinished is begun
- * anew at its next start, for a comparison only reads. A till is compared once at a time, and some tills at once.
+ * anew at its next start: a comparison only reads, and a repair may be repeated. A till is compared once at a time, and some tills at once.
  */
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
@@ -59,13 +59,23 @@ export class VerifyRuns {
     this.#work();
   }
 
-  /** @param table local name; without it all. @returns the run's id */
+  /** @param options.table local name; without it all. @returns the run's id */
   async create(
     targets: readonly JobTarget[],
-    { table, by }: { readonly table?: string | undefined; readonly by: string },
+    {
+      table,
+      repair = false,
+      by,
+    }: { readonly table?: string | undefined; readonly repair?: boolean; readonly by: string },
   ): Promise<string> {
     const runId = randomUUID();
-    const tills = targets.map(({ terminalId }): OpenTill => ({ runId, terminalId, table, requestedBy: by }));
+    const tills = targets.map(({ terminalId }): OpenTill => ({
+      runId,
+      terminalId,
+      table,
+      repair,
+      requestedBy: by,
+    }));
     await this.#store.insert(tills);
     this.#waiting.push(...tills);
     this.#work();
@@ -153,7 +163,7 @@ export class VerifyRuns {
 
   async #compare(till: OpenTill): Promise<VerifyResult> {
     const { pool, agents, markers, targetOf } = this.#options;
-    const { runId, terminalId, table, requestedBy: by } = till;
+    const { runId, terminalId, table, repair, requestedBy: by } = till;
     const comparison = new Comparison({
       pool,
       agents,
@@ -168,7 +178,7 @@ export class VerifyRuns {
         this.#tell('verify:progress', { runId, terminalId, progress });
       },
     });
-    const { tables, skipped } = await comparison.run(table);
+    const { tables, skipped } = await comparison.run({ only: table, repairs: repair });
     return { tables: [...tables], skipped: [...skipped], summary: summaryOf(tables) };
   }
 

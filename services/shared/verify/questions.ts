@@ -42,6 +42,8 @@ export const centralColumnSchema = z.object({ name: z.string(), type: z.string()
 export type ComparedColumn = z.output<typeof centralColumnSchema>;
 
 export interface DigestResult {
+  /** As the mapping calls it at the centre. */
+  readonly table: string;
   /** Those that were asked for and exist, in their order. */
   readonly columns: readonly ComparedColumn[];
   readonly rows: number;
@@ -150,6 +152,17 @@ export const VERIFY_REQUESTS = {
       keys: keys.max(ROWS_AT_A_LOOK),
     }),
     result: z.object({ rows: z.array(rowFactsSchema) }),
+  },
+  'verify:repair': {
+    request: z.object({
+      ...atPosition,
+      table: name,
+      /** The table's stream is read from its beginning: what the centre has comes again. */
+      readsAgain: z.boolean(),
+      /** The table is looked through: what the till has goes up like its app's own changes. */
+      offers: z.boolean(),
+    }),
+    result: z.object({}),
   },
 } as const;
 

@@ -1,7 +1,7 @@
 /**
  * The till's side of `verify`. Each question names a position of the centre's WAL: the streams are applied up to there
  * before the till looks, so that it has seen all that the centre saw. What the app has written meanwhile is cut first, and
- * is then unsettled. It reads only.
+ * is then unsettled. It reads only, but for `repair`.
  */
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
 import { PayflowError } from '../../shared/errors.ts';
@@ -15,7 +15,7 @@ import type {
 import type { z } from 'zod';
 import type { TillApply } from '../apply.ts';
 import type { TillCapture } from '../capture.ts';
-import { unsweptTables } from '../file/unswept.ts';
+import { markUnswept, unsweptTables } from '../file/unswept.ts';
 import { encodeValue } from '../rows/image.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import { TillTables, type TillTable } from '../rows/till-tables.ts';
@@ -32,11 +32,18 @@ import { quoteName } from '../till/local-schema.ts';
 type Asked<Name extends keyof typeof VERIFY_REQUESTS> = z.output<(typeof VERIFY_REQUESTS)[Name]['request']>;
 type Answer<Name extends keyof typeof VERIFY_REQUESTS> = z.output<(typeof VERIFY_REQUESTS)[Name]['result']>;
 
+/** A reader of one of the till's streams. */
+export interface RereadableStream {
+  readAgain(): Promise<void>;
+}
+
 export interface TillVerifyParts {
   readonly till: TillHost;
   readonly apply: TillApply;
   readonly capture: TillCapture;
   /** Until both streams are applied up to a position. @throws PayflowError SYNC_TIMEOUT */
+  /** Of the catalog, or of the store. */
+  readonly stream: (of: { readonly global: boolean }) => RereadableStream;
   readonly reached: (options: { readonly lsn: string; readonly timeoutMs: number }) => Promise<void>;
 }
 
@@ -129,6 +136,22 @@ export class TillVerify {
     });
     const facts: RowFacts[] = [...rows.map((row) => look.byId(row)), ...keys.map((key) => look.byKey(key))];
     return { rows: facts };
+  }
+
+  /** By the ways that rows always take; nothing is written here. */
+  async repair({ table: name, readsAgain, offers, ...position }: Asked<'verify:repair'>) {
+    const { till, apply, stream } = this.#parts;
+    const { bound } = this.#required(name);
+    await this.#at(position);
+    if (readsAgain) {
+      await stream({ global: bound.mapping.scope.kind === 'global' }).readAgain();
+      await this.#at(position);
+    }
+    if (offers) {
+      till.write(() => markUnswept(till.db, name));
+      await apply.sweep.due();
+    }
+    return {};
   }
 
   async #at(position: { readonly lsn: string; readonly timeoutMs: number }): Promise<void> {

@@ -32,7 +32,12 @@ export const digestTable: OperationHandler = async ({ session, model }, given) =
   const buckets = new Buckets(args.buckets);
   for (const [bucket, rows, first, second] of found)
     buckets.addSum(Number(bucket), Number(rows), [BigInt(first ?? 0), BigInt(second ?? 0)]);
-  const result: DigestResult = { columns: sql.columns, rows: buckets.rows, buckets: buckets.encode() };
+  const result: DigestResult = {
+    table: sql.table.name,
+    columns: sql.columns,
+    rows: buckets.rows,
+    buckets: buckets.encode(),
+  };
   return { result, done: true };
 };
 

@@ -15,6 +15,10 @@ const bodySchema = z.strictObject({
   storeId: z.string().min(1).max(64).optional(),
   all: z.boolean().optional(),
   table: z.string().min(1).max(200).optional().describe('local name; without it all'),
+  repair: z
+    .boolean()
+    .default(false)
+    .describe('mend what differs: it goes up or comes down as rows always do'),
 });
 const paramsSchema = z.object({ runId: z.string().max(100) });
 const waitSchema = z.strictObject({ waitMs: z.coerce.number().int().min(1).max(LONGEST_WAIT_MS).optional() });
@@ -25,6 +29,7 @@ const EXAMPLE = {
   runId: '7c6e3d1e-5b5b-4d0a-9a0a-3a5f5b0f4a11',
   state: 'done',
   table: null,
+  repair: false,
   requestedBy: 'anna',
   requestedAt: '2026-03-01T03:00:00.000Z',
   terminals: [
@@ -35,8 +40,10 @@ const EXAMPLE = {
       tables: [
         {
           table: 'products',
+          centralTable: 'products',
           rows: { till: 1200, centre: 1200 },
           counts: { differs: 1, known: 0, byDesign: 0, moving: 0 },
+          repaired: null,
           differs: [{ id: '42', key: '17', how: 'different', columns: ['price'], newer: 'till' }],
           known: [],
           byDesign: [],
@@ -69,10 +76,10 @@ export function verifyRoutes({ verify, pool }: GatewayContext) {
       },
       async (request, reply) => {
         const principal = principalOf(request);
-        const { table, ...selection } = request.body;
+        const { table, repair, ...selection } = request.body;
         const targets = await selectTargets(pool, principal, selection);
         const by = principal.kind === 'user' ? principal.name : principal.terminalId;
-        const runId = await verify.create(targets, { table, by });
+        const runId = await verify.create(targets, { table, repair, by });
         return reply.code(202).header('location', `/api/v1/verify/${runId}`).send({ runId });
       },
     );
