@@ -66,16 +66,18 @@ export class RowTexts {
   readonly columns: readonly SharedColumn[];
   /** The image of a row is needed for its texts. */
   readonly needsBase: boolean;
+  readonly #ofBase: ReadonlySet<string>;
 
   constructor(table: TillTable, columns: readonly SharedColumn[]) {
     this.table = table;
     this.columns = columns;
-    this.needsBase = columns.some((column) => column.hasOtherForms);
+    this.#ofBase = new Set(columns.flatMap(({ hasOtherForms: has, column }) => (has ? [column.local] : [])));
+    this.needsBase = this.#ofBase.size > 0;
   }
 
   /** @param raw what the table's bound columns hold @param base as it is kept */
   of(raw: readonly SqliteValue[], base: string | null, parentOf: ParentOf): (string | null)[] {
-    const image = this.needsBase && base !== null ? decodeImage(this.table.bound, base) : null;
+    const image = this.needsBase && base !== null ? decodeImage(this.table.bound, base, this.#ofBase) : null;
     return this.columns.map((shared) => {
       const value = raw[shared.at] ?? null;
       if (shared.column.reference !== null) return parentText(shared, value, parentOf);

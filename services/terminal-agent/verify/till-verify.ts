@@ -93,9 +93,9 @@ export class TillVerify {
     await this.#at(position);
     const own = new Buckets(count);
     const unlinked: string[] = [];
-    await this.#goOver({ name, columns }, (row, digest) => {
-      if (row.handle !== undefined && digest !== null) own.add(bucketOf(row.handle, count), digest);
-      else if (unlinked.length < MOST_UNLINKED) unlinked.push(encodeValue(row.rowKey) ?? '');
+    await this.#goOver({ name, columns }, ({ handle, rowKey }, digest) => {
+      if (isLinked(handle)) own.add(bucketOf(handle, count), digest());
+      else if (unlinked.length < MOST_UNLINKED) unlinked.push(encodeValue(rowKey) ?? '');
     });
     return { rows: own.rows, differing: central.differing(own), unlinked };
   }
@@ -107,10 +107,10 @@ export class TillVerify {
     const central = new Map(rows);
     const ids: string[] = [];
     await this.#goOver({ name, columns }, ({ handle }, digest) => {
-      if (handle === undefined || digest === null || !wanted.has(bucketOf(handle, count))) return;
+      if (!isLinked(handle) || !wanted.has(bucketOf(handle, count))) return;
       const known = central.get(handle);
       central.delete(handle);
-      if (known !== digest.toString('hex').slice(0, LISTED_DIGITS)) ids.push(handle);
+      if (known !== digest().toString('hex').slice(0, LISTED_DIGITS)) ids.push(handle);
     });
     return { ids: [...ids, ...central.keys()] };
   }
@@ -160,17 +160,17 @@ export class TillVerify {
     await this.#parts.reached(position);
   }
 
-  /** Each row with its digest; null: it has no central id. */
+  /** Each row, and of one with a central id what makes its digest. */
   async #goOver(
     { name, columns }: { readonly name: string; readonly columns: readonly ComparedColumn[] },
-    visit: (row: PassedRow, digest: Buffer | null) => void,
+    visit: (row: PassedRow, digest: () => Buffer) => void,
   ): Promise<void> {
     const table = this.#required(name);
     const { generation, db } = this.#parts.till;
     const texts = new RowTexts(table, sharedColumns(table, columns));
     for await (const piece of new TablePass(db, table, texts).pieces()) {
       const parents = this.#parents();
-      for (const row of piece) visit(row, digestOf(table, row, texts, parents));
+      for (const row of piece) visit(row, () => digestOf(table, row, texts, parents));
       if (this.#parts.till.generation !== generation)
         throw new PayflowError('CONFLICT', `${name} was altered while it was compared`);
     }
@@ -206,9 +206,12 @@ export class TillVerify {
   }
 }
 
-function digestOf(table: TillTable, row: PassedRow, texts: RowTexts, parents: Parents): Buffer | null {
-  const { handle, raw, base, link } = row;
-  if (handle === undefined || isUnlinked(handle)) return null;
+function isLinked(handle: string | undefined): handle is string {
+  return handle !== undefined && !isUnlinked(handle);
+}
+
+function digestOf(table: TillTable, row: PassedRow, texts: RowTexts, parents: Parents): Buffer {
+  const { handle = '', raw, base, link } = row;
   // The copy of the id that the app reads says another row: worth a look.
   if (table.bound.linkColumn !== null && String(link) !== handle) return rowDigest(handle, []);
   return rowDigest(handle, texts.of(raw, base, parents.handleOf));
