@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../support/random.ts';
 import { toldBy } from '../../support/rebuilt-table.ts';
-import { openShopTill, product } from '../../support/shop-till.ts';
+import { openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
 
 const SEEDS = Array.from({ length: Number(process.env['BACKUP_SEEDS'] ?? 12) }, (_, seed) => seed + 1);
 
@@ -44,10 +44,10 @@ it.each(SEEDS)('what is sold meanwhile goes up once, and none of it is deleted, 
   shop.close();
 });
 
-it('of what was sold off a row just before, its amount goes up at once, and what else was edited once it is back', async () => {
+/** Two that the centre knows, and how their table is made. */
+async function openWithProducts(): Promise<{ shop: ShopTill; sql: string }> {
   let spanMs = 0;
   const shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
-  const { app, till } = shop.test;
   await shop.toCatalog(
     shop.catalog.commit(
       100,
@@ -56,7 +56,16 @@ it('of what was sold off a row just before, its amount goes up at once, and what
     ),
   );
   const sql =
-    app.prepare<[], string>(`SELECT sql FROM sqlite_master WHERE name = 'products'`).pluck().get() ?? '';
+    shop.test.app
+      .prepare<[], string>(`SELECT sql FROM sqlite_master WHERE name = 'products'`)
+      .pluck()
+      .get() ?? '';
+  return { shop, sql };
+}
+
+it('of what was sold off a row just before, its amount goes up at once, and what else was edited once it is back', async () => {
+  const { shop, sql } = await openWithProducts();
+  const { app, till } = shop.test;
   app.exec(`UPDATE products SET stock_quantity = stock_quantity - 2, name = 'typed' WHERE sku = 'A';
     DELETE FROM products WHERE sku = 'B'; PRAGMA foreign_keys = OFF;
     CREATE TABLE backup AS SELECT * FROM products; DROP TABLE products; ${sql}`);
@@ -77,18 +86,8 @@ it('of what was sold off a row just before, its amount goes up at once, and what
 });
 
 it('a row that got another key just before is known under it once its table is back', async () => {
-  let spanMs = 0;
-  const shop = openShopTill({ apply: { elapsedMs: () => (spanMs += 60_000) } });
+  const { shop, sql } = await openWithProducts();
   const { app, till } = shop.test;
-  await shop.toCatalog(
-    shop.catalog.commit(
-      100,
-      shop.catalog.row('products', 7, product('A')),
-      shop.catalog.row('products', 8, product('B')),
-    ),
-  );
-  const sql =
-    app.prepare<[], string>(`SELECT sql FROM sqlite_master WHERE name = 'products'`).pluck().get() ?? '';
   app.exec(`UPDATE products SET id = id + 40, name = 'renumbered'`);
   till.appCommitted();
   shop.look();
