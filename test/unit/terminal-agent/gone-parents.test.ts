@@ -53,7 +53,10 @@ const columnsOf = () =>
   shop.changes().map(({ table, op, cut }) => [table, op, cut.op === 'u' ? [...cut.edits.keys()] : []]);
 
 async function openLabelled(): Promise<void> {
-  shop = openShopTill({ schema: SCHEMA, mapping: MAPPING, central: CENTRAL });
+  let nowMs = 0;
+  // Each look at the clock is long after the one before: what has to be still is.
+  const apply = { elapsedMs: () => (nowMs += 60_000) };
+  shop = openShopTill({ schema: SCHEMA, mapping: MAPPING, central: CENTRAL, apply });
   const { catalog } = shop;
   await shop.toCatalog(
     catalog.commit(
@@ -97,6 +100,21 @@ describe.each([
       expect(columnsOf()).toEqual([...deleted, ['labels', 'u', ['note']]]);
     },
   );
+
+  it.each([
+    ['', []],
+    [`UPDATE labels SET note = 'seen';`, [['labels', 'u', ['note']]]],
+  ])('a table that is looked through tells no more: %s', async (edit, told) => {
+    await openLabelled();
+    await deed();
+    shop.test.app.exec(`BEGIN; ALTER TABLE labels RENAME TO old_labels;
+      CREATE TABLE labels (id INTEGER PRIMARY KEY, note TEXT, tray INTEGER, tray_server INTEGER, box TEXT, rack TEXT);
+      INSERT INTO labels SELECT * FROM old_labels; DROP TABLE old_labels; ${edit} COMMIT`);
+    shop.test.till.appCommitted();
+    shop.apply.applyLocal();
+    await shop.apply.sweep.due();
+    expect(columnsOf()).toEqual([...deleted, ...told]);
+  });
 
   it('what the app points elsewhere is told: to a row that is here, to none, to one that is still to come', async () => {
     await openLabelled();
