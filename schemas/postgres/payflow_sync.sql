@@ -120,6 +120,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.incarnation (
   exceptions    text NOT NULL DEFAULT '[]',
   PRIMARY KEY (terminal_id, incarnation)
 );
+-- followed: another file announced itself as the one that goes on from it, and nobody has had to decide.
+ALTER TABLE payflow_sync.incarnation DROP CONSTRAINT IF EXISTS incarnation_state_check;
+ALTER TABLE payflow_sync.incarnation ADD CONSTRAINT incarnation_state_check
+  CHECK (state IN ('current', 'superseded', 'followed', 'waiting'));
 
 -- Till row ↔ central row. Travels down the terminal's store stream.
 CREATE TABLE IF NOT EXISTS payflow_sync.link (

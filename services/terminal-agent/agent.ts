@@ -260,6 +260,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       till: this.till,
       agentFile: this.#agentFile,
       apply: this.apply,
+      topics: identity.streams,
       standing: this.#standing,
       token: identity.token,
       newIncarnation: randomUUID,

@@ -57,6 +57,8 @@ export interface StandingFacts {
   readonly doubt: string | null;
   /** The newest that the centre said of this till. */
   readonly progress: Pick<Progress, 'incarnation' | 'standing'> | null;
+  /** Both streams are read to where that stood: what the till has answered before it is in the file. */
+  readonly isRead: boolean;
 }
 
 export type StandingStep =
@@ -70,19 +72,19 @@ export type StandingStep =
  * | the file        | the centre says of the till                        | then                                    |
  * |-----------------|----------------------------------------------------|-----------------------------------------|
  * | any             | retired                                            | retired                                 |
- * | waits           | this name goes on, all in order                    | go on                                   |
+ * | waits           | this name goes on, all in order; both streams are read up to that | go on                    |
  * | waits           | anything else                                      | fenced                                  |
  * | is in doubt     | not retired                                        | renounce                                |
  * | is in order     | fenced (any file of the till)                      | renounce: another one may bear the same name |
  * | is in order     | another name goes on                               | renounce                                |
  * | is in order     | nothing yet, or this name, all in order            | ok                                      |
  */
-export function nextStep({ incarnation, waiting, doubt, progress }: StandingFacts): StandingStep {
+export function nextStep({ incarnation, waiting, doubt, progress, isRead }: StandingFacts): StandingStep {
   const said = progress?.standing ?? { kind: 'ok' };
   const named = progress === null || progress.incarnation === incarnation;
   if (said.kind === 'retired') return { kind: 'stand', standing: said };
   if (waiting !== null) {
-    if (progress !== null && named && said.kind === 'ok') return { kind: 'go on' };
+    if (progress !== null && named && said.kind === 'ok' && isRead) return { kind: 'go on' };
     return { kind: 'stand', standing: { kind: 'fenced', why: waiting.why } };
   }
   if (doubt !== null) return { kind: 'renounce', why: doubt };

@@ -12,6 +12,7 @@ const facts = (more: Partial<StandingFacts>): StandingFacts => ({
   waiting: null,
   doubt: null,
   progress: null,
+  isRead: true,
   ...more,
 });
 
@@ -54,6 +55,11 @@ describe('what a file does next', () => {
       'it waits and its name goes on',
       facts({ waiting, progress: { incarnation: 'mine', standing: OK } }),
       { kind: 'go on' },
+    ],
+    [
+      'it waits, its name goes on, and what the centre has answered is not read yet',
+      facts({ waiting, progress: { incarnation: 'mine', standing: OK }, isRead: false }),
+      { kind: 'stand', standing: { kind: 'fenced', why: 'lost' } },
     ],
     [
       'the till is retired, whatever else',
