@@ -157,6 +157,13 @@ ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_partition integer;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
 
+-- Outcomes of a terminal that were applied up to then may be removed by age: what a file of it sends again of that time
+-- can't be told from what was never sent.
+CREATE TABLE IF NOT EXISTS payflow_sync.forgotten (
+  terminal_id text PRIMARY KEY,
+  until       timestamptz NOT NULL
+);
+
 -- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row
 -- that hashes differently was changed by head office since).
 CREATE TABLE IF NOT EXISTS payflow_sync.row_version (

@@ -1,8 +1,10 @@
 /** A file of a till that announces itself goes on without anybody, as long as the one before is silent. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { Retention } from '../../../services/central-apply/retention.ts';
 import { DecidedHeld } from '../../../services/central-apply/decided-held.ts';
 import { listIncarnations, unfenceTerminal } from '../../../services/gateway/hand-over.ts';
+import { listTerminals } from '../../../services/gateway/terminal-list.ts';
 import {
   announcementUnit,
   FIRST_PREVIOUS_HASH,
@@ -153,5 +155,52 @@ describe('a file that announces itself', () => {
     await centre.apply.applyRecords(0, batch);
     expect([await numbersOf(till), await stockOf(id)]).toEqual([['A', 'B'], 97]);
     expect(await standingOf(till)).toMatchObject({ status: 'enrolled', incarnation: 'new' });
+  });
+});
+
+describe('what a restored file sends of a time of which the evidence is gone', () => {
+  const DAY_MS = 24 * 3_600_000;
+  const announced = announcementUnit('old', { firstSeq: 1, lastSeq: 1 });
+  const at = (unit: Unit, capturedAtMs: number): Unit => ({
+    ...unit,
+    changes: unit.changes.map((change) => ({ ...change, capturedAtMs })),
+  });
+  const forgetAll = async (till: FakeTill) => {
+    await centre.pool.query(
+      `UPDATE payflow_sync.outcome SET applied_at = now() - interval '40 days' WHERE terminal_id = $1`,
+      [till.terminal],
+    );
+    await new Retention({ pool: centre.pool, retentionDays: 30, log: silentLog }).purge();
+  };
+
+  test('waits as a dead letter: nothing of it counts twice, and an insert is known by its link', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const longAgo = Date.now() - 41 * DAY_MS;
+    const before = [at(till.unit(...sale('A')), longAgo), at(till.unit(sellOne(id)), longAgo)];
+    await take(till, before, 'old');
+    expect(await stockOf(id)).toBe(97);
+    await forgetAll(till);
+    await take(till, [announced], 'new');
+    await take(till, [anew(before)], 'new');
+    expect([await stockOf(id), await numbersOf(till)]).toEqual([97, ['A']]);
+    expect(await openLetters(till)).toEqual([{ code: 'EVIDENCE_GONE' }]);
+    const [shown] = await listTerminals(centre.pool, { terminalId: till.terminal });
+    expect(shown).toMatchObject({ evidenceGone: 1, deadLetters: 1 });
+  });
+
+  test('is applied where it was sold since, or was never counted', async () => {
+    const till = await centre.newTill();
+    const id = await product();
+    const longAgo = Date.now() - 41 * DAY_MS;
+    await take(till, [at(till.unit(sellOne(id)), longAgo), at(till.unit(sellOne(id)), longAgo)], 'old');
+    await forgetAll(till);
+    await take(till, [announced], 'new');
+    const lost = at(till.unit(...sale('B')), longAgo);
+    const own = at(till.unit(sellOne(id)), Date.now());
+    const reused = { ...own, changes: own.changes.map((change, n) => ({ ...change, seq: n + 1 })) };
+    await take(till, [anew([reused, lost])], 'new');
+    expect([await stockOf(id), await numbersOf(till)]).toEqual([91, ['B']]);
+    expect(await openLetters(till)).toEqual([]);
   });
 });
