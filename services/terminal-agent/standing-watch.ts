@@ -84,7 +84,7 @@ export class StandingWatch {
         apply.flight.reload();
         this.#options.log.info(
           { incarnation: agentFile.incarnation, ...gone },
-          'the centre has decided that this file goes on; what is not settled goes up',
+          'this file goes on; what is not settled goes up',
         );
         return true;
       }
@@ -161,7 +161,8 @@ export class StandingWatch {
     onHealth?.(refusal === undefined ? { state: 'ready' } : { state: 'unready', error: refusal });
     if (refusal !== undefined) {
       const sells = 'The till sells on; nothing goes up until then.';
-      log.error({ code: refusal.code }, `${errorLine(refusal)} ${sells}`);
+      const level = standing.current.kind === 'announced' ? 'warn' : 'error';
+      log[level]({ code: refusal.code }, `${errorLine(refusal)} ${sells}`);
     } else if (before !== undefined) log.info('the till is in order with the centre again');
     onChange();
   }

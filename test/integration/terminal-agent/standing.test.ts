@@ -43,10 +43,10 @@ describe('a till that is fenced', () => {
     await till.until('the till has a new name', () => incarnation() !== before);
     expect(open()).toBe(1);
     expect(board.report()).toContainEqual(
-      expect.objectContaining({ name: 'standing', state: 'unready', code: 'TERMINAL_FENCED' }),
+      expect.objectContaining({ name: 'standing', state: 'unready', code: 'TERMINAL_ANNOUNCED' }),
     );
     expect(till.agent.status()).toMatchObject({
-      state: 'fenced',
+      state: 'announced',
       why: expect.stringContaining('another unit 1') as string,
     });
     await till.until('it announces itself', async () => (await announcements()).length === 1);
