@@ -59,18 +59,21 @@ export const FILE_FAULTS: readonly Fault[] = [
     load.resume(TILL, `${TILL}b`);
     return Promise.resolve();
   }),
-  restored('by cp while the agent runs', ({ site, load }, kept) => {
-    const file = site.tillFile(TILL);
-    for (const part of PARTS.slice(1)) rmSync(file + part, { force: true });
-    copyFileSync(kept, file);
-    load.resume(TILL, `${TILL}b`);
-    return Promise.resolve();
-  }),
   restored('from a copy, its agent file is lost too', async ({ site, load }, kept) => {
     await site.kill(TILL);
     put(kept, site.tillFile(TILL));
     for (const part of PARTS) rmSync(agentFile(site.dataDir(TILL)) + part, { force: true });
     load.resume(TILL, `${TILL}b`);
+    site.launch(TILL);
+  }),
+  restored('with its agent file, as a snapshot of the disk', async ({ site, load, random }, kept) => {
+    await site.kill(TILL);
+    put(kept, site.tillFile(TILL));
+    put(keptAgentFile(kept), agentFile(site.dataDir(TILL)));
+    const before = load.soldSoFar;
+    load.resume(TILL, `${TILL}b`);
+    if (random() < 0.5)
+      await until(() => load.soldSoFar > before + 10, 'sales in the restored file', NOTICED);
     site.launch(TILL);
   }),
   {
@@ -115,6 +118,7 @@ function restored(how: string, restore: (context: FaultContext, kept: string) =>
       const { site, load } = context;
       const kept = join(site.options.folder, 'kept.db');
       await copyDatabase(site.tillFile(TILL), kept);
+      await copyDatabase(agentFile(site.dataDir(TILL)), keptAgentFile(kept));
       const before = load.soldSoFar;
       await until(() => load.soldSoFar > before + 40, 'sales that the copy does not hold', NOTICED);
       await load.pause(TILL);
@@ -129,6 +133,10 @@ function restored(how: string, restore: (context: FaultContext, kept: string) =>
       await goesOn(site);
     },
   };
+}
+
+function keptAgentFile(kept: string): string {
+  return `${kept}.agent`;
 }
 
 function put(kept: string, file: string): void {

@@ -1,4 +1,5 @@
 /** A till that is not the one the centre knows: nothing of it is settled or sent, until it goes on under a new name. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   isAnnouncement,
@@ -98,5 +99,47 @@ describe('a till that is fenced', () => {
     await till.until('it is fenced', isFenced);
     expect(till.agent.status().why).toContain('another file of this till goes on, as another');
     expect(open()).toBe(1);
+  });
+});
+
+describe('a till whose file was put back while its network was away', () => {
+  it('sends what only its agent file has under the name of then, announces itself, and goes on once it has read', async () => {
+    till = await AgentTill.start({ mode: 'manual' });
+    const kept = till.app.serialize();
+    sell('lost');
+    await till.until('the sale is cut', () => open() === 1);
+    const before = incarnation();
+    expect(await till.published()).toEqual([]);
+    await till.stopAgent();
+    till.app.close();
+    for (const part of ['-wal', '-shm']) rmSync(till.file + part, { force: true });
+    writeFileSync(till.file, kept);
+    till.restartApp();
+    sell('sold since');
+    till.run();
+    await till.until('it announces itself', async () => (await announcements()).length === 1);
+    const [survivor, announced] = await till.records();
+    expect(survivor?.incarnation).toBe(before);
+    expect(survivor?.units[0]?.changes[0]?.columns).toContainEqual(
+      expect.objectContaining({ name: 'number', new: 'lost' }),
+    );
+    expect(announced?.incarnation).toBe(incarnation());
+    expect(announced !== undefined && namesPredecessor(announced, before)).toBe(true);
+    expect(till.agent.status().state).toBe('announced');
+    await expect(till.agent.flush({ timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'TERMINAL_ANNOUNCED',
+    });
+    await tell(0x200, incarnation(), 0, { lastUnit: 0, chainHash: Buffer.alloc(32) });
+    await till.until('it goes on', () => till.agent.status().state === 'ready');
+    await till.until('the sale since is cut', () => open() === 1);
+    const flushed = till.agent.flush({ timeoutMs: 60_000 });
+    await till.until('it goes up', async () => (await till.published()).length === 2);
+    const { number, firstSeq } = (await till.records()).at(-1)?.units[0] ?? {};
+    expect([number, firstSeq]).toEqual([1, 1]);
+    await tell(0x210, incarnation(), 1, {
+      lastUnit: 1,
+      chainHash: (await till.records()).at(-1)?.units[0]?.hash,
+    });
+    expect(await flushed).toMatchObject({ applied: 1 });
   });
 });
