@@ -8,6 +8,7 @@ import {
 } from '../../../services/shared/records/unit-record.ts';
 import { HealthBoard } from '../../../services/shared/health.ts';
 import { AgentTill } from '../../support/agent-till.ts';
+import { positionAt } from '../../support/down-stream.ts';
 
 let till: AgentTill;
 afterEach(() => till.close());
@@ -54,6 +55,25 @@ describe('a till that is fenced', () => {
     const [announced] = await announcements();
     expect(announced?.incarnation).toBe(incarnation());
     expect(announced !== undefined && namesPredecessor(announced, before)).toBe(true);
+  });
+
+  it('settles nothing by a copy’s unit, also where it has settled by its own before', async () => {
+    const record = await soldAndPublished();
+    const before = incarnation();
+    await tell(0x100, before, 1, { chainHash: record.units[0]?.hash, catalog: positionAt(0x0f0) });
+    await till.toCatalog(till.catalog.commit(0x100, till.catalog.heartbeat()));
+    await till.until('the first sale is settled', () => open() === 0);
+    sell('n2');
+    await till.until('the second is published', async () => (await till.published()).length === 2);
+    await tell(0x110, before, 2, {
+      lastUnit: 2,
+      chainHash: Buffer.alloc(32, 7),
+      catalog: positionAt(0x0f0),
+      fenced: 'a copy was seen',
+    });
+    await till.until('the till has a new name', () => incarnation() !== before);
+    expect(open()).toBe(1);
+    expect(till.agent.status().why).toContain('another unit 2');
   });
 
   it('refuses flush and bootstrap at once, and neither cuts nor publishes; its app sells on', async () => {
