@@ -1,5 +1,5 @@
 /** Faults of a till's files. Each goes on by itself, but where two of them live: that an operator decides. */
-import { OPEN_ENTRIES_SQL } from '../../services/terminal-agent/file/outbox-schema.ts';
+import { NEWEST_ENTRY_SQL, OPEN_ENTRIES_SQL } from '../../services/terminal-agent/file/outbox-schema.ts';
 import { copyFileSync, cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -49,7 +49,16 @@ export const FILE_FAULTS: readonly Fault[] = [
     site.launch(TILL);
   }),
   restored('by SQLite’s backup while the agent runs', async ({ site, load }, kept) => {
-    await copyDatabase(kept, site.tillFile(TILL));
+    const file = site.tillFile(TILL);
+    // Beside a commit of the agent a backup may end without a word and without effect.
+    await until(
+      async () => {
+        await copyDatabase(kept, file);
+        return newestEntry(file) === newestEntry(kept);
+      },
+      'the copy stands in the file',
+      NOTICED,
+    );
     load.resume(TILL, `${TILL}b`);
   }),
   restored('by a rename while the agent runs', ({ site, load }, kept) => {
@@ -240,6 +249,15 @@ function open(file: string): number {
   const db = new Database(file, { readonly: true });
   try {
     return db.prepare<[], number>(OPEN_ENTRIES_SQL).pluck().get() ?? 0;
+  } finally {
+    db.close();
+  }
+}
+
+function newestEntry(file: string): number {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db.prepare<[], number>(`SELECT ${NEWEST_ENTRY_SQL}`).pluck().get() ?? 0;
   } finally {
     db.close();
   }
