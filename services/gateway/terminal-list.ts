@@ -22,6 +22,8 @@ export interface TerminalRow {
   readonly deadLetters: number;
   /** Of these: changes that the till may not make, as of another store's rows. */
   readonly notAllowed: number;
+  /** Of these: changes of a restored file that are older than the evidence. */
+  readonly evidenceGone: number;
   /** What all that it sends waits for at the centre; empty in the ordinary case. */
   readonly waits: readonly TerminalWait[];
 }
@@ -67,6 +69,8 @@ export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Pr
               WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters",
             (SELECT count(*) FROM payflow_sync.dead_letter d WHERE d.terminal_id = t.terminal_id
                 AND d.state = 'open' AND d.code = 'CHANGE_NOT_ALLOWED')::int AS "notAllowed",
+            (SELECT count(*) FROM payflow_sync.dead_letter d WHERE d.terminal_id = t.terminal_id
+                AND d.state = 'open' AND d.code = 'EVIDENCE_GONE')::int AS "evidenceGone",
             (SELECT coalesce(json_agg(${WAIT} ORDER BY h.since), '[]') FROM payflow_sync.hold h
               WHERE h.terminal_id = t.terminal_id AND h.state <> 'trying') AS waits
      FROM payflow_sync.terminal t LEFT JOIN payflow_sync.progress p USING (terminal_id)

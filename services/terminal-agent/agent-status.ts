@@ -5,6 +5,7 @@ import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
 import { packageRoot } from '../shared/paths.ts';
 import { formatPosition } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
+import { tillFilePlace } from './till/file-place.ts';
 import type { TillHost } from './till/till-host.ts';
 
 export interface AgentStatusParts {
@@ -42,6 +43,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     restingTriggers: apply.resting,
     vanishedRows: [...apply.sweep.vanished].map(([table, rows]) => ({ table, rows })),
+    file: tillFilePlace(till.db),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

@@ -163,7 +163,8 @@ export class RowApplier {
 
   #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
     const { table, centralId, position } = arrival;
-    const gone = goneRow(row, position);
+    const uuid = row?.rowKey == null ? null : table.writer.identity(row.rowKey);
+    const gone = goneRow(row, position, uuid);
     if (row === undefined) {
       table.rows.put(centralId, gone);
       return 'applied';
@@ -179,14 +180,13 @@ export class RowApplier {
       if (child !== undefined)
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
-      const uuid = table.writer.identity(row.rowKey);
       try {
         table.writer.delete(row.rowKey);
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return this.#park(arrival, 'refused', error.message);
       }
-      retire(this.#parts.till.db, table, row.identity ?? uuid);
+      retire(this.#parts.till.db, table, gone.identity);
     }
     this.#settleChanges(changes);
     table.rows.put(centralId, gone);

@@ -42,6 +42,11 @@ export interface Resolved {
 
 const NONE_MISSING: readonly MissingParent[] = [];
 
+/** A UUID that names a row is its key at once. */
+export function isKeyedByUuid({ bound: { local, identityColumn } }: TillTable): boolean {
+  return local.key.length === 1 && local.key[0] === identityColumn;
+}
+
 export class TillTables {
   readonly #byLocal = new ByLocalName<TillTable>();
   readonly #byCentral = new Map<string, TillTable>();

@@ -8,6 +8,7 @@
  * the centre's types are is known when a row comes; the keys of a table are worked out then, once.
  */
 import type { Statement } from 'better-sqlite3';
+import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
@@ -44,6 +45,15 @@ const AT_ONCE_ROWS = 10_000;
 const UNCUT_INSERT_SQL = `SELECT 1 FROM sync_outbox AS entry JOIN sync_table AS captured ON captured.number = entry.table_number
   WHERE captured.name = ? AND entry.row_key = ? AND entry.op = 'c' AND entry.handle IS NULL
     AND entry.seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry')`;
+
+/**
+ * None where part of it is a constant that the till lacks, as its store: its rows don't show whether they are that row,
+ * so they wait for bootstrap, where the centre tells.
+ */
+function naturalKeyHere({ mapping, columns }: BoundTable): readonly BoundColumn[] {
+  const here = mapping.naturalKey.flatMap((local) => columns.find((column) => column.local === local) ?? []);
+  return here.length === mapping.naturalKey.length ? here : [];
+}
 
 /** A large table has to be looked through before the transaction. */
 export class NotScanned extends Error {
@@ -139,16 +149,11 @@ export class UnlinkedRows {
     const key = rowKeySql('source', bound.local.key);
     const kept = quoteName(`sync_row_${name}`);
     const unknown = `NOT EXISTS (SELECT 1 FROM ${kept} WHERE row_key = ${key} AND central_id NOT GLOB '~*')`;
-    const { identityColumn, linkColumn, mapping } = bound;
+    const { identityColumn, linkColumn } = bound;
     const columns = [identityColumn, linkColumn].map((column) =>
       column === null ? 'NULL' : `source.${quoteName(column)}`,
     );
-    columns.push(
-      ...mapping.naturalKey.map((local_) => {
-        const column = bound.columns.find(({ local }) => local === local_);
-        return column === undefined ? `source.${quoteName(local_)}` : readSql(column);
-      }),
-    );
+    columns.push(...naturalKeyHere(bound).map(readSql));
     const found = this.#prepare(
       `SELECT ${key}, (SELECT identity FROM ${kept} WHERE row_key = ${key}),
         ${columns.join(', ')} FROM ${quoteName(name)} AS source
@@ -192,7 +197,7 @@ export class UnlinkedRows {
 
   /** null without a natural key, or where a part of it is NULL: that equals nothing. */
   #naturalOf({ bound, name }: TillTable, image: Image, values: readonly SqliteValue[]): string | null {
-    const columns = bound.mapping.naturalKey.map((local) => {
+    const columns = naturalKeyHere(bound).map(({ local }) => {
       const at = image.set.columns.findIndex((column) => column.local === local);
       return { at, column: image.set.columns[at], type: image.central?.types[at] ?? undefined };
     });
