@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
   conflicts: async () => (await import('./commands/conflicts.ts')).conflictsCommand,
   refused: async () => (await import('./commands/refused.ts')).refusedCommand,
   held: async () => (await import('./commands/held.ts')).heldCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   mapping: async () => (await import('./commands/mapping.ts')).mappingCommand,
   triggers: async () => (await import('./commands/triggers.ts')).triggersCommand,

@@ -4,9 +4,10 @@
  * and are answered in the acknowledgement by a `Reply`. Sync itself never depends on this link.
  */
 import { z } from 'zod';
-import { bounded, CATALOG_BOUNDS, STATUS_BOUNDS } from './bounded.ts';
+import { bounded, CATALOG_BOUNDS, STATUS_BOUNDS, type Bounds } from './bounded.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import { PayflowError } from './errors.ts';
+import { VERIFY_BOUNDS, VERIFY_REQUESTS } from './verify/questions.ts';
 
 export const SYNC_MODES = ['stream', 'scheduled', 'manual'] as const;
 export type SyncMode = (typeof SYNC_MODES)[number];
@@ -155,6 +156,7 @@ export const AGENT_REQUESTS = {
     }),
     result: replayResultSchema,
   },
+  ...VERIFY_REQUESTS,
 } as const;
 
 export type AgentRequestName = keyof typeof AGENT_REQUESTS;
@@ -178,9 +180,7 @@ const replySchema = z.discriminatedUnion('ok', [
  * @throws PayflowError with the agent's own code, or RECORD_MALFORMED when the reply is not of the agreed form
  */
 export function readReply<N extends AgentRequestName>(name: N, reply: unknown): AgentResult<N> {
-  const outer = replySchema.safeParse(
-    bounded(reply, name === 'agent:catalog' ? CATALOG_BOUNDS : STATUS_BOUNDS),
-  );
+  const outer = replySchema.safeParse(bounded(reply, boundsOf(name)));
   if (!outer.success)
     throw new PayflowError('RECORD_MALFORMED', `the till answered ${name} with something else`);
   if (!outer.data.ok) {
@@ -194,6 +194,11 @@ export function readReply<N extends AgentRequestName>(name: N, reply: unknown): 
     });
   }
   return inner.data as AgentResult<N>;
+}
+
+function boundsOf(name: AgentRequestName): Bounds {
+  if (name in VERIFY_REQUESTS) return VERIFY_BOUNDS;
+  return name === 'agent:catalog' ? CATALOG_BOUNDS : STATUS_BOUNDS;
 }
 
 /** An agent's own report, cut to a sane size. @returns undefined when it is of another form */

@@ -17,6 +17,7 @@ import { runAll, supervise, type Health, type Service } from '../shared/lifecycl
 import { readLocalCatalog, type LocalTable } from '../shared/catalog/local-catalog.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import { upStream } from '../shared/log/topics.ts';
@@ -39,6 +40,7 @@ import { StandingWatch } from './standing-watch.ts';
 import { fillAgentFile } from './take-over/agent-file-over.ts';
 import { TillDatabase } from './till/till-database.ts';
 import { waitForApp } from './till/write-gate.ts';
+import { TillVerify } from './verify/till-verify.ts';
 
 export interface TerminalAgentOptions {
   readonly terminalDb: string;
@@ -73,6 +75,7 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly publisher: Publisher;
   readonly apply: TillApply;
   readonly readers: readonly StreamReader[];
+  readonly verify: TillVerify;
   readonly #options: TerminalAgentOptions;
   readonly #agentFile: AgentFile;
   readonly #valve: Valve;
@@ -142,6 +145,13 @@ export class TerminalAgent implements Service, LinkedAgent {
         applied: this.#applied,
         valve: this.#valve,
         now,
+      });
+      this.verify = new TillVerify({
+        till: this.till,
+        apply: this.apply,
+        capture: this.capture,
+        reached: (position) => this.#requests.reached(position),
+        stream: ({ global }) => this.#readerOf(global ? identity.streams.catalog : identity.streams.store),
       });
       this.#watch.start(this.capture.checkFile()?.message ?? null);
     } catch (error) {
@@ -296,6 +306,12 @@ export class TerminalAgent implements Service, LinkedAgent {
       standing: this.#standing,
       ...this.#part('publisher'),
     });
+  }
+
+  #readerOf(topic: string): StreamReader {
+    const reader = this.readers.find((each) => each.topic === topic);
+    if (reader === undefined) throw new PayflowError('INTERNAL', `no reader of ${topic}`);
+    return reader;
   }
 
   #reader(topic: string): StreamReader {

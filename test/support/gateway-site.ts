@@ -201,6 +201,14 @@ export class PretendAgent implements LinkedAgent {
     return [];
   }
 
+  readonly verify = {
+    tables: () => ({ tables: [], skipped: [{ table: 'orders', why: 'the till has no such table' }] }),
+    buckets: async () => ({ rows: 0, differing: [], unlinked: [] }),
+    rows: async () => ({ ids: [] }),
+    look: async () => ({ rows: [] }),
+    repair: async () => ({}),
+  };
+
   async replay({ dryRun }: { dryRun: boolean }) {
     this.calls.push('replay');
     return { read: 5, applied: 1, skipped: 4, dryRun };

@@ -95,6 +95,7 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
       'outbox',
       '↓ lag',
       'parked',
+      'verified',
       'mapping',
       'version',
     ],
@@ -127,9 +128,16 @@ function terminalRow(terminal: TerminalStatus) {
     agent?.outbox.depth,
     durationText(terminal.pushLagMs),
     agent?.parked,
+    verifiedText(terminal),
     agent?.mappingVersion,
     agent?.version,
   ];
+}
+
+function verifiedText({ verified }: TerminalStatus): string | null {
+  if (verified === null) return null;
+  const rows = verified.differs + verified.known;
+  return rows === 0 ? verified.finishedAt : `${verified.finishedAt}, ${rows} rows differ`;
 }
 
 function showStreams(output: Output, { streams }: SystemStatus): void {

@@ -43,6 +43,7 @@ const till = (more: Partial<TerminalStatus> = {}): TerminalStatus => ({
   mode: 'stream',
   pullLagMs: 0,
   pushLagMs: 0,
+  verified: null,
   agent: agent(),
   ...more,
 });
