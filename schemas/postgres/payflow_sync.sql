@@ -120,6 +120,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.incarnation (
   exceptions    text NOT NULL DEFAULT '[]',
   PRIMARY KEY (terminal_id, incarnation)
 );
+-- followed: another file announced itself as the one that goes on from it, and nobody has had to decide.
+ALTER TABLE payflow_sync.incarnation DROP CONSTRAINT IF EXISTS incarnation_state_check;
+ALTER TABLE payflow_sync.incarnation ADD CONSTRAINT incarnation_state_check
+  CHECK (state IN ('current', 'superseded', 'followed', 'waiting'));
 
 -- Till row ↔ central row. Travels down the terminal's store stream.
 CREATE TABLE IF NOT EXISTS payflow_sync.link (
@@ -152,6 +156,13 @@ ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS hash bytea;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_partition integer;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
+
+-- Outcomes of a terminal that were applied up to then may be removed by age: what a file of it sends again of that time
+-- can't be told from what was never sent.
+CREATE TABLE IF NOT EXISTS payflow_sync.forgotten (
+  terminal_id text PRIMARY KEY,
+  until       timestamptz NOT NULL
+);
 
 -- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row
 -- that hashes differently was changed by head office since).

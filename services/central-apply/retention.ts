@@ -1,6 +1,5 @@
 /**
- * Evidence is kept for RETENTION_DAYS and never asked before something is applied, so it may go by age alone; in
- * small portions, since every removed row is WAL that capture reads. What still waits for somebody never goes.
+ * Evidence is kept for RETENTION_DAYS and goes by age alone; in small portions, since every removed row is WAL that capture reads. What still waits for somebody never goes.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -18,12 +17,25 @@ interface Evidence {
 
 /** `decided_at` and `finished_at` are empty while a dead letter is open and an operation waits. */
 const EVIDENCE: readonly Evidence[] = [
-  { table: 'outcome', since: 'applied_at' },
   { table: 'conflict', since: 'decided_at' },
   { table: 'dead_letter', since: 'decided_at' },
   { table: 'refused_record', since: 'refused_at' },
   { table: 'operation', since: 'finished_at' },
 ];
+
+function deleteSql({ table, since }: Evidence): string {
+  return `DELETE FROM payflow_sync.${table} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM payflow_sync.${table} WHERE ${since} < now() - make_interval(days => $1) LIMIT $2))`;
+}
+
+/** What a restored file sends of that time is not known again: that is remembered, with the removal itself. */
+const OUTCOMES = `
+  WITH gone AS (${deleteSql({ table: 'outcome', since: 'applied_at' })} RETURNING terminal_id, applied_at),
+  noted AS (
+    INSERT INTO payflow_sync.forgotten AS f (terminal_id, until)
+    SELECT terminal_id, max(applied_at) FROM gone GROUP BY terminal_id ORDER BY terminal_id
+    ON CONFLICT (terminal_id) DO UPDATE SET until = greatest(f.until, excluded.until))
+  SELECT count(*) AS gone FROM gone`;
 
 export interface RetentionOptions {
   readonly pool: Pool;
@@ -54,26 +66,29 @@ export class Retention implements Service {
   /** Removes what is older than the retention. @returns how many rows */
   async purge(signal?: AbortSignal): Promise<number> {
     let removed = 0;
+    removed += await this.#purgeIn(OUTCOMES, signal);
     for (const evidence of EVIDENCE) removed += await this.#purgeTable(evidence, signal);
     return removed;
   }
 
-  async #purgeTable({ table, since }: Evidence, signal?: AbortSignal): Promise<number> {
+  async #purgeTable(evidence: Evidence, signal?: AbortSignal): Promise<number> {
+    const sql = `WITH gone AS (${deleteSql(evidence)} RETURNING 1) SELECT count(*) AS gone FROM gone`;
+    return this.#purgeIn(sql, signal);
+  }
+
+  /** @param sql removes a portion and returns how many rows went */
+  async #purgeIn(sql: string, signal?: AbortSignal): Promise<number> {
     const { pool, retentionDays } = this.#options;
     let removed = 0;
     for (;;) {
-      const { rowCount } = await pool
-        .query(
-          `DELETE FROM payflow_sync.${table} WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM payflow_sync.${table}
-              WHERE ${since} < now() - make_interval(days => $1) LIMIT $2))`,
-          [retentionDays, PORTION],
-        )
+      const { rows } = await pool
+        .query<{ gone: string }>(sql, [retentionDays, PORTION])
         .catch((error: unknown) => {
           throw wrapPostgresError(error);
         });
-      removed += rowCount ?? 0;
-      if ((rowCount ?? 0) < PORTION || signal?.aborted === true) return removed;
+      const gone = Number(rows[0]?.gone ?? 0);
+      removed += gone;
+      if (gone < PORTION || signal?.aborted === true) return removed;
     }
   }
 }

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
   enroll: async () => (await import('./commands/enroll.ts')).enrollCommand,
   bootstrap: async () => (await import('./commands/bootstrap.ts')).bootstrapCommand,
   parity: async () => (await import('./commands/parity.ts')).parityCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   sync: async () => (await import('./commands/sync.ts')).syncCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLettersCommand,

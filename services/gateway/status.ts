@@ -75,7 +75,7 @@ export interface SystemStatus {
 export interface StatusSources {
   readonly pool: Pool;
   readonly prefix: string;
-  readonly agents: Agents;
+  readonly agents: Pick<Agents, 'get' | 'status'>;
   readonly now: () => Date;
 }
 

@@ -85,6 +85,13 @@ export const agentStatusSchema = z.object({
   restingTriggers: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   /** Tables most of whose rows are gone without a word, and how many; not reported by agents of the version before. */
   vanishedRows: z.array(z.object({ table: z.string(), rows: z.number() })).nullish(),
+  /**
+   * payflow.db: journal mode in lower case; bytes left on its disk; the kind of network file system that it lies on, null
+   * on a local one. Not reported by agents of the version before.
+   */
+  file: z
+    .object({ journalMode: z.string(), freeBytes: z.number(), network: z.string().nullable() })
+    .nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),

@@ -6,6 +6,7 @@ import { packageRoot } from '../shared/paths.ts';
 import { formatPosition } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
 import type { EarlierRows } from './file/earlier-rows.ts';
+import { tillFilePlace } from './till/file-place.ts';
 import type { TillHost } from './till/till-host.ts';
 
 export interface AgentStatusParts {
@@ -45,6 +46,7 @@ export function agentStatus({ till, apply, topics, mode, earlierRows }: AgentSta
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     restingTriggers: apply.resting,
     vanishedRows: [...apply.sweep.vanished].map(([table, rows]) => ({ table, rows })),
+    file: tillFilePlace(till.db),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

@@ -283,13 +283,17 @@ export class TerminalAgent implements Service, LinkedAgent {
       till: this.till,
       agentFile: this.#agentFile,
       apply: this.apply,
+      topics: identity.streams,
       standing: this.#standing,
       token: identity.token,
       newIncarnation: randomUUID,
       log,
       onHealth: health?.part('standing'),
       onChange: () => {
-        if (this.#standing.current.kind === 'retired') this.#valve.shut();
+        const { kind } = this.#standing.current;
+        if (kind === 'retired') this.#valve.shut();
+        // Nobody else would ask for what says that it goes on.
+        this.#valve.need(kind === 'announced');
         // At start, and for a till that was fenced once it goes on.
         if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
         // To announce the file, or to send what has waited.

@@ -41,6 +41,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   progress: { capture: READ, apply: WRITE, gateway: CHANGE },
   link: { capture: READ, apply: ALL },
   outcome: { capture: READ, apply: ALL },
+  forgotten: { apply: WRITE },
   row_version: { apply: ALL },
   dead_letter: { apply: ALL, gateway: READ },
   dead_letter_row: { apply: ALL, gateway: READ },

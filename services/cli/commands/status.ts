@@ -70,6 +70,13 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
     output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
   }
+  for (const { terminalId, evidenceGone } of status.terminals) {
+    if (evidenceGone === 0) continue;
+    const command = `payflow dead-letters list --terminal ${terminalId} --code EVIDENCE_GONE`;
+    output.line(
+      `attention ${terminalId} was restored, and sent changes older than the evidence: \`${command}\``,
+    );
+  }
   for (const { terminalId, agent } of status.terminals) {
     const text = inPartsText(agent?.inParts);
     if (text !== null) output.line(`in parts  ${terminalId}: ${text}`);
