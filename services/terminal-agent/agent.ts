@@ -25,7 +25,7 @@ import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
 import { Bootstrap } from './bootstrap.ts';
-import { bootstrapResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
+import { bootstrapResult, noneResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
@@ -34,6 +34,7 @@ import { pullResult, TillRequests } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
+import { EarlierRowsWatch } from './earlier-rows-watch.ts';
 import { StreamReader } from './streams/stream-reader.ts';
 import { TillStanding } from './standing.ts';
 import { StandingWatch } from './standing-watch.ts';
@@ -82,6 +83,7 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly #standing = new TillStanding();
   readonly #watch: StandingWatch;
   readonly #requests: TillRequests;
+  readonly #earlierRows: EarlierRowsWatch;
   /** The app wrote. */
   readonly #written = new Pulse();
   /** Something was applied or settled. */
@@ -135,6 +137,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         ...(options.txRows !== undefined && { txRows: options.txRows }),
       });
       this.#watch = this.#standingWatch();
+      const { till, apply } = this;
+      this.#earlierRows = new EarlierRowsWatch({ till, flight: apply.flight, log, now });
       this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
       this.#requests = new TillRequests({
         apply: this.apply,
@@ -217,6 +221,8 @@ export class TerminalAgent implements Service, LinkedAgent {
     const after = this.#agentFile.chain.lastSeq;
     const tables = await bootstrap.offerAll();
     await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
+    bootstrap.finish(tables);
+    this.#afterBootstrap();
     const { changes } = this.#agentFile;
     const { flight } = this.capture;
     const refused = refusedRows(this.till.db, { changes, flight, after });
@@ -224,10 +230,26 @@ export class TerminalAgent implements Service, LinkedAgent {
     return bootstrapResult(tables, offerOutcomes(changes, flight, after), { dryRun, rows });
   }
 
+  /** An operator says that none of the rows from before is the centre's. */
+  async bootstrapNone(): Promise<BootstrapResult> {
+    const { refusal } = this.#standing;
+    if (refusal !== undefined) throw refusal;
+    const rows = new Bootstrap({ till: this.till, log: this.#options.log }).none();
+    this.#afterBootstrap();
+    return noneResult(rows);
+  }
+
+  #afterBootstrap(): void {
+    this.#earlierRows.look({ atOnce: true });
+    // What waited for it comes in.
+    this.#written.notify();
+  }
+
   status(): AgentStatus {
     const { identity, mode } = this.#options;
     return agentStatus({
       till: this.till,
+      earlierRows: this.#earlierRows.counted,
       apply: this.apply,
       topics: [identity.streams.catalog, identity.streams.store],
       mode,
@@ -253,7 +275,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         try {
           await this.apply.sweep.due(signal);
           if (signal.aborted) return;
-          this.apply.applyLocal();
+          if (this.apply.applyLocal()) this.#written.notify();
+          this.#earlierRows.look();
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
@@ -328,6 +351,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       now,
       onApplied: () => {
         this.#watch.look();
+        this.#earlierRows.look();
         this.#applied.notify();
         this.publisher.wake();
       },
