@@ -24,8 +24,7 @@ import { upStream } from '../shared/log/topics.ts';
 import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
-import { Bootstrap } from './bootstrap.ts';
-import { bootstrapResult, noneResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
+import { BootstrapRequests } from './bootstrap-requests.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
@@ -66,9 +65,6 @@ export interface TerminalAgentOptions {
   readonly isLocked?: boolean | undefined;
 }
 
-/** Bootstrap of a large file waits for the centre to answer all of it. */
-const BOOTSTRAP_TIMEOUT_MS = 60 * 60 * 1000;
-
 export class TerminalAgent implements Service, LinkedAgent {
   readonly name = 'terminal-agent';
   readonly till: TillDatabase;
@@ -84,6 +80,7 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly #watch: StandingWatch;
   readonly #requests: TillRequests;
   readonly #earlierRows: EarlierRowsWatch;
+  readonly #bootstrap: BootstrapRequests;
   /** The app wrote. */
   readonly #written = new Pulse();
   /** Something was applied or settled. */
@@ -150,6 +147,19 @@ export class TerminalAgent implements Service, LinkedAgent {
         valve: this.#valve,
         now,
       });
+      this.#bootstrap = new BootstrapRequests({
+        till,
+        agentFile: this.#agentFile,
+        capture: this.capture,
+        apply,
+        requests: this.#requests,
+        standing: this.#standing,
+        log,
+        onDone: () => {
+          this.#earlierRows.look({ atOnce: true });
+          this.#written.notify();
+        },
+      });
       this.verify = new TillVerify({
         till: this.till,
         apply: this.apply,
@@ -208,41 +218,12 @@ export class TerminalAgent implements Service, LinkedAgent {
     return this.#requests.replay(options);
   }
 
-  /** Offers the rows that were there before, and waits until the centre has answered them. */
-  async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
-    const { refusal } = this.#standing;
-    if (refusal !== undefined) throw refusal;
-    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
-    // What the centre has of these rows links them, or parents of them that are never offered.
-    if (!dryRun) await this.#requests.readToEnd(BOOTSTRAP_TIMEOUT_MS);
-    this.capture.cutAll();
-    this.apply.applyLocal();
-    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), { dryRun, rows: bootstrap.listed() });
-    const after = this.#agentFile.chain.lastSeq;
-    const tables = await bootstrap.offerAll();
-    await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
-    bootstrap.finish(tables);
-    this.#afterBootstrap();
-    const { changes } = this.#agentFile;
-    const { flight } = this.capture;
-    const refused = refusedRows(this.till.db, { changes, flight, after });
-    const rows = [...bootstrap.listed(), ...refused];
-    return bootstrapResult(tables, offerOutcomes(changes, flight, after), { dryRun, rows });
+  async bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult> {
+    return this.#bootstrap.offer(options);
   }
 
-  /** An operator says that none of the rows from before is the centre's. */
   async bootstrapNone(): Promise<BootstrapResult> {
-    const { refusal } = this.#standing;
-    if (refusal !== undefined) throw refusal;
-    const rows = new Bootstrap({ till: this.till, log: this.#options.log }).none();
-    this.#afterBootstrap();
-    return noneResult(rows);
-  }
-
-  #afterBootstrap(): void {
-    this.#earlierRows.look({ atOnce: true });
-    // What waited for it comes in.
-    this.#written.notify();
+    return Promise.resolve(this.#bootstrap.none());
   }
 
   status(): AgentStatus {
