@@ -6,7 +6,9 @@ import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
 import { countOffers } from '../till/bootstrap-count.ts';
 import { ownIdentity, withStoppedTill } from '../till/stopped-till.ts';
+import { runUp } from './up.ts';
 import { chosenTerminals } from '../till/terminal-choice.ts';
+import { parseTillPlan, type TillPlan } from '../up/up-plan.ts';
 import type { Output } from '../terminal-output.ts';
 
 interface BootstrapOptions extends JsonOption {
@@ -28,9 +30,13 @@ export function bootstrapCommand(cli: Cli): Command {
         'bootstrap',
         'bootstrap --terminal till-7 --terminal-db payflow.db',
         'bootstrap --terminal till-7 --none',
+        'bootstrap --terminal till-1=./payflow.db@berlin-1',
       ],
     )
-    .option('--terminal <id>', 'only this till; without it all that are online')
+    .option(
+      '--terminal <id>',
+      'only this till; without it all that are online. ID=FILE@STORE: as for `up`, which then runs only as long as this takes',
+    )
     .option('--terminal-db <file>', 'its file on this machine, when its agent is stopped')
     .option('--dry-run', 'only count what would be done')
     .option(
@@ -41,8 +47,7 @@ export function bootstrapCommand(cli: Cli): Command {
     cli.action(async (options: BootstrapOptions) => {
       if (options.none === true && options.dryRun === true)
         throw new PayflowError('USAGE', 'either --none or --dry-run');
-      const results =
-        options.terminalDb === undefined ? await byGateway(cli, options) : await here(cli, options);
+      const results = await bootstrapped(cli, options);
       if (options.json === true) cli.output.json(results);
       else for (const result of results) show(cli.output, result);
       return results.some(({ listed, refused }) => listed + refused > 0) ? EXIT.no : EXIT.yes;
@@ -67,6 +72,22 @@ async function byGateway(
     }
     return done;
   });
+}
+
+function bootstrapped(cli: Cli, options: BootstrapOptions): Promise<TillResult[]> {
+  const { terminal = '', terminalDb } = options;
+  if (terminalDb !== undefined) return here(cli, options);
+  return terminal.includes('=') ? alone(cli, options, parseTillPlan(terminal)) : byGateway(cli, options);
+}
+
+/** On one machine, before anything runs there. */
+async function alone(cli: Cli, options: BootstrapOptions, till: TillPlan): Promise<TillResult[]> {
+  let results: TillResult[] = [];
+  const whenReady = async () => {
+    results = await byGateway(cli, { ...options, terminal: till.terminalId });
+  };
+  await runUp(cli, [till], { json: options.json === true, whenReady });
+  return results;
 }
 
 async function here(
