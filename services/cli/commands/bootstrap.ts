@@ -9,6 +9,7 @@ import { ownIdentity, withStoppedTill } from '../till/stopped-till.ts';
 import { runUp } from './up.ts';
 import { chosenTerminals } from '../till/terminal-choice.ts';
 import { parseTillPlan, type TillPlan } from '../up/up-plan.ts';
+import { withProgress } from '../bootstrap-progress.ts';
 import type { Output } from '../terminal-output.ts';
 
 interface BootstrapOptions extends JsonOption {
@@ -64,14 +65,27 @@ async function byGateway(
     for (const terminalId of await chosenTerminals(client, terminal)) {
       if (json !== true) cli.output.note(`${terminalId} …`);
       const path = `/terminals/${encodeURIComponent(terminalId)}/bootstrap`;
-      const result = await client.post<BootstrapResult>(path, {
-        dryRun: dryRun === true,
-        none: none === true,
-      });
-      done.push({ terminalId, ...result });
+      const asked = { dryRun: dryRun === true, none: none === true };
+      const post = () => client.post<BootstrapResult>(path, asked);
+      const isShort = json === true || asked.dryRun || asked.none;
+      const run = () => (isShort ? post() : withProgress({ client, output: cli.output, terminalId }, post));
+      done.push({ terminalId, ...(await orInterrupted(cli, terminalId, run)) });
     }
     return done;
   });
+}
+
+/** Whoever leaves is told what goes on. */
+async function orInterrupted<T>(cli: Cli, terminalId: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (cli.signal.aborted)
+      cli.output.note(
+        `interrupted: what was offered stays so, and the till goes on by itself while its agent runs; \`payflow bootstrap --terminal ${terminalId}\` waits for the rest`,
+      );
+    throw error;
+  }
 }
 
 function bootstrapped(cli: Cli, options: BootstrapOptions): Promise<TillResult[]> {
