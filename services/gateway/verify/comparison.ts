@@ -24,7 +24,7 @@ import type { Markers } from '../jobs/markers.ts';
 import { orItsFailure, readOperation, requestOperation } from '../operations.ts';
 import { addFinding, noFindings, type TableFindings } from './findings.ts';
 import { repairOf } from './repair.ts';
-import { seedAgain } from './seed-again.ts';
+import { seedAgain } from '../seed-again.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 
 /** What of a till's changes is under way is waited for, a while. */

@@ -1,7 +1,7 @@
 /** The wish that a table is seeded into the streams again; capture finds it in the WAL. */
 import type { Pool } from 'pg';
-import { PayflowError } from '../../shared/errors.ts';
-import { rows } from '../database.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { rows } from './database.ts';
 
 /** @param table as the mapping calls it at the centre @throws PayflowError NOT_FOUND no such table is seeded */
 export async function seedAgain(pool: Pool, table: string): Promise<void> {
