@@ -18,11 +18,11 @@ export interface BootstrapStep {
 /**
  * Rows of which the centre's answer is there, of those that had none when it began. What is sold meanwhile waits for its
  * answer, too, so that it never shows more than there is.
- * @param of at the beginning
+ * @param of as it was at the beginning; 0: this is the beginning
  */
 export function stepOf({ earlierRows, outbox }: AgentStatus, of: number): BootstrapStep {
   const left = (earlierRows ?? []).reduce((sum, { rows }) => sum + rows, 0) + outbox.depth;
-  return { done: Math.max(0, of - left), of: Math.max(of, left) };
+  return of === 0 ? { done: 0, of: left } : { done: Math.max(0, of - left), of };
 }
 
 /** @returns what `body` does */
@@ -69,14 +69,15 @@ async function show(
     const agent = await reported();
     if (agent === null || signal.aborted) continue;
     const step = stepOf(agent, of);
+    // A sale that is under way waits for its answer, too.
+    const done = Math.max(told, step.done);
     if (step.of === 0) continue;
-    if (of === 0) bar?.start(step.of, step.done);
+    if (of === 0) bar?.start(step.of, done);
     of = step.of;
     bar?.setTotal(of);
-    bar?.update(step.done);
-    if (bar === null && step.done !== told)
-      output.note(`${terminalId}: ${step.done} of ${of} rows are answered`);
-    told = step.done;
+    bar?.update(done);
+    if (bar === null && done !== told) output.note(`${terminalId}: ${done} of ${of} rows are answered`);
+    told = done;
   }
   bar?.stop();
 }

@@ -69,30 +69,29 @@ async function byGateway(
       const post = () => client.post<BootstrapResult>(path, asked);
       const isShort = json === true || asked.dryRun || asked.none;
       const run = () => (isShort ? post() : withProgress({ client, output: cli.output, terminalId }, post));
-      done.push({ terminalId, ...(await orInterrupted(cli, terminalId, run)) });
+      done.push({ terminalId, ...(await run()) });
     }
     return done;
   });
 }
 
-/** Whoever leaves is told what goes on. */
-async function orInterrupted<T>(cli: Cli, terminalId: string, body: () => Promise<T>): Promise<T> {
+/** Whoever leaves is told what goes on, and how to come back. */
+async function bootstrapped(cli: Cli, options: BootstrapOptions): Promise<TillResult[]> {
+  const { terminal = '', terminalDb, dryRun, none } = options;
+  const isAlone = terminal.includes('=');
   try {
-    return await body();
+    if (terminalDb !== undefined) return await here(cli, options);
+    return await (isAlone ? alone(cli, options, parseTillPlan(terminal)) : byGateway(cli, options));
   } catch (error) {
-    if (cli.signal.aborted)
-      cli.output.note(
-        `interrupted: what was offered stays so, and the till goes on by itself while its agent runs; \`payflow bootstrap --terminal ${terminalId}\` waits for the rest`,
-      );
+    if (cli.signal.aborted && dryRun !== true && none !== true)
+      cli.output.note(terminalDb === undefined && !isAlone ? THERE_IT_GOES_ON : HERE_IT_STOPS);
     throw error;
   }
 }
 
-function bootstrapped(cli: Cli, options: BootstrapOptions): Promise<TillResult[]> {
-  const { terminal = '', terminalDb } = options;
-  if (terminalDb !== undefined) return here(cli, options);
-  return terminal.includes('=') ? alone(cli, options, parseTillPlan(terminal)) : byGateway(cli, options);
-}
+const THERE_IT_GOES_ON =
+  'interrupted: the till goes on by itself while its agent runs; the same command waits for the rest';
+const HERE_IT_STOPS = 'interrupted: what was offered stays so; the same command goes on from there';
 
 /** On one machine, before anything runs there. */
 async function alone(cli: Cli, options: BootstrapOptions, till: TillPlan): Promise<TillResult[]> {

@@ -23,7 +23,7 @@ it.each([
   ['at the beginning', agent(100, 0), 0, { done: 0, of: 100 }],
   ['while some are offered and wait for their answers', agent(60, 30), 100, { done: 10, of: 100 }],
   ['when all are answered', agent(0, 0), 100, { done: 100, of: 100 }],
-  ['while more is sold than is answered', agent(100, 20), 100, { done: 0, of: 120 }],
+  ['while more is sold than is answered', agent(100, 20), 100, { done: 0, of: 100 }],
   ['of an agent that says nothing of it', agent(null, 5), 100, { done: 95, of: 100 }],
 ])('%s', (_, status, of, step) => {
   expect(stepOf(status, of)).toEqual(step);
