@@ -73,6 +73,11 @@ export const agentStatusSchema = z.object({
    * tables hold a part of one. Not reported by agents of the version before.
    */
   inParts: z.object({ transactions: count, underWay: z.boolean() }).nullish(),
+  /**
+   * Tables that go up and have rows from before the agent which were never offered, and how many; waits: no row of the
+   * centre that is new here comes in before bootstrap. Not reported by agents of the version before.
+   */
+  earlierRows: z.array(z.object({ table: z.string(), rows: count, waits: z.boolean() })).nullish(),
   /** Mapped tables that this till lacks. */
   missingTables: z.array(z.string()),
   /** Tables that this file can't capture, and why; not reported by agents of the version before. */
@@ -115,6 +120,8 @@ export const bootstrapResultSchema = bootstrapCountsSchema.extend({
   dryRun: z.boolean(),
   tables: z.record(z.string(), bootstrapCountsSchema),
   rows: z.array(leftRowSchema).default([]),
+  /** Rows that stay as they are, since an operator has said that none of them is the centre's. */
+  left: count.default(0),
 });
 export type BootstrapResult = z.output<typeof bootstrapResultSchema>;
 
@@ -147,6 +154,8 @@ export const AGENT_REQUESTS = {
     request: z.object({ dryRun: z.boolean() }),
     result: bootstrapResultSchema,
   },
+  /** Answered with the rows that are left alone. An agent of the version before does not know it. */
+  'agent:bootstrap-none': { request: z.object({}), result: bootstrapResultSchema },
   'agent:replay': {
     request: z.object({
       topic: z.string(),

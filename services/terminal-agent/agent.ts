@@ -24,8 +24,7 @@ import { upStream } from '../shared/log/topics.ts';
 import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
-import { Bootstrap } from './bootstrap.ts';
-import { bootstrapResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
+import { BootstrapRequests } from './bootstrap-requests.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
@@ -34,6 +33,7 @@ import { pullResult, TillRequests } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
+import { EarlierRowsWatch } from './earlier-rows-watch.ts';
 import { StreamReader } from './streams/stream-reader.ts';
 import { TillStanding } from './standing.ts';
 import { StandingWatch } from './standing-watch.ts';
@@ -65,9 +65,6 @@ export interface TerminalAgentOptions {
   readonly isLocked?: boolean | undefined;
 }
 
-/** Bootstrap of a large file waits for the centre to answer all of it. */
-const BOOTSTRAP_TIMEOUT_MS = 60 * 60 * 1000;
-
 export class TerminalAgent implements Service, LinkedAgent {
   readonly name = 'terminal-agent';
   readonly till: TillDatabase;
@@ -82,6 +79,8 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly #standing = new TillStanding();
   readonly #watch: StandingWatch;
   readonly #requests: TillRequests;
+  readonly #earlierRows: EarlierRowsWatch;
+  readonly #bootstrap: BootstrapRequests;
   /** The app wrote. */
   readonly #written = new Pulse();
   /** Something was applied or settled. */
@@ -135,6 +134,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         ...(options.txRows !== undefined && { txRows: options.txRows }),
       });
       this.#watch = this.#standingWatch();
+      const { till, apply } = this;
+      this.#earlierRows = new EarlierRowsWatch({ till, flight: apply.flight, log, now });
       this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
       this.#requests = new TillRequests({
         apply: this.apply,
@@ -145,6 +146,19 @@ export class TerminalAgent implements Service, LinkedAgent {
         applied: this.#applied,
         valve: this.#valve,
         now,
+      });
+      this.#bootstrap = new BootstrapRequests({
+        till,
+        agentFile: this.#agentFile,
+        capture: this.capture,
+        apply,
+        requests: this.#requests,
+        standing: this.#standing,
+        log,
+        onDone: () => {
+          this.#earlierRows.look({ atOnce: true });
+          this.#written.notify();
+        },
       });
       this.verify = new TillVerify({
         till: this.till,
@@ -204,30 +218,19 @@ export class TerminalAgent implements Service, LinkedAgent {
     return this.#requests.replay(options);
   }
 
-  /** Offers the rows that were there before, and waits until the centre has answered them. */
-  async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
-    const { refusal } = this.#standing;
-    if (refusal !== undefined) throw refusal;
-    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
-    // What the centre has of these rows links them, or parents of them that are never offered.
-    if (!dryRun) await this.#requests.readToEnd(BOOTSTRAP_TIMEOUT_MS);
-    this.capture.cutAll();
-    this.apply.applyLocal();
-    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), { dryRun, rows: bootstrap.listed() });
-    const after = this.#agentFile.chain.lastSeq;
-    const tables = await bootstrap.offerAll();
-    await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
-    const { changes } = this.#agentFile;
-    const { flight } = this.capture;
-    const refused = refusedRows(this.till.db, { changes, flight, after });
-    const rows = [...bootstrap.listed(), ...refused];
-    return bootstrapResult(tables, offerOutcomes(changes, flight, after), { dryRun, rows });
+  async bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult> {
+    return this.#bootstrap.offer(options);
+  }
+
+  async bootstrapNone(): Promise<BootstrapResult> {
+    return Promise.resolve(this.#bootstrap.none());
   }
 
   status(): AgentStatus {
     const { identity, mode } = this.#options;
     return agentStatus({
       till: this.till,
+      earlierRows: this.#earlierRows.counted,
       apply: this.apply,
       topics: [identity.streams.catalog, identity.streams.store],
       mode,
@@ -253,7 +256,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         try {
           await this.apply.sweep.due(signal);
           if (signal.aborted) return;
-          this.apply.applyLocal();
+          if (this.apply.applyLocal()) this.#written.notify();
+          this.#earlierRows.look();
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
@@ -328,6 +332,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       now,
       onApplied: () => {
         this.#watch.look();
+        this.#earlierRows.look();
         this.#applied.notify();
         this.publisher.wake();
       },

@@ -33,6 +33,7 @@ export interface LinkedAgent {
   catchUp(options: { lsn: string; timeoutMs: number; jobId?: string }): Promise<PushResult>;
   status(): AgentStatus;
   bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult>;
+  bootstrapNone(): Promise<BootstrapResult>;
   catalog(): readonly LocalTable[];
   replay(options: {
     topic: string;
@@ -145,6 +146,7 @@ export class GatewayLink implements Service {
       tables: agent.catalog().map((table) => ({ ...table })),
     }));
     this.#answer(on, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
+    this.#answer(on, 'agent:bootstrap-none', () => agent.bootstrapNone());
     this.#answer(on, 'agent:replay', ({ toOffset, ...range }) =>
       agent.replay(toOffset === undefined ? range : { ...range, toOffset }),
     );

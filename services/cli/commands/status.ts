@@ -7,7 +7,7 @@ import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway, type GatewayClient } from '../gateway-client.ts';
-import { waitLine } from '../till-waits.ts';
+import { earlierRowsLine, waitLine } from '../till-waits.ts';
 import { bytesText, durationText, type Output } from '../terminal-output.ts';
 
 const WATCH_MS = 2_000;
@@ -80,6 +80,10 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
   for (const { terminalId, agent } of status.terminals) {
     const text = inPartsText(agent?.inParts);
     if (text !== null) output.line(`in parts  ${terminalId}: ${text}`);
+  }
+  for (const { terminalId, agent } of status.terminals) {
+    const text = earlierRowsLine(terminalId, agent?.earlierRows);
+    if (text !== null) output.line(`attention ${text}`);
   }
   for (const { terminalId, waits } of status.terminals)
     for (const wait of waits) output.line(`attention ${waitLine(terminalId, wait)}`);

@@ -63,6 +63,11 @@ describe('a till', () => {
     ['that was retired', till({ status: 'retired', online: false, deadLetters: 3 }), []],
     ['that is fenced', till({ status: 'fenced', why: 'a clone' }), ['error T1 is fenced: a clone']],
     [
+      'that nobody has bootstrapped',
+      till({ agent: agent({ earlierRows: [{ table: 'orders', rows: 160, waits: true }] }) }),
+      ['warning T1 has rows from before it was connected that have no link to the centre: orders 160'],
+    ],
+    [
       'that never enrolled',
       till({ status: 'registered', online: false, agent: null }),
       ['warning T1 is registered and not enrolled'],
