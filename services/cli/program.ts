@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
   refused: async () => (await import('./commands/refused.ts')).refusedCommand,
   held: async () => (await import('./commands/held.ts')).heldCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  snapshot: async () => (await import('./commands/snapshot.ts')).snapshotCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   mapping: async () => (await import('./commands/mapping.ts')).mappingCommand,
   triggers: async () => (await import('./commands/triggers.ts')).triggersCommand,

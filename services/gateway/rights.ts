@@ -43,6 +43,9 @@ export const ROUTES = {
   listVerify: get('/api/v1/verify', 'viewer'),
   getVerify: get('/api/v1/verify/:runId', 'viewer'),
 
+  startSnapshot: post('/api/v1/snapshots', 'operator'),
+  listSnapshots: get('/api/v1/snapshots', 'viewer'),
+
   getStatus: get('/api/v1/status', 'viewer'),
   listTerminals: get('/api/v1/terminals', 'viewer'),
   getTerminal: get('/api/v1/terminals/:id', 'viewer or own till'),

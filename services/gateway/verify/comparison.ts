@@ -24,7 +24,7 @@ import type { Markers } from '../jobs/markers.ts';
 import { orItsFailure, readOwnOperation, requestOperation } from '../operations.ts';
 import { addFinding, named, noFindings, type TableFindings } from './findings.ts';
 import { repairOf } from './repair.ts';
-import { seedAgain } from './seed-again.ts';
+import { awaitSeeded, seedAgain } from '../seed-again.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 
 /** What of a till's changes is under way is waited for, a while. */
@@ -112,20 +112,22 @@ export class Comparison {
 
   /** What is left of it. */
   async #repaired(table: ComparedTable, before: Compared): Promise<TableFindings> {
-    const { offers, readsAgain } = repairOf(before.findings.differs, table);
-    const { offered } = before;
-    if (!offers && !readsAgain) return { ...before.findings, repaired: 0 };
+    const { findings: found, offered } = before;
+    const { offers, readsAgain } = repairOf(found.differs, table);
+    if (!offers && !readsAgain) return { ...found, repaired: 0 };
     // First, or what comes down would take its place.
     if (offers) {
       await this.#repair(table, { offers: offered, readsAgain: false });
       await this.#flush();
     }
     if (readsAgain) {
-      await seedAgain(this.#parts.pool, before.findings.centralTable, this.#parts.signal);
+      const { pool, signal } = this.#parts;
+      await seedAgain(pool, found.centralTable);
+      await awaitSeeded(pool, found.centralTable, signal);
       await this.#repair(table, { offers: { ids: [], keys: [] }, readsAgain });
     }
     const { findings } = await this.#table(table);
-    const repaired = Math.max(0, before.findings.counts.differs - findings.counts.differs);
+    const repaired = Math.max(0, found.counts.differs - findings.counts.differs);
     return { ...findings, repaired };
   }
 

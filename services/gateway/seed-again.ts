@@ -1,20 +1,16 @@
 /** A table is seeded into the streams again: capture finds the wish in the WAL. */
 import type { Pool } from 'pg';
-import { PayflowError } from '../../shared/errors.ts';
-import { sleep } from '../../shared/lifecycle.ts';
-import { rows } from '../database.ts';
+import { PayflowError } from '../shared/errors.ts';
+import { sleep } from '../shared/lifecycle.ts';
+import { rows } from './database.ts';
 
 /** As long as the largest tables take. */
 const SEEDING_MS = 30 * 60_000;
 const LOOK_MS = 200;
 const EPOCH = `(SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch')`;
 
-/**
- * Waits until its rows stand in the streams.
- * @param table as the mapping calls it at the centre
- * @throws PayflowError NOT_FOUND no such table is seeded, SYNC_TIMEOUT capture has not done it
- */
-export async function seedAgain(pool: Pool, table: string, signal: AbortSignal): Promise<void> {
+/** @param table as the mapping calls it at the centre @throws PayflowError NOT_FOUND no such table is seeded */
+export async function seedAgain(pool: Pool, table: string): Promise<void> {
   const wanted = await rows(
     pool,
     `UPDATE payflow_sync.seeding SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp()
@@ -23,6 +19,10 @@ export async function seedAgain(pool: Pool, table: string, signal: AbortSignal):
   );
   if (wanted.length === 0)
     throw new PayflowError('NOT_FOUND', `no table ${table} is seeded into the streams`);
+}
+
+/** Until the rows of that table stand in the streams. @throws PayflowError SYNC_TIMEOUT capture has not done it */
+export async function awaitSeeded(pool: Pool, table: string, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + SEEDING_MS;
   for (;;) {
     const open = await rows(
