@@ -30,8 +30,9 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const pool = createPool({
       connectionString: databaseUrl,
       applicationName: 'payflow-apply',
-      // A partition needs one connection at a time; waiting for another's is better than too many backends.
-      max: Math.min(partitions.length + 1, 8),
+      // A partition needs one connection at a time; waiting for another's is better than too many backends. One more is
+      // for the questions of `verify`, which hold theirs for long.
+      max: Math.min(partitions.length + 1, 8) + 1,
       log,
       connectTimeoutMs: 60_000,
     });
@@ -59,17 +60,21 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const listenPool = createPool({
       connectionString: config.databaseReplicationUrl ?? databaseUrl,
       applicationName: 'payflow-apply-operations',
-      max: 1,
+      max: 2,
       log,
     });
     onRelease(() => listenPool.end());
-    const operations = new Operations({
-      pool,
-      listenPool,
-      release: (terminal) => apply.release(terminal),
-      log,
-      onHealth: start.health?.part('apply operations'),
-    });
+    const operations = (['deeds', 'questions'] as const).map(
+      (kinds) =>
+        new Operations({
+          kinds,
+          pool,
+          listenPool,
+          release: (terminal) => apply.release(terminal),
+          log,
+          onHealth: start.health?.part(`apply operations: ${kinds}`),
+        }),
+    );
     const onShareHealth = start.health?.part('apply partitions');
     const share = new PartitionShare({
       pool: locks,
@@ -90,7 +95,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const onHealth = start.health?.part('apply start');
     const begins = () => checkStart(pool, eventLog, prefix);
     await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);
-    await runAll([share, retention, operations, decided], start.signal);
+    await runAll([share, retention, ...operations, decided], start.signal);
   });
 }
 

@@ -144,8 +144,9 @@ async function resumeJobs(
   };
   await superviseOnce(signal, { log: context.log, onHealth: onTrouble }, async () => {
     await new JobStore(context.pool).removeFinishedBefore(config.retentionDays);
-    await context.jobs.resume();
+    // May be repeated, unlike that of the jobs.
     await context.verify.resume();
+    await context.jobs.resume();
   });
 }
 
