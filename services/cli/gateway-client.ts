@@ -11,6 +11,7 @@ import type { Readiness } from '../gateway/status.ts';
 import type { Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { Cli } from './cli.ts';
+import { requestJson, type JsonAnswer } from './json-request.ts';
 import { centreConfig, withDatabase } from './centre.ts';
 
 const TOKEN_SECONDS = 3600;
@@ -56,24 +57,23 @@ export class GatewayClient {
   }
 
   async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
-    let response: Response;
-    let answer: unknown;
+    let reply: JsonAnswer;
     try {
-      response = await fetch(`${this.#url}/api/v1${path}`, {
+      reply = await requestJson(`${this.#url}/api/v1${path}`, {
         method,
         signal: this.#signal,
         headers: {
           authorization: `Bearer ${this.#token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
       });
-      answer = await response.json();
     } catch (cause) {
       throw this.#unreachable(cause);
     }
-    if (response.ok) return answer as T;
-    throw problemError(response.status, answer, this.#url);
+    const { status, answer } = reply;
+    if (status >= 200 && status < 300) return answer as T;
+    throw problemError(status, answer, this.#url);
   }
 }
 

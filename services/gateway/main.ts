@@ -72,6 +72,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       prefix: config.topicPrefix,
       agents,
       jobs,
+      markers,
       verify,
       registry: start.registry ?? createRegistry(),
       log,

@@ -6,7 +6,10 @@ import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
 import { countOffers } from '../till/bootstrap-count.ts';
 import { ownIdentity, withStoppedTill } from '../till/stopped-till.ts';
+import { runUp } from './up.ts';
 import { chosenTerminals } from '../till/terminal-choice.ts';
+import { parseTillPlan, type TillPlan } from '../up/up-plan.ts';
+import { withProgress } from '../bootstrap-progress.ts';
 import type { Output } from '../terminal-output.ts';
 
 interface BootstrapOptions extends JsonOption {
@@ -28,9 +31,13 @@ export function bootstrapCommand(cli: Cli): Command {
         'bootstrap',
         'bootstrap --terminal till-7 --terminal-db payflow.db',
         'bootstrap --terminal till-7 --none',
+        'bootstrap --terminal till-1=./payflow.db@berlin-1',
       ],
     )
-    .option('--terminal <id>', 'only this till; without it all that are online')
+    .option(
+      '--terminal <id>',
+      'only this till; without it all that are online. ID=FILE@STORE: as for `up`, which then runs only as long as this takes',
+    )
     .option('--terminal-db <file>', 'its file on this machine, when its agent is stopped')
     .option('--dry-run', 'only count what would be done')
     .option(
@@ -41,8 +48,7 @@ export function bootstrapCommand(cli: Cli): Command {
     cli.action(async (options: BootstrapOptions) => {
       if (options.none === true && options.dryRun === true)
         throw new PayflowError('USAGE', 'either --none or --dry-run');
-      const results =
-        options.terminalDb === undefined ? await byGateway(cli, options) : await here(cli, options);
+      const results = await bootstrapped(cli, options);
       if (options.json === true) cli.output.json(results);
       else for (const result of results) show(cli.output, result);
       return results.some(({ listed, refused }) => listed + refused > 0) ? EXIT.no : EXIT.yes;
@@ -59,14 +65,42 @@ async function byGateway(
     for (const terminalId of await chosenTerminals(client, terminal)) {
       if (json !== true) cli.output.note(`${terminalId} …`);
       const path = `/terminals/${encodeURIComponent(terminalId)}/bootstrap`;
-      const result = await client.post<BootstrapResult>(path, {
-        dryRun: dryRun === true,
-        none: none === true,
-      });
-      done.push({ terminalId, ...result });
+      const asked = { dryRun: dryRun === true, none: none === true };
+      const post = () => client.post<BootstrapResult>(path, asked);
+      const isShort = json === true || asked.dryRun || asked.none;
+      const run = () => (isShort ? post() : withProgress({ client, output: cli.output, terminalId }, post));
+      done.push({ terminalId, ...(await run()) });
     }
     return done;
   });
+}
+
+/** Whoever leaves is told what goes on, and how to come back. */
+async function bootstrapped(cli: Cli, options: BootstrapOptions): Promise<TillResult[]> {
+  const { terminal = '', terminalDb, dryRun, none } = options;
+  const isAlone = terminal.includes('=');
+  try {
+    if (terminalDb !== undefined) return await here(cli, options);
+    return await (isAlone ? alone(cli, options, parseTillPlan(terminal)) : byGateway(cli, options));
+  } catch (error) {
+    if (cli.signal.aborted && dryRun !== true && none !== true)
+      cli.output.note(terminalDb === undefined && !isAlone ? THERE_IT_GOES_ON : HERE_IT_STOPS);
+    throw error;
+  }
+}
+
+const THERE_IT_GOES_ON =
+  'interrupted: the till goes on by itself while its agent runs; the same command waits for the rest';
+const HERE_IT_STOPS = 'interrupted: what was offered stays so; the same command goes on from there';
+
+/** On one machine, before anything runs there. */
+async function alone(cli: Cli, options: BootstrapOptions, till: TillPlan): Promise<TillResult[]> {
+  let results: TillResult[] = [];
+  const whenReady = async () => {
+    results = await byGateway(cli, { ...options, terminal: till.terminalId });
+  };
+  await runUp(cli, [till], { json: options.json === true, whenReady });
+  return results;
 }
 
 async function here(

@@ -77,6 +77,10 @@ describe('operations', () => {
     expect((await rest.call('POST', `${path}/bootstrap`, rest.viewer, {})).status).toBe(403);
     const linked = await rest.call('POST', `${path}/bootstrap`, rest.operator, { dryRun: true });
     expect(linked).toMatchObject({ status: 200, body: { linked: 1, dryRun: true } });
+    // What the centre has comes first, also what is still being seeded.
+    agent.calls.length = 0;
+    expect((await rest.call('POST', `${path}/bootstrap`, rest.operator, {})).status).toBe(200);
+    expect(agent.calls).toEqual(['catchUp', 'bootstrap']);
     const none = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true });
     expect(none).toMatchObject({ status: 200, body: { offered: 0, left: 3 } });
     const both = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true, dryRun: true });

@@ -1,4 +1,5 @@
 /** Commands that run at the centre and are done by a till's agent: its catalog (parity), bootstrap, replay. */
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { GatewayContext } from '../../context.ts';
@@ -47,7 +48,7 @@ const CATALOG_TIMEOUT_MS = 30_000;
 const LONG_TIMEOUT_MS = 30 * 60_000;
 
 export function terminalCommandRoutes(context: GatewayContext) {
-  const { agents } = context;
+  const { agents, markers } = context;
   return async (app: FastifyInstance): Promise<void> => {
     app.get<{ Params: Params }>(
       '/terminals/:id/catalog',
@@ -69,9 +70,16 @@ export function terminalCommandRoutes(context: GatewayContext) {
         },
       },
       async (request) => {
-        const { terminalId } = await terminalStatus(context, request.params.id);
+        const { terminalId, storeId, online } = await terminalStatus(context, request.params.id);
         const { none, dryRun } = request.body;
         if (none) return agents.request(terminalId, 'agent:bootstrap-none', {}, LONG_TIMEOUT_MS);
+        // Of a table that is still being seeded the till would offer rows that the centre's own link by themselves, and
+        // what became of them would not be told.
+        if (online && !dryRun) {
+          const lsn = await markers.write(storeId);
+          const caughtUp = { jobId: randomUUID(), lsn, timeoutMs: LONG_TIMEOUT_MS };
+          await agents.request(terminalId, 'sync:catch-up', caughtUp, LONG_TIMEOUT_MS);
+        }
         return agents.request(terminalId, 'agent:bootstrap', { dryRun }, LONG_TIMEOUT_MS);
       },
     );
