@@ -3,7 +3,7 @@ import { CommanderError, type Command } from 'commander';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.ts';
-import { productVersion } from './version.ts';
+import { productVersion } from '../shared/version.ts';
 
 type CreateCommand = (cli: Cli) => Command;
 
@@ -23,6 +23,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
   conflicts: async () => (await import('./commands/conflicts.ts')).conflictsCommand,
   refused: async () => (await import('./commands/refused.ts')).refusedCommand,
   held: async () => (await import('./commands/held.ts')).heldCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  snapshot: async () => (await import('./commands/snapshot.ts')).snapshotCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   mapping: async () => (await import('./commands/mapping.ts')).mappingCommand,
   triggers: async () => (await import('./commands/triggers.ts')).triggersCommand,

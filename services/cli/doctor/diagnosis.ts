@@ -19,7 +19,7 @@ import type { EventLog } from '../../shared/log/event-log.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import type { Config } from '../../shared/config.ts';
 import type { GatewayClient } from '../gateway-client.ts';
-import { productVersion } from '../version.ts';
+import { productVersion } from '../../shared/version.ts';
 import { rethrowWrapped } from '../../shared/database/postgres.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import {

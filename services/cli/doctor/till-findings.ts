@@ -31,6 +31,7 @@ export function tillFindings(till: TerminalStatus, rules: TillRules): Finding[] 
   return [
     ...standingFindings(till, rules, say),
     ...atCentre(till, say),
+    ...fromBefore(till, say),
     ...(till.agent === null ? [] : reported(till.agent, rules, say)),
   ];
 }
@@ -76,6 +77,15 @@ function atCentre(till: TerminalStatus, say: Say): Finding[] {
     found.push(say('error', `has ${held} records held`, `\`payflow held list --terminal ${terminalId}\`.`));
   }
   return found;
+}
+
+function fromBefore({ terminalId, agent }: TerminalStatus, say: Say): Finding[] {
+  const rows = agent?.earlierRows ?? [];
+  if (rows.length === 0) return [];
+  const tables = rows.map((each) => `${each.table} ${each.rows}`).join(', ');
+  const what = `has rows from before it was connected that have no link to the centre: ${tables}`;
+  const remedy = `\`payflow bootstrap --terminal ${terminalId}\`; where none of them is the centre's, with --none.`;
+  return [say('warning', what, remedy)];
 }
 
 function reported(agent: AgentStatus, rules: TillRules, say: Say): Finding[] {

@@ -12,6 +12,8 @@ interface Telling<Row> {
   readonly column: string;
   readonly unique: boolean;
   readonly rows: ReadonlyMap<string, Row>;
+  /** Of rows that have one value in the other columns of a unique index: the receipts of one store. */
+  readonly within?: string | undefined;
 }
 
 const NEARLY_ALL = 0.9;
@@ -50,6 +52,29 @@ function tellingColumns<Row extends Readonly<Record<string, SqliteValue>>>(
   });
 }
 
+/** Numbers that are given anew in each store, as a unique index says: they tell rows apart there. */
+function tellingWithin<Row extends Readonly<Record<string, SqliteValue>>>(
+  rows: readonly Row[],
+  uniques: readonly (readonly string[])[],
+): Telling<Row>[] {
+  return uniques
+    .filter((unique) => unique.length > 1)
+    .flatMap((unique) =>
+      unique.flatMap((column) => {
+        const others = unique.filter((name) => name !== column);
+        const groups = new Map<string, Map<string, Row>>();
+        for (const row of rows) {
+          const text = tellingText(row[column] ?? null);
+          if (text === null) continue;
+          const within = JSON.stringify(others.map((name) => String(row[name] ?? '')));
+          const group = groups.get(within) ?? new Map<string, Row>();
+          groups.set(within, group.set(text, row));
+        }
+        return [...groups].map(([within, group]) => ({ column, unique: true, rows: group, within }));
+      }),
+    );
+}
+
 export interface TellingTable<Row> {
   readonly columns: readonly Telling<Row>[];
 }
@@ -62,15 +87,38 @@ export function tellingLocal(table: LocalTable, rows: readonly SampleRow[]): Tel
 
 export function tellingCentral(table: CentralTable, rows: readonly CentralRow[]): TellingTable<CentralRow> {
   const names = table.columns.map(({ name }) => name);
-  return { columns: tellingColumns(rows, names, [table.key, ...table.uniques]) };
+  const uniques = [table.key, ...table.uniques];
+  const whole = tellingColumns(rows, names, uniques);
+  const isWhole = (name: string) => whole.some(({ column }) => column === name);
+  return { columns: [...whole, ...tellingWithin(rows, uniques).filter(({ column }) => !isWhole(column))] };
 }
 
+type Shared = CommonRows & { readonly share: number };
+type Ranked = Shared & { readonly rank: number; readonly within?: string | undefined };
+
+/** Of two stores that have much the same numbers it is not known which is the till's. */
+const CLEAR = 1.5;
+
 /** By the two columns that have most values in common; those with a unique index before others. */
-export function commonRows(
-  local: TellingTable<SampleRow>,
-  central: TellingTable<CentralRow>,
-): CommonRows & { readonly share: number } {
-  let best: (CommonRows & { share: number; rank: number }) | null = null;
+export function commonRows(local: TellingTable<SampleRow>, central: TellingTable<CentralRow>): Shared {
+  const found = rankedPairs(local, central).sort((a, b) => b.rank - a.rank);
+  const isClear = ({ by, rank, within }: Ranked) =>
+    within === undefined ||
+    !found.some(
+      (other) =>
+        other.within !== within &&
+        other.by?.local === by?.local &&
+        other.by?.central === by?.central &&
+        CLEAR * other.rank > rank,
+    );
+  const best = found.find(isClear);
+  return best === undefined
+    ? { rows: [], by: null, share: 0 }
+    : { rows: best.rows, by: best.by, share: best.share };
+}
+
+function rankedPairs(local: TellingTable<SampleRow>, central: TellingTable<CentralRow>): Ranked[] {
+  const ranked: Ranked[] = [];
   for (const here of local.columns)
     for (const there of central.columns) {
       const values = [...here.rows.keys()].filter((value) => there.rows.has(value));
@@ -79,12 +127,13 @@ export function commonRows(
         (values.length >= ENOUGH_ROWS && share >= FEW) ||
         (values.length > 0 && share >= MOST && nameLikeness(here.column, there.column) >= ALIKE);
       const rank = values.length * (1 + (here.unique ? 1 : 0) + (there.unique ? 1 : 0));
-      if (!isEnough || rank <= (best?.rank ?? 0)) continue;
+      if (!isEnough) continue;
       const rows = values.flatMap((value) => {
         const [a, b] = [here.rows.get(value), there.rows.get(value)];
         return a === undefined || b === undefined ? [] : [{ local: a, central: b }];
       });
-      best = { rows, by: { local: here.column, central: there.column }, share, rank };
+      const by = { local: here.column, central: there.column };
+      ranked.push({ rows, by, share, rank, within: there.within });
     }
-  return best ?? { rows: [], by: null, share: 0 };
+  return ranked;
 }

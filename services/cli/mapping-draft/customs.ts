@@ -48,6 +48,9 @@ const LEVELS: readonly string[] = [
   'is',
   'value',
 ];
+/** What a table is called that holds how much there is of something, with what. */
+const STOCKS: readonly string[] = ['stock', 'inventory', 'bestand', 'lagerbestand', 'voorraad', 'estoque'];
+const OF_STOCKS: readonly string[] = [...STOCKS, 'level', 'levels', 'item', 'product', 'article', 'artikel'];
 const SECRETS: readonly string[] = [
   'pin',
   'password',
@@ -95,7 +98,13 @@ export function deltaOf(
   if (adds) return 'a trigger of the app adds to it';
   const isSum = (name: string) =>
     (hasWord(name, ...SUMS) || wordsOf(name).join('').includes('onhand')) && !hasWord(name, ...LEVELS);
-  return isSum(local.name) || isSum(central.name) ? 'by its name a sum that both sides add to' : null;
+  const isStock =
+    hasWord(table.name, ...STOCKS) &&
+    wordsOf(table.name).every((word) => OF_STOCKS.includes(word)) &&
+    speaksOf(local.name, 'quantity');
+  return isStock || isSum(local.name) || isSum(central.name)
+    ? 'by its name a sum that both sides add to'
+    : null;
 }
 
 function addsTo(sql: string, table: string, column: string): boolean {

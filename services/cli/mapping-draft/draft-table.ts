@@ -55,7 +55,12 @@ export function draftTable(parts: TableParts, around: Around): TableDraft {
     [...parts.references].filter(([name]) => columns.some(({ local }) => local.name === name)),
   );
   const changes = changeGuesses(pair, around);
-  const naturalKey = naturalKeyOf({ pair, columns, set: new Set(around.scope.set.keys()) });
+  const naturalKey = naturalKeyOf({
+    pair,
+    columns,
+    references: new Set(references.keys()),
+    set: new Set(around.scope.set.keys()),
+  });
   const exclude = [...kept, ...staying(parts, around)];
   const prices = changes.direction.value === 'both' ? pricesOf(pair, columns) : [];
   return {

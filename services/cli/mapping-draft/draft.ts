@@ -9,6 +9,7 @@ import { pairColumns } from './pair-columns.ts';
 import { pairTables } from './pair-tables.ts';
 import { alikeMoments } from './alike-moments.ts';
 import { Parents } from './parents.ts';
+import { withRowsByParents } from './rows-by-parents.ts';
 import { referenceOf } from './relations.ts';
 import { Scopes, storeTable } from './scopes.ts';
 import { bookkeepingOf, type Bookkeeping } from './bookkeeping.ts';
@@ -29,11 +30,11 @@ export interface LeftTable {
 
 export function draftMapping(facts: DraftFacts): Draft {
   const usable = usableFacts(facts);
-  const pairs = pairTables(usable.facts);
+  const pairs = withRowsByParents(pairTables(usable.facts));
   const bookkeeping = bookkeepingOf(pairs);
   const parents = new Parents(pairs);
   const parts = alikeMoments(pairs.map((pair) => tableParts(pair, { parents, pairs, bookkeeping })));
-  const stores = storeTable(usable.facts.central);
+  const stores = storeTable(usable.facts.central, parts);
   const scopes = new Scopes(parts, stores);
   return {
     bookkeeping,

@@ -4,8 +4,33 @@ import { meaningsOf, partsOf } from './vocabulary.ts';
 
 const UMLAUTS: Readonly<Record<string, string>> = { ä: 'ae', ö: 'oe', ü: 'ue', ß: 'ss' };
 
+/** Stand between words and say nothing. */
+const JOINTS: readonly string[] = [
+  'de',
+  'du',
+  'des',
+  'la',
+  'le',
+  'les',
+  'el',
+  'los',
+  'las',
+  'del',
+  'der',
+  'die',
+  'das',
+  'of',
+  'the',
+];
+
 /** `artikelNr`, `ARTIKEL_NR` and `Artikel-Nr` → artikel, nr */
 export function wordsOf(name: string): readonly string[] {
+  const words = splitName(name);
+  const telling = words.filter((word) => !JOINTS.includes(word));
+  return (telling.length === 0 ? words : telling).flatMap(partsOf);
+}
+
+function splitName(name: string): readonly string[] {
   return name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
@@ -14,8 +39,7 @@ export function wordsOf(name: string): readonly string[] {
     .normalize('NFD')
     .replace(/\p{Mark}/gu, '')
     .split(/[^a-z0-9]+/)
-    .filter((word) => word !== '')
-    .flatMap(partsOf);
+    .filter((word) => word !== '');
 }
 
 /** The same but for case, separators and plural. */

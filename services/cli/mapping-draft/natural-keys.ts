@@ -5,6 +5,8 @@ import type { ColumnPair, Said, TablePair } from './facts.ts';
 interface Given {
   readonly pair: TablePair;
   readonly columns: readonly ColumnPair[];
+  /** Local columns that refer to another table. */
+  readonly references: ReadonlySet<string>;
   /** Central columns that are filled with constants. */
   readonly set: ReadonlySet<string>;
 }
@@ -13,7 +15,7 @@ interface Given {
  * @returns local columns (or the names of columns that are set), with the reason; without columns what else there is
  *   to know; null where the centre has no unique index that the till's columns fill
  */
-export function naturalKeyOf({ pair, columns, set }: Given): Said<readonly string[]> | null {
+export function naturalKeyOf({ pair, columns, references, set }: Given): Said<readonly string[]> | null {
   const { central, local, common } = pair;
   const localOf = (name: string) =>
     columns.find((column) => column.central.name === name)?.local.name ?? (set.has(name) ? name : undefined);
@@ -29,7 +31,10 @@ export function naturalKeyOf({ pair, columns, set }: Given): Said<readonly strin
     if (names.includes(undefined)) return [];
     const here = names.filter((name): name is string => name !== undefined);
     const own = here.filter((name) => local.columns.some((column) => column.name === name));
-    const isUniqueHere = [local.key, ...local.uniques].some((other) => isSameSet(other, here));
+    // A number that the till gives is its own in other stores, and of other tills in this one; a parent's is not.
+    const isOf = (other: readonly string[]) =>
+      isSameSet(other, here) || (isSameSet(other, own) && own.every((name) => references.has(name)));
+    const isUniqueHere = [local.key, ...local.uniques].some(isOf);
     return own.length === 0 || areUuids(pair, unique)
       ? []
       : [{ unique, here, isUniqueHere, fills: unique.length - own.length }];
@@ -51,6 +56,8 @@ export function naturalKeyOf({ pair, columns, set }: Given): Said<readonly strin
     };
   if (byCommon)
     return { value: best.here, why: `${at}; ${common.rows.length} sampled rows are on both sides` };
+  // The name of the row is the same on both sides.
+  if (common.by !== null && central.key.length === 1 && central.key[0] === common.by.central) return null;
   // Sales that are numbered alike by mistake would become one, in silence: the centre refuses the second instead.
   return {
     value: [],

@@ -27,6 +27,7 @@ import type { ColumnPair, TablePair } from './facts.ts';
 import { formWithoutRows } from './form-by-values.ts';
 import { nameLikeness, wordsOf } from './name-likeness.ts';
 import type { Parents } from './parents.ts';
+import { restOfKeys } from './rows-by-parents.ts';
 import { isLinkName, isSyncState } from './sync-columns.ts';
 
 /** What may stand behind a name and says only in which form values are. */
@@ -69,6 +70,7 @@ export function pairColumns(table: TablePair, parents: Parents, kept: Bookkeepin
   const isFree = ({ local, central }: Columns) => !taken.has(local.name) && !filled.has(central.name);
   const rest = () => candidates.filter(isFree);
   for (const found of bothKeys(table, rest())) take(found);
+  for (const found of restOfKey(table, [...taken.values()], rest())) take(found);
   for (const found of onlyMoments(table, rest())) take(found);
   return locals.flatMap(({ name }) => {
     const found = taken.get(name);
@@ -95,7 +97,11 @@ function isData({ local, central }: TablePair, { name, generated }: LocalColumn)
  * customer's number, a receipt's.
  */
 function areOwnNumbers({ local: table, central: there }: TablePair, { local, central }: Columns): boolean {
-  const isOwn = hasSurrogateKey(table) && table.key[0] === local.name;
+  // One that is another table's number is none that is given here: a stock's, by its article.
+  const isParents = table.foreignKeys.some(
+    ({ columns, parent }) => columns[0] === local.name && parent !== table.name,
+  );
+  const isOwn = hasSurrogateKey(table) && table.key[0] === local.name && !isParents;
   const isMade = central.identity !== null || central.defaultSql !== null;
   if (isOwn) return isMade || there.foreignKeys.some(({ columns }) => columns.includes(central.name));
   return hasSurrogateKey(table) && isMade && there.key.length === 1 && there.key[0] === central.name;
@@ -164,6 +170,21 @@ function bothKeys({ local, central }: TablePair, rest: readonly Candidate[]): Ca
       typeShape(each.central.type).family === (each.local.affinity === 'TEXT' ? 'uuid' : 'integer'),
   );
   return found === undefined ? [] : [{ ...found, because: 'both are the key' }];
+}
+
+/** What is left of both keys: the number of a line, whatever it is called. */
+function restOfKey(
+  table: TablePair,
+  taken: readonly Candidate[],
+  candidates: readonly Candidate[],
+): Candidate[] {
+  const names = taken.map(({ local, central }) => ({ local: local.name, central: central.name }));
+  const rest = restOfKeys(table, names);
+  const found = candidates.find(
+    ({ local, central, fit }) =>
+      local.name === rest?.local && central.name === rest.central && (fit === null || fit.agree > 0),
+  );
+  return found === undefined ? [] : [{ ...found, because: 'what is left of both keys' }];
 }
 
 function onlyMoments({ localRows }: TablePair, rest: readonly Candidate[]): Candidate[] {

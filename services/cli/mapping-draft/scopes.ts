@@ -15,6 +15,13 @@ const STORE: readonly string[] = [
   'markt',
   'laden',
   'location',
+  'magasin',
+  'boutique',
+  'tienda',
+  'sucursal',
+  'negozio',
+  'loja',
+  'winkel',
   'standort',
   'site',
 ];
@@ -41,8 +48,15 @@ export interface TableScope {
   readonly set: ReadonlyMap<string, Said<string>>;
 }
 
-/** @returns the central table of stores; null where there is none */
-export function storeTable(central: ReadonlyMap<string, CentralTable>): string | null {
+/**
+ * By its name; else the one to which most tables must refer by a column that the till does not need to have, since all of
+ * its rows are of one store.
+ * @returns its central name; null where there is none
+ */
+export function storeTable(
+  central: ReadonlyMap<string, CentralTable>,
+  tables: readonly { readonly pair: TablePair; readonly columns: readonly ColumnPair[] }[],
+): string | null {
   const named = [...central.values()].filter(({ table }) => {
     const words = wordsOf(table);
     return words.length === 1 && hasWord(table, ...STORE);
@@ -50,7 +64,29 @@ export function storeTable(central: ReadonlyMap<string, CentralTable>): string |
   const references = (name: string) =>
     [...central.values()].filter(({ foreignKeys }) => foreignKeys.some(({ parent }) => parent === name))
       .length;
-  return named.sort((a, b) => references(b.name) - references(a.name))[0]?.name ?? null;
+  const [best] = named.sort((a, b) => references(b.name) - references(a.name));
+  return best?.name ?? onlyAtTheCentre(tables);
+}
+
+/** From which it is no accident. */
+const TABLES = 2;
+
+function onlyAtTheCentre(
+  tables: readonly { readonly pair: TablePair; readonly columns: readonly ColumnPair[] }[],
+): string | null {
+  const counts = new Map<string, number>();
+  for (const { pair, columns } of tables) {
+    const isOpen = (name: string) =>
+      pair.central.columns.some((column) => column.name === name && column.notNull) &&
+      !columns.some(({ central }) => central.name === name);
+    const parents = pair.central.foreignKeys.filter(
+      (key) => key.columns.length === 1 && key.columns.every(isOpen) && key.parent !== pair.central.name,
+    );
+    for (const parent of new Set(parents.map((key) => key.parent)))
+      counts.set(parent, (counts.get(parent) ?? 0) + 1);
+  }
+  const [most, next] = [...counts].sort(([, a], [, b]) => b - a);
+  return most === undefined || most[1] < TABLES || most[1] === next?.[1] ? null : most[0];
 }
 
 /** Refers to the stores, or is called like it. */

@@ -4,7 +4,9 @@ import { isSpeltAlike, wordsOf } from './name-likeness.ts';
 
 const SYNC_WORDS: readonly string[] = ['sync', 'synced', 'synchronized', 'synchronised', 'dirty'];
 const ELSEWHERE: readonly string[] = ['server', 'remote', 'central', 'cloud', 'backend'];
-const HERE: readonly string[] = ['local', 'client', 'offline'];
+const HERE: readonly string[] = ['local', 'offline', 'row'];
+/** Of these, `client_id` is more often who bought. */
+const HERE_OR_BUYER: readonly string[] = ['client', 'device'];
 
 /** Says how far a row is synced: nobody else's affair. */
 export function isSyncState(name: string): boolean {
@@ -25,7 +27,8 @@ export function isIdentityName(name: string): boolean {
   const [first = '', second, ...others] = wordsOf(name);
   if (others.length > 0) return false;
   if (['uuid', 'guid'].includes(first)) return second === undefined || second === 'id';
-  return (HERE.includes(first) || first === 'row') && ['id', 'uuid', 'guid'].includes(second ?? '');
+  const isName = ['uuid', 'guid'].includes(second ?? '');
+  return HERE.includes(first) ? isName || second === 'id' : HERE_OR_BUYER.includes(first) && isName;
 }
 
 export function isBookkeeping(name: string): boolean {

@@ -15,7 +15,7 @@ import { ParentNames } from '../rows/parent-names.ts';
 import { unlinkedHandle } from '../rows/sync-rows.ts';
 import { isPublished } from './captured-tables.ts';
 import { offerRows, type UnknownRow } from './offered-rows.ts';
-import { hasEarlierRows } from './unswept.ts';
+import { hasEarlierRows } from './earlier-rows.ts';
 
 export interface SweptTableParts {
   readonly till: TillHost;
@@ -84,6 +84,16 @@ export class SweptTable {
     offerRows(this.#parts.till.db, found);
     this.#last = rows.at(-1)?.slice(0, length) ?? this.#last;
     return rows.length === ROWS_AT_ONCE;
+  }
+
+  /** The same with single rows. @param rowKeys of rows that may be gone */
+  offer(rowKeys: readonly SqliteValue[], flight: Flight): void {
+    const { table, till } = this.#parts;
+    const here = rowKeys.filter((rowKey) => rowKey !== null && table.writer.exists(rowKey));
+    offerRows(
+      till.db,
+      here.flatMap((rowKey) => this.#find(rowKey, flight)),
+    );
   }
 
   #find(rowKey: SqliteValue, flight: Flight): UnknownRow[] {

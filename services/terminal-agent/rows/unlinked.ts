@@ -8,7 +8,6 @@
  * the centre's types are is known when a row comes; the keys of a table are worked out then, once.
  */
 import type { Statement } from 'better-sqlite3';
-import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { quoteName, rowKeySql } from '../till/local-schema.ts';
@@ -16,6 +15,8 @@ import { centralMeaning, tillMeaning, type Meaning } from '../../shared/values/s
 import { readSql } from '../till/exact-text.ts';
 import { decodeValue, encodeValue, type Image } from './image.ts';
 import { isInsert, type Flight } from '../settle/flight.ts';
+import { awaitsBootstrap, naturalKeyHere } from '../file/earlier-rows.ts';
+import type { ParkReason } from './parked.ts';
 import type { TillTable } from './till-tables.ts';
 
 const TEMP_SCHEMA = `
@@ -29,8 +30,8 @@ CREATE INDEX IF NOT EXISTS temp.sync_unlinked_link ON sync_unlinked (table_name,
 export type Match =
   | { readonly kind: 'none' }
   | { readonly kind: 'adopt'; readonly rowKey: SqliteValue; readonly identity: string | null }
-  /** It claims the central id, but is another row by its natural key, or there is none to tell. */
-  | { readonly kind: 'clash'; readonly rowKey: SqliteValue };
+  /** It may be one of them, and nothing here tells. */
+  | { readonly kind: 'waits'; readonly reason: ParkReason; readonly why: string };
 
 interface Candidate {
   readonly rowKey: SqliteValue;
@@ -39,21 +40,17 @@ interface Candidate {
 }
 
 const NONE: Match = { kind: 'none' };
+const BEFORE_BOOTSTRAP: Match = {
+  kind: 'waits',
+  reason: 'bootstrap',
+  why: 'rows that were here before have no link and no natural key, and it may be one of them; run bootstrap',
+};
 /** A scan of so many is soon done, also while the app has to wait. */
 const AT_ONCE_ROWS = 10_000;
 /** Inserted since our triggers are there, and not cut: no row is kept of it yet. */
 const UNCUT_INSERT_SQL = `SELECT 1 FROM sync_outbox AS entry JOIN sync_table AS captured ON captured.number = entry.table_number
   WHERE captured.name = ? AND entry.row_key = ? AND entry.op = 'c' AND entry.handle IS NULL
     AND entry.seq > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM sync_meta WHERE name = 'kept_entry')`;
-
-/**
- * None where part of it is a constant that the till lacks, as its store: its rows don't show whether they are that row,
- * so they wait for bootstrap, where the centre tells.
- */
-function naturalKeyHere({ mapping, columns }: BoundTable): readonly BoundColumn[] {
-  const here = mapping.naturalKey.flatMap((local) => columns.find((column) => column.local === local) ?? []);
-  return here.length === mapping.naturalKey.length ? here : [];
-}
 
 /** A large table has to be looked through before the transaction. */
 export class NotScanned extends Error {
@@ -189,8 +186,9 @@ export class UnlinkedRows {
     const claiming = this.#candidate(table.name, 'link', linkText(centralId) ?? '');
     if (claiming !== undefined) {
       const same = natural !== null && claiming.naturalKey === natural;
-      return same ? adopt(claiming) : { kind: 'clash', rowKey: claiming.rowKey };
+      return same ? adopt(claiming) : claimed(claiming);
     }
+    if (awaitsBootstrap(this.#db, table.bound)) return BEFORE_BOOTSTRAP;
     const alike = natural === null ? undefined : this.#candidate(table.name, 'natural_key', natural);
     return alike === undefined ? NONE : adopt(alike);
   }
@@ -281,6 +279,14 @@ export class UnlinkedRows {
 
 function adopt({ rowKey, identity }: Candidate): Match {
   return { kind: 'adopt', rowKey, identity };
+}
+
+function claimed({ rowKey }: Candidate): Match {
+  return {
+    kind: 'waits',
+    reason: 'server-id',
+    why: `local row ${String(rowKey)} claims this id; run bootstrap`,
+  };
 }
 
 function naturalText(parts: readonly (string | null | undefined)[]): string | null {

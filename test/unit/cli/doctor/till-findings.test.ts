@@ -43,6 +43,7 @@ const till = (more: Partial<TerminalStatus> = {}): TerminalStatus => ({
   mode: 'stream',
   pullLagMs: 0,
   pushLagMs: 0,
+  verified: null,
   agent: agent(),
   ...more,
 });
@@ -70,6 +71,11 @@ describe('a till', () => {
     ['whose agent is of the version before', till({ agent: agent({ file: undefined }) }), []],
     ['that was retired', till({ status: 'retired', online: false, deadLetters: 3 }), []],
     ['that is fenced', till({ status: 'fenced', why: 'a clone' }), ['error T1 is fenced: a clone']],
+    [
+      'that nobody has bootstrapped',
+      till({ agent: agent({ earlierRows: [{ table: 'orders', rows: 160, waits: true }] }) }),
+      ['warning T1 has rows from before it was connected that have no link to the centre: orders 160'],
+    ],
     [
       'that never enrolled',
       till({ status: 'registered', online: false, agent: null }),
