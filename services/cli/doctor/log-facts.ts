@@ -14,7 +14,9 @@ export interface LogFacts {
   readonly answeredMs: number;
   /** When it was made (ms since 1970); null: not told. */
   readonly sinceMs: number | null;
+  /** Those that are there. */
   readonly topics: readonly TopicFacts[];
+  readonly missing: readonly string[];
 }
 
 export interface LogQuestion {
@@ -41,12 +43,14 @@ export async function readLog(
   const answeredMs = now() - askedMs;
   const topics = [...described].flatMap(([topic, found]): TopicFacts[] => {
     if (!(found instanceof PayflowError)) return [{ topic, replicas: found.replicas }];
-    // One that is missing is what setup says.
     return found.code === 'LOG_TOPIC_MISSING' ? [] : [{ topic, replicas: null }];
   });
+  const missing = [...described].flatMap(([topic, found]) =>
+    found instanceof PayflowError && found.code === 'LOG_TOPIC_MISSING' ? [topic] : [],
+  );
   const hasCatalog = topics.some(({ topic }) => topic === catalogTopic(prefix));
   const sinceMs = hasCatalog ? await madeAtMs(eventLog, { prefix, signal }) : null;
-  return { kind: eventLog.kind, answeredMs, sinceMs, topics };
+  return { kind: eventLog.kind, answeredMs, sinceMs, topics, missing };
 }
 
 /** Its first record is its id, which compaction keeps. */

@@ -165,6 +165,7 @@ describe('the log', () => {
       kind: 'kafka',
       answeredMs: 3,
       sinceMs: null,
+      missing: [],
       topics: replicas.map((count, at) => ({ topic: `payflow.${at}`, replicas: count })),
     });
 
@@ -181,12 +182,17 @@ describe('the log', () => {
     ]);
   });
 
+  const embedded = { kind: 'embedded', answeredMs: 1, sinceMs: 1, missing: [] } as const;
+
+  it.each(['kafka', 'embedded'] as const)('%s: topics that are gone are named, in one line', (kind) => {
+    const missing = ['p.catalog', 'p.up', 'p.schemas', 'p.store.north'];
+    expect(bad(logFindings({ ...embedded, kind, topics: [], missing }))).toEqual([
+      'error LOG_TOPIC_MISSING not there: p.catalog, p.up, p.schemas and 1 more',
+    ]);
+  });
+
   it('that is embedded has one place by its nature', () => {
-    expect(
-      bad(
-        logFindings({ kind: 'embedded', answeredMs: 1, sinceMs: 1, topics: [{ topic: 'a', replicas: 1 }] }),
-      ),
-    ).toEqual([]);
+    expect(bad(logFindings({ ...embedded, topics: [{ topic: 'a', replicas: 1 }] }))).toEqual([]);
   });
 });
 
