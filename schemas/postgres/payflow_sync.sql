@@ -413,6 +413,24 @@ CREATE TABLE IF NOT EXISTS payflow_sync.job (
   finished_at timestamptz
 );
 
+-- Comparisons of tills with the centre (`payflow verify`), a row for each till of a run. table_name: local name; empty: all.
+-- result: JSON, what was found; error: JSON {code, message} of one that could not be done.
+CREATE TABLE IF NOT EXISTS payflow_sync.verify (
+  run_id       uuid NOT NULL,
+  terminal_id  text NOT NULL,
+  table_name   text NOT NULL DEFAULT '',
+  repair       boolean NOT NULL DEFAULT false,
+  requested_by text NOT NULL,
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+  started_at   timestamptz,
+  finished_at  timestamptz,
+  result       text,
+  error        text,
+  PRIMARY KEY (run_id, terminal_id)
+);
+CREATE INDEX IF NOT EXISTS verify_by_terminal ON payflow_sync.verify (terminal_id, finished_at);
+
 -- Parent rows that children were found without, so that they are not in any store's stream; written by capture. When
 -- the parent comes, its children are read again. parent_id '*': more than are kept one by one.
 CREATE TABLE IF NOT EXISTS payflow_sync.awaited_parent (

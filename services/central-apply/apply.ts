@@ -225,7 +225,8 @@ export class CentralApply {
 
   /** A terminal's chain goes on at another place: what was held behind it may be applied now. */
   async release(terminal: string): Promise<void> {
-    if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
+    // One that waits for a cause goes on by itself; whoever is apart for another reason is asked about by nobody else.
+    if (!this.#waiting.isHeld(terminal)) await this.#release(terminal, null);
   }
 
   /**
@@ -243,7 +244,10 @@ export class CentralApply {
       const stored = this.#waiting.storedFor(terminal);
       const { records, heldIds } = await readReleasable(this.#options.pool, terminal);
       // A gap inside a record waits for its next unit, and looking again would change nothing.
-      if (records.length === 0 || tried === heldIds.join()) return this.#nothingNext(terminal, stored);
+      if (records.length === 0 || tried === heldIds.join()) {
+        if (groups === 0) this.#waiting.lookedInVain(terminal);
+        return this.#nothingNext(terminal, stored);
+      }
       const group: Group = { records, refused: [], heldIds, consumed: null, apart: new Set() };
       const done = await this.#apply(group);
       if (result !== null) count(result, done);

@@ -46,11 +46,17 @@ export async function lockProgress(
   };
 }
 
+/**
+ * In the order of the index `held_waiting`: once all that is held is of one till, EXISTS is planned as a scan of all of
+ * it, for each of the others (10 ms for five tills beside 20,000 records).
+ */
 async function lockExisting(session: Session, terminals: readonly string[]): Promise<TextRow[]> {
   return session.rows(
     `SELECT p.terminal_id, t.store_id, t.status, p.incarnation, p.last_unit, p.last_seq,
             encode(p.chain_hash, 'hex'), p.exceptions,
-            EXISTS (SELECT 1 FROM payflow_sync.held h WHERE h.terminal_id = p.terminal_id AND h.reason <> ALL (${NEVER_RELEASED})),
+            COALESCE((SELECT true FROM payflow_sync.held h
+                       WHERE h.terminal_id = p.terminal_id AND h.reason <> ALL (${NEVER_RELEASED})
+                       ORDER BY h.incarnation, h.unit LIMIT 1), false),
             (SELECT version FROM payflow_sync.mapping), p.registration,
             (SELECT json_object_agg(r.registration, r.store_id) FROM payflow_sync.registration r
               WHERE r.terminal_id = p.terminal_id),

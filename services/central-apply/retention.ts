@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import { wrapPostgresError } from '../shared/database/postgres.ts';
+import { VERIFY_OPERATIONS } from '../shared/operations.ts';
 
 const HOUR_MS = 3_600_000;
 const PORTION = 5_000;
@@ -66,9 +67,23 @@ export class Retention implements Service {
   /** Removes what is older than the retention. @returns how many rows */
   async purge(signal?: AbortSignal): Promise<number> {
     let removed = 0;
+    await this.#purgeQuestions();
     removed += await this.#purgeIn(OUTCOMES, signal);
     for (const evidence of EVIDENCE) removed += await this.#purgeTable(evidence, signal);
     return removed;
+  }
+
+  /** What `verify` asked is read at once, or never; it says nothing of what anybody did. */
+  async #purgeQuestions(): Promise<void> {
+    await this.#options.pool
+      .query(
+        `DELETE FROM payflow_sync.operation
+          WHERE kind = ANY ($1) AND finished_at < now() - make_interval(hours => 1)`,
+        [VERIFY_OPERATIONS],
+      )
+      .catch((error: unknown) => {
+        throw wrapPostgresError(error);
+      });
   }
 
   async #purgeTable(evidence: Evidence, signal?: AbortSignal): Promise<number> {

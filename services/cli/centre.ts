@@ -61,7 +61,7 @@ export async function withDatabase<T>(cli: Cli, body: (pool: Pool) => Promise<T>
 }
 
 /** That of a running `up` is a file which any number of processes may use. */
-function openCentreLog(cli: Cli): EventLog {
+export function openCentreLog(cli: Cli): EventLog {
   const { config } = cli;
   const log = cli.commandLog();
   const file = config.kafkaBrokers === undefined ? findUp(config.dataDir)?.eventLogFile : undefined;

@@ -5,6 +5,8 @@ import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
 import { packageRoot } from '../shared/paths.ts';
 import { formatPosition } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
+import type { EarlierRows } from './file/earlier-rows.ts';
+import { tillFilePlace } from './till/file-place.ts';
 import type { TillHost } from './till/till-host.ts';
 
 export interface AgentStatusParts {
@@ -12,11 +14,12 @@ export interface AgentStatusParts {
   readonly apply: TillApply;
   readonly topics: readonly string[];
   readonly mode: SyncMode;
+  readonly earlierRows: readonly EarlierRows[];
 }
 
 let version: string | undefined;
 
-export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): AgentStatus {
+export function agentStatus({ till, apply, topics, mode, earlierRows }: AgentStatusParts): AgentStatus {
   const standing = apply.standing.current;
   const { checkpoints } = apply;
   const { awaited } = apply;
@@ -38,10 +41,12 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     }),
     parked: apply.parked.count(),
     inParts: apply.inParts,
+    earlierRows: [...earlierRows],
     missingTables: till.binding.missing.map(({ local }) => local),
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     restingTriggers: apply.resting,
     vanishedRows: [...apply.sweep.vanished].map(([table, rows]) => ({ table, rows })),
+    file: tillFilePlace(till.db),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),

@@ -76,7 +76,7 @@ export class TillRequests {
     );
   }
 
-  /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
+  /** The same, and what came in since the flush of the same job. @throws PayflowError SYNC_TIMEOUT */
   async catchUp({
     lsn,
     timeoutMs,
@@ -86,12 +86,24 @@ export class TillRequests {
     timeoutMs: number;
     jobId?: string;
   }): Promise<PushResult> {
-    const { apply, topics, valve } = this.#options;
-    const wanted = parseLsn(lsn);
+    const { apply } = this.#options;
     const flushed = this.#flushed;
     const before = flushed?.jobId === jobId && flushed ? flushed.applied : new Map(apply.applied);
-    return valve.while(async () => {
-      const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
+    await this.reached({ lsn, timeoutMs });
+    const tables: Record<string, number> = {};
+    for (const [table, rows] of apply.applied) {
+      const added = rows - (before.get(table) ?? 0);
+      if (added > 0) tables[table] = added;
+    }
+    const applied = Object.values(tables).reduce((sum, rows) => sum + rows, 0);
+    return { applied, position: formatPosition(lowest(this.#positions())), tables };
+  }
+
+  /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
+  async reached({ lsn, timeoutMs }: { lsn: string; timeoutMs: number }): Promise<void> {
+    const { apply, topics, valve } = this.#options;
+    const wanted = parseLsn(lsn);
+    await valve.while(async () => {
       if (apply.standing.current.kind === 'retired') this.#requireGoodStanding();
       await this.#until(
         timeoutMs,
@@ -99,16 +111,14 @@ export class TillRequests {
         () =>
           // A stream that is read again from the beginning has been there once, but not with all of its rows.
           topics.every((topic) => apply.checkpoints.reach(topic).caughtUp) &&
-          positions().every((position) => position.lsn >= wanted),
+          this.#positions().every((position) => position.lsn >= wanted),
       );
-      const tables: Record<string, number> = {};
-      for (const [table, rows] of apply.applied) {
-        const added = rows - (before.get(table) ?? 0);
-        if (added > 0) tables[table] = added;
-      }
-      const applied = Object.values(tables).reduce((sum, rows) => sum + rows, 0);
-      return { applied, position: formatPosition(lowest(positions())), tables };
     });
+  }
+
+  #positions(): Position[] {
+    const { apply, topics } = this.#options;
+    return topics.map((topic) => apply.checkpoints.stream(topic).position);
   }
 
   /** Applies the newest record of every key in the range again. @throws PayflowError NOT_FOUND */

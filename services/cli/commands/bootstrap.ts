@@ -13,6 +13,7 @@ interface BootstrapOptions extends JsonOption {
   readonly terminal?: string;
   readonly terminalDb?: string;
   readonly dryRun?: true;
+  readonly none?: true;
 }
 
 type TillResult = BootstrapResult & { readonly terminalId: string };
@@ -26,13 +27,20 @@ export function bootstrapCommand(cli: Cli): Command {
         'bootstrap --terminal till-7 --dry-run',
         'bootstrap',
         'bootstrap --terminal till-7 --terminal-db payflow.db',
+        'bootstrap --terminal till-7 --none',
       ],
     )
     .option('--terminal <id>', 'only this till; without it all that are online')
     .option('--terminal-db <file>', 'its file on this machine, when its agent is stopped')
-    .option('--dry-run', 'only count what would be done');
+    .option('--dry-run', 'only count what would be done')
+    .option(
+      '--none',
+      'none of the rows from before is the centre’s: they stay on the till as they are, and rows of the centre come in beside them',
+    );
   return withJson(command).action(
     cli.action(async (options: BootstrapOptions) => {
+      if (options.none === true && options.dryRun === true)
+        throw new PayflowError('USAGE', 'either --none or --dry-run');
       const results =
         options.terminalDb === undefined ? await byGateway(cli, options) : await here(cli, options);
       if (options.json === true) cli.output.json(results);
@@ -42,20 +50,29 @@ export function bootstrapCommand(cli: Cli): Command {
   );
 }
 
-async function byGateway(cli: Cli, { terminal, dryRun, json }: BootstrapOptions): Promise<TillResult[]> {
+async function byGateway(
+  cli: Cli,
+  { terminal, dryRun, none, json }: BootstrapOptions,
+): Promise<TillResult[]> {
   return withGateway(cli, async (client) => {
     const done: TillResult[] = [];
     for (const terminalId of await chosenTerminals(client, terminal)) {
       if (json !== true) cli.output.note(`${terminalId} …`);
       const path = `/terminals/${encodeURIComponent(terminalId)}/bootstrap`;
-      const result = await client.post<BootstrapResult>(path, { dryRun: dryRun === true });
+      const result = await client.post<BootstrapResult>(path, {
+        dryRun: dryRun === true,
+        none: none === true,
+      });
       done.push({ terminalId, ...result });
     }
     return done;
   });
 }
 
-async function here(cli: Cli, { terminal, terminalDb, dryRun }: BootstrapOptions): Promise<TillResult[]> {
+async function here(
+  cli: Cli,
+  { terminal, terminalDb, dryRun, none }: BootstrapOptions,
+): Promise<TillResult[]> {
   if (terminal === undefined || terminalDb === undefined) {
     throw new PayflowError('USAGE', '--terminal-db needs --terminal');
   }
@@ -67,7 +84,7 @@ async function here(cli: Cli, { terminal, terminalDb, dryRun }: BootstrapOptions
           cli.commandLog(),
         )
       : await withStoppedTill(cli, { terminalId: terminal, file: terminalDb }, (agent) =>
-          agent.bootstrap({ dryRun: false }),
+          none === true ? agent.bootstrapNone() : agent.bootstrap({ dryRun: false }),
         );
   return [{ terminalId: terminal, ...result }];
 }
@@ -85,7 +102,7 @@ function show(output: Output, result: TillResult): void {
       counts.refused,
       counts.listed,
     ]),
-    'nothing to link',
+    result.left > 0 ? `${result.left} rows stay as they are` : 'nothing to link',
   );
   for (const { table, key, why } of result.rows) output.line(`${table} ${key}: ${why}`);
   const more = result.listed + result.refused - result.rows.length;

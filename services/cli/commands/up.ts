@@ -13,6 +13,7 @@ import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
 import { createLogger } from '../../shared/logging.ts';
 import { createRegistry } from '../../shared/metrics.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { createPool, inTransaction } from '../../shared/database/postgres.ts';
 import type { ServiceContext } from '../../shared/service-context.ts';
 import { serveOperations } from '../../shared/service-http.ts';
@@ -31,6 +32,8 @@ import { EXIT } from '../exit-code.ts';
 import { runService } from '../process-services.ts';
 import { tillPlaceUnderUp } from '../till/till-place.ts';
 import { holdTillFile } from '../till/till-start.ts';
+import { earlierRowsLine } from '../till-waits.ts';
+import { rowsFromBefore } from '../up/rows-from-before.ts';
 import { announceUp, UP_LOCK } from '../up/running-up.ts';
 import { parseTillPlans, type TillPlan } from '../up/up-plan.ts';
 import { openDatabase, openLog, type UpDatabase } from '../up/up-resources.ts';
@@ -66,6 +69,7 @@ interface UpSite {
   readonly database: UpDatabase;
   readonly eventLog: EventLog;
   readonly pool: Pool;
+  readonly mapping: Mapping;
   readonly context: Omit<ServiceContext, 'health'> & { readonly health: HealthBoard };
 }
 
@@ -108,6 +112,7 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
       database,
       eventLog,
       pool,
+      mapping,
       context,
     };
     await runParts(cli, site, tills, json);
@@ -270,10 +275,15 @@ interface Told extends Pick<Announcement, 'tills' | 'json'> {
   readonly waiting: readonly PartReport[];
 }
 
-function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, json, waiting }: Told): void {
+function tell(
+  cli: Cli,
+  { database, config, eventLog, mapping }: UpSite,
+  { url, tills, json, waiting }: Told,
+): void {
   const databaseUrl = maskUrl(database.url);
   const { passwordFile: databasePasswordFile } = database;
   const brokers = config.kafkaBrokers?.join(',') ?? null;
+  const before = rowsFromBefore(tills, mapping);
   if (json) {
     const log = eventLog.kind;
     return cli.output.json({
@@ -285,6 +295,7 @@ function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, js
       log,
       brokers,
       tills,
+      rowsFromBefore: before,
     });
   }
   const embedded = databasePasswordFile === null ? '' : `  (embedded; password in ${databasePasswordFile})`;
@@ -295,6 +306,10 @@ function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, js
   cli.output.line(`log       ${brokers === null ? 'embedded' : `Kafka ${brokers}`}`);
   for (const { terminalId, storeId, file } of tills)
     cli.output.line(`till      ${terminalId} of ${storeId}: ${file}`);
+  for (const { terminalId, tables } of before) {
+    const text = earlierRowsLine(terminalId, tables);
+    if (text !== null) cli.output.line(`due       ${text}`);
+  }
 }
 
 /** The value, or undefined when the signal comes first. */

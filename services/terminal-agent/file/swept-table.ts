@@ -15,7 +15,7 @@ import { ParentNames } from '../rows/parent-names.ts';
 import { unlinkedHandle } from '../rows/sync-rows.ts';
 import { isPublished } from './captured-tables.ts';
 import { offerRows, type UnknownRow } from './offered-rows.ts';
-import { hasEarlierRows } from './unswept.ts';
+import { hasEarlierRows } from './earlier-rows.ts';
 
 export interface SweptTableParts {
   readonly till: TillHost;

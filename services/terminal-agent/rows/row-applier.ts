@@ -209,10 +209,7 @@ export class RowApplier {
     const { table, centralId } = arrival;
     const match = this.#parts.unlinked.match(table, centralId, image, values);
     if (match.kind === 'none') return undefined;
-    if (match.kind === 'clash') {
-      const claimed = `local row ${String(match.rowKey)} claims this id; run bootstrap`;
-      return this.#park(arrival, 'server-id', claimed);
-    }
+    if (match.kind === 'waits') return this.#park(arrival, match.reason, match.why);
     this.link(table, centralId, match.rowKey, match.identity);
     return this.apply(arrival);
   }

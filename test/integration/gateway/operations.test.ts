@@ -56,6 +56,10 @@ describe('operations', () => {
     expect((await rest.call('POST', `${path}/bootstrap`, rest.viewer, {})).status).toBe(403);
     const linked = await rest.call('POST', `${path}/bootstrap`, rest.operator, { dryRun: true });
     expect(linked).toMatchObject({ status: 200, body: { linked: 1, dryRun: true } });
+    const none = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true });
+    expect(none).toMatchObject({ status: 200, body: { offered: 0, left: 3 } });
+    const both = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true, dryRun: true });
+    expect(both).toMatchObject({ status: 422, body: { code: 'VALIDATION' } });
     const range = { stream: 'payflow.catalog', fromOffset: 0, toOffset: 9 };
     expect((await rest.call('POST', `${path}/replay`, rest.operator, range)).body).toMatchObject({ read: 5 });
     await rest.till('cmd-2');

@@ -8,7 +8,15 @@ const paramsSchema = z.object({ id: z.string() });
 type Params = z.output<typeof paramsSchema>;
 const TAGS = { tags: ['terminals'] };
 
-const bootstrapSchema = z.strictObject({ dryRun: z.boolean().default(false) });
+const bootstrapSchema = z
+  .strictObject({
+    dryRun: z.boolean().default(false),
+    none: z
+      .boolean()
+      .default(false)
+      .describe('none of the rows from before is the centre’s: they stay as they are'),
+  })
+  .refine(({ dryRun, none }) => !(dryRun && none), { path: ['none'], message: 'either dryRun or none' });
 
 const offset = z.number().int().min(0);
 const replaySchema = z.strictObject({
@@ -46,7 +54,9 @@ export function terminalCommandRoutes(context: GatewayContext) {
       },
       async (request) => {
         const { terminalId } = await terminalStatus(context, request.params.id);
-        return agents.request(terminalId, 'agent:bootstrap', request.body, LONG_TIMEOUT_MS);
+        const { none, dryRun } = request.body;
+        if (none) return agents.request(terminalId, 'agent:bootstrap-none', {}, LONG_TIMEOUT_MS);
+        return agents.request(terminalId, 'agent:bootstrap', { dryRun }, LONG_TIMEOUT_MS);
       },
     );
 
