@@ -2,6 +2,23 @@
  * One till whose files are kept, put back, cloned and lost at any moment, with agents that die between any two of their commits:
  * no sale is at the centre twice, none is lost that reached the log, lies in the file that goes on or in an agent file that
  * is still there, and in the end both sides are equal.
+ *
+ *   payflow.db, to the agent file          | the centre of its name          | then
+ *   ---------------------------------------+---------------------------------+---------------------------------------------
+ *   holds what was cut, under its name     | counts no more than its units   | goes on as it is
+ *   the same                               | counts units that it never made,| another name, announced; its unsettled units
+ *                                          |   or others; another name       |   go up again, and are known by their entries
+ *   lacks what was cut (older, other), or  | whatever                        | what the agent file still has goes up first,
+ *     was used under any other name        |                                 |   then another name; its entries are cut anew
+ *   the same, and the agent file waits     | whatever                        | the name stays; what is cut anew is of the file
+ *                                          |                                 |   that is there when the centre has answered
+ *   any, beside an agent file that is new  | whatever                        | another name; its entries are cut anew
+ *   any of these, and the one before is    | the name before is current, and | goes on by itself
+ *     silent                               |   no other file waits           |
+ *   any of these, and another one lives or | anything else                   | waits for an operator, and so does the other
+ *     has gone on from the one before      |                                 |
+ *
+ * Each of them with nothing, something cut, or something sent unsettled, found by an agent that runs or at its start.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
