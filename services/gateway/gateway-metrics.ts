@@ -30,12 +30,14 @@ export function gatewayMetrics({ registry, agents, jobs, verify }: GatewayContex
     help: 'When a till was compared last',
     labelNames: ['terminal'] as const,
   });
-  verify.onNews((event, { terminalId: terminal, summary }) => {
+  verify.onNews((event, { terminalId: terminal, table, summary }) => {
     if (event === 'verify:failed') compared.inc({ result: 'failed' });
     if (summary === undefined) return;
-    const { differs, known, moving } = summary;
-    compared.inc({ result: differs + known > 0 ? 'differs' : 'equal' });
-    for (const [kind, rows] of Object.entries({ differs, known, moving }))
+    const { differs, known, moving, notLookedAt } = summary;
+    compared.inc({ result: differs + known + notLookedAt > 0 ? 'differs' : 'equal' });
+    // One table says nothing of the others.
+    if (table !== undefined) return;
+    for (const [kind, rows] of Object.entries({ differs: differs + notLookedAt, known, moving }))
       differing.set({ terminal, kind }, rows);
     at.setToCurrentTime({ terminal });
   });

@@ -66,6 +66,14 @@ export async function readOperation(pool: Pool, operationId: string): Promise<Op
   return toView(row);
 }
 
+/** One that was asked for here. */
+export async function readOwnOperation(pool: Pool, operationId: string): Promise<OperationView> {
+  const text = `SELECT ${COLUMNS} FROM payflow_sync.operation WHERE operation_id = $1::uuid`;
+  const row = await firstRow<OperationRow>(pool, text, [operationId]);
+  if (row === undefined) throw new PayflowError('NOT_FOUND', `there is no operation ${operationId}`);
+  return toView(row);
+}
+
 /** The operation as it is once it is finished, or when the time is up. */
 export async function awaitOperation(
   pool: Pool,

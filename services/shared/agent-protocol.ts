@@ -161,6 +161,12 @@ export const AGENT_REQUESTS = {
       topic: z.string(),
       fromOffset: count,
       toOffset: count.optional(),
+      /** When the log received a record, ms since 1970. An agent of the version before takes offsets only. */
+      fromMs: z.number().optional(),
+      toMs: z.number().optional(),
+      /** As PostgreSQL writes them. */
+      fromLsn: z.string().optional(),
+      toLsn: z.string().optional(),
       dryRun: z.boolean(),
     }),
     result: replayResultSchema,

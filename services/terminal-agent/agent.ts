@@ -29,7 +29,7 @@ import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
 import type { TerminalIdentity } from './identity.ts';
-import { pullResult, TillRequests } from './requests.ts';
+import { pullResult, TillRequests, type ReplayRequest } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
@@ -208,12 +208,7 @@ export class TerminalAgent implements Service, LinkedAgent {
     return this.#requests.catchUp(options);
   }
 
-  async replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult> {
+  async replay(options: ReplayRequest): Promise<ReplayResult> {
     return this.#requests.replay(options);
   }
 

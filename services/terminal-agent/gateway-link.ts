@@ -22,6 +22,8 @@ import {
   type SyncMode,
 } from '../shared/agent-protocol.ts';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
+import { parseLsn } from '../shared/records/position.ts';
+import type { ReplayRequest } from './requests.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { LocalTable } from '../shared/catalog/local-catalog.ts';
 
@@ -35,12 +37,7 @@ export interface LinkedAgent {
   bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult>;
   bootstrapNone(): Promise<BootstrapResult>;
   catalog(): readonly LocalTable[];
-  replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult>;
+  replay(options: ReplayRequest): Promise<ReplayResult>;
   readonly verify: LinkedVerify;
 }
 
@@ -147,8 +144,12 @@ export class GatewayLink implements Service {
     }));
     this.#answer(on, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
     this.#answer(on, 'agent:bootstrap-none', () => agent.bootstrapNone());
-    this.#answer(on, 'agent:replay', ({ toOffset, ...range }) =>
-      agent.replay(toOffset === undefined ? range : { ...range, toOffset }),
+    this.#answer(on, 'agent:replay', ({ fromLsn, toLsn, ...range }) =>
+      agent.replay({
+        ...range,
+        fromLsn: fromLsn === undefined ? undefined : parseLsn(fromLsn),
+        toLsn: toLsn === undefined ? undefined : parseLsn(toLsn),
+      }),
     );
     this.#answer(on, 'verify:tables', async (asked) => agent.verify.tables(asked));
     this.#answer(on, 'verify:buckets', (asked) => agent.verify.buckets(asked));

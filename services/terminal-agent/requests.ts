@@ -2,13 +2,12 @@
 import type { PullCounts, PullResult, PushResult, ReplayResult } from '../shared/agent-protocol.ts';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { streamName } from '../shared/log/topics.ts';
+import type { EventLog, StreamRef } from '../shared/log/event-log.ts';
 import { formatPosition, parseLsn, type Position } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
 import type { TillCapture } from './capture.ts';
 import type { Publisher } from './publisher.ts';
-import { bytesOf } from './streams/incoming.ts';
+import { newestOfRange, type ReplayRange } from './streams/replay-range.ts';
 import type { Pulse, Valve } from './pulse.ts';
 import { isHeld, tallyFlush, type FlushCounts, type FlushEntry, type FlushReport } from './settlement.ts';
 
@@ -24,8 +23,12 @@ export interface TillRequestsOptions {
 }
 
 const LOOK_MS = 250;
-/** So much of a replay is held at a time. */
-const REPLAYED_BYTES = 8 << 20;
+
+export interface ReplayRequest extends ReplayRange {
+  readonly topic: string;
+  /** Nothing is written, and counted as it would be. */
+  readonly dryRun: boolean;
+}
 
 export class TillRequests {
   readonly #options: TillRequestsOptions;
@@ -122,19 +125,13 @@ export class TillRequests {
   }
 
   /** Applies the newest record of every key in the range again. @throws PayflowError NOT_FOUND */
-  async replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult> {
-    const { topic, fromOffset, toOffset = Infinity, dryRun } = options;
+  async replay({ topic, dryRun, ...range }: ReplayRequest): Promise<ReplayResult> {
     const { topics, apply, eventLog } = this.#options;
     if (!topics.includes(topic))
       throw new PayflowError('NOT_FOUND', `this till does not read a stream ${topic}`);
     const counts = { read: 0, applied: 0, skipped: 0 };
     const stream: StreamRef = { topic, partition: 0 };
-    for await (const { read, newest } of newestOfRange(eventLog, stream, fromOffset, toOffset)) {
+    for await (const { read, newest } of newestOfRange(eventLog, stream, range)) {
       const { applied, skipped } = await apply.replay(topic, newest, { dryRun });
       counts.read += read;
       counts.applied += applied;
@@ -169,56 +166,6 @@ function* outcomesOf(
 
 function lowest(positions: readonly Position[]): Position {
   return positions.reduce((low, each) => (each.lsn < low.lsn ? each : low));
-}
-
-interface Replayed {
-  readonly read: number;
-  readonly newest: readonly StoredRecord[];
-}
-
-/**
- * The newest record of each key between two offsets (both included), in offset order; of a long range piece by piece,
- * so that a key may come again, newer.
- */
-async function* newestOfRange(
-  eventLog: EventLog,
-  stream: StreamRef,
-  from: number,
-  to: number,
-): AsyncGenerator<Replayed> {
-  const { first, end } = await eventLog.offsets(stream);
-  const last = Math.min(to, end - 1);
-  if (Math.max(first, from) > last) return;
-  const stop = new AbortController();
-  let newest = new Map<string, StoredRecord>();
-  let read = 0;
-  let bytes = 0;
-  let isWhole = false;
-  try {
-    for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
-      for (const record of batch) {
-        if (record.offset > last) break;
-        read += 1;
-        // A delete comes as an event and a tombstone; the event says more.
-        const key = record.key?.toString('base64') ?? '';
-        newest.delete(key);
-        newest.set(key, record);
-        bytes += bytesOf(record);
-      }
-      isWhole = (batch.at(-1)?.offset ?? end) >= last;
-      if (isWhole) break;
-      if (bytes < REPLAYED_BYTES) continue;
-      yield { read, newest: [...newest.values()] };
-      newest = new Map();
-      read = 0;
-      bytes = 0;
-    }
-  } finally {
-    stop.abort();
-  }
-  // Half a range is no answer.
-  if (!isWhole) throw new PayflowError('LOG_UNREACHABLE', `reading ${streamName(stream)} was cut short`);
-  yield { read, newest: [...newest.values()] };
 }
 
 /** As the gateway shows it: a repeated change was applied before; one whose row is gone from here had no effect. */

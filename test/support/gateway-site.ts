@@ -218,7 +218,7 @@ export class PretendAgent implements LinkedAgent {
 
   readonly verify = {
     tables: () => ({ tables: [], skipped: [{ table: 'orders', why: 'the till has no such table' }] }),
-    buckets: async () => ({ rows: 0, differing: [], unlinked: [] }),
+    buckets: async () => ({ rows: 0, differing: [], unlinked: [], moreUnlinked: 0 }),
     rows: async () => ({ ids: [] }),
     look: async () => ({ rows: [] }),
     repair: async () => ({}),

@@ -140,7 +140,7 @@ function terminalRow(terminal: TerminalStatus) {
 
 function verifiedText({ verified }: TerminalStatus): string | null {
   if (verified === null) return null;
-  const rows = verified.differs + verified.known;
+  const rows = verified.differs + verified.known + verified.notLookedAt;
   return rows === 0 ? verified.finishedAt : `${verified.finishedAt}, ${rows} rows differ`;
 }
 

@@ -21,10 +21,10 @@ import {
 import type { Agents } from '../agents.ts';
 import type { JobTarget } from '../jobs/jobs.ts';
 import type { Markers } from '../jobs/markers.ts';
-import { orItsFailure, readOperation, requestOperation } from '../operations.ts';
-import { addFinding, noFindings, type TableFindings } from './findings.ts';
+import { orItsFailure, readOwnOperation, requestOperation } from '../operations.ts';
+import { addFinding, named, noFindings, type TableFindings } from './findings.ts';
 import { repairOf } from './repair.ts';
-import { seedAgain } from '../seed-again.ts';
+import { awaitSeeded, seedAgain } from '../seed-again.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 
 /** What of a till's changes is under way is waited for, a while. */
@@ -35,6 +35,9 @@ const OPERATION_LOOK_MS = 20;
 const REPLY_MARGIN_MS = 5_000;
 /** A table of a million rows is gone over in the time that a till has for that. */
 const PASS_MS = 30 * 60_000;
+/** Of so many rows of a table it is told one by one that they differ; of the others, how many they may be. */
+const MOST_DIFFERING = 20_000;
+const DECIDED_AT_ONCE = 3_000;
 const MOST_LOOKS = 8;
 const FIRST_REST_MS = 100;
 const LONGEST_REST_MS = 1_000;
@@ -70,8 +73,19 @@ interface Candidate {
   before: string | undefined;
 }
 
+/** A table while it is compared. */
+interface Compared {
+  readonly table: ComparedTable;
+  readonly digest: DigestResult;
+  readonly findings: TableFindings;
+  /** What is newer on the till: by central id, or by key. */
+  readonly offered: { readonly ids: string[]; readonly keys: string[] };
+}
+
 export class Comparison {
   readonly #parts: ComparisonParts;
+  /** The till's changes were not settled in the time that they were given. */
+  #isStuck = false;
 
   constructor(parts: ComparisonParts) {
     this.#parts = parts;
@@ -88,66 +102,94 @@ export class Comparison {
     const found: TableFindings[] = [];
     for (const table of tables) {
       this.#parts.onTable({ table: table.table, done: found.length, of: tables.length });
-      const findings = await this.#table(table);
-      found.push(repairs && findings.counts.differs > 0 ? await this.#repaired(table, findings) : findings);
+      const compared = await this.#table(table);
+      const { findings } = compared;
+      const left = repairs && findings.counts.differs > 0 ? await this.#repaired(table, compared) : findings;
+      found.push(named(left));
     }
     return { tables: found, skipped };
   }
 
   /** What is left of it. */
-  async #repaired(table: ComparedTable, before: TableFindings): Promise<TableFindings> {
-    const { offers, readsAgain } = repairOf(before.differs, table);
-    if (!offers && !readsAgain) return { ...before, repaired: 0 };
-    if (readsAgain) await seedAgain(this.#parts.pool, before.centralTable);
-    const position = await this.#behind(PASS_MS);
-    await this.#agent('verify:repair', { ...position, table: table.table, offers, readsAgain });
-    if (offers) await this.#flush();
-    const after = await this.#table(table);
-    return { ...after, repaired: Math.max(0, before.counts.differs - after.counts.differs) };
+  async #repaired(table: ComparedTable, before: Compared): Promise<TableFindings> {
+    const { findings: found, offered } = before;
+    const { offers, readsAgain } = repairOf(found.differs, table);
+    if (!offers && !readsAgain) return { ...found, repaired: 0 };
+    // First, or what comes down would take its place.
+    if (offers) {
+      await this.#repair(table, { offers: offered, readsAgain: false });
+      await this.#flush();
+    }
+    if (readsAgain) {
+      const { pool, signal } = this.#parts;
+      await seedAgain(pool, found.centralTable);
+      await awaitSeeded(pool, found.centralTable, signal);
+      await this.#repair(table, { offers: { ids: [], keys: [] }, readsAgain });
+    }
+    const { findings } = await this.#table(table);
+    const repaired = Math.max(0, found.counts.differs - findings.counts.differs);
+    return { ...findings, repaired };
+  }
+
+  async #repair(
+    { table }: ComparedTable,
+    how: Pick<AgentRequest<'verify:repair'>, 'offers' | 'readsAgain'>,
+  ): Promise<void> {
+    await this.#agent('verify:repair', { ...(await this.#behind(PASS_MS)), table, ...how });
   }
 
   /** A till that sends only when it is asked has its sales with it otherwise. */
   async #flush(): Promise<void> {
     try {
       await this.#agent('sync:flush', { jobId: this.#parts.runId, timeoutMs: FLUSH_MS });
+      this.#isStuck = false;
     } catch (error) {
       // What is not settled is said of each row that it concerns.
       if (!(error instanceof PayflowError && error.code === 'SYNC_TIMEOUT')) throw error;
+      this.#isStuck = true;
     }
   }
 
-  async #table(table: ComparedTable): Promise<TableFindings> {
-    const { digest, buckets } = await this.#digest(table);
+  async #table(table: ComparedTable): Promise<Compared> {
+    const { digest, buckets, told } = await this.#buckets(table);
     const findings = noFindings(table.table, digest.table);
-    const compared = { ...table, columns: digest.columns.map(({ name }) => name) };
-    const told = await this.#agent('verify:buckets', {
-      ...(await this.#behind(PASS_MS)),
-      table: table.table,
-      columns: [...digest.columns],
-      count: buckets.count,
-      buckets: digest.buckets,
-    });
-    findings.rows = { till: told.rows + told.unlinked.length, centre: digest.rows };
-    const ids = await this.#candidates(compared, digest, { buckets, differing: told.differing });
-    const candidates = [
-      ...ids.map((id): Candidate => ({ id, key: '', before: undefined })),
-      ...told.unlinked.map((key): Candidate => ({ id: null, key, before: undefined })),
-    ];
-    await this.#decide(compared, digest, candidates, findings);
-    return findings;
+    findings.rows = {
+      till: told.rows + told.unlinked.length + told.moreUnlinked,
+      centre: digest.rows,
+    };
+    const compared: Compared = { table, digest, findings, offered: { ids: [], keys: [] } };
+    await this.#decide(
+      compared,
+      told.unlinked.map((key): Candidate => ({ id: null, key, before: undefined })),
+    );
+    if (table.direction === 'push') findings.counts.byDesign += told.moreUnlinked;
+    else findings.counts.notLookedAt += told.moreUnlinked;
+    for (const portion of portions(told.differing, buckets)) {
+      if (findings.counts.differs >= MOST_DIFFERING) findings.counts.notLookedAt += portion.rows;
+      else await this.#decide(compared, await this.#candidates(compared, buckets.count, portion.buckets));
+    }
+    return compared;
   }
 
-  /** The till may have lost most of its rows: then there are buckets for those of the centre. */
-  async #digest(table: ComparedTable): Promise<{ digest: DigestResult; buckets: Buckets }> {
-    let count = bucketCountFor(table.rows);
-    for (;;) {
-      const args = { ...this.#centralArguments(table), buckets: count };
-      const digest = await this.#centre<DigestResult>('verify-digest', args);
-      const wanted = bucketCountFor(digest.rows);
+  /** Either side may have lost most of its rows: the buckets suit the other one. */
+  async #buckets(table: ComparedTable) {
+    for (let atLeast = 0; ;) {
+      const digest = await this.#centre<DigestResult>('verify-digest', {
+        ...this.#centralArguments(table),
+        atLeast,
+      });
+      const { count, columns } = digest;
       const buckets = Buckets.decode(digest.buckets, count);
       if (buckets === undefined) throw new PayflowError('INTERNAL', 'central-apply answered with other sums');
-      if (wanted <= count * 2) return { digest, buckets };
-      count = wanted;
+      const told = await this.#agent('verify:buckets', {
+        ...(await this.#behind(PASS_MS)),
+        table: table.table,
+        columns: [...columns],
+        count,
+        buckets: digest.buckets,
+      });
+      if (bucketCountFor(told.rows) <= count * 2 || told.rows <= atLeast) return { digest, buckets, told };
+      atLeast = told.rows;
     }
   }
 
@@ -156,47 +198,44 @@ export class Comparison {
     return { table, columns, isUnmarked, terminalId, storeId };
   }
 
-  /** Ids of rows whose digests differ, or that are on one side only. */
-  async #candidates(
-    table: ComparedTable,
-    { columns }: DigestResult,
-    { buckets, differing }: { readonly buckets: Buckets; readonly differing: readonly number[] },
-  ): Promise<string[]> {
-    const found: string[] = [];
-    for (const of of portions(differing, buckets)) {
-      const args = { ...this.#centralArguments(table), buckets: buckets.count, of };
-      const { rows } = await this.#centre<ListResult>('verify-list', args);
-      const { ids } = await this.#agent('verify:rows', {
-        ...(await this.#behind(PASS_MS)),
-        table: table.table,
-        columns: [...columns],
-        count: buckets.count,
-        of,
-        rows: rows.map(([id, digest]) => [id, digest]),
-      });
-      for (const id of ids) found.push(id);
-    }
-    return found;
+  /** Rows whose digests differ, or that are on one side only. */
+  async #candidates({ table, digest }: Compared, count: number, of: number[]): Promise<Candidate[]> {
+    const columns = digest.columns.map(({ name }) => name);
+    const args = { ...this.#centralArguments({ ...table, columns }), buckets: count, of };
+    const { rows } = await this.#centre<ListResult>('verify-list', args);
+    const { ids } = await this.#agent('verify:rows', {
+      ...(await this.#behind(PASS_MS)),
+      table: table.table,
+      columns: [...digest.columns],
+      count,
+      of,
+      rows: rows.map(([id, row]) => [id, row]),
+    });
+    return ids.map((id) => ({ id, key: '', before: undefined }));
   }
 
   /** Looks at them until each is known. */
-  async #decide(
-    table: ComparedTable,
-    digest: DigestResult,
-    candidates: readonly Candidate[],
-    findings: TableFindings,
-  ): Promise<void> {
+  async #decide(compared: Compared, candidates: readonly Candidate[]): Promise<void> {
+    const { findings } = compared;
+    for (let from = 0; from < candidates.length; from += DECIDED_AT_ONCE) {
+      const some = candidates.slice(from, from + DECIDED_AT_ONCE);
+      if (findings.counts.differs >= MOST_DIFFERING) findings.counts.notLookedAt += some.length;
+      else await this.#decideSome(compared, some);
+    }
+  }
+
+  async #decideSome(compared: Compared, candidates: readonly Candidate[]): Promise<void> {
     let pending = candidates;
     for (let look = 0; look < MOST_LOOKS && pending.length > 0; look += 1) {
       if (look > 0) await this.#rest(look);
       const left: Candidate[] = [];
       for (let from = 0; from < pending.length; from += ROWS_AT_A_LOOK) {
         const some = pending.slice(from, from + ROWS_AT_A_LOOK);
-        const verdicts = await this.#look(table, digest, some, { isFirst: look === 0 });
-        for (const { candidate, facts, verdict } of verdicts) {
-          const isLast = look === MOST_LOOKS - 1;
-          if (verdict.kind === 'moving' && !isLast) left.push({ ...candidate, before: facts.signature });
-          else addFinding(findings, facts, verdict);
+        const seen = await this.#look(compared, some, { look });
+        for (const { candidate, facts, verdict } of seen) {
+          if (verdict.kind === 'moving' && look < MOST_LOOKS - 1)
+            left.push({ ...candidate, before: facts.signature });
+          else addVerdict(compared, candidate, { facts, verdict });
         }
       }
       pending = left;
@@ -210,14 +249,15 @@ export class Comparison {
   }
 
   async #look(
-    table: ComparedTable,
-    digest: DigestResult,
+    { table, digest }: Compared,
     candidates: readonly Candidate[],
-    { isFirst }: { readonly isFirst: boolean },
+    { look }: { readonly look: number },
   ): Promise<{ candidate: Candidate; facts: RowFacts; verdict: Verdict }[]> {
     const linked = candidates.filter(({ id }) => id !== null);
     const unlinked = candidates.filter(({ id }) => id === null);
-    const args = { ...this.#centralArguments(table), ids: linked.map(({ id }) => id), settles: !isFirst };
+    const columns = digest.columns.map(({ name }) => name);
+    const asked = this.#centralArguments({ ...table, columns });
+    const args = { ...asked, ids: linked.map(({ id }) => id), settles: look > 0 };
     const { rows, settled } = await this.#centre<LookResult>('verify-look', args);
     const told = await this.#agent('verify:look', {
       ...(await this.#behind(POSITION_MS)),
@@ -232,7 +272,15 @@ export class Comparison {
       const row = rows[at];
       const centre = { isHere: row?.values != null, place: row?.place ?? 'none' };
       const { before } = candidate;
-      const verdict = verdictOf({ table, centre, till: facts, before, settled: settled && !isFirst });
+      const isStuck = this.#isStuck && look === MOST_LOOKS - 1;
+      const verdict = verdictOf({
+        table,
+        centre,
+        till: facts,
+        before,
+        settled: settled && look > 0,
+        isStuck,
+      });
       return [{ candidate, facts, verdict }];
     });
   }
@@ -253,7 +301,7 @@ export class Comparison {
     const { operationId } = await requestOperation(pool, { kind, args, by });
     const deadline = performance.now() + OPERATION_MS;
     for (;;) {
-      const view = orItsFailure(await readOperation(pool, operationId));
+      const view = orItsFailure(await readOwnOperation(pool, operationId));
       if (view.state === 'done') return view.result as Result;
       if (signal.aborted || performance.now() > deadline)
         throw new PayflowError('OPERATION_WAITING', `central-apply has not answered ${kind}`);
@@ -262,17 +310,32 @@ export class Comparison {
   }
 }
 
-/** Buckets of not too many rows together; one bucket at least. */
-function portions(differing: readonly number[], buckets: Buckets): number[][] {
-  const found: number[][] = [];
-  let rows = Infinity;
-  for (const bucket of differing) {
-    rows += buckets.rowsIn([bucket]);
-    if (rows > ROWS_IN_A_LIST) {
-      found.push([]);
-      rows = buckets.rowsIn([bucket]);
-    }
-    found.at(-1)?.push(bucket);
+interface Portion {
+  readonly buckets: number[];
+  rows: number;
+}
+
+/** Buckets of not too many rows together, on the side that has more; one bucket at least. */
+function portions(differing: readonly (readonly [number, number])[], centre: Buckets): Portion[] {
+  const found: Portion[] = [];
+  for (const [bucket, rowsOnTill] of differing) {
+    const rows = Math.max(rowsOnTill, centre.rowsIn(bucket));
+    let portion = found.at(-1);
+    if (portion === undefined || portion.rows + rows > ROWS_IN_A_LIST)
+      found.push((portion = { buckets: [], rows: 0 }));
+    portion.buckets.push(bucket);
+    portion.rows += rows;
   }
   return found;
+}
+
+function addVerdict(
+  { findings, offered }: Compared,
+  { id, key }: Candidate,
+  { facts, verdict }: { readonly facts: RowFacts; readonly verdict: Verdict },
+): void {
+  addFinding(findings, facts, verdict);
+  if (verdict.kind !== 'differs' || verdict.newer !== 'till') return;
+  if (id === null) offered.keys.push(key);
+  else offered.ids.push(id);
 }

@@ -28,6 +28,9 @@ export const tableFindingsSchema = z.object({
     known: z.number().describe('differs, and it is known why: parked, held, a dead letter, …'),
     byDesign: z.number().describe('differs as the mapping says'),
     moving: z.number().describe('changed at each look'),
+    notLookedAt: z
+      .number()
+      .describe('may differ; so many others do that these were not looked at one by one'),
   }),
   /** With --repair: how many that differed before do not any more. */
   repaired: z.number().nullable(),
@@ -44,7 +47,7 @@ export function noFindings(table: string, centralTable: string): TableFindings {
     table,
     centralTable,
     rows: { till: 0, centre: 0 },
-    counts: { differs: 0, known: 0, byDesign: 0, moving: 0 },
+    counts: { differs: 0, known: 0, byDesign: 0, moving: 0, notLookedAt: 0 },
     repaired: null,
     differs: [],
     known: [],
@@ -61,23 +64,35 @@ export function addFinding(findings: TableFindings, { id, key }: RowFacts, verdi
       return;
     case 'moving':
       counts.moving += 1;
-      return push(findings.moving, row);
+      findings.moving.push(row);
+      return;
     case 'known':
       counts.known += 1;
-      return push(findings.known, { ...row, why: verdict.why });
+      findings.known.push({ ...row, why: verdict.why });
+      return;
     case 'by design':
       counts.byDesign += 1;
-      return push(findings.byDesign, { ...row, why: verdict.why });
+      findings.byDesign.push({ ...row, why: verdict.why });
+      return;
     case 'differs': {
       const { how, columns, newer } = verdict;
       counts.differs += 1;
-      return push(findings.differs, { ...row, how, columns: [...columns], newer });
+      findings.differs.push({ ...row, how, columns: [...columns], newer });
+      return;
     }
   }
 }
 
-function push<T>(list: T[], item: T): void {
-  if (list.length < NAMED_ROWS) list.push(item);
+/** Without rows beyond those that are named. */
+export function named(findings: TableFindings): TableFindings {
+  const { differs, known, byDesign, moving } = findings;
+  return {
+    ...findings,
+    differs: differs.slice(0, NAMED_ROWS),
+    known: known.slice(0, NAMED_ROWS),
+    byDesign: byDesign.slice(0, NAMED_ROWS),
+    moving: moving.slice(0, NAMED_ROWS),
+  };
 }
 
 export interface Summary {
@@ -85,9 +100,16 @@ export interface Summary {
   readonly known: number;
   readonly byDesign: number;
   readonly moving: number;
+  readonly notLookedAt: number;
 }
 
 export function summaryOf(tables: readonly TableFindings[]): Summary {
   const sum = (of: keyof Summary) => tables.reduce((total, { counts }) => total + counts[of], 0);
-  return { differs: sum('differs'), known: sum('known'), byDesign: sum('byDesign'), moving: sum('moving') };
+  return {
+    differs: sum('differs'),
+    known: sum('known'),
+    byDesign: sum('byDesign'),
+    moving: sum('moving'),
+    notLookedAt: sum('notLookedAt'),
+  };
 }

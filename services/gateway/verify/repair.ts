@@ -1,12 +1,12 @@
 /**
- * How a difference is mended: only by the ways that rows always take, and the centre decides as ever. Pure.
+ * How a difference is mended: only by the ways that rows always take, and the centre decides as ever. Pure. Nothing is
+ * deleted at the centre: a row that is gone from the till, without a word, may have been lost.
  *
- *   newer         | what is done
+ *   newer         | what is done, in this order
  *   --------------+----------------------------------------------------------------------------------------------------
- *   till          | the till's table is looked through: what differs, is gone or is unknown there is entered like its
- *                 |   app's own changes, goes up, and is judged by the mapping's rules
+ *   till          | the row is entered like its app's own changes, goes up, and is judged by the mapping's rules
  *   centre, or    | the centre's table is seeded into the streams again, and the till reads its stream from the
- *     nobody knows|   beginning; a row that its app has changed all the same goes up first
+ *     nobody knows|   beginning
  *   centre, in a  | nothing: no row of it ever comes down
  *     table that  |
  *     only goes up|

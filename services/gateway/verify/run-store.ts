@@ -12,6 +12,7 @@ const summarySchema = z.object({
   known: z.number(),
   byDesign: z.number(),
   moving: z.number(),
+  notLookedAt: z.number(),
 });
 
 export const verifiedTillSchema = z.object({
@@ -169,7 +170,8 @@ export async function lastVerified(pool: Pool): Promise<Map<string, LastVerified
               (result::json #>> '{summary,differs}')::int AS differs,
               (result::json #>> '{summary,known}')::int AS known,
               (result::json #>> '{summary,byDesign}')::int AS "byDesign",
-              (result::json #>> '{summary,moving}')::int AS moving
+              (result::json #>> '{summary,moving}')::int AS moving,
+              (result::json #>> '{summary,notLookedAt}')::int AS "notLookedAt"
          FROM payflow_sync.verify v
         WHERE v.terminal_id = t.terminal_id AND v.state = 'done' AND v.table_name = ''
         ORDER BY v.finished_at DESC LIMIT 1) v`,

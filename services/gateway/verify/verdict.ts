@@ -8,6 +8,8 @@
  *     the till's
  *   goes up only, and never was on this till               | equal: nothing would bring it here
  *   has changes of the till that the centre holds back     | known: held
+ *   has changes of the till on their way, and at the last  | known: not settled
+ *     look still, of a till that could not settle them     |
  *   has changes of the till on their way                   | moving
  *   is not as it was at the look before, or the centre may | moving: one side was read before a change and the other
  *     not have seen yet what the till has                  |   behind it
@@ -28,13 +30,15 @@
  * was asked: so what the till had at the first look is not ahead of it either.
  *
  * The newer side is the one that has left what both had agreed on; where both have, or nobody knows, the row's own time
- * tells, and without one nothing does.
+ * tells, and without one nothing does. Of a row that is gone from the till, and that nobody has said to be deleted, nobody
+ * knows either: it may have been lost.
  */
 import type { ComparedTable, RowFacts, RowPlace } from '../../shared/verify/questions.ts';
 
 export type NewerSide = 'till' | 'centre' | 'unknown';
 export type DifferenceKind = 'missing on till' | 'missing at centre' | 'different' | 'not of this store';
-export type KnownReason = 'held' | 'parked' | 'dead letter' | 'not looked through' | 'no store';
+export type KnownReason =
+  'held' | 'not settled' | 'parked' | 'dead letter' | 'not looked through' | 'no store';
 export type DesignReason =
   'till only' | 'deleted at the centre only' | 'deleted on the till only' | 'goes up only';
 
@@ -59,6 +63,8 @@ export interface RowSeen {
   readonly before: string | undefined;
   /** The centre has seen all that the till may have had at the look before. */
   readonly settled: boolean;
+  /** It is the last look, and when the till was asked to settle its changes, it could not in its time. */
+  readonly isStuck: boolean;
 }
 
 const EQUAL: Verdict = { kind: 'equal' };
@@ -69,7 +75,8 @@ export function verdictOf(seen: RowSeen): Verdict {
   const isHere = till.key !== null;
   if (isSame(seen)) return EQUAL;
   if (till.unsettled === 'held') return known('held');
-  if (till.unsettled === 'on its way') return MOVING;
+  if (till.unsettled === 'on its way')
+    return seen.isStuck && before === till.signature ? known('not settled') : MOVING;
   if (before !== till.signature || !settled) return MOVING;
   if (till.parked !== null) return known('parked');
   if (till.isRefused) return known('dead letter');
@@ -109,7 +116,8 @@ function newerSide(seen: RowSeen): NewerSide {
   const { till } = seen;
   switch (howOf(seen)) {
     case 'missing on till':
-      return till.isKept ? 'till' : 'centre';
+      // Nobody has said that it was deleted: it may have been lost.
+      return till.isKept ? 'unknown' : 'centre';
     case 'missing at centre':
       return till.isKept ? 'centre' : 'till';
     case 'not of this store':

@@ -16,12 +16,15 @@ import { summaryOf, type Summary } from './findings.ts';
 import { VerifyStore, type OpenTill, type VerifyResult, type VerifyRun } from './run-store.ts';
 
 const AT_ONCE = 4;
+const ELSEWHERE_LOOK_MS = 1_000;
 
 export type VerifyEvent = 'verify:progress' | 'verify:done' | 'verify:failed';
 
 export interface VerifyNews {
   readonly runId: string;
   readonly terminalId: string;
+  /** Local name, where only one was asked for. */
+  readonly table?: string | undefined;
   readonly progress?: TableProgress | undefined;
   readonly summary?: Summary | undefined;
   readonly error?: { readonly code: string; readonly message: string } | undefined;
@@ -40,6 +43,8 @@ export class VerifyRuns {
   readonly #options: VerifyRunsOptions;
   readonly #store: VerifyStore;
   readonly #waiting: OpenTill[] = [];
+  /** What was asked for, by run, of runs none of which has begun. */
+  readonly #notBegun = new Map<string, string>();
   readonly #running = new Map<string, { readonly till: OpenTill; progress: TableProgress | null }>();
   readonly #listeners: ((event: VerifyEvent, news: VerifyNews) => void)[] = [];
   readonly #watchers = new Set<() => void>();
@@ -55,11 +60,17 @@ export class VerifyRuns {
   }
 
   async resume(): Promise<void> {
-    this.#waiting.push(...(await this.#store.listOpen()));
+    const open = await this.#store.listOpen();
+    this.#waiting.push(...open.filter((till) => !this.#isHere(till)));
     this.#work();
   }
 
-  /** @param options.table local name; without it all. @returns the run's id */
+  /**
+   * Where the very same run waits and none of it has begun, it covers this request too: an impatient caller cannot fill
+   * the queue.
+   * @param options.table local name; without it all
+   * @returns the run's id
+   */
   async create(
     targets: readonly JobTarget[],
     {
@@ -68,6 +79,9 @@ export class VerifyRuns {
       by,
     }: { readonly table?: string | undefined; readonly repair?: boolean; readonly by: string },
   ): Promise<string> {
+    const wish = JSON.stringify([table ?? null, repair, targets.map(({ terminalId }) => terminalId).sort()]);
+    const same = [...this.#notBegun].find(([, each]) => each === wish);
+    if (same !== undefined) return same[0];
     const runId = randomUUID();
     const tills = targets.map(({ terminalId }): OpenTill => ({
       runId,
@@ -78,6 +92,7 @@ export class VerifyRuns {
     }));
     await this.#store.insert(tills);
     this.#waiting.push(...tills);
+    this.#notBegun.set(runId, wish);
     this.#work();
     return runId;
   }
@@ -96,6 +111,17 @@ export class VerifyRuns {
   /** The run once it is finished, or when time is up. */
   async waitFor(runId: string, timeoutMs: number): Promise<VerifyRun> {
     const timeUp = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal]);
+    for (;;) {
+      await this.#ended(runId, timeUp);
+      const run = await this.get(runId);
+      if ((run.state !== 'waiting' && run.state !== 'running') || timeUp.aborted) return run;
+      // It is another gateway's.
+      await sleep(ELSEWHERE_LOOK_MS, timeUp);
+    }
+  }
+
+  /** Until none of it runs here. */
+  async #ended(runId: string, timeUp: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
       const look = () => {
         if (this.#isOpen(runId) && !timeUp.aborted) return;
@@ -107,7 +133,6 @@ export class VerifyRuns {
       timeUp.addEventListener('abort', look);
       look();
     });
-    return this.get(runId);
   }
 
   isBusy(terminalId: string): boolean {
@@ -117,6 +142,12 @@ export class VerifyRuns {
   /** What runs is begun anew by the next start. */
   stop(): void {
     this.#stop.abort();
+  }
+
+  #isHere({ runId, terminalId }: OpenTill): boolean {
+    return [...this.#waiting, ...[...this.#running.values()].map(({ till }) => till)].some(
+      (till) => till.runId === runId && till.terminalId === terminalId,
+    );
   }
 
   #isOpen(runId: string): boolean {
@@ -131,6 +162,7 @@ export class VerifyRuns {
       const at = this.#waiting.findIndex(({ terminalId }) => !this.#running.has(terminalId));
       const [till] = at < 0 ? [] : this.#waiting.splice(at, 1);
       if (till === undefined) return;
+      this.#notBegun.delete(till.runId);
       this.#running.set(till.terminalId, { till, progress: null });
       void this.#run(till).finally(() => {
         this.#running.delete(till.terminalId);
@@ -142,7 +174,7 @@ export class VerifyRuns {
 
   async #run(till: OpenTill): Promise<void> {
     const { log } = this.#options;
-    const { runId, terminalId } = till;
+    const { runId, terminalId, table } = till;
     try {
       await this.#store.started(till);
       const result = await this.#compare(till);
@@ -150,14 +182,14 @@ export class VerifyRuns {
       const { summary } = result;
       const level = summary.differs > 0 ? 'warn' : 'info';
       log[level]({ runId, terminalId, ...summary }, `${terminalId} was compared with the centre`);
-      this.#tell('verify:done', { runId, terminalId, summary });
+      this.#tell('verify:done', { runId, terminalId, table, summary });
     } catch (thrown) {
       if (this.#stop.signal.aborted) return;
       const error = asPayflowError(thrown);
       log.warn({ code: error.code, err: error, runId, terminalId }, `${terminalId} could not be compared`);
       const shown = shownError(thrown);
       if (await this.#save(till, { error: shown }))
-        this.#tell('verify:failed', { runId, terminalId, error: shown });
+        this.#tell('verify:failed', { runId, terminalId, table, error: shown });
     }
   }
 
@@ -175,7 +207,7 @@ export class VerifyRuns {
       onTable: (progress) => {
         const running = this.#running.get(terminalId);
         if (running !== undefined) running.progress = progress;
-        this.#tell('verify:progress', { runId, terminalId, progress });
+        this.#tell('verify:progress', { runId, terminalId, table, progress });
       },
     });
     const { tables, skipped } = await comparison.run({ only: table, repairs: repair });

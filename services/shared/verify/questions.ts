@@ -4,19 +4,22 @@
  * may differ, whether they do.
  */
 import { z } from 'zod';
+import { MOST_BUCKETS } from './row-digest.ts';
 
 const count = z.number().int().min(0);
 const name = z.string().min(1).max(200);
 const names = z.array(name).max(2_000);
-const bucketCount = z.number().int().min(1).max(65_536);
-const bucketNumbers = z.array(count).max(65_536);
+const bucketCount = z.number().int().min(1).max(MOST_BUCKETS);
+const bucketNumbers = z.array(count).max(MOST_BUCKETS);
 
 /** So many rows are looked at at once. */
 export const ROWS_AT_A_LOOK = 300;
-/** So many are listed at once, of buckets that differ. */
-export const ROWS_IN_A_LIST = 10_000;
-/** And as many buckets are asked about; one may hold more rows than that. */
-const MOST_LISTED = 100_000;
+/**
+ * So many are listed at once, of buckets that differ: each list takes both sides a look at the whole table. One bucket may
+ * hold more rows than that.
+ */
+export const ROWS_IN_A_LIST = 40_000;
+const MOST_LISTED = 200_000;
 
 /** Of one table, for one till. */
 const tableArguments = z.strictObject({
@@ -30,8 +33,9 @@ const tableArguments = z.strictObject({
   isUnmarked: z.boolean(),
 });
 
-export const digestArguments = tableArguments.extend({ buckets: bucketCount });
-export const listArguments = digestArguments.extend({ of: bucketNumbers });
+/** atLeast: rows that one side is known to have; the buckets suit the larger side. */
+export const digestArguments = tableArguments.extend({ atLeast: count });
+export const listArguments = tableArguments.extend({ buckets: bucketCount, of: bucketNumbers });
 export const lookArguments = tableArguments.extend({
   ids: z.array(z.string().max(2_000)).max(ROWS_AT_A_LOOK),
   /** Only once all is visible that the WAL may show already. */
@@ -47,7 +51,8 @@ export interface DigestResult {
   /** Those that were asked for and exist, in their order. */
   readonly columns: readonly ComparedColumn[];
   readonly rows: number;
-  /** Of `Buckets`. */
+  /** Of `Buckets`, as many as `count`. */
+  readonly count: number;
   readonly buckets: string;
 }
 
@@ -75,7 +80,6 @@ export interface LookResult {
 /** What a till says of the tables that it has. */
 export const comparedTableSchema = z.object({
   table: name,
-  rows: count,
   columns: names,
   isUnmarked: z.boolean(),
   direction: z.enum(['both', 'push', 'pull']),
@@ -126,8 +130,16 @@ export const VERIFY_REQUESTS = {
   },
   'verify:buckets': {
     request: z.object({ ...agentTable, count: bucketCount, buckets: z.string() }),
-    /** unlinked: keys of rows without a central id; of very many only the first. */
-    result: z.object({ rows: count, differing: bucketNumbers, unlinked: keys }),
+    /**
+     * rows: all with a central id; differing: numbers of buckets, each with its rows here; unlinked: keys of rows without
+     * a central id, of very many only the first, and moreUnlinked how many others there are.
+     */
+    result: z.object({
+      rows: count,
+      differing: z.array(z.tuple([count, count])).max(MOST_BUCKETS),
+      unlinked: keys,
+      moreUnlinked: count,
+    }),
   },
   'verify:rows': {
     request: z.object({
@@ -160,8 +172,8 @@ export const VERIFY_REQUESTS = {
       table: name,
       /** The table's stream is read from its beginning: what the centre has comes again. */
       readsAgain: z.boolean(),
-      /** The table is looked through: what the till has goes up like its app's own changes. */
-      offers: z.boolean(),
+      /** Rows that go up like the app's own changes, by central id and, of those without one, by key. */
+      offers: z.object({ ids: keys, keys }),
     }),
     result: z.object({}),
   },

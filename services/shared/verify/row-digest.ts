@@ -20,7 +20,7 @@ import { withoutPadding } from '../values/padding.ts';
 /** About so many rows in each. */
 const ROWS_IN_BUCKET = 64;
 /** Two bytes of the hash choose. */
-const MOST_BUCKETS = 1 << 16;
+export const MOST_BUCKETS = 1 << 16;
 /** Of a row's digest; 64 bits tell rows of a few buckets apart, 128 are summed. */
 const SUM_WORDS = 4;
 const WORD_BYTES = 4;
@@ -126,9 +126,23 @@ export class Buckets {
     return found;
   }
 
-  /** Rows in some of them. */
-  rowsIn(buckets: readonly number[]): number {
-    return buckets.reduce((sum, bucket) => sum + (this.#rows[bucket] ?? 0), 0);
+  rowsIn(bucket: number): number {
+    return this.#rows[bucket] ?? 0;
+  }
+
+  /** The same rows in fewer buckets. @param count of `bucketCountFor` */
+  folded(count: number): Buckets {
+    const few = new Buckets(count);
+    few.rows = this.rows;
+    for (let bucket = 0; bucket < this.count; bucket += 1) {
+      const to = bucket & (count - 1);
+      few.#rows[to] = (few.#rows[to] ?? 0) + (this.#rows[bucket] ?? 0);
+      for (let word = 0; word < SUM_WORDS; word += 1) {
+        const at = to * SUM_WORDS + word;
+        few.#sums[at] = (few.#sums[at] ?? 0) ^ (this.#sums[bucket * SUM_WORDS + word] ?? 0);
+      }
+    }
+    return few;
   }
 
   /** Base64. */

@@ -86,6 +86,16 @@ export class SweptTable {
     return rows.length === ROWS_AT_ONCE;
   }
 
+  /** The same with single rows. @param rowKeys of rows that may be gone */
+  offer(rowKeys: readonly SqliteValue[], flight: Flight): void {
+    const { table, till } = this.#parts;
+    const here = rowKeys.filter((rowKey) => rowKey !== null && table.writer.exists(rowKey));
+    offerRows(
+      till.db,
+      here.flatMap((rowKey) => this.#find(rowKey, flight)),
+    );
+  }
+
   #find(rowKey: SqliteValue, flight: Flight): UnknownRow[] {
     const { table } = this.#parts;
     if (rowKey === null) return [];

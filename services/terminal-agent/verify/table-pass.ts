@@ -1,6 +1,5 @@
 /** Goes over a till's table in pieces, each row with what is kept of it; the app and the agent have their turns between. */
 import type { Statement } from 'better-sqlite3';
-import { setImmediate } from 'node:timers/promises';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { TillTable } from '../rows/till-tables.ts';
@@ -48,14 +47,15 @@ export class TablePass {
     this.#after = db.prepare<SqliteValue[], SqliteValue[]>(select(after)).raw().safeIntegers();
   }
 
-  /** Each piece is of one moment. */
-  async *pieces(): AsyncGenerator<readonly PassedRow[]> {
+  /** Each piece is of one moment. @param turn comes before each of them */
+  async *pieces(turn: () => Promise<unknown>): AsyncGenerator<readonly PassedRow[]> {
     const { length } = this.#table.bound.local.key;
+    await turn();
     let rows = this.#first.all();
     while (rows.length > 0) {
       yield rows.flatMap((row) => this.#passed(row, length));
       if (rows.length < ROWS_AT_ONCE) return;
-      await setImmediate();
+      await turn();
       rows = this.#after.all(...(rows.at(-1)?.slice(EXTRA_COLUMNS, EXTRA_COLUMNS + length) ?? []));
     }
   }

@@ -3,7 +3,9 @@
  * before the till looks, so that it has seen all that the centre saw. What the app has written meanwhile is cut first, and
  * is then unsettled. It reads only, but for `repair`.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { bucketOf, Buckets, LISTED_DIGITS, rowDigest } from '../../shared/verify/row-digest.ts';
 import type {
@@ -15,8 +17,8 @@ import type {
 import type { z } from 'zod';
 import type { TillApply } from '../apply.ts';
 import type { TillCapture } from '../capture.ts';
-import { markUnswept, unsweptTables } from '../file/unswept.ts';
-import { encodeValue } from '../rows/image.ts';
+import { unsweptTables } from '../file/unswept.ts';
+import { decodeValue, encodeValue } from '../rows/image.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import { TillTables, type TillTable } from '../rows/till-tables.ts';
 import { isHeld } from '../settlement.ts';
@@ -27,7 +29,6 @@ import { Parents } from '../up/parents.ts';
 import { RowLook } from './row-look.ts';
 import { RowTexts, sharedColumns } from './row-texts.ts';
 import { TablePass, type PassedRow } from './table-pass.ts';
-import { quoteName } from '../till/local-schema.ts';
 
 type Asked<Name extends keyof typeof VERIFY_REQUESTS> = z.output<(typeof VERIFY_REQUESTS)[Name]['request']>;
 type Answer<Name extends keyof typeof VERIFY_REQUESTS> = z.output<(typeof VERIFY_REQUESTS)[Name]['result']>;
@@ -41,14 +42,16 @@ export interface TillVerifyParts {
   readonly till: TillHost;
   readonly apply: TillApply;
   readonly capture: TillCapture;
-  /** Until both streams are applied up to a position. @throws PayflowError SYNC_TIMEOUT */
   /** Of the catalog, or of the store. */
   readonly stream: (of: { readonly global: boolean }) => RereadableStream;
+  /** Until both streams are applied up to a position. @throws PayflowError SYNC_TIMEOUT */
   readonly reached: (options: { readonly lsn: string; readonly timeoutMs: number }) => Promise<void>;
 }
 
 /** Rows without a central id are named one by one; of more, something is wrong with all of the table. */
 const MOST_UNLINKED = 20_000;
+/** Keys may be long, and an answer must go through. */
+const UNLINKED_CHARACTERS = 1_000_000;
 
 export class TillVerify {
   readonly #parts: TillVerifyParts;
@@ -60,7 +63,7 @@ export class TillVerify {
 
   /** Which tables can be compared, and why others can't. @throws PayflowError NOT_FOUND */
   tables({ table: only }: Asked<'verify:tables'>): Answer<'verify:tables'> {
-    const { binding, db } = this.#bound().till;
+    const { binding } = this.#bound().till;
     const isWanted = (name: string) => only === undefined || name === only;
     const skipped = [
       ...binding.missing.map(({ local }) => ({ table: local, why: 'the till has no such table' })),
@@ -71,16 +74,7 @@ export class TillVerify {
     ].filter(({ table }) => isWanted(table));
     const tables = [...this.#bound().tables.all()]
       .filter(({ bound }) => isWanted(bound.mapping.local) || isWanted(bound.local.name))
-      .map(({ bound }): ComparedTable => {
-        const rows = db
-          .prepare(`SELECT count(*) FROM ${quoteName(bound.local.name)}`)
-          .pluck()
-          .get();
-        return comparedTable(bound, {
-          rows: Number(rows),
-          hasParent: (name) => this.#table(name) !== undefined,
-        });
-      });
+      .map(({ bound }) => comparedTable(bound, (name) => this.#table(name) !== undefined));
     if (only !== undefined && tables.length + skipped.length === 0)
       throw new PayflowError('NOT_FOUND', `the mapping of this till has no table ${only}`);
     return { tables, skipped };
@@ -93,11 +87,16 @@ export class TillVerify {
     await this.#at(position);
     const own = new Buckets(count);
     const unlinked: string[] = [];
+    let [moreUnlinked, left] = [0, UNLINKED_CHARACTERS];
     await this.#goOver({ name, columns }, ({ handle, rowKey }, digest) => {
-      if (isLinked(handle)) own.add(bucketOf(handle, count), digest());
-      else if (unlinked.length < MOST_UNLINKED) unlinked.push(encodeValue(rowKey) ?? '');
+      if (isLinked(handle)) return own.add(bucketOf(handle, count), digest());
+      const key = encodeValue(rowKey) ?? '';
+      left -= key.length;
+      if (unlinked.length < MOST_UNLINKED && left >= 0) unlinked.push(key);
+      else moreUnlinked += 1;
     });
-    return { rows: own.rows, differing: central.differing(own), unlinked };
+    const differing = central.differing(own).map((bucket): [number, number] => [bucket, own.rowsIn(bucket)]);
+    return { rows: own.rows, differing, unlinked, moreUnlinked };
   }
 
   /** The rows of these buckets that are not the same, or are only on one side. */
@@ -140,16 +139,15 @@ export class TillVerify {
 
   /** By the ways that rows always take; nothing is written here. */
   async repair({ table: name, readsAgain, offers, ...position }: Asked<'verify:repair'>) {
-    const { till, apply, stream } = this.#parts;
+    const { apply, stream } = this.#parts;
     const { bound } = this.#required(name);
     await this.#at(position);
+    const { rows } = this.#required(name);
+    const linked = offers.ids.map((id) => rows.get(id)?.rowKey ?? null);
+    await apply.sweep.offer(name, [...linked, ...offers.keys.map(decodeValue)]);
     if (readsAgain) {
       await stream({ global: bound.mapping.scope.kind === 'global' }).readAgain();
       await this.#at(position);
-    }
-    if (offers) {
-      till.write(() => markUnswept(till.db, name));
-      await apply.sweep.due();
     }
     return {};
   }
@@ -166,9 +164,11 @@ export class TillVerify {
     visit: (row: PassedRow, digest: () => Buffer) => void,
   ): Promise<void> {
     const table = this.#required(name);
-    const { generation, db } = this.#parts.till;
+    const { generation, db, gate } = this.#parts.till;
     const texts = new RowTexts(table, sharedColumns(table, columns));
-    for await (const piece of new TablePass(db, table, texts).pieces()) {
+    // With a rollback journal whoever reads keeps the app from committing.
+    const turn = isWal(db) ? () => setImmediate() : () => waitForApp(gate);
+    for await (const piece of new TablePass(db, table, texts).pieces(turn)) {
       const parents = this.#parents();
       for (const row of piece) visit(row, () => digestOf(table, row, texts, parents));
       if (this.#parts.till.generation !== generation)
@@ -206,6 +206,10 @@ export class TillVerify {
   }
 }
 
+function isWal(db: SqliteDatabase): boolean {
+  return db.pragma('journal_mode', { simple: true }) === 'wal';
+}
+
 function isLinked(handle: string | undefined): handle is string {
   return handle !== undefined && !isUnlinked(handle);
 }
@@ -219,12 +223,11 @@ function digestOf(table: TillTable, row: PassedRow, texts: RowTexts, parents: Pa
 
 function comparedTable(
   { mapping, local, columns, softDeleteColumn }: BoundTable,
-  { rows, hasParent }: { readonly rows: number; readonly hasParent: (table: string) => boolean },
+  hasParent: (table: string) => boolean,
 ): ComparedTable {
   const isSoft = mapping.delete === 'auto' || mapping.delete === 'soft';
   return {
     table: local.name,
-    rows,
     // What refers to a table that the till lacks holds NULL here.
     columns: columns
       .filter(({ reference }) => reference === null || hasParent(reference.table))

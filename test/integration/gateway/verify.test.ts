@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../scripts/support/until.ts';
 import type { VerifyRun } from '../../../services/gateway/verify/run-store.ts';
-import { eventOf, PretendAgent } from '../../support/gateway-site.ts';
+import { eventOf, PretendAgent, PULLED } from '../../support/gateway-site.ts';
 import { useGateway } from '../../support/gateway-rest.ts';
 
 const rest = useGateway();
@@ -26,7 +26,7 @@ describe('a comparison', () => {
     });
     expect(status).toBe(202);
     const { runId } = body as { runId: string };
-    const summary = { differs: 0, known: 0, byDesign: 0, moving: 0 };
+    const summary = { differs: 0, known: 0, byDesign: 0, moving: 0, notLookedAt: 0 };
     expect(await finished(runId)).toMatchObject({
       runId,
       state: 'done',
@@ -60,6 +60,58 @@ describe('a comparison', () => {
     });
     expect((await rest.call('GET', '/api/v1/verify/none', rest.viewer)).status).toBe(404);
     expect((await rest.call('POST', '/api/v1/verify', rest.viewer, { all: true })).status).toBe(403);
+  });
+
+  it('of a till that goes away meanwhile fails at once, and the next one begins anew', async () => {
+    const { token } = await rest.till('verify-5');
+    const agent = new PretendAgent();
+    let asked = false;
+    agent.onFlush = () => {
+      asked = true;
+      return new Promise(() => undefined);
+    };
+    const disconnect = await rest.agent(token, agent);
+    const ask = () => rest.call('POST', '/api/v1/verify', rest.operator, { terminalId: 'verify-5' });
+    const { body } = await ask();
+    await until(() => asked, 'the till is asked');
+    await disconnect();
+    expect(await finished((body as { runId: string }).runId)).toMatchObject({
+      state: 'failed',
+      terminals: [{ error: { code: 'TERMINAL_OFFLINE' } }],
+    });
+    await rest.agent(token, new PretendAgent());
+    expect(await finished(((await ask()).body as { runId: string }).runId)).toMatchObject({ state: 'done' });
+  });
+
+  it('that is asked for again and again waits for the one that runs, once', async () => {
+    const { token } = await rest.till('verify-6');
+    const agent = new PretendAgent();
+    let [running, most, flushes] = [0, 0, 0];
+    let goOn: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    agent.onFlush = async () => {
+      flushes += 1;
+      running += 1;
+      most = Math.max(most, running);
+      await held;
+      running -= 1;
+      return PULLED;
+    };
+    await rest.agent(token, agent);
+    const ask = async (body: object) =>
+      (
+        (await rest.call('POST', '/api/v1/verify', rest.operator, { terminalId: 'verify-6', ...body }))
+          .body as { runId: string }
+      ).runId;
+    const first = await ask({});
+    await until(() => running === 1, 'the first one runs');
+    const [second, third, repair] = [await ask({}), await ask({}), await ask({ repair: true })];
+    expect(third).toBe(second);
+    expect(new Set([first, second, repair]).size).toBe(3);
+    goOn();
+    for (const runId of [first, second, repair])
+      expect(await finished(runId)).toMatchObject({ state: 'done' });
+    expect({ most, flushes }).toEqual({ most: 1, flushes: 3 });
   });
 
   it('that a gateway left unfinished is begun anew by the next one', async () => {

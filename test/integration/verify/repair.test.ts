@@ -35,8 +35,8 @@ const titleAt = async (id: number) =>
   (await shop.pool.query<{ title: string }>('SELECT title FROM article WHERE id = $1', [id])).rows[0]?.title;
 
 describe('verify --repair', () => {
-  it('lets what the till has go up: an edit, a delete and a row that nobody recorded', async () => {
-    const [edited, deleted] = [idOf('A5'), idOf('A6')];
+  it('lets what the till has go up, an edit and a row that nobody recorded, and what is gone comes back', async () => {
+    const [edited, lost] = [idOf('A5'), idOf('A6')];
     shop.behindOurBack(
       'till-1',
       `UPDATE items SET title = 'by hand', changed_at = unixepoch() WHERE code = 'A5';
@@ -45,7 +45,8 @@ describe('verify --repair', () => {
     );
     expect(await repair('items')).toEqual({ code: 0, repaired: 3, left: 0 });
     expect(await titleAt(edited)).toBe('by hand');
-    expect(await titleAt(deleted)).toBeUndefined();
+    expect(await titleAt(lost)).toBe('Article 6');
+    expect(idOf('A6')).toBe(lost);
     expect(await titleAt(idOf('NEW'))).toBe('made by hand');
   });
 

@@ -110,8 +110,8 @@ describe('a fault', () => {
     expect(named).toEqual([
       { table: 'items', id: null, how: 'missing at centre', columns: [], newer: 'till' },
       { table: 'lines', id: ids.get(line?.id ?? 0), how: 'different', columns: ['item_id'], newer: 'till' },
-      { table: 'lines', id: ids.get(other?.id ?? 0), how: 'missing on till', columns: [], newer: 'till' },
-      { table: 'rates', id: '["land 3","k"]', how: 'missing on till', columns: [], newer: 'till' },
+      { table: 'lines', id: ids.get(other?.id ?? 0), how: 'missing on till', columns: [], newer: 'unknown' },
+      { table: 'rates', id: '["land 3","k"]', how: 'missing on till', columns: [], newer: 'unknown' },
     ]);
   });
 

@@ -1,7 +1,13 @@
 /** The centre's side of `verify`: digests of the rows that a till should have, and rows that may differ. It only reads. */
 import { sleep } from '../../../shared/lifecycle.ts';
 import { centralId, type CentralId } from '../../../shared/records/change-record.ts';
-import { Buckets, LISTED_DIGITS, sumsSql } from '../../../shared/verify/row-digest.ts';
+import {
+  bucketCountFor,
+  Buckets,
+  LISTED_DIGITS,
+  MOST_BUCKETS,
+  sumsSql,
+} from '../../../shared/verify/row-digest.ts';
 import {
   digestArguments,
   listArguments,
@@ -26,16 +32,18 @@ export const digestTable: OperationHandler = async ({ session, model }, given) =
   const args = digestArguments.parse(given);
   const sql = new ComparedSql(model, args);
   const found = await session.rows(
-    `SELECT bucket, count(*), ${sumsSql('digest')} FROM (${sql.rows(args.buckets)}) r GROUP BY bucket`,
+    `SELECT bucket, count(*), ${sumsSql('digest')} FROM (${sql.rows(MOST_BUCKETS)}) r GROUP BY bucket`,
     sql.parameters,
   );
-  const buckets = new Buckets(args.buckets);
+  const all = new Buckets(MOST_BUCKETS);
   for (const [bucket, rows, first, second] of found)
-    buckets.addSum(Number(bucket), Number(rows), [BigInt(first ?? 0), BigInt(second ?? 0)]);
+    all.addSum(Number(bucket), Number(rows), [BigInt(first ?? 0), BigInt(second ?? 0)]);
+  const buckets = all.folded(bucketCountFor(Math.max(all.rows, args.atLeast)));
   const result: DigestResult = {
     table: sql.table.name,
     columns: sql.columns,
     rows: buckets.rows,
+    count: buckets.count,
     buckets: buckets.encode(),
   };
   return { result, done: true };
@@ -84,7 +92,7 @@ export const lookAtRows: OperationHandler = async ({ session, model }, given) =>
 /**
  * Waits until the next statement sees everything whose commit a till may have read from the WAL by now: a commit stands
  * there before it is visible, with a synchronous standby for as long as that takes. So whatever is in progress now has to
- * end first.
+ * end first; without such a standby a transaction that is still open after a second was not committed before it.
  */
 async function allVisible(session: Session): Promise<boolean> {
   const [[newest = null] = []] = await session.rows('SELECT pg_snapshot_xmax(pg_current_snapshot())');
@@ -95,7 +103,9 @@ async function allVisible(session: Session): Promise<boolean> {
       [newest],
     );
     if (isOpen === 'f') return true;
-    if (performance.now() >= deadline) return false;
+    if (performance.now() >= deadline) break;
     await sleep(LOOK_MS);
   }
+  const [[standbys = null] = []] = await session.rows(`SELECT current_setting('synchronous_standby_names')`);
+  return standbys === '';
 }

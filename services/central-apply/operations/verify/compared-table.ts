@@ -7,7 +7,7 @@ import { canonicalKeyText, fitsColumn } from '../../rows/key-form.ts';
 import type { CentralModel, TableModel } from '../../rows/model.ts';
 import { quoteName } from '../../rows/sql.ts';
 
-type TableArguments = Omit<z.output<typeof digestArguments>, 'buckets'>;
+type TableArguments = Omit<z.output<typeof digestArguments>, 'atLeast'>;
 
 export class ComparedSql {
   readonly table: TableModel;

@@ -19,12 +19,28 @@ const bootstrapSchema = z
   .refine(({ dryRun, none }) => !(dryRun && none), { path: ['none'], message: 'either dryRun or none' });
 
 const offset = z.number().int().min(0);
-const replaySchema = z.strictObject({
-  stream: z.string().min(1).describe('topic of the stream'),
-  fromOffset: offset,
-  toOffset: offset.optional(),
-  dryRun: z.boolean().default(false),
-});
+const time = z.iso.datetime({ offset: true }).describe('when the log received the records');
+const lsn = z
+  .string()
+  .regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/, 'must be a position of the WAL such as 1/A3F0')
+  .describe('of the commit at the centre');
+/** Every bound is included. */
+const replaySchema = z
+  .strictObject({
+    stream: z.string().min(1).describe('topic of the stream'),
+    fromOffset: offset.optional(),
+    toOffset: offset.optional(),
+    fromTime: time.optional(),
+    toTime: time.optional(),
+    fromLsn: lsn.optional(),
+    toLsn: lsn.optional(),
+    dryRun: z.boolean().default(false),
+  })
+  .refine(
+    ({ fromOffset, fromTime, fromLsn }) =>
+      [fromOffset, fromTime, fromLsn].filter((from) => from !== undefined).length === 1,
+    { path: ['fromOffset'], message: 'exactly one of fromOffset, fromTime and fromLsn says where it begins' },
+  );
 
 const CATALOG_TIMEOUT_MS = 30_000;
 /** Both go over whole tables or streams; both can simply be asked for again. */
@@ -72,10 +88,15 @@ export function terminalCommandRoutes(context: GatewayContext) {
       },
       async (request) => {
         const { terminalId } = await terminalStatus(context, request.params.id);
-        const { stream, fromOffset, toOffset, dryRun } = request.body;
-        const range = { topic: stream, fromOffset, dryRun, ...(toOffset === undefined ? {} : { toOffset }) };
+        const { stream, fromOffset = 0, fromTime, toTime, ...rest } = request.body;
+        const times = { fromMs: msOf(fromTime), toMs: msOf(toTime) };
+        const range = { ...rest, ...times, topic: stream, fromOffset };
         return agents.request(terminalId, 'agent:replay', range, LONG_TIMEOUT_MS);
       },
     );
   };
+}
+
+function msOf(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : Date.parse(time);
 }

@@ -36,13 +36,13 @@ const EXAMPLE = {
     {
       terminalId: 'till-7',
       state: 'done',
-      summary: { differs: 1, known: 0, byDesign: 0, moving: 0 },
+      summary: { differs: 1, known: 0, byDesign: 0, moving: 0, notLookedAt: 0 },
       tables: [
         {
           table: 'products',
           centralTable: 'products',
           rows: { till: 1200, centre: 1200 },
-          counts: { differs: 1, known: 0, byDesign: 0, moving: 0 },
+          counts: { differs: 1, known: 0, byDesign: 0, moving: 0, notLookedAt: 0 },
           repaired: null,
           differs: [{ id: '42', key: '17', how: 'different', columns: ['price'], newer: 'till' }],
           known: [],

@@ -24,6 +24,7 @@ const SEEN: RowSeen = {
   till: FACTS,
   before: 's1',
   settled: true,
+  isStuck: false,
 };
 
 interface Given extends Partial<Omit<RowSeen, 'till' | 'table' | 'centre'>> {
@@ -63,6 +64,10 @@ describe('a row that may differ', () => {
 
   it.each<[string, Given]>([
     ['changes that are not settled', { till: { unsettled: 'on its way' } }],
+    [
+      'changes that are not settled in the end, and were others before',
+      { till: { unsettled: 'on its way' }, before: 's0', isStuck: true },
+    ],
     ['nothing said of it before', { before: undefined }],
     ['another state than at the look before', { before: 's0' }],
     ['a transaction at the centre that the till may be ahead of', { settled: false }],
@@ -73,6 +78,11 @@ describe('a row that may differ', () => {
 
   it.each<[string, string, Given]>([
     ['its changes are held', 'held', { till: { unsettled: 'held' }, before: undefined }],
+    [
+      'its changes are not settled in the end',
+      'not settled',
+      { till: { unsettled: 'on its way' }, isStuck: true },
+    ],
     ['its image waits on the till', 'parked', { till: { parked: 'refused' } }],
     ['its insert was refused', 'dead letter', { till: { ...NEW, isRefused: true }, centre: GONE }],
     ['its table was written without our triggers', 'not looked through', { till: { isUnswept: true } }],
@@ -132,7 +142,7 @@ describe('a row that differs', () => {
       { how: 'different', newer: 'till' },
     ],
     ['both wrote it, without a time', { till: left(true, true) }, { how: 'different', newer: 'unknown' }],
-    ['the till lost it', { till: ABSENT }, { how: 'missing on till', newer: 'till', columns: [] }],
+    ['the till lost it', { till: ABSENT }, { how: 'missing on till', newer: 'unknown', columns: [] }],
     [
       'the till never had it',
       { till: { ...ABSENT, isKept: false } },
@@ -158,7 +168,7 @@ describe('a row that differs', () => {
     [
       'the till lost it, where rows only go up',
       { table: { direction: 'pull' }, till: ABSENT },
-      { how: 'missing on till', newer: 'till' },
+      { how: 'missing on till', newer: 'unknown' },
     ],
   ])('is named, with the newer side: %s', (_, given, expected) => {
     expect(verdict(given)).toMatchObject({ kind: 'differs', ...expected });
