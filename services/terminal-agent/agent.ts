@@ -107,8 +107,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       throw error;
     }
     try {
-      this.#agentFile.claim(this.till.incarnationBefore);
-      this.till.useIncarnation();
+      this.till.useIncarnation({ keepsSettled: this.#agentFile.claim(this.till.incarnationBefore) });
       fillAgentFile({ till: this.till, agentFile: this.#agentFile, nowMs: now(), log });
       this.publisher = this.#publisher();
       this.capture = new TillCapture({

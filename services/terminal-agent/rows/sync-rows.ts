@@ -40,6 +40,7 @@ export class SyncRows {
   readonly #name: Statement;
   readonly #remove: Statement;
   readonly #rename: Statement;
+  readonly #unlinked: Statement<[], number>;
 
   constructor(db: SqliteDatabase, localTable: string) {
     const table = quoteName(`sync_row_${localTable}`);
@@ -63,6 +64,11 @@ export class SyncRows {
     this.#name = db.prepare(`UPDATE ${table} SET identity = ? WHERE central_id = ? AND identity IS NULL`);
     this.#remove = db.prepare(`DELETE FROM ${table} WHERE central_id = ?`);
     this.#rename = db.prepare(`UPDATE ${table} SET central_id = ? WHERE central_id = ?`);
+    this.#unlinked = db
+      .prepare<[], number>(
+        `SELECT 1 FROM ${table} WHERE central_id GLOB '~*' AND refused = 0 AND row_key IS NOT NULL LIMIT 1`,
+      )
+      .pluck();
     this.#add = db.prepare(`INSERT INTO ${table} (central_id, row_key, position, base) VALUES (?, ?, ?, ?)`);
     this.#put = db.prepare(
       `INSERT INTO ${table} (central_id, row_key, position, deleted, base, identity, refused) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -90,6 +96,11 @@ export class SyncRows {
 
   named(identity: string): string | undefined {
     return this.#byIdentity.get(identity);
+  }
+
+  /** Whether rows are here whose link may come: cut, or to be cut. */
+  get hasUnlinked(): boolean {
+    return this.#unlinked.get() !== undefined;
   }
 
   /** A newer image was written to the same local row, and nothing is open. */
