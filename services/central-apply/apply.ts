@@ -32,8 +32,8 @@ export interface CentralApplyOptions {
   readonly log: Logger;
   /** Told at each change, with the partition. */
   readonly onHealth?: (partition: number, health: Health) => void;
-  /** Told after each committed group. */
-  readonly onApplied?: (result: GroupResult) => void;
+  /** Told after each committed group, with how long it took. */
+  readonly onApplied?: (result: GroupResult, seconds: number) => void;
   /** Told of all tills that wait for a cause at the centre, whenever that is looked at. */
   readonly onWaiting?: (terminals: readonly string[]) => void;
 }
@@ -264,8 +264,9 @@ export class CentralApply {
   }
 
   async #apply(group: Group): Promise<GroupResult> {
+    const startedMs = performance.now();
     const result = await this.#groups.apply(group);
-    this.#options.onApplied?.(result);
+    this.#options.onApplied?.(result, (performance.now() - startedMs) / 1000);
     this.#waiting.note(group, result);
     return result;
   }

@@ -5,7 +5,7 @@ import { PayflowError } from '../shared/errors.ts';
 import { runAll, superviseOnce, withReleasers } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
-import { counter, gauge } from '../shared/metrics.ts';
+import { counter, gauge, histogram } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
@@ -130,6 +130,11 @@ function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApp
     name: 'payflow_apply_refused_records_total',
     help: 'Records of the up stream that were passed over.',
   });
+  const duration = histogram(registry, {
+    name: 'payflow_apply_group_duration_seconds',
+    help: 'What a group of units took from its first statement to its commit.',
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+  });
   const waiting = gauge(registry, {
     name: 'payflow_apply_waiting_terminals',
     help: 'Tills that wait for a cause at the centre to end, seen by this process.',
@@ -145,7 +150,8 @@ function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApp
     labelNames: ['terminal'],
   });
   return {
-    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult) => {
+    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult, seconds: number) => {
+      duration.observe(seconds);
       for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
       held.inc(heldRecords);
       refused.inc(refusedRecords);

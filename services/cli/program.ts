@@ -3,7 +3,7 @@ import { CommanderError, type Command } from 'commander';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.ts';
-import { productVersion } from './version.ts';
+import { productVersion } from '../shared/version.ts';
 
 type CreateCommand = (cli: Cli) => Command;
 

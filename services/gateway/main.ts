@@ -19,6 +19,7 @@ import { removeOldJobs } from './jobs/job-retention.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Markers } from './jobs/markers.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
+import { statusMetrics } from './status-metrics.ts';
 import { abandonRetired } from './jobs/retired-tills.ts';
 import { checkSchedule, scheduledTerminals, startSchedule } from './jobs/schedule.ts';
 import { createServer } from './http/server.ts';
@@ -85,6 +86,7 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       recheckMs: start.recheckMs ?? DEFAULT_RECHECK_MS,
     };
     gatewayMetrics(context);
+    statusMetrics(context);
     const onHealth = start.health?.part('gateway') ?? (() => undefined);
     await resumeJobs(context, config, { signal: start.signal, onHealth });
     if (start.signal.aborted) return;

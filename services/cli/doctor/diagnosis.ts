@@ -24,7 +24,7 @@ import type { EventLog } from '../../shared/log/event-log.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import type { Config } from '../../shared/config.ts';
 import type { GatewayClient } from '../gateway-client.ts';
-import { productVersion } from '../version.ts';
+import { productVersion } from '../../shared/version.ts';
 import { attentionFindings, readinessFindings, setupFindings, stateFindings } from './centre-findings.ts';
 import { readDatabase } from './database-facts.ts';
 import { databaseFindings } from './database-findings.ts';

@@ -16,6 +16,7 @@ import { enrolRoutes } from './routes/enrol.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
+import { requestMetrics } from './request-metrics.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { verifyRoutes } from './routes/verify.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
@@ -60,6 +61,7 @@ export async function createServer(context: GatewayContext): Promise<FastifyInst
     openapi: openApiHead(),
     transform: ({ schema, url }) => ({ schema: toJsonSchema(schema), url }),
   });
+  requestMetrics(app, context.registry);
   await app.register(swaggerUi, { routePrefix: '/docs' });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   await app.register(operationsRoutes(context));

@@ -1,4 +1,5 @@
 /** What an operator and their tools ask the gateway for: health, metrics, documents, commands to tills, limits. */
+import { until } from '../../../scripts/support/until.ts';
 import { describe, expect, it } from 'vitest';
 import { useGateway } from '../../support/gateway-rest.ts';
 import { PretendAgent } from '../../support/gateway-site.ts';
@@ -31,6 +32,26 @@ describe('operations', () => {
     const docs = await rest.call('GET', '/docs/');
     expect(docs).toMatchObject({ status: 200 });
     expect(docs.headers.get('content-security-policy')).toContain("default-src 'self'");
+  });
+
+  it('tells Prometheus of each till, of the centre, of requests and of the process', async () => {
+    await rest.till('scraped');
+    await rest.call('GET', '/api/v1/status', rest.viewer);
+    await rest.call('GET', '/nowhere/at-all');
+    let text = '';
+    await until(async () => {
+      text = String((await rest.call('GET', '/metrics')).body);
+      return text.includes('scraped');
+    }, 'the till is told of');
+    expect(text).toMatch(/^payflow_terminal_online\{terminal="scraped",store="[^"]+"\} 0$/m);
+    expect(text).toMatch(/^payflow_terminal_state\{terminal="scraped",store="[^"]+",state="offline"\} 1$/m);
+    expect(text).toMatch(/^payflow_dead_letters 0$/m);
+    expect(text).toMatch(
+      /^payflow_gateway_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/status",status="200"\} [1-9]/m,
+    );
+    expect(text).not.toContain('nowhere');
+    expect(text).toMatch(/^payflow_build_info\{version="[^"]+",node="[^"]+"\} 1$/m);
+    expect(text).toMatch(/^process_cpu_seconds_total [0-9.]+$/m);
   });
 
   it('is not ready while no capture is connected', async () => {
