@@ -176,6 +176,45 @@ export async function readEvidence(
   return evidence;
 }
 
+/**
+ * Changes of an open dead letter that the centre has taken since in another way: two files of one till held them, and
+ * what the other one sent of them, or a letter of it, was applied.
+ * @returns their numbers
+ */
+export async function answeredSince(
+  session: Session,
+  { terminal, changes }: { readonly terminal: string; readonly changes: readonly UnitChange[] },
+): Promise<Set<number>> {
+  const [row] = await session.rows('SELECT known_seq FROM payflow_sync.progress WHERE terminal_id = $1', [
+    terminal,
+  ]);
+  // Of a till that has had one file only nothing came twice.
+  const doubtful = changes.filter(({ seq }) => seq <= Number(row?.[0] ?? 0));
+  const evidence = await readEvidence(session, terminal, doubtful);
+  const isAnswered = (change: UnitChange) => {
+    const known = knownOf(evidence, change);
+    return known !== undefined && !isRefused(known.outcome);
+  };
+  return new Set(doubtful.filter(isAnswered).map(({ seq }) => seq));
+}
+
+/** Names (`knownAs`) of what stands in open dead letters of a terminal already, of the seqs of these changes. */
+export async function inOpenLetters(
+  session: Session,
+  terminal: string,
+  changes: readonly UnitChange[],
+): Promise<Set<string>> {
+  const seqs = changes.map(({ seq }) => seq);
+  if (seqs.length === 0) return new Set();
+  const letters = await session.rows(
+    `SELECT changes FROM payflow_sync.dead_letter WHERE terminal_id = $1 AND state = 'open'
+        AND last_seq >= $2::bigint AND first_seq <= $3::bigint`,
+    [terminal, String(lowest(seqs)), String(highest(seqs))],
+  );
+  const stored = letters.flatMap(([text]) => changesFromJson(text ?? '[]'));
+  return new Set(stored.map((change) => knownAs(change.seq, changeHash(change))));
+}
+
 /** The code of dead letters that hold what a superseded file had sent. */
 export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
