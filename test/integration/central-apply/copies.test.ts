@@ -129,3 +129,17 @@ test('copies that are given up together write one letter of what they share', as
   await asking.retry(letters);
   expect(await stockOf(id)).toBe(97);
 });
+
+test('an announcement that was sent before its till was retired leaves it retired', async () => {
+  const till = await centre.newTill();
+  await take(till, [till.unit(...sale('A'))], 'old');
+  await centre.pool.query(`UPDATE payflow_sync.progress SET standing = 'retired' WHERE terminal_id = $1`, [
+    till.terminal,
+  ]);
+  await centre.pool.query('UPDATE payflow_sync.terminal SET retire_offset = 100000 WHERE terminal_id = $1', [
+    till.terminal,
+  ]);
+  await take(till, [announced('old')], 'new');
+  const place = 'SELECT incarnation, standing FROM payflow_sync.progress WHERE terminal_id = $1';
+  expect(await centre.one(place, [till.terminal])).toEqual({ incarnation: 'new', standing: 'retired' });
+});
