@@ -143,3 +143,27 @@ test('an announcement that was sent before its till was retired leaves it retire
   const place = 'SELECT incarnation, standing FROM payflow_sync.progress WHERE terminal_id = $1';
   expect(await centre.one(place, [till.terminal])).toEqual({ incarnation: 'new', standing: 'retired' });
 });
+
+test('a till whose units name an unknown registration waits for a person, and not for ever new names', async () => {
+  const till = await centre.newTill();
+  await take(till, [till.unit(...sale('A'))], 'old');
+  const x = { ...till.unit(...sale('X')), registration: 7 };
+  await take(till, [x], 'old');
+  await take(till, [announced('old')], 'new');
+  const place = `SELECT incarnation, standing, fenced_for FROM payflow_sync.progress
+                   JOIN payflow_sync.terminal USING (terminal_id) WHERE terminal_id = $1`;
+  const stays = { incarnation: 'old', standing: 'fenced', fenced_for: 'registration' };
+  expect(await centre.one(place, [till.terminal])).toEqual(stays);
+  await carryOut();
+  expect(await letterIds(till)).toEqual([]);
+  await centre.pool.query(
+    `INSERT INTO payflow_sync.registration (terminal_id, registration, store_id)
+     SELECT terminal_id, 7, store_id FROM payflow_sync.terminal WHERE terminal_id = $1`,
+    [till.terminal],
+  );
+  await unfence(till, 'new');
+  await take(till, [cutAs(x, 'again', { number: 1, previousHash: FIRST_PREVIOUS_HASH })], 'new');
+  await carryOut();
+  expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A', 'X']);
+  expect(await letterIds(till)).toEqual([]);
+});
