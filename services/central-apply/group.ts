@@ -244,6 +244,7 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     session,
     states,
     units.map(({ incoming }) => incoming),
+    model,
   );
   const withNew = held.filter(isWaiting).map((each) => each.accepted.record.terminal);
   return {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { DecidedHeld } from '../../../services/central-apply/decided-held.ts';
+import { Retention } from '../../../services/central-apply/retention.ts';
 import { unfenceTerminal } from '../../../services/gateway/hand-over.ts';
 import {
   announcementUnit,
@@ -166,4 +167,30 @@ test('a till whose units name an unknown registration waits for a person, and no
   await carryOut();
   expect((await centre.ordersOf(till)).map(({ number }) => number)).toEqual(['A', 'X']);
   expect(await letterIds(till)).toEqual([]);
+});
+
+test('a refused change whose outcome went by age stays in its one letter, however often it comes', async () => {
+  const till = await centre.newTill();
+  const id = await product();
+  await centre.pool.query('ALTER TABLE products ADD CONSTRAINT not_97 CHECK (stock <> 97) NOT VALID');
+  const sold = till.unit({ ...sellThree(id), atMs: Date.now() - 41 * 86_400_000 });
+  await take(till, [sold], 'old');
+  const letters = await letterIds(till);
+  expect(letters).toHaveLength(1);
+  await centre.pool.query('ALTER TABLE products DROP CONSTRAINT not_97');
+  await centre.pool.query(
+    `UPDATE payflow_sync.outcome SET applied_at = now() - interval '40 days' WHERE terminal_id = $1`,
+    [till.terminal],
+  );
+  await new Retention({ pool: centre.pool, retentionDays: 30, log: silentLog }).purge();
+  await take(till, [announced('old')], 'new');
+  await take(till, [cutAs(sold, 'again', { number: 1, previousHash: FIRST_PREVIOUS_HASH })], 'new');
+  expect(await letterIds(till)).toEqual(letters);
+  await asking.retry(letters);
+  expect(await stockOf(id)).toBe(97);
+  const { exceptions } = await centre.one<{ exceptions: string }>(
+    'SELECT exceptions FROM payflow_sync.progress WHERE terminal_id = $1',
+    [till.terminal],
+  );
+  expect(exceptions).toBe('[]');
 });
