@@ -302,6 +302,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       log,
       now,
       standing: this.#standing,
+      onSurvivors: () => this.#watch.look(),
       ...this.#part('publisher'),
     });
   }

@@ -15,11 +15,12 @@ import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts'
 import { isMendedOutside } from './mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
-import { TillStanding, type Waiting } from './standing.ts';
+import { TillStanding } from './standing.ts';
 import type { AgentFile } from './units/agent-file.ts';
 import type { CutUnit } from './units/unit-rows.ts';
 import { OpenUnits } from './settle/open-units.ts';
 import type { TillDatabase } from './till/till-database.ts';
+import { hasSurvivors } from './units/survivors.ts';
 import { type BuiltRecords, UnitBuilder } from './units/unit-builder.ts';
 
 export interface PublisherOptions {
@@ -37,6 +38,8 @@ export interface PublisherOptions {
   readonly now?: () => number;
   readonly onHealth?: (health: Health) => void;
   readonly standing?: TillStanding | undefined;
+  /** What kept a file from going on is in the log. */
+  readonly onSurvivors?: () => void;
 }
 
 /** Several records go in one append, so that a backlog does not pay a round trip for each. */
@@ -132,15 +135,8 @@ export class Publisher implements Service {
     const built = this.#builder.build(units, APPEND_BYTES);
     // Meanwhile the file may have lost its name, and these units with it.
     if (till.incarnation !== incarnation || this.#standing.refusal !== undefined) return 0;
-    let lastOffset: number;
-    try {
-      lastOffset = await this.#append(built, signal);
-    } catch (error) {
-      const isTooLarge = asPayflowError(error).code === 'LOG_RECORD_TOO_LARGE';
-      if (!isTooLarge || built.units.length === 1) throw error;
-      this.#alone = built.units.length;
-      return this.#publish(units.slice(0, 1), signal);
-    }
+    const lastOffset = await this.#appendTogether(built, signal);
+    if (lastOffset === undefined) return this.#publish(units.slice(0, 1), signal);
     if (till.incarnation !== incarnation) return 0;
     agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
     return built.units.length;
@@ -165,30 +161,42 @@ export class Publisher implements Service {
    * speak for a second file.
    */
   async #announce(signal: AbortSignal | undefined): Promise<void> {
-    const { agentFile } = this.#options;
+    const { agentFile, till, onSurvivors } = this.#options;
     const { waiting, incarnation } = agentFile;
-    if (waiting === null || this.#announced === incarnation) return;
-    if (waiting.predecessor !== null && this.#hasSurvivors(waiting))
+    if (waiting === null) return;
+    // Also of one that was announced: it may have been put back again since.
+    if (waiting.predecessor !== null && hasSurvivors(till, agentFile)) {
       await this.#publishSurvivors(waiting.predecessor, signal);
+      onSurvivors?.();
+    }
+    if (this.#announced === incarnation) return;
     const record = this.#builder.announcement(waiting.predecessor);
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
   }
 
-  #hasSurvivors({ isAnotherFile }: Waiting): boolean {
-    const { agentFile, till } = this.#options;
-    const { upTo, id } = agentFile.cutEntries;
-    return isAnotherFile === true || (id !== null && !till.proof.holds({ seq: upTo, id }));
-  }
-
   async #publishSurvivors(predecessor: string, signal: AbortSignal | undefined): Promise<void> {
     const { agentFile } = this.#options;
     for (;;) {
-      const units = agentFile.unpublished(Infinity, UNITS_AT_ONCE);
+      const units = agentFile.unpublished(Infinity, this.#alone > 0 ? 1 : UNITS_AT_ONCE);
       if (units.length === 0) return;
       const built = this.#builder.build(units, APPEND_BYTES, predecessor);
-      const lastOffset = await this.#append(built, signal);
+      const lastOffset = await this.#appendTogether(built, signal);
+      if (lastOffset === undefined) continue;
       agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
+      this.#alone = Math.max(0, this.#alone - built.units.length);
+    }
+  }
+
+  /** @returns the offset of the last record; undefined: the topic takes no append of all of these, and each goes alone */
+  async #appendTogether(built: BuiltRecords, signal: AbortSignal | undefined): Promise<number | undefined> {
+    try {
+      return await this.#append(built, signal);
+    } catch (error) {
+      const isTooLarge = asPayflowError(error).code === 'LOG_RECORD_TOO_LARGE';
+      if (!isTooLarge || built.units.length === 1) throw error;
+      this.#alone = built.units.length;
+      return undefined;
     }
   }
 

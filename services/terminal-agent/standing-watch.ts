@@ -10,6 +10,7 @@ import { isReadTo } from './settlement.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
+import { hasSurvivors } from './units/survivors.ts';
 import { markAllUnswept } from './file/unswept.ts';
 import { SENT_AGAIN } from './settle/flight.ts';
 import { goOn } from './settle/unsettled-units.ts';
@@ -75,6 +76,10 @@ export class StandingWatch {
     });
     switch (step.kind) {
       case 'go on': {
+        if (hasSurvivors(till, agentFile)) {
+          standing.set({ kind: 'announced', why: agentFile.waiting?.why ?? '' });
+          return false;
+        }
         // Until it has sold again no unit proves that it is this file.
         till.makeDurable();
         agentFile.setMeta(WRITES_BEFORE, String(till.proof.writes));
