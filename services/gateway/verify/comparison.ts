@@ -11,7 +11,6 @@ import type { OperationKind } from '../../shared/operations.ts';
 import { bucketCountFor, Buckets } from '../../shared/verify/row-digest.ts';
 import {
   ROWS_AT_A_LOOK,
-  ROWS_IN_A_LIST,
   type ComparedTable,
   type DigestResult,
   type ListResult,
@@ -23,6 +22,7 @@ import type { JobTarget } from '../jobs/jobs.ts';
 import type { Markers } from '../jobs/markers.ts';
 import { orItsFailure, readOwnOperation, requestOperation } from '../operations.ts';
 import { addFinding, named, noFindings, type TableFindings } from './findings.ts';
+import { portions } from './portions.ts';
 import { repairOf } from './repair.ts';
 import { awaitSeeded, seedAgain } from '../seed-again.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
@@ -102,14 +102,29 @@ export class Comparison {
     await this.#flush();
     const { tables, skipped } = await this.#agent('verify:tables', only === undefined ? {} : { table: only });
     const found: TableFindings[] = [];
+    const away: { table: string; why: string }[] = [];
     for (const table of tables) {
       this.#parts.onTable({ table: table.table, done: found.length, of: tables.length });
-      const compared = await this.#table(table);
+      const compared = await this.#tableOrNone(table);
+      if (compared === null) {
+        away.push({ table: table.table, why: 'the centre has no such table' });
+        continue;
+      }
       const { findings } = compared;
       const left = repairs && findings.counts.differs > 0 ? await this.#repaired(table, compared) : findings;
       found.push(named(left));
     }
-    return { tables: found, skipped };
+    return { tables: found, skipped: [...skipped, ...away] };
+  }
+
+  /** null: it is not at the centre, which is no reason to compare no other. */
+  async #tableOrNone(table: ComparedTable): Promise<Compared | null> {
+    try {
+      return await this.#table(table);
+    } catch (error) {
+      if (error instanceof PayflowError && error.code === 'NOT_FOUND') return null;
+      throw error;
+    }
   }
 
   /** What is left of it. */
@@ -265,14 +280,18 @@ export class Comparison {
       ...(await this.#behind(POSITION_MS)),
       table: table.table,
       columns: [...digest.columns],
-      rows: rows.map(({ values, ...row }) => ({ ...row, values: values === null ? null : [...values] })),
+      rows: rows.map(({ id, place, values }) => ({
+        id,
+        place,
+        values: values === null ? null : [...values],
+      })),
       keys: unlinked.map(({ key }) => key),
     });
     return [...linked, ...unlinked].flatMap((candidate, at) => {
       const facts = told.rows[at];
       if (facts === undefined) throw new PayflowError('RECORD_MALFORMED', 'the till left out rows');
       const row = rows[at];
-      const centre = { isHere: row?.values != null, place: row?.place ?? 'none' };
+      const centre = { isHere: row?.isHere === true, place: row?.place ?? 'none' };
       const { before } = candidate;
       const isStuck = this.#isStuck && look === MOST_LOOKS - 1;
       const verdict = verdictOf({
@@ -310,25 +329,6 @@ export class Comparison {
       await sleep(OPERATION_LOOK_MS, signal);
     }
   }
-}
-
-interface Portion {
-  readonly buckets: number[];
-  rows: number;
-}
-
-/** Buckets of not too many rows together, on the side that has more; one bucket at least. */
-function portions(differing: readonly (readonly [number, number])[], centre: Buckets): Portion[] {
-  const found: Portion[] = [];
-  for (const [bucket, rowsOnTill] of differing) {
-    const rows = Math.max(rowsOnTill, centre.rowsIn(bucket));
-    let portion = found.at(-1);
-    if (portion === undefined || portion.rows + rows > ROWS_IN_A_LIST)
-      found.push((portion = { buckets: [], rows: 0 }));
-    portion.buckets.push(bucket);
-    portion.rows += rows;
-  }
-  return found;
 }
 
 function addVerdict(

@@ -66,7 +66,8 @@ export type RowPlace = 'own' | 'none' | 'other';
 
 export interface CentralRowLook {
   readonly id: string;
-  /** By column, as PostgreSQL prints them; null: there is no such row. */
+  readonly isHere: boolean;
+  /** By column, as PostgreSQL prints them; null: there is no such row, or it is not this till's to see. */
   readonly values: readonly (string | null)[] | null;
   readonly place: RowPlace;
 }

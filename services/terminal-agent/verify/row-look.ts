@@ -35,7 +35,7 @@ export class RowLook {
   }
 
   /** A row by its central id. */
-  byId({ id, values }: CentralRowLook): RowFacts {
+  byId({ id, values }: Pick<CentralRowLook, 'id' | 'values'>): RowFacts {
     const { table, parked, columns } = this.#parts;
     const row = table.rows.get(id);
     const rowKey = row?.rowKey ?? null;

@@ -72,19 +72,23 @@ export const lookAtRows: OperationHandler = async ({ session, model }, given) =>
   const keys = keyParameters(table, ids);
   const columns = sql.columns.map(({ name }) => at('t', name));
   const wanted = unnest(table.key.length, { from: sql.parameters.length + 1 });
-  const selected = [...table.key.map((column) => at('t', column)), place, ...columns].join(', ');
+  const selected = [...table.key.map((column) => at('t', column)), place, sql.isShown(), ...columns].join(
+    ', ',
+  );
   const found = await session.rows(
     `SELECT ${selected} FROM ${wanted} JOIN ${table.sql} t ON ${keyJoin(table)}`,
     [...sql.parameters, ...keys],
   );
   const byId = new Map(
-    found.map((row): [string, CentralRowLook] => {
+    found.flatMap((row): [string, CentralRowLook][] => {
       const id = centralId(row.slice(0, table.key.length).map((text) => text ?? ''));
-      const [where = null, ...values] = row.slice(table.key.length);
-      return [id, { id, values, place: where as RowPlace }];
+      const [where = null, isShown = null, ...values] = row.slice(table.key.length);
+      if (isShown !== 't') return [];
+      // What is another store's, or nobody's, goes to no till.
+      return [[id, { id, isHere: true, values: where === 'own' ? values : null, place: where as RowPlace }]];
     }),
   );
-  const gone = (id: string): CentralRowLook => ({ id, values: null, place: 'none' });
+  const gone = (id: string): CentralRowLook => ({ id, isHere: false, values: null, place: 'none' });
   const result: LookResult = { rows: args.ids.map((id) => byId.get(id) ?? gone(id)), settled };
   return { result, done: true };
 };

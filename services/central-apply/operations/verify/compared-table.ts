@@ -25,8 +25,10 @@ export class ComparedSql {
     this.#model = model;
     this.#args = args;
     this.table = table;
+    // A till names them: what the mapping does not send it is not read for it either.
+    const sent = new Set([...table.columns, ...table.byCentral.keys()]);
     this.columns = args.columns.flatMap((column) => {
-      const found = table.central.get(column);
+      const found = sent.has(column) ? table.central.get(column) : undefined;
       return found === undefined || found.generated ? [] : [{ name: column, type: found.type }];
     });
   }
@@ -46,7 +48,7 @@ export class ComparedSql {
 
   #isExpected(): string {
     const conditions = [this.isOwn(this.table, 't')];
-    if (this.#args.isUnmarked) conditions.push(this.#isUnmarked());
+    conditions.push(this.isShown());
     // Of what goes up only, a till has what it made itself.
     if (this.table.direction === 'pull') {
       const [terminal, table] = [this.#parameter(this.#args.terminalId), this.#parameter(this.table.name)];
@@ -56,7 +58,9 @@ export class ComparedSql {
     return conditions.join(' AND ');
   }
 
-  #isUnmarked(): string {
+  /** SQL: a till without a column for the mark has no rows that bear it. */
+  isShown(): string {
+    if (!this.#args.isUnmarked) return 'true';
     const marks = ['deleted_at', 'is_deleted'].flatMap((name) => this.table.central.get(name) ?? []);
     return marks.length === 0
       ? 'true'
