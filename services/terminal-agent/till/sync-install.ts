@@ -9,6 +9,7 @@ import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.t
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { linkAgain, lostTables, mendLost, noteOwnTables } from '../file/lost-tables.ts';
 import { noteEarlierRows } from '../file/earlier-rows.ts';
+import { ownTables } from '../file/own-tables.ts';
 import { markUnswept, markVanishedUnswept } from '../file/unswept.ts';
 import type { Trigger } from '../file/key-triggers.ts';
 import { allTriggers, isOwnTrigger, triggersFor } from '../file/own-triggers.ts';
@@ -94,15 +95,10 @@ function reasonOf(error: unknown): string | null {
 
 /** Of files of the version before, also for tables that are away just now. */
 function addFormerKeys(db: SqliteDatabase): void {
-  const tables = db
-    .prepare<[], string>(
-      `SELECT m.name FROM sqlite_master m
-        WHERE m.type = 'table' AND substr(m.name, 1, 9) = 'sync_row_'
-          AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'former_key')`,
-    )
-    .pluck()
-    .all();
-  for (const table of tables) db.exec(`ALTER TABLE ${quoteName(table)} ADD COLUMN former_key`);
+  for (const table of ownTables(db)) {
+    if (!table.startsWith('sync_row_') || columnsOf(db, table).includes('former_key')) continue;
+    db.exec(`ALTER TABLE ${quoteName(table)} ADD COLUMN former_key`);
+  }
 }
 
 /** An index that an earlier version made under another name does as well. @returns whether they were not there */
