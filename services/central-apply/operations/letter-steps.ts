@@ -47,7 +47,7 @@ export async function lettersStep(
     { ids, filter: all },
     { after: soFar.cursor, limit: LETTERS_IN_A_STEP },
   );
-  if (next === null) return { result: finished(soFar), done: true };
+  if (next === null) return { result: finished(await withMissed(session, soFar, ids)), done: true };
   const turn = next.letters.filter(({ id }) => !soFar.along.includes(id));
   const results = await handle(next.terminal, turn);
   const along = results.filter(({ dependant }) => dependant).map(({ deadLetterId }) => deadLetterId);
@@ -64,6 +64,19 @@ export async function lettersStep(
 async function begin(session: Session, ids: readonly string[] | undefined): Promise<SoFar> {
   if (ids === undefined) return NOTHING;
   return { ...NOTHING, ...added(NOTHING, await closedOf(session, ids)) };
+}
+
+/** Somebody was faster between the first look and this one: whoever has asked is told so. */
+async function withMissed(
+  session: Session,
+  soFar: SoFar,
+  ids: readonly string[] | undefined,
+): Promise<LettersResult> {
+  // Of more than are shown it is not known which were told of.
+  if (ids === undefined || soFar.letters.length >= LETTERS_SHOWN) return soFar;
+  const told = new Set(soFar.letters.map(({ deadLetterId }) => deadLetterId));
+  const missed = ids.filter((id) => !told.has(id));
+  return missed.length === 0 ? soFar : added(soFar, await closedOf(session, missed));
 }
 
 /** Those of the letters that are not open: somebody was faster, or they never were there. */
@@ -86,7 +99,7 @@ function added(soFar: LettersResult, results: readonly LetterResult[]): LettersR
   return { letters: [...soFar.letters, ...results].slice(0, LETTERS_SHOWN), counts };
 }
 
-function finished({ letters, counts }: SoFar): LettersResult {
+function finished({ letters, counts }: LettersResult): LettersResult {
   return { letters, counts };
 }
 

@@ -2,7 +2,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../../scripts/support/until.ts';
 import { DecidedHeld } from '../../../../services/central-apply/decided-held.ts';
+import { lettersStep } from '../../../../services/central-apply/operations/letter-steps.ts';
 import { Operations } from '../../../../services/central-apply/operations/operations.ts';
+import { loadModel } from '../../../../services/central-apply/rows/model.ts';
+import { Session } from '../../../../services/central-apply/rows/sql.ts';
 import { inTransaction } from '../../../../services/shared/database/postgres.ts';
 import type { LettersResult, ResolveResult, SkipResult } from '../../../../services/shared/operations.ts';
 import { sale, useCentre } from '../../../support/apply-site.ts';
@@ -88,6 +91,36 @@ describe('an operation', () => {
     const states = answers.flatMap(({ result }) => result.letters.map(({ state }) => state));
     expect(states.sort()).toEqual(['applied', 'closed']);
     expect(await centre.ordersOf(till)).toHaveLength(1);
+  });
+
+  test('of a letter that was closed between the first look and the second, who has asked is told', async () => {
+    await centre.send(till, sale('A', 0n));
+    const id = await letterId();
+    const close = () =>
+      centre.all(`UPDATE payflow_sync.dead_letter SET state = 'discarded' WHERE dead_letter_id = $1`, [id]);
+    class Interrupted extends Session {
+      override async rows(...[text, values]: Parameters<Session['rows']>): ReturnType<Session['rows']> {
+        if (text.includes('d.first_seq')) await close();
+        return super.rows(text, values);
+      }
+    }
+    const client = await centre.pool.connect();
+    try {
+      const context = {
+        session: new Interrupted(client),
+        model: await loadModel(client),
+        by: 'anna',
+        why: null,
+        log: silentLog,
+      };
+      const { result, done } = await lettersStep(context, { ids: [id] }, null, () => Promise.resolve([]));
+      expect({ done, result }).toMatchObject({
+        done: true,
+        result: { letters: [{ deadLetterId: id, state: 'closed' }], counts: { closed: 1 } },
+      });
+    } finally {
+      client.release();
+    }
   });
 
   test('is done while the service runs, woken by its NOTIFY', async () => {
