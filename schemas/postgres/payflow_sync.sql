@@ -153,8 +153,10 @@ ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_partition integer;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
 
--- Who wrote a central row last on behalf of a till: its clock, and the hash of the row as we left it (a row
--- that hashes differently was changed by head office since).
+-- Who wrote a central row on behalf of a till, with the till's clock and the number of its change, and the hash of the
+-- row as our transaction left it, without amounts and timestamp (a row that hashes differently was changed by head
+-- office since). columns: JSON, for columns that a till wrote after the rest: [clock, till, number, epoch, lsn].
+-- epoch, lsn: behind the commit of what was there before.
 CREATE TABLE IF NOT EXISTS payflow_sync.row_version (
   table_name  text NOT NULL,
   central_id  text NOT NULL,
@@ -163,6 +165,13 @@ CREATE TABLE IF NOT EXISTS payflow_sync.row_version (
   row_hash    bytea NOT NULL,
   PRIMARY KEY (table_name, central_id)
 );
+ALTER TABLE payflow_sync.row_version ADD COLUMN IF NOT EXISTS seq bigint NOT NULL DEFAULT 0;
+ALTER TABLE payflow_sync.row_version ADD COLUMN IF NOT EXISTS epoch integer NOT NULL DEFAULT 0;
+ALTER TABLE payflow_sync.row_version ADD COLUMN IF NOT EXISTS lsn numeric NOT NULL DEFAULT 0;
+ALTER TABLE payflow_sync.row_version ADD COLUMN IF NOT EXISTS columns text;
+-- One time for all rows of an upgraded centre: their retention begins with it.
+ALTER TABLE payflow_sync.row_version ADD COLUMN IF NOT EXISTS written_at timestamptz NOT NULL DEFAULT now();
+CREATE INDEX IF NOT EXISTS row_version_written ON payflow_sync.row_version USING brin (written_at);
 
 -- A refused part of a unit, whole. changes: JSON as decoded from the record.
 CREATE TABLE IF NOT EXISTS payflow_sync.dead_letter (

@@ -11,6 +11,8 @@ const HOUR_MS = 3_600_000;
 const PORTION = 5_000;
 
 interface Evidence {
+  /** Kept for twice the horizon at least: a change may come that long after its till last saw the row. */
+  readonly horizons?: number | undefined;
   readonly table: string;
   /** The column that its age counts from; a row without a value in it stays. */
   readonly since: string;
@@ -23,6 +25,7 @@ const EVIDENCE: readonly Evidence[] = [
   { table: 'dead_letter', since: 'decided_at' },
   { table: 'refused_record', since: 'refused_at' },
   { table: 'operation', since: 'finished_at' },
+  { table: 'row_version', since: 'written_at', horizons: 2 },
 ];
 
 export interface RetentionOptions {
@@ -58,7 +61,7 @@ export class Retention implements Service {
     return removed;
   }
 
-  async #purgeTable({ table, since }: Evidence, signal?: AbortSignal): Promise<number> {
+  async #purgeTable({ table, since, horizons = 0 }: Evidence, signal?: AbortSignal): Promise<number> {
     const { pool, retentionDays } = this.#options;
     let removed = 0;
     for (;;) {
@@ -66,8 +69,9 @@ export class Retention implements Service {
         .query(
           `DELETE FROM payflow_sync.${table} WHERE ctid = ANY (ARRAY(
              SELECT ctid FROM payflow_sync.${table}
-              WHERE ${since} < now() - make_interval(days => $1) LIMIT $2))`,
-          [retentionDays, PORTION],
+              WHERE ${since} < now() - make_interval(days => greatest($1,
+                $3 * coalesce((SELECT horizon_days FROM payflow_sync.mapping), 0))) LIMIT $2))`,
+          [retentionDays, PORTION, horizons],
         )
         .catch((error: unknown) => {
           throw wrapPostgresError(error);

@@ -275,7 +275,11 @@ export async function indexOldLetters(session: Session, model: CentralModel): Pr
             payflow_sync.row_version w
       WHERE r.dead_letter_id = ANY ($1::text[]::bigint[]) AND d.dead_letter_id = r.dead_letter_id
         AND r.role = 'changed' AND t.local = r.table_key AND w.table_name = t.central
-        AND w.terminal_id = r.terminal_id AND w.clock_ms > extract(epoch FROM d.refused_at) * 1000
+        AND EXISTS (
+              SELECT 1 FROM (SELECT w.terminal_id, w.clock_ms
+                             UNION ALL SELECT c.value ->> 1, (c.value ->> 0)::bigint FROM json_each(w.columns::json) AS c
+                            ) AS v (writer, clock_ms)
+               WHERE v.writer = r.terminal_id AND v.clock_ms > extract(epoch FROM d.refused_at) * 1000)
         AND w.central_id = COALESCE(r.central_id, (
               SELECT l.central_id FROM payflow_sync.link l WHERE l.terminal_id = r.terminal_id
                  AND l.table_name = t.central AND l.identity = r.row_name))`,

@@ -11,6 +11,7 @@ import { CENTRE, type RowWrites, type Standing } from '../rows/standing.ts';
 import { removeVersions, writeVersions } from '../rows/evidence.ts';
 import type { CentralModel, TableModel } from '../rows/model.ts';
 import { lockRows, type RowName } from '../rows/reader.ts';
+import { LONG_AGO } from '../rows/row-version.ts';
 import type { Session, Text, TextRow } from '../rows/sql.ts';
 import { writeRows, type RowPlan } from '../rows/writer.ts';
 import { changedSince, planResolution, standingName, type Values } from './conflict-plan.ts';
@@ -105,7 +106,10 @@ async function write({ session }: OperationContext, plan: RowPlan, clockMs: numb
   const written = await writeRows(session, [plan], 'table');
   const hash = written.get(plan);
   if (hash === undefined) await removeVersions(session, [{ table, id }]);
-  else await writeVersions(session, [{ table, id, hash, clockMs, writer: CENTRE }]);
+  else {
+    const rest = { clockMs, writer: CENTRE, seq: 0, at: LONG_AGO };
+    await writeVersions(session, [{ table, id, hash, rest, columns: new Map() }]);
+  }
 }
 
 function kindOf(writes: RowWrites | null): ResolveResult['written'] {

@@ -2,6 +2,7 @@
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { RowRef, Unit, UnitChange } from '../../shared/records/unit-record.ts';
 import type { TableModel } from './model.ts';
+import type { WrittenAt } from './row-version.ts';
 import type { Text } from './sql.ts';
 
 /** A unit with what its record said about it. */
@@ -103,6 +104,10 @@ export interface ResolvedChange {
   /** The till has, or gets, a link to the row that it named; of an insert that met a row: it had one before. */
   linked: boolean;
   readonly clockMs: number;
+  /** Number in the till's outbox. */
+  readonly seq: number;
+  /** Up to where in the central order the till had seen the row when it changed it. */
+  readonly image: SeenUpTo;
   /** New values by central column, references included. */
   readonly next: Map<string, Text>;
   /** Old values, as far as they are needed or can be compared. */
@@ -110,6 +115,9 @@ export interface ResolvedChange {
   /** References in `next`: to be rewritten when the parent turns out to be another row. */
   readonly references: readonly ResolvedReference[];
 }
+
+/** `unknown`: an older agent does not say. */
+export type SeenUpTo = WrittenAt | 'unknown' | 'beyond horizon';
 
 export interface ResolvedReference {
   readonly column: string;

@@ -74,7 +74,11 @@ function beforeValues(table: TableModel, { op, columns }: UnitChange): Map<strin
   const before = new Map<string, Text>();
   for (const column of columns) {
     const model = table.byLocal.get(column.name);
-    if (model === undefined || model.parent !== null) continue;
+    if (model === undefined || model.parent !== null || column.seen === 'unknown') continue;
+    if (column.seen !== undefined && model.policy !== 'delta') {
+      before.set(model.central.name, column.seen.text);
+      continue;
+    }
     const needed = model.policy === 'delta' || model.policy === 'central-wins';
     if (!needed && op !== 'u' && op !== 'd') continue;
     const text = needed ? converted(table, model, column.old) : comparable(table, model, column.old);

@@ -10,6 +10,7 @@ import { changesToJson } from '../../shared/records/stored-changes.ts';
 import { indexLetters, type LetterRow } from './dead-letter-rows.ts';
 import type { FoldedRow } from './folded-row.ts';
 import type { TableModel } from './model.ts';
+import { columnsToJson, type RowVersion } from './row-version.ts';
 import { textArray, unnest, type Text, type Session } from './sql.ts';
 
 /** One change and what became of it. */
@@ -113,31 +114,38 @@ export async function removeLinks(session: Session, links: readonly Omit<LinkRow
   );
 }
 
-export interface VersionRow {
+export interface VersionRow extends RowVersion {
   readonly table: TableModel;
   readonly id: CentralId;
   /** Hex. */
   readonly hash: string;
-  readonly clockMs: number;
-  readonly writer: string;
 }
 
 export async function writeVersions(session: Session, rows: readonly VersionRow[]): Promise<void> {
   if (rows.length === 0) return;
   // In one order for all appliers.
   const sorted = [...rows].sort((a, b) => compare(a.table.name, b.table.name) || compare(a.id, b.id));
+  const columns: ((row: VersionRow) => Text)[] = [
+    ({ table }) => table.name,
+    ({ id }) => id,
+    ({ rest }) => String(Math.round(rest.clockMs)),
+    ({ rest }) => rest.writer,
+    ({ hash }) => hash,
+    ({ rest }) => String(rest.seq),
+    ({ rest }) => String(rest.at.epoch),
+    ({ rest }) => String(rest.at.lsn),
+    (row) => columnsToJson(row.columns),
+  ];
   await session.rows(
-    `INSERT INTO payflow_sync.row_version (table_name, central_id, clock_ms, terminal_id, row_hash)
-     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex') FROM ${unnest(5)}
+    `INSERT INTO payflow_sync.row_version
+       (table_name, central_id, clock_ms, terminal_id, row_hash, seq, epoch, lsn, columns)
+     SELECT v.c0, v.c1, v.c2::bigint, v.c3, decode(v.c4, 'hex'), v.c5::bigint, v.c6::integer, v.c7::numeric, v.c8
+       FROM ${unnest(columns.length)}
      ON CONFLICT (table_name, central_id) DO UPDATE
-       SET clock_ms = excluded.clock_ms, terminal_id = excluded.terminal_id, row_hash = excluded.row_hash`,
-    [
-      textArray(sorted.map(({ table }) => table.name)),
-      textArray(sorted.map(({ id }) => id)),
-      textArray(sorted.map(({ clockMs }) => String(clockMs))),
-      textArray(sorted.map(({ writer }) => writer)),
-      textArray(sorted.map(({ hash }) => hash)),
-    ],
+       SET clock_ms = excluded.clock_ms, terminal_id = excluded.terminal_id, row_hash = excluded.row_hash,
+           seq = excluded.seq, epoch = excluded.epoch, lsn = excluded.lsn, columns = excluded.columns,
+           written_at = excluded.written_at`,
+    columns.map((column) => textArray(sorted.map(column))),
   );
 }
 

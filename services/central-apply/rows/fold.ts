@@ -22,7 +22,7 @@ export interface FoldedGroup extends Folded {
 export function foldAll(
   model: CentralModel,
   resolved: readonly ResolvedChange[],
-  { standing, scopes }: LockedRows,
+  { standing, scopes, now }: LockedRows,
   rejections: Rejections,
 ): FoldedGroup {
   const rows = new Map<string, FoldedRow>();
@@ -34,7 +34,7 @@ export function foldAll(
   for (const change of resolved) {
     const { incoming, table, id, kind, terminal } = change;
     const name = centralRow(table, id);
-    const row = rows.get(name) ?? new FoldedRow(table, id, standing.get(name) ?? null);
+    const row = rows.get(name) ?? new FoldedRow(table, id, standing.get(name) ?? null, now);
     rows.set(name, row);
     const rejection = guard.judge(change, row);
     if (rejection !== null) {

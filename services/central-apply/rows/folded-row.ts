@@ -4,8 +4,8 @@
  *
  * - A value: column-verdict.ts. A delete, and a mark of one: delete-verdict.ts. An update that only fills: fill.ts; it
  *   leaves clock and writer as they are.
- * - A tie of clocks goes to the centre, between two tills to the higher terminal id. A till never loses against its
- *   own last write: it knew that when it made this one.
+ * - Clock and writer are kept column by column (row-version.ts). What is written keeps the later of both clocks: whoever
+ *   saw a value and changed it came after it, whatever the till's clock says.
  * - A column that only head office changes is taken with a row that is new, since nothing of head office's stands there
  *   and the row may not be possible without it.
  */
@@ -13,17 +13,31 @@ import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
-import { columnVerdict, PUSH_ONLY, type ColumnVerdict } from './column-verdict.ts';
+import { columnVerdict, PUSH_ONLY, type ColumnVerdict, type Saw } from './column-verdict.ts';
 import { BROUGHT_BACK, bringsBack, deleteVerdict } from './delete-verdict.ts';
 import { fillingOf } from './fill.ts';
 import type { TableModel } from './model.ts';
 import { PendingRow } from './pending-row.ts';
+import {
+  isBehind,
+  isLater,
+  latestOf,
+  LONG_AGO,
+  NO_VERSION,
+  versionOf,
+  type RowVersion,
+  type ValueVersion,
+  type WrittenAt,
+} from './row-version.ts';
 import { isWrittenAlready, sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
+import { timestampMs } from '../../shared/values/values.ts';
 import { CENTRE, type RowWrites, type Standing } from './standing.ts';
 
 const SAME: ColumnVerdict = { written: false, conflict: null };
 const WRITTEN: ColumnVerdict = { written: true, conflict: null };
+
+const NOTHING_SEEN: ReadonlyMap<string, Text> = new Map();
 
 const APPLIED: Verdict = { outcome: 'applied', discarded: null };
 const GONE: Verdict = { outcome: 'gone', discarded: null };
@@ -40,30 +54,33 @@ export class FoldedRow {
   /** As it stood before the group; null: it did not exist. */
   readonly standing: Standing | null;
   readonly #row: PendingRow;
-  #clockMs: number;
-  #writer: string;
+  readonly #now: WrittenAt;
+  #rest: ValueVersion;
+  readonly #columns: Map<string, ValueVersion>;
+  #hasNewVersion = false;
   /** What stood in the delta columns when the till deleted the row: a REPLACE is a delete, then an insert. */
   #lastDeleted: { readonly terminal: string; readonly values: ReadonlyMap<string, Text> } | null = null;
 
-  constructor(table: TableModel, id: CentralId, standing: Standing | null) {
+  /** @param now a place in the WAL behind the commits of all that stands there */
+  constructor(table: TableModel, id: CentralId, standing: Standing | null, now: WrittenAt = LONG_AGO) {
     this.table = table;
     this.id = id;
     this.standing = standing;
+    this.#now = now;
     this.#row = new PendingRow(standing?.values ?? null);
-    this.#clockMs = standing?.clockMs ?? 0;
-    this.#writer = standing?.writer ?? CENTRE;
+    const { rest, columns } = standing?.version ?? NO_VERSION;
+    this.#rest = rest;
+    this.#columns = new Map(columns);
   }
 
-  /** Clock and writer of the row as it will be left. */
-  get version(): { clockMs: number; writer: string } {
-    return { clockMs: this.#clockMs, writer: this.#writer };
+  /** Clocks and writers of the row as it will be left. */
+  get version(): RowVersion {
+    return { rest: this.#rest, columns: this.#columns };
   }
 
-  /** A new version for a row of which nothing is written. */
-  get confirmed(): boolean {
-    const { standing } = this;
-    if (standing === null || this.isWritten) return false;
-    return standing.clockMs !== this.#clockMs || standing.writer !== this.#writer;
+  /** Whether they are others than before. */
+  get hasNewVersion(): boolean {
+    return this.#hasNewVersion;
   }
 
   /** Whether the row is there after the changes so far. */
@@ -108,7 +125,8 @@ export class FoldedRow {
 
   #insert(change: ResolvedChange): Verdict {
     if (!this.#row.insert(change.next)) return this.#merge(change);
-    this.#wrote(change);
+    this.#rest = { ...this.#versionBy(change, null), at: LONG_AGO };
+    this.#hasNewVersion = true;
     return APPLIED;
   }
 
@@ -127,7 +145,7 @@ export class FoldedRow {
     }
     const { soft } = this.table;
     if (soft !== null && !next.has(soft.column)) next.set(soft.column, soft.unmarked);
-    return this.#compete(change, next, before ?? change.before);
+    return this.#compete(change, next, before ?? NOTHING_SEEN);
   }
 
   #update(change: ResolvedChange): Verdict {
@@ -138,13 +156,10 @@ export class FoldedRow {
         policy,
         isMarked: this.#isMarked,
         namesMark: change.next.has(soft.column),
-        isOwn: this.#writer === change.terminal,
-        wins: this.#wins(change),
+        isOwn: latestOf(this.version).writer === change.terminal,
+        wins: this.#wins(change, latestOf(this.version)),
       });
-    if (isBack) {
-      this.#row.put(soft.column, soft.unmarked);
-      this.#wrote(change);
-    }
+    if (isBack) this.#write(change, soft.column, soft.unmarked);
     const verdict = this.#compete(change, change.next, change.before);
     return isBack ? { ...verdict, discarded: verdict.discarded ?? BROUGHT_BACK } : verdict;
   }
@@ -171,27 +186,21 @@ export class FoldedRow {
     next: ReadonlyMap<string, Text>,
     before: ReadonlyMap<string, Text>,
   ): Verdict {
-    const wins = this.#wins(change);
     const { timestampColumn } = this.table;
     let written = 0;
     let lost: Discarded | null = null;
     let won: Discarded | null = null;
     for (const [column, value] of next) {
       if (column === timestampColumn) continue;
-      const decision = this.#column(change, column, value, { before, wins });
+      const decision = this.#column(change, column, value, before);
       if (decision.written) written += 1;
       if (decision.conflict?.winner === 'central') lost = decision.conflict;
       else won ??= decision.conflict;
     }
     // The timestamp goes with the values it belongs to; alone it is a change of its own.
-    const alone = next.size === 1;
     const timestamp = timestampColumn === null ? undefined : next.get(timestampColumn);
-    if (timestampColumn !== null && timestamp !== undefined && wins && (written > 0 || alone)) {
-      if (this.#column(change, timestampColumn, timestamp, { before, wins }).written) written += 1;
-    }
-    // Also when all values were there already: they were confirmed later than whoever else wrote them.
-    if (wins ? written > 0 || lost === null : written > 0 && this.table.policy === 'terminal-wins') {
-      this.#wrote(change);
+    if (timestampColumn !== null && timestamp !== undefined && (written > 0 || next.size === 1)) {
+      if (this.#timestamp(timestampColumn, timestamp)) written += 1;
     }
     if (lost !== null) return { outcome: written > 0 ? 'merged' : 'lost', discarded: lost };
     return won === null ? APPLIED : { ...APPLIED, discarded: won };
@@ -201,44 +210,56 @@ export class FoldedRow {
     change: ResolvedChange,
     column: string,
     value: Text,
-    { before, wins }: { before: ReadonlyMap<string, Text>; wins: boolean },
+    before: ReadonlyMap<string, Text>,
   ): ColumnVerdict {
     const current = this.#row.valueOf(column);
     const policy = this.#policy(column);
     const isPushed = this.#isPushed(column);
     if (policy === 'delta' && !isPushed) return this.#add(column, value, before.get(column) ?? null);
     const model = this.table.central.get(column);
-    const same = this.#comparison(column);
+    const standing = versionOf(this.version, column);
+    const wins = this.#wins(change, standing);
     const isThere = () => (model === undefined ? current === value : isWrittenAlready(model, current, value));
     const verdict = columnVerdict({
       // Of one that is pushed the policy is never asked.
       policy: policy === 'delta' ? 'append-only' : policy,
       isPushed,
-      isThere: isPushed ? same(current, value) : isThere(),
-      wasKnown: same(current, before.get(column) ?? null),
-      isForeign: this.#isForeign(change, column, before),
+      isThere: isPushed ? this.#comparison(column)(current, value) : isThere(),
+      saw: this.#saw(change, column, before),
+      isDoubtful: this.#isDoubtful(change, standing),
+      isOwn: standing.writer === change.terminal,
       wins,
     });
-    if (verdict.written) this.#row.put(column, value);
+    if (verdict.written) this.#write(change, column, value);
+    // What was there already is confirmed later than whoever else wrote it.
+    else if (verdict.conflict === null && wins) this.#note(change, column);
     return verdict;
   }
 
-  /**
-   * Whether somebody else put there what stands in a column, and the till did not know it. An insert that met a
-   * row knew nothing of it; a column whose old value cannot be compared says nothing.
-   */
-  #isForeign(change: ResolvedChange, column: string, before: ReadonlyMap<string, Text>): boolean {
-    if (this.#writer === change.terminal) return false;
-    const current = this.#row.valueOf(column);
-    const known = before.get(column);
-    if (known === undefined) return change.kind === 'insert' && current !== null;
-    return !this.#comparison(column)(current, known);
+  /** Nobody decides by it who wins: the later stays. @returns whether it was written */
+  #timestamp(column: string, value: Text): boolean {
+    const [standing, next] = [this.#row.valueOf(column), value].map((text) => timestampMs(text ?? null, {}));
+    if (value === null || this.#isPushed(column) || this.#policy(column) === 'append-only') return false;
+    if (standing != null && (next == null || next <= standing)) return false;
+    this.#row.put(column, value);
+    return true;
   }
 
-  /** A stock that others moved, or when they did, is no reason to keep a row. */
-  #deletesUnknown(change: ResolvedChange, column: string): boolean {
-    if (column === this.table.timestampColumn || this.#policy(column) === 'delta') return false;
-    return this.#isForeign(change, column, change.before);
+  /** What the till knew of the value that stands in a column. */
+  #saw(change: ResolvedChange, column: string, before: ReadonlyMap<string, Text>): Saw {
+    const current = this.#row.valueOf(column);
+    const known = before.get(column);
+    if (known !== undefined) return this.#comparison(column)(current, known) ? 'standing' : 'another';
+    if (change.kind !== 'insert') return 'unknown';
+    return current === null ? 'nothing' : 'another';
+  }
+
+  /** What stands may be what the till saw, and not the same writing of it. */
+  #isDoubtful(change: ResolvedChange, standing: ValueVersion): boolean {
+    if (change.image === 'beyond horizon') return true;
+    const { writer } = standing;
+    if (change.image === 'unknown' || writer === CENTRE || writer === change.terminal) return false;
+    return isBehind(standing, change.image);
   }
 
   #comparison(column: string): (a: Text, b: Text) => boolean {
@@ -256,19 +277,31 @@ export class FoldedRow {
   #delete(change: ResolvedChange): Verdict {
     const { soft, delete: mode, policy } = this.table;
     this.#lastDeleted = { terminal: change.terminal, values: change.before };
+    const latest = latestOf(this.version);
+    const saw = this.#sawRow(change);
     const { done, conflict } = deleteVerdict({
       mode,
       policy,
       isMarked: this.#isMarked,
-      wins: this.#wins(change),
-      isForeign: [...change.before.keys()].some((column) => this.#deletesUnknown(change, column)),
+      wins: saw === 'standing' || this.#wins(change, latest),
+      isForeign: saw === 'another' && latest.writer !== change.terminal,
     });
     if (done === 'nothing') return APPLIED;
     if (done === 'refused') return { outcome: 'lost', discarded: conflict };
-    if (soft !== null) this.#row.put(soft.column, soft.mark(change.clockMs));
+    if (soft !== null) this.#write(change, soft.column, soft.mark(change.clockMs));
     else this.#row.remove();
-    this.#wrote(change);
     return { ...APPLIED, discarded: conflict };
+  }
+
+  /** Of a delete, which is about the whole row. A stock that others moved, or when they did, is no reason to keep it. */
+  #sawRow(change: ResolvedChange): Saw {
+    const columns = this.table.columns.filter(
+      (column) => column !== this.table.timestampColumn && this.#policy(column) !== 'delta',
+    );
+    const seen = columns.filter((column) => change.before.has(column));
+    if (seen.some((column) => this.#saw(change, column, change.before) === 'another')) return 'another';
+    const isDoubtful = columns.some((column) => this.#isDoubtful(change, versionOf(this.version, column)));
+    return isDoubtful || seen.length === 0 ? 'unknown' : 'standing';
   }
 
   #isPushed(column: string): boolean {
@@ -279,14 +312,23 @@ export class FoldedRow {
     return this.table.byCentral.get(column)?.policy ?? this.table.policy;
   }
 
-  #wins(change: ResolvedChange): boolean {
-    if (this.#writer === change.terminal) return true;
-    if (change.clockMs !== this.#clockMs) return change.clockMs > this.#clockMs;
-    return this.#writer !== CENTRE && change.terminal > this.#writer;
+  /** A till never loses against its own last write: it knew that when it made this one. */
+  #wins({ terminal, clockMs }: ResolvedChange, standing: ValueVersion): boolean {
+    return standing.writer === terminal || isLater({ writer: terminal, clockMs }, standing);
   }
 
-  #wrote(change: ResolvedChange): void {
-    this.#clockMs = Math.max(this.#clockMs, change.clockMs);
-    this.#writer = change.terminal;
+  #write(change: ResolvedChange, column: string, value: Text): void {
+    this.#row.put(column, value);
+    this.#note(change, column);
+  }
+
+  #note(change: ResolvedChange, column: string): void {
+    this.#columns.set(column, this.#versionBy(change, versionOf(this.version, column)));
+    this.#hasNewVersion = true;
+  }
+
+  #versionBy(change: ResolvedChange, before: ValueVersion | null): ValueVersion {
+    const { terminal: writer, seq } = change;
+    return { clockMs: Math.max(change.clockMs, before?.clockMs ?? 0), writer, seq, at: this.#now };
   }
 }

@@ -7,7 +7,7 @@ import type { UnitChange } from '../../shared/records/unit-record.ts';
 import { centralRow, type Incoming } from './change.ts';
 import type { FoldedRow } from './folded-row.ts';
 import type { RowWrites } from './standing.ts';
-import { removeVersions, writeVersions, type Conflict, type LinkRow } from './evidence.ts';
+import { removeVersions, writeVersions, type Conflict, type LinkRow, type VersionRow } from './evidence.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { parentsFirst } from './parents-first.ts';
 import type { Session, Text } from './sql.ts';
@@ -59,14 +59,18 @@ export async function writeFoldedRows(
     session,
     all.filter(({ writes }) => writes.delete),
   );
-  const versions = [...written].flatMap(([plan, hash]) => {
-    const row = plans.get(plan);
-    return row === undefined ? [] : [{ table: row.table, id: row.id, hash, ...row.version }];
-  });
-  const confirmed = [...rows.values()].flatMap(({ confirmed, table, id, standing, version }) =>
-    confirmed && standing !== null ? [{ table, id, hash: standing.hash, ...version }] : [],
-  );
-  await writeVersions(session, [...versions, ...confirmed]);
+  await writeVersions(session, [
+    ...[...written].flatMap(([plan, hash]) => versionRow(plans.get(plan), hash)),
+    ...[...rows.values()].flatMap((row) => (row.isWritten ? [] : versionRow(row, row.standing?.hash))),
+  ]);
+}
+
+/** A stock that was moved is no other version, unless a trigger changed more of the row. */
+function versionRow(row: FoldedRow | undefined, hash: string | undefined): VersionRow[] {
+  if (row === undefined || hash === undefined || !row.exists) return [];
+  const { table, id, version, standing, hasNewVersion } = row;
+  const isOther = standing?.isOurs === true && standing.hash !== hash;
+  return hasNewVersion || isOther ? [{ table, id, hash, ...version }] : [];
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Pool, PoolClient } from 'pg';
 import { readCentralCatalog, type CentralColumn } from '../../shared/catalog/central-catalog.ts';
 import { ByLocalName } from '../../shared/catalog/same-name.ts';
 import { PayflowError } from '../../shared/errors.ts';
+import { DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
 import { Masking } from '../../shared/mapping/masking.ts';
 import { parseMapping } from '../../shared/mapping/mapping-parser.ts';
 import {
@@ -74,13 +75,14 @@ export interface TableModel {
   readonly naturalKey: readonly string[];
   /** Quoted, with schema. */
   readonly sql: string;
-  /** SQL of the row's hash; `alias` names the row. The same text over SELECT and RETURNING. */
+  /** SQL of the hash of all but amounts and timestamp; `alias` names the row. The same over SELECT and RETURNING. */
   readonly hashSql: (alias: string) => string;
 }
 
 export interface CentralModel {
   readonly databaseId: string;
   readonly mappingVersion: number;
+  readonly horizonDays: number;
   /** Parents first, by central name. */
   readonly tables: ReadonlyMap<string, TableModel>;
   readonly byLocal: ByLocalName<TableModel>;
@@ -95,15 +97,21 @@ export interface CentralModel {
 /** @throws PayflowError DB_NOT_SET_UP while no mapping is published */
 export async function loadModel(client: Pool | PoolClient): Promise<CentralModel> {
   const facts = await client
-    .query<{ database_id: string | null; version: number | null; source: string | null }>(
+    .query<{
+      database_id: string | null;
+      version: number | null;
+      source: string | null;
+      horizon_days: number | null;
+    }>(
       `SELECT (SELECT value FROM payflow_sync.meta WHERE name = 'database_id') AS database_id,
               (SELECT version FROM payflow_sync.mapping) AS version,
-              (SELECT source FROM payflow_sync.mapping) AS source`,
+              (SELECT source FROM payflow_sync.mapping) AS source,
+              (SELECT horizon_days FROM payflow_sync.mapping) AS horizon_days`,
     )
     .catch((error: unknown) => {
       throw notSetUp(error);
     });
-  const { database_id: databaseId, version, source } = facts.rows[0] ?? {};
+  const { database_id: databaseId, version, source, horizon_days: horizonDays } = facts.rows[0] ?? {};
   if (!databaseId || version === undefined || version === null || !source) {
     throw new PayflowError('DB_NOT_SET_UP', 'The centre has no published mapping');
   }
@@ -127,6 +135,7 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
   return {
     databaseId,
     mappingVersion: version,
+    horizonDays: horizonDays ?? DEFAULT_HORIZON_DAYS,
     tables,
     byLocal,
     lockOrder,
@@ -176,6 +185,10 @@ function tableModel(bound: BoundCentralTable, { order, earlier, scopes }: TableP
     return [{ local, central: column, options, convert, policy, parent, withinStore }];
   });
   const columns = [...new Set([...central.key, ...bound.columns])];
+  const amounts = new Set(
+    models.filter(({ policy }) => policy === 'delta').map((model) => model.central.name),
+  );
+  const compared = columns.filter((column) => column !== bound.timestampColumn && !amounts.has(column));
   return {
     name: central.name,
     local: mapping.local,
@@ -199,7 +212,7 @@ function tableModel(bound: BoundCentralTable, { order, earlier, scopes }: TableP
     naturalKey: mapping.naturalKey.map((local) => centralColumn(mapping, local)),
     sql: `${quoteName(central.schema)}.${quoteName(central.table)}`,
     hashSql: (alias) => {
-      const values = columns.map((column) => `${alias}.${quoteName(column)}`).join(', ');
+      const values = compared.map((column) => `${alias}.${quoteName(column)}`).join(', ');
       return `encode(substr(sha256(convert_to(ROW(${values})::text, 'UTF8')), 1, 16), 'hex')`;
     },
   };

@@ -6,7 +6,23 @@ import { CENTRE, type Standing } from './standing.ts';
 import { keyJoin, keyParameters } from './identity.ts';
 import type { CentralModel, TableModel } from './model.ts';
 import { parentOf } from './places.ts';
-import { BY_INDEX, quoteName, textArray, unnest, type Text, type Session } from './sql.ts';
+import {
+  columnsFromJson,
+  headOfficeVersion,
+  LONG_AGO,
+  type RowVersion,
+  type WrittenAt,
+} from './row-version.ts';
+import {
+  allDone,
+  BY_INDEX,
+  quoteName,
+  textArray,
+  unnest,
+  type Session,
+  type Text,
+  type TextRow,
+} from './sql.ts';
 import { about } from './statement.ts';
 
 export interface RowName {
@@ -36,6 +52,8 @@ export interface LockedRows {
   readonly standing: ReadonlyMap<string, Standing>;
   /** The scope column of all these rows, and of those through which they get their store. */
   readonly scopes: ReadonlyMap<string, Text>;
+  /** A place in the WAL behind the commits of all that these rows show, and before our own. */
+  readonly now: WrittenAt;
 }
 
 /**
@@ -74,7 +92,7 @@ export async function lockRows(
     const unknown = further.of(table).filter((id) => !scopes.has(centralRow(table, id)));
     if (unknown.length > 0) note(table, await readScopes(session, table, unknown, 'no lock'), further);
   }
-  return { standing: await withVersions(session, locked), scopes };
+  return { ...(await withVersions(session, locked)), scopes };
 }
 
 /** Ids by table, each once. */
@@ -155,39 +173,49 @@ async function lockTable(
 
 /**
  * Read after the locks, in a statement of its own: one that waited for a lock sees the row as it is then, but
- * what it joined as it was before.
+ * what it joined as it was before. The end of the WAL is taken with it: behind the commits of all that these rows
+ * show, and before our own.
  */
-async function withVersions(session: Session, locked: readonly LockedRow[]): Promise<Map<string, Standing>> {
-  if (locked.length === 0) return new Map();
-  const rows = await session.rows(
-    `SELECT v.n, r.clock_ms, r.terminal_id, encode(r.row_hash, 'hex')
-       FROM ${unnest(2, { ordinality: true })} CROSS JOIN LATERAL (
-       SELECT clock_ms, terminal_id, row_hash FROM payflow_sync.row_version
-        WHERE table_name = v.c0 AND central_id = v.c1 ${BY_INDEX}) r`,
-    [textArray(locked.map(({ table }) => table.name)), textArray(locked.map(({ id }) => id))],
-  );
-  const versions = new Map(rows.map((row) => [Number(row[0]) - 1, row]));
-  return new Map(
-    locked.map((row, index): [string, Standing] => {
-      const [, clock, writer, hash] = versions.get(index) ?? [];
-      const { table, id, values } = row;
-      const own = hash === row.hash;
-      const standing = {
-        values,
-        hash: row.hash,
-        clockMs: own ? Number(clock) : headOfficeClockMs(row, clock),
-        writer: own ? (writer ?? CENTRE) : CENTRE,
-      };
-      return [centralRow(table, id), standing];
-    }),
-  );
+async function withVersions(
+  session: Session,
+  locked: readonly LockedRow[],
+): Promise<Pick<LockedRows, 'standing' | 'now'>> {
+  if (locked.length === 0) return { standing: new Map(), now: LONG_AGO };
+  const [nothing, rows] = await allDone([
+    session.rows(
+      `SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+              (SELECT value FROM payflow_sync.meta WHERE name = 'epoch')`,
+    ),
+    session.rows(
+      `SELECT v.n, r.clock_ms, r.terminal_id, encode(r.row_hash, 'hex'), r.seq, r.epoch, r.lsn, r.columns
+         FROM ${unnest(2, { ordinality: true })} CROSS JOIN LATERAL (
+         SELECT clock_ms, terminal_id, row_hash, seq, epoch, lsn, columns FROM payflow_sync.row_version
+          WHERE table_name = v.c0 AND central_id = v.c1 ${BY_INDEX}) r`,
+      [textArray(locked.map(({ table }) => table.name)), textArray(locked.map(({ id }) => id))],
+    ),
+  ]);
+  const [lsn, nowMs, epoch] = nothing?.[0] ?? [];
+  const versions = new Map((rows ?? []).map((row) => [Number(row[0]) - 1, row]));
+  const standing = locked.map((row, index): [string, Standing] => {
+    const { table, id, values, hash } = row;
+    const found = versions.get(index);
+    const stored = found === undefined ? null : storedVersion(found);
+    const isOurs = found?.[3] === hash;
+    const version =
+      isOurs && stored !== null ? stored : headOfficeVersion(stored, ownTimestampMs(row), Number(nowMs));
+    return [centralRow(table, id), { values, hash, version, isOurs }];
+  });
+  return { standing: new Map(standing), now: { epoch: Number(epoch ?? 1), lsn: BigInt(lsn ?? '0') } };
 }
 
-/**
- * Head office changed the row since a till did (or no till ever did): its timestamp counts, and it cannot be
- * earlier than the till's write that it came after.
- */
-function headOfficeClockMs({ table, values }: LockedRow, tillClock: Text | undefined): number {
+function storedVersion(row: TextRow): RowVersion {
+  const [, clock, writer, , seq, epoch, lsn, columns] = row;
+  const at = { epoch: Number(epoch), lsn: BigInt(lsn ?? '0') };
+  const rest = { clockMs: Number(clock), writer: writer ?? CENTRE, seq: Number(seq), at };
+  return { rest, columns: columnsFromJson(columns ?? null) };
+}
+
+function ownTimestampMs({ table, values }: LockedRow): number | null {
   const timestamp = table.timestampColumn === null ? null : values.get(table.timestampColumn);
-  return Math.max(timestampMs(timestamp ?? null, {}) ?? 0, Number(tillClock ?? 0));
+  return timestampMs(timestamp ?? null, {});
 }

@@ -3,6 +3,7 @@
  * values through the mapping. Pure; what it needs from the database was read before (links, new keys).
  */
 import { centralId, centralIdParts, type CentralId } from '../../shared/records/change-record.ts';
+import { decodePosition } from '../../shared/records/position.ts';
 import { isUncaptured, type ColumnChange, type RowRef } from '../../shared/records/unit-record.ts';
 import {
   rowName,
@@ -13,6 +14,7 @@ import {
   type Rejections,
   type ResolvedChange,
   type ResolvedReference,
+  type SeenUpTo,
 } from './change.ts';
 import { storeOfInsert, type InsertedStore } from './authority.ts';
 import { changeClockMs, isFill } from './clock.ts';
@@ -86,7 +88,8 @@ export class Resolver {
     checkAllowed(incoming, table);
     const { tillRow: key, converted } = incoming;
     if ('unfit' in converted) throw new Refusal('VALUE_UNFIT', converted.unfit);
-    const { before, texts } = converted;
+    const { texts } = converted;
+    const before = this.#before(incoming, table, converted.before);
     const { values, references } = this.#values(incoming, table, texts);
     const { kind, id, idFrom, linked } = this.#row(incoming, table, key, values);
     if (kind === 'update' || kind === 'fill') refuseOtherKey(table, id, values);
@@ -97,7 +100,35 @@ export class Resolver {
     if (kind === 'delete') this.#deleted.set(key, id);
     const clockMs = changeClockMs(table, change, from.receivedAtMs);
     const { terminal } = from;
-    return { incoming, table, kind, terminal, id, idFrom, linked, clockMs, next: values, before, references };
+    const { seq } = change;
+    const image = seenUpTo(incoming, this.#model.horizonDays);
+    const row = { table, kind, terminal, id, idFrom, linked, clockMs, seq, image };
+    return { incoming, ...row, next: values, before, references };
+  }
+
+  /** With the rows that references meant before. */
+  #before(
+    { from, change, table }: Incoming,
+    { byLocal }: TableModel,
+    plain: ReadonlyMap<string, Text>,
+  ): ReadonlyMap<string, Text> {
+    if (table === null || (change.op !== 'u' && change.op !== 'd')) return plain;
+    let before: Map<string, Text> | null = null;
+    for (const { name, seen } of change.columns) {
+      const model = byLocal.get(name);
+      if (model?.parent == null || seen === undefined || seen === 'unknown') continue;
+      const id = this.#seenParent(from, model.parent, seen.text);
+      if (id !== undefined) (before ??= new Map(plain)).set(model.central.name, id);
+    }
+    return before ?? plain;
+  }
+
+  /** @returns undefined where it is not known here */
+  #seenParent(from: IncomingUnit, parent: string, text: Text): Text | undefined {
+    if (text?.startsWith('~') !== true) return from.trusted ? text : undefined;
+    const table = this.#model.byLocal.get(parent);
+    const row = { identity: text.slice(1), centralId: null };
+    return table === undefined ? undefined : this.#linked(from, table, row);
   }
 
   #row(
@@ -206,6 +237,18 @@ function uncaptured(column: string, { local, direction }: TableModel): Refusal {
       : `a table that this till can not capture (its status says why); once it can, \`payflow bootstrap\` offers both rows anew; or ${without}`;
   const row = direction === 'push' ? `a row of ${local}` : `a row of ${local},`;
   return new Refusal('REFERENCE_UNKNOWN', `${column} refers to ${row} ${why}`);
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * No image is later than the change that was made on it. Who wrote what is kept for twice the horizon at least, so it is
+ * known behind every image but those of a till that was away for longer.
+ */
+function seenUpTo({ from, change }: Incoming, horizonDays: number): SeenUpTo {
+  if (from.receivedAtMs - change.capturedAtMs > horizonDays * DAY_MS) return 'beyond horizon';
+  if (change.image === undefined) return 'unknown';
+  return decodePosition(Buffer.from(change.image, 'hex'));
 }
 
 /** What the mapping rules out whatever the rows are. */

@@ -5,7 +5,7 @@
  */
 import { PayflowError } from '../errors.ts';
 import { joinPieces } from './change-pieces.ts';
-import type { SqliteValue, UnitChange } from './unit-record.ts';
+import type { Seen, SqliteValue, UnitChange } from './unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
 
@@ -17,6 +17,7 @@ export function changesToJson(changes: readonly UnitChange[]): string {
         name: column.name,
         old: toJson(column.old),
         new: toJson(column.new),
+        seen: column.seen,
       })),
     })),
   );
@@ -28,7 +29,7 @@ export function changesToJson(changes: readonly UnitChange[]): string {
  */
 export function changesFromJson(text: string): UnitChange[] {
   const changes = JSON.parse(text) as (Omit<UnitChange, 'columns'> & {
-    columns: { name: string; old: JsonValue; new: JsonValue }[];
+    columns: { name: string; old: JsonValue; new: JsonValue; seen?: Seen }[];
   })[];
   const read = changes.map((change) => ({
     ...change,
@@ -36,6 +37,7 @@ export function changesFromJson(text: string): UnitChange[] {
       name: column.name,
       old: fromJson(column.old),
       new: fromJson(column.new),
+      ...(column.seen !== undefined && { seen: column.seen }),
     })),
   }));
   return joinPieces(read);

@@ -12,11 +12,13 @@ import {
 import { PayflowError, unreachable } from '../errors.ts';
 import { schemaFile } from '../paths.ts';
 import { PROTOCOL_VERSION } from './change-record.ts';
+import { POSITION_BYTES } from './position.ts';
 import { isName } from './unit-bounds.ts';
 import type {
   ColumnChange,
   ReferenceChange,
   RowRef,
+  Seen,
   SqliteValue,
   Unit,
   UnitChange,
@@ -37,7 +39,8 @@ export type UnitRecordHead = Omit<UnitRecord, 'units'>;
 
 interface Fingerprints {
   readonly current: bigint;
-  /** Of the form before changes named their entry, and of that before units named their registration: older tills' */
+  /** Of the form before changes said what their till saw, of that before they named their entry, and of that before units named their registration: older tills' */
+  readonly withoutSeen: bigint;
   readonly withoutEntry: bigint;
   readonly withoutRegistration: bigint;
 }
@@ -66,8 +69,9 @@ function readFingerprints(): Fingerprints {
     );
   return {
     current: fingerprint(JSON.parse(text)),
-    withoutEntry: fingerprint(without('entry')),
-    withoutRegistration: fingerprint(without('entry', 'registration')),
+    withoutSeen: fingerprint(without('image', 'seen')),
+    withoutEntry: fingerprint(without('image', 'seen', 'entry')),
+    withoutRegistration: fingerprint(without('image', 'seen', 'entry', 'registration')),
   };
 }
 
@@ -121,6 +125,8 @@ export class UnitRecordEncoder {
     body.long(change.capturedAtMs);
     body.long(change.entry === undefined ? 0 : 1);
     if (change.entry !== undefined) body.bigLong(BigInt(change.entry));
+    body.long(change.image === undefined ? 0 : 1);
+    if (change.image !== undefined) body.fixed(Buffer.from(change.image, 'hex'));
     this.#rowRef(change.row);
     this.#array(change.columns, (column) => this.#column(column));
     this.#array(change.references, (reference) => this.#reference(reference));
@@ -130,6 +136,7 @@ export class UnitRecordEncoder {
     this.#body.long(this.#name(column.name));
     writeValue(this.#body, column.old);
     writeValue(this.#body, column.new);
+    writeSeen(this.#body, column.seen);
   }
 
   #reference({ column, target }: ReferenceChange): void {
@@ -172,11 +179,11 @@ export function encodeUnitRecord(record: UnitRecord): Buffer {
 export function decodeUnitRecord(bytes: Buffer): UnitRecord {
   const fingerprint = readFingerprint(bytes);
   if (fingerprint === undefined) throw malformed('it is no Avro single object');
-  const { current, withoutEntry, withoutRegistration } = fingerprints();
-  const form = { registration: fingerprint !== withoutRegistration, entry: fingerprint === current };
-  if (fingerprint !== current && fingerprint !== withoutEntry && fingerprint !== withoutRegistration) {
-    throw unknownSchema(bytes, fingerprint);
-  }
+  const { current, withoutSeen, withoutEntry, withoutRegistration } = fingerprints();
+  // Newest first: each form lacks one thing more.
+  const age = [current, withoutSeen, withoutEntry, withoutRegistration].indexOf(fingerprint);
+  if (age < 0) throw unknownSchema(bytes, fingerprint);
+  const form: RecordForm = { seen: age < 1, entry: age < 2, registration: age < 3 };
   const reader = new AvroReader(bytes, SINGLE_OBJECT_HEADER_BYTES);
   const head: UnitRecordHead = {
     protocol: reader.long(),
@@ -214,6 +221,7 @@ function unknownSchema(bytes: Buffer, fingerprint: bigint): PayflowError {
 interface RecordForm {
   readonly registration: boolean;
   readonly entry: boolean;
+  readonly seen: boolean;
 }
 
 function readUnit(reader: AvroReader, names: readonly string[], form: RecordForm): Unit {
@@ -235,17 +243,20 @@ function readChange(reader: AvroReader, names: readonly string[], form: RecordFo
     op: readOp(reader),
     capturedAtMs: reader.long(),
     entry: form.entry && readIsPresent(reader) ? reader.bigLong().toString() : undefined,
+    image: form.seen && readIsPresent(reader) ? reader.fixed(POSITION_BYTES).toString('hex') : undefined,
     row: readRowRef(reader),
-    columns: reader.array(() => ({
-      name: readName(reader, names),
-      old: readValue(reader),
-      new: readValue(reader),
-    })),
+    columns: reader.array(() => readColumn(reader, names, form)),
     references: reader.array(() => ({
       column: readName(reader, names),
       target: readIsPresent(reader) ? readRowRef(reader) : null,
     })),
   };
+}
+
+function readColumn(reader: AvroReader, names: readonly string[], form: RecordForm): ColumnChange {
+  const column = { name: readName(reader, names), old: readValue(reader), new: readValue(reader) };
+  const seen = form.seen ? readSeen(reader) : undefined;
+  return seen === undefined ? column : { ...column, seen };
 }
 
 function readRowRef(reader: AvroReader): RowRef {
@@ -286,6 +297,31 @@ function writeValue(writer: AvroWriter, value: SqliteValue): void {
     writer.long(BYTES);
     writer.bytes(value);
   } else unreachable(value);
+}
+
+// Branches of what was seen, in the schema's order; its symbols likewise.
+const SEEN_TEXT = 1;
+const SEEN_SYMBOL = 2;
+const SYMBOLS: readonly Seen[] = ['unknown', { text: null }];
+
+function writeSeen(writer: AvroWriter, seen: Seen | undefined): void {
+  if (seen === undefined) writer.long(NULL);
+  else if (seen === 'unknown' || seen.text === null) {
+    writer.long(SEEN_SYMBOL);
+    writer.long(seen === 'unknown' ? 0 : 1);
+  } else {
+    writer.long(SEEN_TEXT);
+    writer.string(seen.text);
+  }
+}
+
+function readSeen(reader: AvroReader): Seen | undefined {
+  const branch = reader.long();
+  if (branch === NULL) return undefined;
+  if (branch === SEEN_TEXT) return { text: reader.string() };
+  const symbol = branch === SEEN_SYMBOL ? SYMBOLS[reader.long()] : undefined;
+  if (symbol === undefined) throw malformed(`union branch ${branch}`);
+  return symbol;
 }
 
 function readValue(reader: AvroReader): SqliteValue {

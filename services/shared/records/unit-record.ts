@@ -31,7 +31,14 @@ export interface ColumnChange {
   readonly old: SqliteValue;
   /** After; null for deletes. */
   readonly new: SqliteValue;
+  /**
+   * What the till saw of it, where `old` does not say it: the image's own text, of a reference the central id or `~` and
+   * the identity of a row that has none yet. undefined: what `old` comes to; of a reference nothing is known then.
+   */
+  readonly seen?: Seen | undefined;
 }
+
+export type Seen = 'unknown' | { readonly text: string | null };
 
 /**
  * Stands for a row of a table that the till can't capture: nothing of it is known at the centre, and the till has no
@@ -67,6 +74,11 @@ export interface UnitChange {
   /** The till's clock at the change, ms since 1970. */
   readonly capturedAtMs: number;
   readonly row: RowRef;
+  /**
+   * Position of the row's image when the app changed it, as 32 hex digits (`encodePosition`); all zero where it had none.
+   * undefined from an agent that does not say.
+   */
+  readonly image?: string | undefined;
   /**
    * Inserts: every mapped column. Updates: the columns that differ, and always the timestamp column.
    * Deletes: every mapped column's old value.
@@ -141,7 +153,7 @@ export const FIRST_PREVIOUS_HASH = Buffer.alloc(32);
 
 /**
  * The canonical bytes a unit's hash is taken over: its registration, then change by change seq, table, op, key, time,
- * and the stored old and new values with their storage classes. RowRefs take no part, so that a resend, made when more
- * links are known, hashes alike. Computed by the till only; the centre compares and chains hashes.
+ * and the stored old and new values with their storage classes. RowRefs and what the till saw of the centre take no part, so that a
+ * resend, made when more is known, hashes alike. Computed by the till only; the centre compares and chains hashes.
  */
 export const UNIT_HASH_ALGORITHM = 'sha256';

@@ -5,6 +5,7 @@
 import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
+import { encodePosition, ZERO_POSITION } from '../../shared/records/position.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { isPublished } from '../file/captured-tables.ts';
 import type { Flight } from '../settle/flight.ts';
@@ -125,7 +126,8 @@ export class Look {
       this.unknown.push({ table, rowKey, sums, op: 'r' });
       return;
     }
-    const whole = { row, before: expected(state), raw, values };
+    const image = (table.rows.get(handle)?.position ?? NO_POSITION).toString('hex');
+    const whole = { row, before: expected(state), base, image, raw, values };
     if (fills !== null) this.#fill(whole, fills);
     if (cut === null) return;
     if (cut.op === 'd' && this.#isAway(row)) return this.#amountsOf(whole, amounts);
@@ -228,7 +230,7 @@ export class Look {
   }
 
   #push(
-    { row, before, raw, values }: WholeRow,
+    { row, before, base, image, raw, values }: WholeRow,
     entry: Entry,
     { cut, entries }: { readonly cut: Cut; readonly entries: readonly Entry[] },
   ): void {
@@ -250,6 +252,8 @@ export class Look {
       atMs: entry.atMs,
       cut,
       before,
+      base,
+      image,
       raw,
       values,
     };
@@ -280,6 +284,7 @@ export class Look {
   }
 }
 const NO_VALUES: Values = new Map();
+const NO_POSITION = encodePosition(ZERO_POSITION);
 const NO_EDITS: Update['edits'] = new Map();
 /** Says again what is known: so that a row that came back is found under its new key. */
 const NOTHING: Cut = { op: 'u', edits: new Map(), sums: new Map() };
@@ -296,7 +301,7 @@ interface NamedRow extends FoldedRow {
   readonly last: Entry;
 }
 
-interface WholeRow extends Pick<CutRow, 'before' | 'raw' | 'values'> {
+interface WholeRow extends Pick<CutRow, 'before' | 'base' | 'image' | 'raw' | 'values'> {
   readonly row: NamedRow;
 }
 

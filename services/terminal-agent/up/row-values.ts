@@ -5,6 +5,7 @@
  */
 import { numberText } from '../../shared/values/decimal.ts';
 import type { BoundColumn, BoundTable } from '../../shared/catalog/table-binding.ts';
+import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { meaningComparer, type SameMeaning } from '../../shared/values/same-meaning.ts';
 import { columnSet, decodeValue, encodeImage, encodeValue, type Image } from '../rows/image.ts';
@@ -82,6 +83,25 @@ export function storedIn(column: BoundColumn, value: Value): SqliteValue {
 function amountIn(text: string): SqliteValue {
   const whole = /^([-+]?\d+)(?:\.0*)?$/.exec(text)?.[1];
   return whole === undefined ? Number(text) : BigInt(whole);
+}
+
+/** By local column: the value as the row state has it, and the text of the centre's. Where the centre's is not known, none. */
+export function centralTexts(
+  image: Image,
+): ReadonlyMap<string, { readonly value: Value; readonly text: string }> {
+  const texts = typedColumns(image).flatMap(({ column, type, central, value }) => {
+    const text = type === null || column.reference !== null ? null : centralText(central);
+    return text === null ? [] : [[column.local, { value, text }] as const];
+  });
+  return new Map(texts);
+}
+
+/** null: it is no text, and went down, and goes up, as what it is. */
+function centralText(value: CentralValue): string | null {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'boolean') return value ? 't' : 'f';
+  return null;
 }
 
 /** What was inserted, as the base until its image comes. */

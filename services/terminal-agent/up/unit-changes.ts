@@ -5,6 +5,7 @@ import {
   FILLS_AT_MS,
   type ColumnChange,
   type ReferenceChange,
+  type Seen,
   type SqliteValue,
   type UnitChange,
   type UnitOp,
@@ -17,7 +18,8 @@ import type { CutEntry } from '../units/units.ts';
 import type { KeptChange } from './change-store.ts';
 import { cutToText } from './cut-text.ts';
 import type { Parents } from './parents.ts';
-import { storedIn } from './row-values.ts';
+import { centralTexts, handleIn, isDeltaColumn, storedIn } from './row-values.ts';
+import type { Image } from '../rows/image.ts';
 import { isFill, type Cut, type Update, type Values } from './row-state.ts';
 
 export interface CutRow {
@@ -38,6 +40,9 @@ export interface CutRow {
   readonly cut: Cut;
   /** E: what the row should have been. */
   readonly before: Values | null;
+  readonly base: Image | null;
+  /** Position of the base, as it goes up. */
+  readonly image: string;
   /** What its columns hold, less what goes up by itself; null: it is gone. */
   readonly raw: readonly SqliteValue[] | null;
   readonly values: Values;
@@ -61,14 +66,18 @@ export function cutChange(row: CutRow, parents: Parents): CutChange {
 }
 
 function unitChange(row: CutRow, parents: Parents): UnitChange {
-  const { table, op, handle, identity, atMs, cut, number: seq, entry } = row;
+  const { table, op, handle, identity, atMs, cut, number: seq, entry, image } = row;
+  const seenIn = seenBy(row);
   const columns: ColumnChange[] = [];
   const references: ReferenceChange[] = [];
   table.bound.columns.forEach((column, at) => {
     const now = row.raw?.[at] ?? null;
     const sides = sidesOf(row, column, now);
     if (sides === undefined) return;
-    columns.push({ name: column.local, old: sentOf(column, sides.old), new: sentOf(column, sides.new) });
+    const old = sentOf(column, sides.old);
+    const seen = isClock(row, column) ? undefined : seenIn(column, old);
+    const sent = { name: column.local, old, new: sentOf(column, sides.new) };
+    columns.push(seen === undefined ? sent : { ...sent, seen });
     if (column.reference === null) return;
     const target = cut.op === 'd' ? null : parents.target(column, now);
     references.push({ column: column.local, target });
@@ -76,7 +85,7 @@ function unitChange(row: CutRow, parents: Parents): UnitChange {
   const centralId = isUnlinked(handle) ? null : handle;
   const named = { identity, centralId };
   const capturedAtMs = isFill(cut) ? FILLS_AT_MS : atMs;
-  return { seq, entry, table: table.name, op, capturedAtMs, row: named, columns, references };
+  return { seq, entry, table: table.name, op, capturedAtMs, image, row: named, columns, references };
 }
 
 const NOT_ASCII = 0x80;
@@ -87,13 +96,39 @@ function sentOf({ options: { charset } }: BoundColumn, value: SqliteValue): Sqli
   return value.some((byte) => byte >= NOT_ASCII) ? value : value.toString('latin1');
 }
 
+function isClock({ table, cut }: CutRow, column: BoundColumn): boolean {
+  return column.local === table.bound.timestampColumn && !isFill(cut);
+}
+
+/** What the app saw of a column, where its stored old value does not say it. */
+function seenBy({ cut, before, base }: CutRow): (column: BoundColumn, old: SqliteValue) => Seen | undefined {
+  if (cut.op === 'c') return () => undefined;
+  const inImage = base === null ? null : centralTexts(base);
+  return (column, old) => {
+    if (isDeltaColumn(column)) return undefined;
+    const edit = cut.op === 'u' ? cut.edits.get(column.local) : undefined;
+    const saw = cut.op === 'u' ? edit?.before : (before?.get(column.local) ?? null);
+    if (saw === undefined) return 'unknown';
+    if (column.reference !== null) {
+      if (saw === null) return { text: null };
+      const handle = handleIn(saw);
+      return handle === undefined ? 'unknown' : { text: handle };
+    }
+    const image = inImage?.get(column.local);
+    // A change of our own that is under way has taken its place.
+    if (image === undefined || image.value !== saw || image.text === String(old)) return undefined;
+    return { text: image.text };
+  };
+}
+
 interface Sides {
   readonly old: SqliteValue;
   readonly new: SqliteValue;
 }
 
 /** undefined: nothing is said of the column. */
-function sidesOf({ cut, before, table }: CutRow, column: BoundColumn, now: SqliteValue): Sides | undefined {
+function sidesOf(row: CutRow, column: BoundColumn, now: SqliteValue): Sides | undefined {
+  const { cut, before } = row;
   switch (cut.op) {
     case 'c':
       return { old: null, new: now };
@@ -103,7 +138,7 @@ function sidesOf({ cut, before, table }: CutRow, column: BoundColumn, now: Sqlit
       return updated(cut, column, {
         before: before?.get(column.local) ?? null,
         now,
-        isClock: column.local === table.bound.timestampColumn && !isFill(cut),
+        isClock: isClock(row, column),
       });
   }
 }

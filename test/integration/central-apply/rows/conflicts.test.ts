@@ -57,11 +57,26 @@ describe('last writer wins', () => {
     expect(JSON.parse(conflict.terminal_row)).toMatchObject({ name: 'till' });
   });
 
+  test('one that conflicts with nothing is applied, however slow the clock of its till is', async () => {
+    const id = await products.add(NOW - 10_000);
+    const [slow, other] = [await centre.newTill(), await centre.newTill()];
+    const [result] = await centre.sendForResults(
+      slow,
+      update(id, NOW - 80_000_000, { name: 'central' }, { name: 'slow' }),
+    );
+    expect(result?.outcome).toBe('applied');
+    // Another column of it, by a till that has not seen that.
+    await centre.sendForResults(other, update(id, NOW - 90_000_000, { price: 10 }, { price: 12 }));
+    expect(await products.find(id)).toMatchObject({ name: 'slow', price: '12.00' });
+    const conflicts = await centre.all('SELECT 1 FROM payflow_sync.conflict WHERE central_id = $1', [id]);
+    expect(conflicts).toEqual([]);
+  });
+
   test('a tie goes to the centre', async () => {
     const id = await products.add(NOW - 10_000);
     const [result] = await centre.sendForResults(
       await centre.newTill(),
-      update(id, NOW - 10_000, { name: 'central' }, { name: 'till' }),
+      update(id, NOW - 10_000, { name: 'older' }, { name: 'till' }),
     );
     expect(result?.outcome).toBe('lost');
   });
@@ -155,7 +170,7 @@ describe('delta columns', () => {
     const id = await products.add(NOW - 1_000, { stock: 100 });
     const [one, two] = [await centre.newTill(), await centre.newTill()];
     const stock = (at: number, old: number, next: number) =>
-      update(id, at, { stock: old, name: 'central' }, { stock: next, name: 'till' });
+      update(id, at, { stock: old, name: 'older' }, { stock: next, name: 'till' });
     const [first] = await centre.sendForResults(
       one,
       stock(NOW - 50_000, 100, 99.9),

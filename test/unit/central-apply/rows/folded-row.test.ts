@@ -4,6 +4,7 @@ import type { ResolvedChange, ResolvedKind } from '../../../../services/central-
 import { FoldedRow } from '../../../../services/central-apply/rows/folded-row.ts';
 import { CENTRE, type Standing } from '../../../../services/central-apply/rows/standing.ts';
 import type { TableModel } from '../../../../services/central-apply/rows/model.ts';
+import { latestOf, LONG_AGO, versionOf } from '../../../../services/central-apply/rows/row-version.ts';
 import type { CentralId } from '../../../../services/shared/records/change-record.ts';
 import type { Policy } from '../../../../services/shared/mapping/mapping.ts';
 
@@ -64,8 +65,8 @@ const ID = '1' as CentralId;
 function standing(clockMs: number, writer = CENTRE, values: Record<string, string | null> = {}): Standing {
   const row = { id: '1', name: 'a', note: 'n', stock: '10', fixed: 'f', till: 't', log: 'l', ...values };
   return {
-    clockMs,
-    writer,
+    version: { rest: { clockMs, writer, seq: 0, at: LONG_AGO }, columns: new Map() },
+    isOurs: writer !== CENTRE,
     hash: '',
     values: new Map(Object.entries({ updated_at: 'then', deleted_at: null, ...row })),
   };
@@ -87,6 +88,8 @@ function change(
     idFrom: 'link',
     linked: true,
     clockMs,
+    seq: 1,
+    image: 'unknown',
     next: new Map(Object.entries(next)),
     before: new Map(Object.entries(before)),
     references: [],
@@ -114,8 +117,9 @@ describe('by policy, an older change of another till', () => {
     expect(added(folded)).toEqual({ stock: '-2' });
   });
 
-  test('leaves clock and writer of the row alone', () => {
-    expect(folded.version).toEqual({ clockMs: 100, writer: 'T2' });
+  test('leaves clock and writer of the columns alone that it does not write', () => {
+    expect(versionOf(folded.version, 'name')).toMatchObject({ clockMs: 100, writer: 'T2' });
+    expect(versionOf(folded.version, 'till')).toMatchObject({ clockMs: 100, writer: 'T1' });
   });
 });
 
@@ -129,12 +133,95 @@ test('central-wins gives way only to a till that knew what stands there', () => 
   );
 });
 
-test('the timestamp goes with the values it belongs to', () => {
-  const folded = row(standing(100));
-  folded.fold(
-    change('update', 50, { name: 'b', stock: '11', updated_at: 'now' }, { before: { stock: '10' } }),
+test('the timestamp goes with the values it belongs to, and the later stays', () => {
+  const written = (name: string, updated_at: string) => {
+    const folded = row(standing(100, CENTRE, { updated_at: '2026-01-01 10:00:00+00' }));
+    folded.fold(change('update', 50, { name: 'b', updated_at }, { before: { name } }));
+    return set(folded);
+  };
+  expect(written('a', '2026-01-01T10:00:01Z')).toEqual({ name: 'b', updated_at: '2026-01-01T10:00:01Z' });
+  expect(written('a', '2026-01-01T09:59:59Z')).toEqual({ name: 'b' });
+  expect(written('older', '2026-01-01T10:00:01Z')).toEqual({});
+});
+
+describe('what conflicts with nothing', () => {
+  const image = { epoch: 1, lsn: 50n };
+  const at = (lsn: bigint) => ({ epoch: 1, lsn });
+  const stands = (writer: string, lsn: bigint): Standing => ({
+    ...standing(0),
+    version: { rest: standing(100).version.rest, columns: new Map([['name', by(writer, lsn)]]) },
+    isOurs: true,
+  });
+  const by = (writer: string, lsn: bigint) => ({ clockMs: 100, writer, seq: 1, at: at(lsn) });
+  const slow = { ...change('update', 50, { name: 'b' }, { before: { name: 'a' } }), image };
+
+  test('is applied however slow the till is, and keeps the later of both clocks', () => {
+    const folded = new FoldedRow(table(), ID, stands('T2', 40n), at(60n));
+    expect(folded.fold(slow)).toEqual({ outcome: 'applied', discarded: null });
+    expect(versionOf(folded.version, 'name')).toEqual({ clockMs: 100, writer: 'T1', seq: 1, at: at(60n) });
+  });
+
+  test('of different columns loses neither, in either order', () => {
+    const one = change('update', 90, { name: 'b' }, { terminal: 'T1', before: { name: 'a' } });
+    const other = change('update', 20, { note: 'm' }, { terminal: 'T2', before: { note: 'n' } });
+    for (const order of [
+      [one, other],
+      [other, one],
+    ]) {
+      const folded = row(standing(100));
+      expect(order.map((each) => folded.fold(each).outcome)).toEqual(['applied', 'applied']);
+      expect(set(folded)).toEqual({ name: 'b', note: 'm' });
+    }
+  });
+
+  test('is for clocks to decide where another till has written the value behind the image', () => {
+    const folded = new FoldedRow(table(), ID, stands('T2', 55n), at(60n));
+    expect(folded.fold(slow).outcome).toBe('lost');
+    const own = new FoldedRow(table(), ID, stands('T1', 55n), at(60n));
+    expect(own.fold(slow).outcome).toBe('applied');
+    expect(new FoldedRow(table(), ID, stands(CENTRE, 55n), at(60n)).fold(slow).outcome).toBe('applied');
+  });
+
+  test('is for clocks to decide where the image is beyond the horizon', () => {
+    const folded = row(standing(100));
+    expect(folded.fold({ ...slow, image: 'beyond horizon' }).outcome).toBe('lost');
+  });
+
+  test('a delete of a row that stands as the till saw it is one, too', () => {
+    const before = { name: 'a', note: 'n', stock: '3', updated_at: 'earlier' };
+    expect(row(standing(100)).fold(change('delete', 50, {}, { before })).outcome).toBe('applied');
+    const changed = { ...before, name: 'older' };
+    expect(row(standing(100)).fold(change('delete', 50, {}, { before: changed })).outcome).toBe('lost');
+  });
+});
+
+/** Each till edits a column of its own, with a clock that is off by up to a day. */
+const SEEDS = 200;
+const DAY_MS = 86_400_000;
+
+test('tills whose clocks are off by up to a day lose no edit that conflicts with nothing', () => {
+  const columns = ['name', 'note', 'fixed', 'till'] as const;
+  const edit = fc.record({
+    column: fc.constantFrom(...columns),
+    value: fc.string(),
+    offsetMs: fc.integer({ min: -DAY_MS, max: DAY_MS }),
+    terminal: fc.constantFrom('T1', 'T2', 'T3'),
+    atMs: fc.integer({ min: 0, max: 1_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(edit, { maxLength: 12 }), (edits) => {
+      const folded = row(standing(DAY_MS));
+      for (const { column, value, offsetMs, terminal, atMs } of edits) {
+        // Each till has seen what stands there.
+        const before = { [column]: folded.current?.get(column) ?? null };
+        const clockMs = 10 * DAY_MS + atMs + offsetMs;
+        const verdict = folded.fold(change('update', clockMs, { [column]: value }, { terminal, before }));
+        expect(verdict).toEqual({ outcome: 'applied', discarded: null });
+        expect(folded.current?.get(column)).toBe(value);
+      }
+    }),
+    { numRuns: SEEDS },
   );
-  expect(set(folded)).toEqual({});
 });
 
 test('an insert and its updates are one insert with the last values', () => {
@@ -225,7 +312,7 @@ describe('whatever the changes are', () => {
         for (const { terminal, clockMs: at, name } of updates) {
           const before = { version: folded.version, set: JSON.stringify(set(folded)) };
           const { outcome } = folded.fold(change('update', at, { name }, { terminal }));
-          expect(folded.version.clockMs).toBeGreaterThanOrEqual(before.version.clockMs);
+          expect(latestOf(folded.version).clockMs).toBeGreaterThanOrEqual(latestOf(before.version).clockMs);
           if (outcome === 'lost') expect(JSON.stringify(set(folded))).toBe(before.set);
         }
       }),
@@ -292,7 +379,7 @@ describe('a column that only head office changes', () => {
     const verdict = folded.fold(change('update', 900, { price: '4', updated_at: 'now' }));
     expect(verdict).toMatchObject({ outcome: 'lost', discarded: { rule: 'push-only' } });
     expect(folded.isWritten).toBe(false);
-    expect(folded.version).toEqual({ clockMs: 100, writer: CENTRE });
+    expect(latestOf(folded.version)).toMatchObject({ clockMs: 100, writer: CENTRE });
   });
 
   test('is no conflict where the till says what stands there', () => {
@@ -321,11 +408,7 @@ describe('an update that only fills', () => {
   test('takes what is NULL, and leaves clock and writer: the next older change of its till still loses', () => {
     const folded = row(standing(100, 'T2', { name: null }));
     const { outcome } = folded.fold(change('fill', 0, { name: 'b', note: 'o' }));
-    expect([set(folded), outcome, folded.version]).toEqual([
-      { name: 'b' },
-      'merged',
-      { clockMs: 100, writer: 'T2' },
-    ]);
+    expect([set(folded), outcome, folded.hasNewVersion]).toEqual([{ name: 'b' }, 'merged', false]);
     expect(folded.fold(change('update', 50, { note: 'p' })).outcome).toBe('lost');
   });
 

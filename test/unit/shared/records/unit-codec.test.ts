@@ -31,8 +31,23 @@ const change: fc.Arbitrary<UnitChange> = fc.record({
   op: fc.constantFrom('c', 'u', 'd', 'r'),
   capturedAtMs: seq,
   entry: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String), { nil: undefined }),
+  image: fc.option(
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex')),
+    { nil: undefined },
+  ),
   row: rowRef,
-  columns: fc.array(fc.record({ name, old: value, new: value }), { maxLength: 4 }),
+  columns: fc.array(
+    fc.oneof(
+      fc.record({ name, old: value, new: value }),
+      fc.record({
+        name,
+        old: value,
+        new: value,
+        seen: fc.oneof(fc.constant('unknown' as const), fc.record({ text: fc.option(fc.string()) })),
+      }),
+    ),
+    { maxLength: 4 },
+  ),
   references: fc.array(fc.record({ column: name, target: fc.option(rowRef) }), { maxLength: 3 }),
 });
 const record: fc.Arbitrary<UnitRecord> = fc.record({
@@ -77,6 +92,7 @@ const schemaType = avro.Type.forSchema(
 );
 
 /** Head of a record of the first form, as tills of before write it. */
+const THIRD_FORM = Buffer.from('c301e9284825fe916640', 'hex');
 const SECOND_FORM = Buffer.from('c3015c72cf03d95cde3e', 'hex');
 const FIRST_FORM = Buffer.from('c3019275503fb0ffb76a', 'hex');
 
@@ -118,8 +134,9 @@ describe('a unit record', () => {
   });
 
   it.each([
-    ['registration', FIRST_FORM, ['registration', 'entry']],
-    ['entries', SECOND_FORM, ['entry']],
+    ['registration', FIRST_FORM, ['registration', 'entry', 'image', 'seen']],
+    ['entries', SECOND_FORM, ['entry', 'image', 'seen']],
+    ['images', THIRD_FORM, ['image', 'seen']],
   ])('of a till that does not name its %s yet is read, and says none', (_what, form, fields) => {
     const earlier = avro.Type.forSchema(schemaWithout(...fields), {
       registry: { long: LONG },
@@ -132,7 +149,12 @@ describe('a unit record', () => {
         const units = original.units.map((unit) => ({
           ...unit,
           registration: fields.includes('registration') ? undefined : unit.registration,
-          changes: unit.changes.map((each) => ({ ...each, entry: undefined })),
+          changes: unit.changes.map((each) => ({
+            ...each,
+            entry: fields.includes('entry') ? undefined : each.entry,
+            image: undefined,
+            columns: each.columns.map(({ name: column, old, new: now }) => ({ name: column, old, new: now })),
+          })),
         }));
         expect(decodeUnitRecord(bytes)).toEqual({ ...original, units });
       }),

@@ -195,7 +195,7 @@ describe('a till whose agent file was lost', () => {
     await t.pull();
     const again = (await t.changes()).slice(sent);
     expect(again.map(({ op }) => op)).toEqual(['c', 'c', 'u']);
-    expect(again.at(-1)?.columns).toContainEqual({ name: 'name', old: null, new: 'paid' });
+    expect(again.at(-1)?.columns).toContainEqual({ name: 'name', old: null, new: 'paid', seen: 'unknown' });
     expect(again.at(-1)?.entry).not.toBe(again[0]?.entry);
     // Whichever is answered first, the other keeps the entry that it is cut from should the agent file be lost again.
     const covered = cut(t).map(({ op, entries }) => [op, entries.length]);
