@@ -120,6 +120,10 @@ CREATE TABLE IF NOT EXISTS payflow_sync.incarnation (
   exceptions    text NOT NULL DEFAULT '[]',
   PRIMARY KEY (terminal_id, incarnation)
 );
+-- followed: another file announced itself as the one that goes on from it, and nobody has had to decide.
+ALTER TABLE payflow_sync.incarnation DROP CONSTRAINT IF EXISTS incarnation_state_check;
+ALTER TABLE payflow_sync.incarnation ADD CONSTRAINT incarnation_state_check
+  CHECK (state IN ('current', 'superseded', 'followed', 'waiting'));
 
 -- Till row ↔ central row. Travels down the terminal's store stream.
 CREATE TABLE IF NOT EXISTS payflow_sync.link (
@@ -152,6 +156,13 @@ ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS hash bytea;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_partition integer;
 ALTER TABLE payflow_sync.outcome ADD COLUMN IF NOT EXISTS up_offset bigint;
 CREATE INDEX IF NOT EXISTS outcome_age ON payflow_sync.outcome (applied_at);
+
+-- Outcomes of a terminal that were applied up to then may be removed by age: what a file of it sends again of that time
+-- can't be told from what was never sent.
+CREATE TABLE IF NOT EXISTS payflow_sync.forgotten (
+  terminal_id text PRIMARY KEY,
+  until       timestamptz NOT NULL
+);
 
 -- Who wrote a central row on behalf of a till, with the till's clock and the number of its change, and the hash of the
 -- row as our transaction left it, without amounts and timestamp (a row that hashes differently was changed by head
@@ -410,6 +421,24 @@ CREATE TABLE IF NOT EXISTS payflow_sync.job (
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz
 );
+
+-- Comparisons of tills with the centre (`payflow verify`), a row for each till of a run. table_name: local name; empty: all.
+-- result: JSON, what was found; error: JSON {code, message} of one that could not be done.
+CREATE TABLE IF NOT EXISTS payflow_sync.verify (
+  run_id       uuid NOT NULL,
+  terminal_id  text NOT NULL,
+  table_name   text NOT NULL DEFAULT '',
+  repair       boolean NOT NULL DEFAULT false,
+  requested_by text NOT NULL,
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+  started_at   timestamptz,
+  finished_at  timestamptz,
+  result       text,
+  error        text,
+  PRIMARY KEY (run_id, terminal_id)
+);
+CREATE INDEX IF NOT EXISTS verify_by_terminal ON payflow_sync.verify (terminal_id, finished_at);
 
 -- Parent rows that children were found without, so that they are not in any store's stream; written by capture. When
 -- the parent comes, its children are read again. parent_id '*': more than are kept one by one.

@@ -1,5 +1,5 @@
 /**
- * `scripts/bench push|pull|app|crowd|seed|tills|large|watch`: real PostgreSQL, real Kafka, real processes; prints a table and one
+ * `scripts/bench push|pull|app|crowd|seed|tills|large|watch|verify`: real PostgreSQL, real Kafka, real processes; prints a table and one
  * line of JSON. Floors are ratios to ceilings measured in the same run, for machines differ by the hour.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,6 +19,7 @@ import { benchPull } from './pull.ts';
 import { benchPush } from './push.ts';
 import { benchSeed, fillCentre } from './seed.ts';
 import { benchTills, MANY_TILLS } from './tills.ts';
+import { benchVerify } from './verify.ts';
 import { benchWatch } from './watch.ts';
 
 /** By name: how many rows where the command line does not say. */
@@ -31,6 +32,7 @@ const BENCHES = {
   tills: 200_000,
   large: 0,
   watch: 0,
+  verify: 1_000_000,
 } as const;
 const USAGE = `usage: scripts/bench ${Object.keys(BENCHES).join('|')} [--rows N] [--samples N] [--only TEXT]`;
 const ROWS_PER_TRANSACTION = 100;
@@ -40,6 +42,7 @@ const PLANS: Partial<Record<Bench, readonly TillPlan[]>> = { tills: MANY_TILLS, 
 /** What the centre holds when it is set up. */
 const FILLS: Partial<Record<Bench, (pool: Pool, rows: number) => Promise<void>>> = {
   seed: fillCentre,
+  verify: fillCentre,
   app: fillSettings,
 };
 
@@ -90,6 +93,7 @@ await withReleasers(async (onRelease) => {
     app: () => benchApp({ site, rows, folder, say }),
     seed: () => benchSeed({ site, rows, say }),
     tills: () => benchTills({ site, rows, say }),
+    verify: () => benchVerify({ site, rows, say }),
     large: () => benchLarge({ site, only: values.only, say }),
     crowd: () => benchCrowd({ site, brokers, tills: 200, samples: Number(values.samples), say }),
   };

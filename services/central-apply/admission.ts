@@ -9,13 +9,21 @@
  * |----------------------|--------------------------------------------|---------------|----------------|
  * | retired, or the record lies behind the offset of its retirement | anything not applied yet | retired | |
  * | any                  | of a superseded incarnation                | superseded    |                |
- * | any                  | an announcement of the current incarnation | –             |                |
+ * | any                  | of one that was followed, applied then     | not at all    |                |
+ * | any                  | of one that was followed, anything new     | fenced        | two files live: known as waiting, the till is fenced |
+ * | any                  | an announcement of the current incarnation, or again of one that was followed | – | |
  * | any                  | an announcement after a superseded one     | –             | it is known as superseded |
+ * | one that waits for a cause at the centre | an announcement after the current one | centre | behind what waits |
+ * | no other file waits  | an announcement after the current one      | –             | it goes on: the current one is followed |
  * | fenced               | another announcement                       | –             | it is known as waiting |
  * | in order             | another announcement                       | –             | known as waiting, the till is fenced |
  * | fenced               | any other                                  | fenced        |                |
  * | in order             | of another incarnation                     | fenced        | known as waiting, the till is fenced |
  * | in order             | of the current incarnation                 | gap, part or not at all, by its numbers and hashes |
+ *
+ * `followed` and `superseded` differ in who has said so: the file that went on from it, which may turn out to be one of
+ * two, or an operator. A till that is fenced since a unit came with other contents may have one file only, put back
+ * together with its agent file: while no other file is known it goes on as well.
  */
 import {
   isAnnouncement,
@@ -52,9 +60,17 @@ export interface TerminalState {
   readonly retireOffset: number | null;
   /** Its other files, by incarnation. */
   readonly others: Map<string, OtherState>;
+  /** Where those stood that were followed. */
+  readonly left: ReadonlyMap<string, LeftAt>;
 }
 
-export type OtherState = 'superseded' | 'waiting';
+export type OtherState = 'superseded' | 'followed' | 'waiting';
+
+export interface LeftAt {
+  readonly lastUnit: number;
+  /** Of its units, by number, as far as their evidence is kept and somebody asked. */
+  readonly hashes: Map<number, Buffer>;
+}
 
 /** `centre`: behind a cause at the centre, or put aside unseen. */
 export type HoldReason = 'gap' | 'part' | 'fenced' | 'superseded' | 'retired' | 'centre';
@@ -75,6 +91,8 @@ export interface Admission {
   readonly hold: HoldReason | null;
   /** Why the terminal is to be fenced, in words; null when nothing is wrong. */
   readonly fence: string | null;
+  /** The file goes on that announced itself, in place of the current one. */
+  readonly goesOn?: boolean | undefined;
 }
 
 /** As it was before units were admitted that are not to be applied after all. */
@@ -99,6 +117,7 @@ export function admit(state: TerminalState, record: UnitRecord, offset: number |
     return isApplied(state, record) ? { ...NOTHING, duplicates: record.units.length } : held('retired');
   if (state.others.get(record.incarnation) === 'superseded') return held('superseded');
   if (isAnnouncement(record)) return announced(state, record);
+  if (state.others.get(record.incarnation) === 'followed') return ofFollowed(state, record);
   if (state.status === 'fenced') return held('fenced');
   if (record.incarnation !== state.incarnation) {
     state.others.set(record.incarnation, 'waiting');
@@ -164,16 +183,39 @@ const NOTHING: Admission = { apply: [], duplicates: 0, hold: null, fence: null }
 
 function announced(state: TerminalState, record: UnitRecord): Admission {
   const { incarnation } = record;
-  if (incarnation === state.incarnation || state.others.has(incarnation)) return NOTHING;
+  const known = state.others.get(incarnation);
+  if (incarnation === state.incarnation || known === 'followed') return NOTHING;
   const predecessor = predecessorOf(state, record);
-  if (predecessor !== null && state.others.get(predecessor) === 'superseded') {
+  const isNext = predecessor === state.incarnation;
+  if (known === undefined && predecessor !== null && state.others.get(predecessor) === 'superseded') {
     state.others.set(incarnation, 'superseded');
     return NOTHING;
+  }
+  const isOnly = ![...state.others].some(([name, other]) => other === 'waiting' && name !== incarnation);
+  if (isNext && isOnly) {
+    if (state.waits === true || state.refusedTooMuch === true) return held('centre');
+    state.others.set(incarnation, 'waiting');
+    return { ...NOTHING, goesOn: true };
   }
   state.others.set(incarnation, 'waiting');
   if (state.status === 'fenced') return NOTHING;
   state.status = 'fenced';
-  return { ...NOTHING, fence: `a file that cannot go on by itself announced itself as ${incarnation}` };
+  const why = isNext ? 'while another one waits' : 'after one that is not the current one';
+  return { ...NOTHING, fence: `a file announced itself as ${incarnation}, ${why}` };
+}
+
+/** What it sent before another file went on may come again; anything else shows that it lives. */
+function ofFollowed(state: TerminalState, { incarnation, units }: UnitRecord): Admission {
+  const left = state.left.get(incarnation);
+  const isKnown = ({ number, hash }: Unit) => {
+    if (left === undefined || number > left.lastUnit) return false;
+    return left.hashes.get(number)?.equals(hash) ?? true;
+  };
+  if (units.every(isKnown)) return { ...NOTHING, duplicates: units.length };
+  state.others.set(incarnation, 'waiting');
+  if (state.status === 'fenced') return held('fenced');
+  const why = `incarnation ${incarnation} sends on, though ${state.incarnation} has gone on from it: there are two files`;
+  return fenced(state, [], 0, why);
 }
 
 /** The incarnation under which the announcing file sent before, as far as it is known here. */

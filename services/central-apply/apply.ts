@@ -32,8 +32,8 @@ export interface CentralApplyOptions {
   readonly log: Logger;
   /** Told at each change, with the partition. */
   readonly onHealth?: (partition: number, health: Health) => void;
-  /** Told after each committed group. */
-  readonly onApplied?: (result: GroupResult) => void;
+  /** Told after each committed group, with how long it took. */
+  readonly onApplied?: (result: GroupResult, seconds: number) => void;
   /** Told of all tills that wait for a cause at the centre, whenever that is looked at. */
   readonly onWaiting?: (terminals: readonly string[]) => void;
 }
@@ -225,7 +225,8 @@ export class CentralApply {
 
   /** A terminal's chain goes on at another place: what was held behind it may be applied now. */
   async release(terminal: string): Promise<void> {
-    if (!this.#waiting.isApart(terminal)) await this.#release(terminal, null);
+    // One that waits for a cause goes on by itself; whoever is apart for another reason is asked about by nobody else.
+    if (!this.#waiting.isHeld(terminal)) await this.#release(terminal, null);
   }
 
   /**
@@ -243,7 +244,10 @@ export class CentralApply {
       const stored = this.#waiting.storedFor(terminal);
       const { records, heldIds } = await readReleasable(this.#options.pool, terminal);
       // A gap inside a record waits for its next unit, and looking again would change nothing.
-      if (records.length === 0 || tried === heldIds.join()) return this.#nothingNext(terminal, stored);
+      if (records.length === 0 || tried === heldIds.join()) {
+        if (groups === 0) this.#waiting.lookedInVain(terminal);
+        return this.#nothingNext(terminal, stored);
+      }
       const group: Group = { records, refused: [], heldIds, consumed: null, apart: new Set() };
       const done = await this.#apply(group);
       if (result !== null) count(result, done);
@@ -260,8 +264,9 @@ export class CentralApply {
   }
 
   async #apply(group: Group): Promise<GroupResult> {
+    const startedMs = performance.now();
     const result = await this.#groups.apply(group);
-    this.#options.onApplied?.(result);
+    this.#options.onApplied?.(result, (performance.now() - startedMs) / 1000);
     this.#waiting.note(group, result);
     return result;
   }

@@ -6,11 +6,11 @@
 import type { Logger } from 'pino';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import { isAnnouncement, type UnitRecord } from '../shared/records/unit-record.ts';
-import { admit, predecessorOf, rewind, type TerminalState } from './admission.ts';
+import { admit, rewind, type TerminalState } from './admission.ts';
+import { heldAnnounced, letGoOn, otherFile, type Announced } from './announced.ts';
 import type { Judgement } from './evidence-of-cause.ts';
 import { addRejected, hasRejected, type RefusedSeq } from './exceptions.ts';
-import { highest, lowest, recogniseKnown } from './hand-over.ts';
+import { recogniseKnown } from './hand-over.ts';
 import type { HeldSizes } from './held-bounds.ts';
 import { keepHeld, removeHeld, saveHeld, type AcceptedRecord, type Held } from './held.ts';
 import { endHolds, REFUSED_TOO_MUCH, saveHolds, type NewHold } from './holds.ts';
@@ -97,6 +97,7 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     const state = admitted.states.get(terminal);
     if (state !== undefined) state.exceptions = addRejected(state.exceptions, refused);
   }
+  admitted.held.push(...heldAnnounced(admitted.announced, stopped));
   const overflow = await settleHeld(session, group, admitted.held, options.sizes);
   await noteOthers(session, admitted.others);
   await fenceTerminals(session, admitted.fenced);
@@ -107,6 +108,7 @@ export async function applyIn(session: Session, group: Group, options: GroupOpti
     session,
     [...admitted.states.values()].filter(({ terminal }) => moved.has(terminal)),
   );
+  await letGoOn(session, admitted.announced, options.log);
   const waiting = [...stopped.values(), ...refusedTooMuch(admitted)];
   await saveHolds(session, waiting);
   if (group.heldIds.length > 0) await endHolds(session, released(group, waiting));
@@ -201,6 +203,8 @@ interface Admitted {
   /** Why, by terminal. */
   readonly fenced: ReadonlyMap<string, string>;
   readonly others: readonly OtherFile[];
+  /** Files that go on from now on, by terminal. */
+  readonly announced: Announced;
   readonly duplicates: number;
   readonly withHeld: ReadonlySet<string>;
 }
@@ -222,7 +226,7 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     if (!incarnations.has(record.terminal)) incarnations.set(record.terminal, record.incarnation);
   }
   if (incarnations.size === 0) {
-    const none = { units: [], others: [], duplicates: 0 };
+    const none = { units: [], others: [], announced: new Map(), duplicates: 0 };
     return { ...none, states: new Map(), held, fenced: new Map(), withHeld: new Set(apart) };
   }
   const { states, withHeld, mappingVersion } = await lockProgress(session, incarnations);
@@ -265,22 +269,29 @@ interface ToAdmit {
 function admitRecords(
   records: readonly AcceptedRecord[],
   { states, group, options: { model, mode, log } }: ToAdmit,
-): Pick<Admitted, 'units' | 'held' | 'fenced' | 'others' | 'duplicates'> {
+): Pick<Admitted, 'units' | 'held' | 'fenced' | 'others' | 'announced' | 'duplicates'> {
   const units: AdmittedIn[] = [];
   const held: Held[] = [];
   const fenced = new Map<string, string>();
   const others: OtherFile[] = [];
+  const announced: Announced = new Map();
   let duplicates = 0;
   for (const accepted of records) {
     const { record, offset, cameAt } = accepted;
     const { terminal } = record;
     const state = states.get(terminal);
     if (state === undefined) continue;
+    if (announced.has(terminal)) {
+      // Its place is another one once that is written: it has its turn right behind.
+      held.push({ accepted, reason: 'gap' });
+      continue;
+    }
     // What is tried now is what it waits with.
     if (group.consumed === null) Object.assign(state, { waits: false });
     const admission = admit(state, record, offset ?? cameAt ?? null);
     others.push(...otherFile(state, record));
     duplicates += admission.duplicates;
+    if (admission.goesOn === true) announced.set(terminal, accepted);
     // Of one that was handed over, letters of its other files may be open.
     const openLetters = mode.kind === 'unit by unit' || hasRejected(state.exceptions) || state.knownSeq > 0;
     for (const { unit, storeId, before } of admission.apply) {
@@ -299,25 +310,7 @@ function admitRecords(
       );
     }
   }
-  return { units, held, fenced, others, duplicates };
-}
-
-function otherFile(state: TerminalState, record: UnitRecord): OtherFile[] {
-  const { terminal, incarnation, units } = record;
-  const known = state.others.get(incarnation);
-  if (known === undefined) return [];
-  const predecessor = isAnnouncement(record) ? predecessorOf(state, record) : null;
-  return [
-    {
-      terminal,
-      incarnation,
-      state: known,
-      predecessor,
-      firstSeq: lowest(units.map(({ firstSeq }) => firstSeq)),
-      lastSeq: highest(units.map(({ lastSeq }) => lastSeq)),
-      lastUnit: highest(units.map(({ number }) => number)),
-    },
-  ];
+  return { units, held, fenced, others, announced, duplicates };
 }
 
 function incomingUnit(

@@ -9,17 +9,21 @@
  * | merged, lost, gone                 | answered as then                                       |
  * | rejected, discarded, and no retry since was applied | rejected: its dead letter is there already |
  * | another hash, or nothing           | new                                                    |
+ * | nothing, since what it says of that time is gone | an operator's to decide: a dead letter, unless it is an insert whose link is there |
+ *
+ * It is of that time where a seq as high has been counted in an incarnation before, and the till's clock, give or take a
+ * day, had not come to the newest outcome that was removed (payflow_sync.forgotten).
  *
  * What was held of the other files became dead letters. Where the file that goes on holds the same change after
  * all, it is applied as that file's and leaves the dead letter: nothing is offered twice.
  */
 import type { CentralId, Outcome } from '../shared/records/change-record.ts';
-import type { UnitChange } from '../shared/records/unit-record.ts';
+import { FILLS_AT_MS, type UnitChange } from '../shared/records/unit-record.ts';
 import type { TerminalState } from './admission.ts';
 import type { IncomingUnit, KnownChange } from './rows/change.ts';
 import { changeHash, timelessHash } from './rows/change-hash.ts';
 import { changesFromJson, changesToJson } from '../shared/records/stored-changes.ts';
-import type { Session } from './rows/sql.ts';
+import { textArray, type Session } from './rows/sql.ts';
 
 /** What is known of changes, by `knownAs`. */
 export type Evidence = ReadonlyMap<string, KnownChange>;
@@ -49,15 +53,38 @@ function repeated(known: KnownChange): KnownChange {
   return { ...known, outcome: known.outcome === 'applied' ? 'duplicate' : known.outcome };
 }
 
+/** What of a terminal's past nothing is known of any more. */
+export interface Forgotten {
+  /** The newest outcome that was removed. */
+  readonly untilMs: number;
+  /** Up to here the files of before were counted. */
+  readonly countedSeq: number;
+}
+
+/** A till's clock may have been wrong by so much, and the outcome is younger than the change. */
+const CLOCK_DOUBT_MS = 24 * 3_600_000;
+
+export function isForgotten({ seq, capturedAtMs }: UnitChange, { untilMs, countedSeq }: Forgotten): boolean {
+  // One that only fills takes nothing away, however often.
+  return seq <= countedSeq && capturedAtMs !== FILLS_AT_MS && capturedAtMs <= untilMs + CLOCK_DOUBT_MS;
+}
+
 /** The unit without the changes that are known, which it carries along to be answered. */
-export function withoutKnown(unit: IncomingUnit, knownSeq: number, evidence: Evidence): IncomingUnit {
+export function withoutKnown(
+  unit: IncomingUnit,
+  knownSeq: number,
+  evidence: Evidence,
+  past: Forgotten | null = null,
+): IncomingUnit {
   const known: KnownChange[] = [];
   const changes = unit.unit.changes.filter((change) => {
     const found = change.seq > knownSeq ? undefined : knownOf(evidence, change);
     if (found !== undefined) known.push(repeated(found));
     return found === undefined;
   });
-  return known.length === 0 ? unit : { ...unit, known, unit: { ...unit.unit, changes } };
+  const forgotten = past === null ? [] : changes.filter((change) => isForgotten(change, past));
+  if (known.length === 0 && forgotten.length === 0) return unit;
+  return { ...unit, known, forgotten: new Set(forgotten), unit: { ...unit.unit, changes } };
 }
 
 /**
@@ -75,6 +102,7 @@ export async function recogniseKnown(
     doubtful.set(unit.terminal, [...(doubtful.get(unit.terminal) ?? []), unit]);
   }
   const evidence = new Map<string, Evidence>();
+  const past = await readForgotten(session, [...doubtful.keys()]);
   for (const [terminal, ofTerminal] of doubtful) {
     const changes = ofTerminal.flatMap(({ unit }) => unit.changes);
     evidence.set(terminal, await readEvidence(session, terminal, changes));
@@ -88,8 +116,30 @@ export async function recogniseKnown(
     [...doubtful].flatMap(([terminal, ofTerminal]) => {
       const knownSeq = states.get(terminal)?.knownSeq ?? 0;
       const known = evidence.get(terminal) ?? new Map<string, KnownChange>();
-      return ofTerminal.map((unit) => [unit, withoutKnown(unit, knownSeq, known)] as const);
+      return ofTerminal.map(
+        (unit) => [unit, withoutKnown(unit, knownSeq, known, past.get(terminal))] as const,
+      );
     }),
+  );
+}
+
+/** By terminal; none of those of which all is known. */
+async function readForgotten(
+  session: Session,
+  terminals: readonly string[],
+): Promise<Map<string, Forgotten>> {
+  if (terminals.length === 0) return new Map();
+  const rows = await session.rows(
+    `SELECT f.terminal_id, floor(extract(epoch FROM f.until) * 1000),
+            (SELECT coalesce(max(i.applied_seq), 0) FROM payflow_sync.incarnation i WHERE i.terminal_id = f.terminal_id)
+       FROM payflow_sync.forgotten f WHERE f.terminal_id = ANY ($1::text[])`,
+    [textArray(terminals)],
+  );
+  return new Map(
+    rows.map(([terminal, untilMs, countedSeq]) => [
+      terminal ?? '',
+      { untilMs: Number(untilMs), countedSeq: Number(countedSeq) },
+    ]),
   );
 }
 

@@ -22,6 +22,8 @@ import type { RefusedRecord } from './progress.ts';
 const TERMINAL_FORM = /^[A-Za-z0-9._-]{1,64}$/;
 /** How long a registration is believed without asking; a changed key is asked for at once. */
 const BELIEVED_MS = 5_000;
+/** For each till: whoever sends what is worth asking about in a loop has it asked no more often. */
+const ASKED_A_SECOND = 5;
 /** Of a refused record so much is kept; where it stands says the rest for as long as the topic keeps it. */
 const KEPT_BYTES = 64 * 1024;
 /** Of one sender's refused records so much in an hour: whoever floods the topic shall not fill the centre's disk. */
@@ -59,6 +61,7 @@ export class Intake {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #registrations = new Map<string, Registration>();
+  readonly #asked = new Map<string, { sinceMs: number; times: number }>();
   readonly #noted = new Map<string, { untilMs: number; bytes: number; loggedAtMs: number }>();
   /** The newest that was published, as far as asked. */
   #mappingVersion = 0;
@@ -93,10 +96,22 @@ export class Intake {
 
   /** The till may have been enrolled again since, or a mapping published. */
   async #isWorthAsking(code: ErrorCode, terminal: string): Promise<boolean> {
-    if (code === 'SIGNATURE_INVALID' || code === 'KEY_VERSION_WRONG') await this.#register([terminal], 0);
-    else if (code === 'MAPPING_UNPUBLISHED') await this.#readMappingVersion();
-    else return false;
+    const isKey = code === 'SIGNATURE_INVALID' || code === 'KEY_VERSION_WRONG';
+    if (!isKey && code !== 'MAPPING_UNPUBLISHED') return false;
+    if (!this.#mayAsk(terminal)) return false;
+    if (isKey) await this.#register([terminal], 0);
+    else await this.#readMappingVersion();
     return true;
+  }
+
+  /** What an honest till sent too early comes again. */
+  #mayAsk(terminal: string): boolean {
+    const now = this.#now();
+    const known = this.#asked.get(terminal);
+    const asked = known !== undefined && now - known.sinceMs < 1_000 ? known : { sinceMs: now, times: 0 };
+    asked.times += 1;
+    this.#asked.set(terminal, asked);
+    return asked.times <= ASKED_A_SECOND;
   }
 
   #check(record: StoredRecord, terminal: string | null): AcceptedRecord | Fault {

@@ -5,7 +5,7 @@ import { PayflowError } from '../shared/errors.ts';
 import { runAll, superviseOnce, withReleasers } from '../shared/lifecycle.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { openEventLog } from '../shared/log/open-event-log.ts';
-import { counter, gauge } from '../shared/metrics.ts';
+import { counter, gauge, histogram } from '../shared/metrics.ts';
 import { createPool } from '../shared/database/postgres.ts';
 import type { ServiceContext } from '../shared/service-context.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
@@ -30,8 +30,9 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const pool = createPool({
       connectionString: databaseUrl,
       applicationName: 'payflow-apply',
-      // A partition needs one connection at a time; waiting for another's is better than too many backends.
-      max: Math.min(partitions.length + 1, 8),
+      // A partition needs one connection at a time; waiting for another's is better than too many backends. One more is
+      // for the questions of `verify`, which hold theirs for long.
+      max: Math.min(partitions.length + 1, 8) + 1,
       log,
       connectTimeoutMs: 60_000,
     });
@@ -59,17 +60,21 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const listenPool = createPool({
       connectionString: config.databaseReplicationUrl ?? databaseUrl,
       applicationName: 'payflow-apply-operations',
-      max: 1,
+      max: 2,
       log,
     });
     onRelease(() => listenPool.end());
-    const operations = new Operations({
-      pool,
-      listenPool,
-      release: (terminal) => apply.release(terminal),
-      log,
-      onHealth: start.health?.part('apply operations'),
-    });
+    const operations = (['deeds', 'questions'] as const).map(
+      (kinds) =>
+        new Operations({
+          kinds,
+          pool,
+          listenPool,
+          release: (terminal) => apply.release(terminal),
+          log,
+          onHealth: start.health?.part(`apply operations: ${kinds}`),
+        }),
+    );
     const onShareHealth = start.health?.part('apply partitions');
     const share = new PartitionShare({
       pool: locks,
@@ -90,7 +95,7 @@ export async function runApply(config: Config, start: ServiceContext): Promise<v
     const onHealth = start.health?.part('apply start');
     const begins = () => checkStart(pool, eventLog, prefix);
     await superviseOnce(start.signal, { log, ...(onHealth && { onHealth }) }, begins);
-    await runAll([share, retention, operations, decided], start.signal);
+    await runAll([share, retention, ...operations, decided], start.signal);
   });
 }
 
@@ -125,6 +130,11 @@ function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApp
     name: 'payflow_apply_refused_records_total',
     help: 'Records of the up stream that were passed over.',
   });
+  const duration = histogram(registry, {
+    name: 'payflow_apply_group_duration_seconds',
+    help: 'What a group of units took from its first statement to its commit.',
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+  });
   const waiting = gauge(registry, {
     name: 'payflow_apply_waiting_terminals',
     help: 'Tills that wait for a cause at the centre to end, seen by this process.',
@@ -140,7 +150,8 @@ function counted({ registry }: ServiceContext): Pick<CentralApplyOptions, 'onApp
     labelNames: ['terminal'],
   });
   return {
-    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult) => {
+    onApplied: ({ outcomes, heldRecords, refusedRecords, foreign }: GroupResult, seconds: number) => {
+      duration.observe(seconds);
       for (const [outcome, count] of outcomes) changes.inc({ outcome }, count);
       held.inc(heldRecords);
       refused.inc(refusedRecords);

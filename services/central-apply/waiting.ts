@@ -1,8 +1,9 @@
 /**
- * The tills of this process that are apart from the others, and when each is tried again. Two kinds: those that wait
- * for a cause (payflow_sync.hold), and those of which a part was refused lately, so that a till that sends refused
- * rows in a loop makes nobody's group fail but its own. What comes of a till that is apart is stored behind what is
- * held of it and applied by a transaction of its own; nobody waits for it.
+ * The tills of this process that are apart from the others, and when each is tried again. Three kinds: those that wait
+ * for a cause (payflow_sync.hold); those of which a part was refused lately, so that a till that sends refused rows in
+ * a loop makes nobody's group fail but its own; and those with gaps, or parts of units, that have been looked through
+ * in vain again and again. What comes of a till that is apart is stored behind what is held of it and applied by a
+ * transaction of its own; nobody waits for it.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -24,6 +25,8 @@ const LOOK_EVERY_MS = 1_000;
 /** Longer than a till that loops takes for a turn. */
 const APART_MS = 60_000;
 const TURN_MS = 100;
+/** An honest till's gap is filled by then, or it is a long one: then 100 ms more are nothing. */
+const LOOKS_IN_VAIN = 8;
 /** Refused rows cost many times what others do: one that sends nothing else gets a fifth of the time. */
 const REST_FACTOR = 4;
 
@@ -49,6 +52,8 @@ export class Waiting {
   readonly #fresh = new Set<string>();
   readonly #refused = new Map<string, Apart>();
   readonly #partitions = new Map<string, number>();
+  /** How often in a row nothing of what is held could have its turn. */
+  readonly #inVain = new Map<string, number>();
   /** Whose cause has ended for somebody else. */
   readonly #hurry = new Set<string>();
 
@@ -81,6 +86,7 @@ export class Waiting {
     }
     if (heldIds.length > 0 && stopped.length === 0)
       for (const { record } of records) this.#goesOn(record.terminal);
+    if (heldIds.length > 0) for (const { record } of records) this.#inVain.delete(record.terminal);
     for (const terminal of refusedTills) this.#apart(terminal).untilMs = this.#elapsedMs() + APART_MS;
     if (consumed !== null)
       for (const terminal of withHeld) if (this.isApart(terminal)) this.#apart(terminal).stored += 1;
@@ -101,6 +107,13 @@ export class Waiting {
     this.#goesOn(terminal);
     const apart = this.#refused.get(terminal);
     if (apart !== undefined) apart.seen = Math.max(apart.seen, seen);
+  }
+
+  /** It was looked for what may have its turn now, and nothing was found. */
+  lookedInVain(terminal: string): void {
+    const times = (this.#inVain.get(terminal) ?? 0) + 1;
+    this.#inVain.set(terminal, times);
+    if (times >= LOOKS_IN_VAIN) this.#apart(terminal).untilMs = this.#elapsedMs() + APART_MS;
   }
 
   /** Whether it waits for a cause. */

@@ -60,11 +60,17 @@ export async function withDatabase<T>(cli: Cli, body: (pool: Pool) => Promise<T>
   });
 }
 
+export interface OwnLog {
+  /** File of an embedded log, where neither KAFKA_BROKERS nor a running `up` says which one it is. */
+  readonly ownLog?: string | undefined;
+}
+
 /** That of a running `up` is a file which any number of processes may use. */
-function openCentreLog(cli: Cli): EventLog {
+export function openCentreLog(cli: Cli, { ownLog }: OwnLog = {}): EventLog {
   const { config } = cli;
   const log = cli.commandLog();
-  const file = config.kafkaBrokers === undefined ? findUp(config.dataDir)?.eventLogFile : undefined;
+  const isKafka = config.kafkaBrokers !== undefined;
+  const file = isKafka ? undefined : (findUp(config.dataDir)?.eventLogFile ?? ownLog);
   if (file != null) return new EmbeddedLog({ file, log, maintenanceMs: 0 });
   return openEventLog(config, { clientId: APPLICATION, log });
 }
@@ -73,10 +79,11 @@ function openCentreLog(cli: Cli): EventLog {
 export async function withCentre<T>(
   cli: Cli,
   body: (centre: { pool: Pool; eventLog: EventLog }) => Promise<T>,
+  own: OwnLog = {},
 ): Promise<T> {
   return withDatabase(cli, async (pool) =>
     withReleasers(async (onRelease) => {
-      const eventLog = openCentreLog(cli);
+      const eventLog = openCentreLog(cli, own);
       onRelease(() => eventLog.close());
       return body({ pool, eventLog });
     }),

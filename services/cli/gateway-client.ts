@@ -7,9 +7,11 @@ import type { Pool } from 'pg';
 import { z } from 'zod';
 import { createToken, removeToken } from '../gateway/http/auth.ts';
 import { isErrorCode } from '../shared/agent-protocol.ts';
+import type { Readiness } from '../gateway/status.ts';
 import type { Config } from '../shared/config.ts';
 import { PayflowError } from '../shared/errors.ts';
 import type { Cli } from './cli.ts';
+import { requestJson, type JsonAnswer } from './json-request.ts';
 import { centreConfig, withDatabase } from './centre.ts';
 
 const TOKEN_SECONDS = 3600;
@@ -34,29 +36,51 @@ export class GatewayClient {
     return this.#request<T>('POST', path, body);
   }
 
-  async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  /** `/readyz`, which answers 503 with the same document where something is not ready. */
+  async readiness(): Promise<Readiness> {
     let response: Response;
     let answer: unknown;
     try {
-      response = await fetch(`${this.#url}/api/v1${path}`, {
+      response = await fetch(`${this.#url}/readyz`, { signal: this.#signal });
+      answer = await response.json();
+    } catch (cause) {
+      throw this.#unreachable(cause);
+    }
+    const readiness = readinessSchema.safeParse(answer);
+    if (readiness.success) return readiness.data;
+    throw problemError(response.status, answer, this.#url);
+  }
+
+  #unreachable(cause: unknown): PayflowError {
+    const message = this.#signal.aborted ? 'interrupted' : `${this.#url} does not answer as a gateway`;
+    return new PayflowError('GATEWAY_UNREACHABLE', message, { cause });
+  }
+
+  async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let reply: JsonAnswer;
+    try {
+      reply = await requestJson(`${this.#url}/api/v1${path}`, {
         method,
         signal: this.#signal,
         headers: {
           authorization: `Bearer ${this.#token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
       });
-      answer = await response.json();
     } catch (cause) {
-      const message = this.#signal.aborted ? 'interrupted' : `${this.#url} does not answer as a gateway`;
-      throw new PayflowError('GATEWAY_UNREACHABLE', message, { cause });
+      throw this.#unreachable(cause);
     }
-    if (response.ok) return answer as T;
-    throw problemError(response.status, answer, this.#url);
+    const { status, answer } = reply;
+    if (status >= 200 && status < 300) return answer as T;
+    throw problemError(status, answer, this.#url);
   }
 }
 
+const readinessSchema = z.object({
+  ready: z.boolean(),
+  parts: z.array(z.object({ name: z.string(), ready: z.boolean(), problem: z.string().exactOptional() })),
+});
 const problemSchema = z.object({ code: z.string(), detail: z.string(), field: z.string().optional() });
 
 function problemError(status: number, answer: unknown, url: string): PayflowError {

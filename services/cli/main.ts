@@ -20,7 +20,7 @@ if (isTooOld(process.versions.node)) {
   process.exitCode = COULD_NOT_BE_DONE;
 } else if (process.argv.length === 3 && VERSION.has(process.argv[2] ?? '')) {
   // Scripts ask for it often; the program would take three times as long to load.
-  const { productVersion } = await import('./version.ts');
+  const { productVersion } = await import('../shared/version.ts');
   process.stdout.write(`${productVersion()}\n`);
 } else {
   // Only what runs for long may fill its memory.

@@ -3,7 +3,7 @@ import { CommanderError, type Command } from 'commander';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
 import { Cli, type CliOptions } from './cli.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.ts';
-import { productVersion } from './version.ts';
+import { productVersion } from '../shared/version.ts';
 
 type CreateCommand = (cli: Cli) => Command;
 
@@ -16,12 +16,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
   enroll: async () => (await import('./commands/enroll.ts')).enrollCommand,
   bootstrap: async () => (await import('./commands/bootstrap.ts')).bootstrapCommand,
   parity: async () => (await import('./commands/parity.ts')).parityCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   sync: async () => (await import('./commands/sync.ts')).syncCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLettersCommand,
   conflicts: async () => (await import('./commands/conflicts.ts')).conflictsCommand,
   refused: async () => (await import('./commands/refused.ts')).refusedCommand,
   held: async () => (await import('./commands/held.ts')).heldCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  snapshot: async () => (await import('./commands/snapshot.ts')).snapshotCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   mapping: async () => (await import('./commands/mapping.ts')).mappingCommand,
   triggers: async () => (await import('./commands/triggers.ts')).triggersCommand,

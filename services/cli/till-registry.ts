@@ -10,7 +10,12 @@ import {
 } from '../gateway/hand-over.ts';
 import { retireStep, type Retirement } from '../gateway/retirement.ts';
 import { listTerminals, type TerminalRow } from '../gateway/terminal-list.ts';
-import { makeStoreStream, registerTerminal, type Registration } from '../gateway/terminals.ts';
+import {
+  makeStoreStream,
+  registerTerminal,
+  requireRegistrable,
+  type Registration,
+} from '../gateway/terminals.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { DEFAULT_UP_PARTITIONS, upStream } from '../shared/log/topics.ts';
@@ -54,16 +59,15 @@ function direct(cli: Cli): TillRegistry {
   return {
     register: (wanted, { replace, onRegistered }) =>
       withCentre(cli, async ({ pool, eventLog }) => {
+        const asked = wanted.map((till) => ({ ...till, replace, upPartitions: DEFAULT_UP_PARTITIONS }));
+        for (const options of asked) await requireRegistrable(pool, options);
         for (const storeId of new Set(wanted.map((till) => till.storeId))) {
           await makeStoreStream({ pool, eventLog, prefix }, storeId);
         }
         // A code that was made and then not printed would be lost.
         const done = await inTransaction(pool, async (client) => {
           const registered: Registration[] = [];
-          for (const till of wanted) {
-            const options = { ...till, replace, upPartitions: DEFAULT_UP_PARTITIONS };
-            registered.push(await registerTerminal(client, options));
-          }
+          for (const options of asked) registered.push(await registerTerminal(client, options));
           return registered;
         });
         for (const till of done) onRegistered(till);

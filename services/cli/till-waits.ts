@@ -1,5 +1,6 @@
 /** What a till waits for at the centre, for people. Pure. */
 import type { TerminalWait } from '../gateway/terminal-list.ts';
+import type { EarlierRows } from '../terminal-agent/file/earlier-rows.ts';
 import { ERROR_CODES } from '../shared/error-codes.ts';
 
 /** One line: the code, since when, what PostgreSQL refuses where, and what to do. */
@@ -9,4 +10,21 @@ export function waitLine(terminalId: string, wait: TerminalWait): string {
   const by = constraint === null ? '' : ` (${constraint})`;
   const cause = sqlState === null ? '' : `: ${sqlState}${where}${by}`;
   return `[${code}] ${terminalId} waits since ${since}${cause}. ${ERROR_CODES[code].remedy}`;
+}
+
+/** @returns what to do about rows from before the agent; null where none are left */
+export function earlierRowsLine(
+  terminalId: string,
+  rows: readonly EarlierRows[] | null | undefined,
+): string | null {
+  if (rows === undefined || rows === null || rows.length === 0) return null;
+  const total = rows.reduce((sum, each) => sum + each.rows, 0);
+  const tables = rows.map((each) => `${each.table} ${each.rows}`).join(', ');
+  const waiting = rows.filter(({ waits }) => waits).map(({ table }) => table);
+  const until =
+    waiting.length === 0 ? '' : `; until then no new row of the centre comes into ${waiting.join(', ')}`;
+  return (
+    `${total} rows of ${terminalId} from before it was connected have no link to the centre (${tables})${until}: ` +
+    `\`payflow bootstrap --terminal ${terminalId}\``
+  );
 }

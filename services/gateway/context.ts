@@ -7,6 +7,8 @@ import type { Agents } from './agents.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import type { Jobs } from './jobs/jobs.ts';
+import type { Markers } from './jobs/markers.ts';
+import type { VerifyRuns } from './verify/verify-runs.ts';
 import type { EvidenceView } from './evidence-view.ts';
 import type { TlsFiles } from './tls.ts';
 import type { BucketSize } from './token-bucket.ts';
@@ -16,6 +18,8 @@ export interface GatewayContext {
   readonly prefix: string;
   readonly agents: Agents;
   readonly jobs: Jobs;
+  readonly markers: Pick<Markers, 'write'>;
+  readonly verify: VerifyRuns;
   readonly registry: Registry;
   readonly log: Logger;
   readonly now: () => Date;

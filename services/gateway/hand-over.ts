@@ -16,13 +16,15 @@
  */
 import type { Pool } from 'pg';
 import { PayflowError } from '../shared/errors.ts';
+import { adoptStatements, inOrderStatements, markHeldStatement } from '../shared/database/hand-over-sql.ts';
 import { inTransaction } from '../shared/database/postgres.ts';
 import { firstRow, iso, rows, type Queryable } from './database.ts';
 import { noteOperation, type Actor } from './operation-log.ts';
 
 export interface IncarnationRow {
   readonly incarnation: string;
-  readonly state: 'current' | 'superseded' | 'waiting';
+  /** followed: another file announced itself as going on from it; superseded: an operator chose another one. */
+  readonly state: 'current' | 'superseded' | 'followed' | 'waiting';
   /** Under which name the same file sent before, where it said so. */
   readonly predecessor: string | null;
   readonly firstSeenAt: string | null;
@@ -106,17 +108,7 @@ export async function unfenceTerminal(
     const incarnation = decided.kind === 'resume' ? wanted : decided.incarnation;
     if (decided.kind === 'adopt') await adopt(client, terminalId, incarnation);
     await supersedeOthers(client, terminalId, incarnation);
-    await client.query(
-      `UPDATE payflow_sync.progress SET standing = 'ok', standing_why = NULL, standing_since = now()
-        WHERE terminal_id = $1 AND standing <> 'ok'`,
-      [terminalId],
-    );
-    await client.query(
-      `UPDATE payflow_sync.terminal
-          SET status = CASE WHEN public_key IS NULL THEN 'registered' ELSE 'enrolled' END
-        WHERE terminal_id = $1 AND status = 'fenced'`,
-      [terminalId],
-    );
+    for (const { sql, values } of inOrderStatements(terminalId)) await rows(client, sql, values);
     const result = { terminalId, incarnation, ...(await markHeld(client, terminalId, incarnation)) };
     await noteOperation(client, {
       kind: 'unfence',
@@ -151,32 +143,8 @@ async function readFacts(db: Queryable, terminalId: string): Promise<HandOverFac
 }
 
 async function adopt(db: Queryable, terminalId: string, incarnation: string): Promise<void> {
-  await rows(
-    db,
-    `INSERT INTO payflow_sync.incarnation AS i (terminal_id, incarnation, state, first_seq, last_seq, last_unit,
-            applied_unit, applied_seq, chain_hash, exceptions, first_seen_at, last_seen_at)
-     SELECT terminal_id, incarnation, 'superseded', 1, last_seq, last_unit, last_unit, last_seq, chain_hash, exceptions,
-            updated_at, updated_at
-       FROM payflow_sync.progress WHERE terminal_id = $1
-     ON CONFLICT (terminal_id, incarnation) DO UPDATE
-       SET last_seq = greatest(i.last_seq, excluded.last_seq), last_unit = greatest(i.last_unit, excluded.last_unit),
-           applied_unit = excluded.applied_unit, applied_seq = excluded.applied_seq,
-           chain_hash = excluded.chain_hash, exceptions = excluded.exceptions`,
-    [terminalId],
-  );
-  await rows(
-    db,
-    `UPDATE payflow_sync.progress p
-        SET incarnation = i.incarnation, last_unit = i.applied_unit, last_seq = i.applied_seq,
-            chain_hash = coalesce(i.chain_hash, decode(repeat('00', 32), 'hex')), exceptions = i.exceptions,
-            registration = 0,
-            known_seq = greatest(p.known_seq, (SELECT max(last_seq) FROM payflow_sync.incarnation
-                                                WHERE terminal_id = p.terminal_id)),
-            updated_at = clock_timestamp()
-       FROM payflow_sync.incarnation i
-      WHERE p.terminal_id = $1 AND i.terminal_id = p.terminal_id AND i.incarnation = $2`,
-    [terminalId, incarnation],
-  );
+  for (const { sql, values } of adoptStatements({ terminalId, incarnation, left: 'superseded' }))
+    await rows(db, sql, values);
 }
 
 async function supersedeOthers(db: Queryable, terminalId: string, incarnation: string): Promise<void> {
@@ -189,14 +157,8 @@ async function supersedeOthers(db: Queryable, terminalId: string, incarnation: s
 }
 
 async function markHeld(db: Queryable, terminalId: string, incarnation: string) {
-  const marked = await rows<{ reason: string }>(
-    db,
-    `UPDATE payflow_sync.held SET reason = CASE WHEN incarnation = $2 THEN 'released' ELSE 'given up' END
-      WHERE terminal_id = $1 AND CASE WHEN incarnation = $2 THEN reason IN ('fenced', 'superseded')
-              ELSE incarnation IN (SELECT incarnation FROM payflow_sync.incarnation WHERE terminal_id = $1) END
-      RETURNING reason`,
-    [terminalId, incarnation],
-  );
+  const { sql, values } = markHeldStatement(terminalId, incarnation);
+  const marked = await rows<{ reason: string }>(db, sql, values);
   const released = marked.filter(({ reason }) => reason === 'released').length;
   return { released, givenUp: marked.length - released };
 }

@@ -19,12 +19,15 @@ import { removeOldJobs } from './jobs/job-retention.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Markers } from './jobs/markers.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
+import { statusMetrics } from './status-metrics.ts';
 import { abandonRetired } from './jobs/retired-tills.ts';
 import { checkSchedule, scheduledTerminals, startSchedule } from './jobs/schedule.ts';
 import { createServer } from './http/server.ts';
 import { Sockets } from './sockets.ts';
 import { targetOf, targetsInService } from './jobs/targets.ts';
 import { readTls } from './tls.ts';
+import { VerifyStore } from './verify/run-store.ts';
+import { VerifyRuns } from './verify/verify-runs.ts';
 
 export interface GatewayStart extends ServiceContext {
   /** Told once it listens; the port is the one taken where GATEWAY_PORT is 0. */
@@ -43,7 +46,8 @@ export interface GatewayStart extends ServiceContext {
  */
 export async function runGateway(config: Config, start: GatewayStart): Promise<void> {
   const { databaseUrl } = requireSettings(config, 'databaseUrl');
-  checkSchedule(config.syncSchedule);
+  checkSchedule('SYNC_SCHEDULE', config.syncSchedule);
+  checkSchedule('VERIFY_SCHEDULE', config.verifySchedule);
   const tls = readTls(config);
   const limits = { ...DEFAULT_LIMITS, ...start.limits };
   const log = start.log.child({ service: 'gateway' });
@@ -52,19 +56,24 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
     onRelease(() => pool.end());
     const agents = new Agents();
     if (start.onAgent !== undefined) agents.on({ connected: start.onAgent });
+    const markers = new Markers({ pool, prefix: config.topicPrefix });
     const jobs = new Jobs({
       store: new JobStore(pool),
       agents,
-      markers: new Markers({ pool, prefix: config.topicPrefix }),
+      markers,
       storeOf: async (terminalId) => (await targetOf(pool, terminalId)).storeId,
       log,
     });
     onRelease(() => jobs.stop());
+    const verify = new VerifyRuns({ pool, agents, markers, targetOf: (id) => targetOf(pool, id), log });
+    onRelease(async () => verify.stop());
     const context: GatewayContext = {
       pool,
       prefix: config.topicPrefix,
       agents,
       jobs,
+      markers,
+      verify,
       registry: start.registry ?? createRegistry(),
       log,
       now: () => new Date(),
@@ -78,18 +87,30 @@ export async function runGateway(config: Config, start: GatewayStart): Promise<v
       recheckMs: start.recheckMs ?? DEFAULT_RECHECK_MS,
     };
     gatewayMetrics(context);
+    statusMetrics(context);
     const onHealth = start.health?.part('gateway') ?? (() => undefined);
     await resumeJobs(context, config, { signal: start.signal, onHealth });
     if (start.signal.aborted) return;
     onRelease(abandonRetired({ pool, jobs, log, everyMs: context.recheckMs }));
-    onRelease(removeOldJobs({ store: new JobStore(pool), retentionDays: config.retentionDays, log }));
+    const kept = [new JobStore(pool), new VerifyStore(pool)];
+    onRelease(removeOldJobs({ stores: kept, retentionDays: config.retentionDays, log }));
     const url = await listen(context, config, { onRelease, onPortTaken: start.onPortTaken });
     onRelease(
       startSchedule({
+        name: 'sync',
         expression: config.syncSchedule,
         timezone: config.syncTimezone,
         log,
         tick: () => syncScheduled(context),
+      }),
+    );
+    onRelease(
+      startSchedule({
+        name: 'verify',
+        expression: config.verifySchedule,
+        timezone: config.syncTimezone,
+        log,
+        tick: () => verifyScheduled(context),
       }),
     );
     log.info({ url }, 'the gateway listens');
@@ -126,6 +147,8 @@ async function resumeJobs(
   };
   await superviseOnce(signal, { log: context.log, onHealth: onTrouble }, async () => {
     await new JobStore(context.pool).removeFinishedBefore(config.retentionDays);
+    // May be repeated, unlike that of the jobs.
+    await context.verify.resume();
     await context.jobs.resume();
   });
 }
@@ -160,6 +183,15 @@ async function syncScheduled({ agents, jobs, pool }: GatewayContext): Promise<vo
   const terminalIds = scheduledTerminals(agents.list()).filter((terminalId) => !jobs.isBusy(terminalId));
   const targets = await targetsInService(pool, { terminalIds });
   if (targets.length > 0) await jobs.create('both', targets);
+}
+
+/** Those that are connected: what a till can't be asked now is asked at the next tick. */
+async function verifyScheduled({ agents, verify, pool }: GatewayContext): Promise<void> {
+  const terminalIds = agents
+    .list()
+    .flatMap(({ terminalId }) => (verify.isBusy(terminalId) ? [] : [terminalId]));
+  const targets = await targetsInService(pool, { terminalIds });
+  if (targets.length > 0) await verify.create(targets, { by: 'VERIFY_SCHEDULE' });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -34,6 +34,10 @@ export class Monitor {
     this.#watchers = watchers;
     watchers.on('connection', (socket) => void this.#connected(socket));
     context.agents.on({ changed: () => this.changed() });
+    context.verify.onNews((event, news) => {
+      watchers.emit(event, news);
+      if (event !== 'verify:progress') this.changed();
+    });
     context.jobs.onPart((event, jobId, part) => {
       watchers.emit(event, { jobId, ...part });
       this.changed();

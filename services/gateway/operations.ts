@@ -6,7 +6,12 @@ import type { Pool } from 'pg';
 import { isErrorCode } from '../shared/agent-protocol.ts';
 import { PayflowError } from '../shared/errors.ts';
 import { sleep } from '../shared/lifecycle.ts';
-import { OPERATIONS_CHANNEL, type OperationFailure, type OperationKind } from '../shared/operations.ts';
+import {
+  OPERATIONS_CHANNEL,
+  VERIFY_OPERATIONS,
+  type OperationFailure,
+  type OperationKind,
+} from '../shared/operations.ts';
 import { firstRow, iso, rows } from './database.ts';
 
 export interface OperationView {
@@ -61,6 +66,14 @@ export async function readOperation(pool: Pool, operationId: string): Promise<Op
   return toView(row);
 }
 
+/** One that was asked for here. */
+export async function readOwnOperation(pool: Pool, operationId: string): Promise<OperationView> {
+  const text = `SELECT ${COLUMNS} FROM payflow_sync.operation WHERE operation_id = $1::uuid`;
+  const row = await firstRow<OperationRow>(pool, text, [operationId]);
+  if (row === undefined) throw new PayflowError('NOT_FOUND', `there is no operation ${operationId}`);
+  return toView(row);
+}
+
 /** The operation as it is once it is finished, or when the time is up. */
 export async function awaitOperation(
   pool: Pool,
@@ -77,7 +90,7 @@ export async function awaitOperation(
   }
 }
 
-/** Newest first. @param before the place of the last one of the page before */
+/** Without the questions of `verify`. Newest first. @param before the place of the last one of the page before */
 export async function listOperations(
   pool: Pool,
   { before, limit }: { readonly before: string | null; readonly limit: number },
@@ -85,10 +98,10 @@ export async function listOperations(
   const found = await rows<OperationRow>(
     pool,
     `SELECT ${COLUMNS} FROM payflow_sync.operation
-      WHERE $1::text IS NULL OR (requested_at, operation_id) <
-            (SELECT requested_at, operation_id FROM payflow_sync.operation WHERE operation_id::text = $1)
+      WHERE kind <> ALL ($3) AND ($1::text IS NULL OR (requested_at, operation_id) <
+            (SELECT requested_at, operation_id FROM payflow_sync.operation WHERE operation_id::text = $1))
       ORDER BY requested_at DESC, operation_id DESC LIMIT $2`,
-    [before, limit],
+    [before, limit, VERIFY_OPERATIONS],
   );
   return found.map(toView);
 }

@@ -39,6 +39,13 @@ export const ROUTES = {
   startSync: post('/api/v1/sync', 'operator or own till'),
   getSync: get('/api/v1/sync/:jobId', 'viewer or own till'),
 
+  startVerify: post('/api/v1/verify', 'operator'),
+  listVerify: get('/api/v1/verify', 'viewer'),
+  getVerify: get('/api/v1/verify/:runId', 'viewer'),
+
+  startSnapshot: post('/api/v1/snapshots', 'operator'),
+  listSnapshots: get('/api/v1/snapshots', 'viewer'),
+
   getStatus: get('/api/v1/status', 'viewer'),
   listTerminals: get('/api/v1/terminals', 'viewer'),
   getTerminal: get('/api/v1/terminals/:id', 'viewer or own till'),
@@ -91,6 +98,9 @@ export const MONITOR_EVENTS = {
   'sync:progress': { rows: 'none' },
   'sync:done': { rows: 'none' },
   'sync:failed': { rows: 'none' },
+  'verify:progress': { rows: 'none' },
+  'verify:done': { rows: 'none' },
+  'verify:failed': { rows: 'none' },
   conflict: { rows: 'operator' },
   'dead-letter': { rows: 'operator' },
 } as const;

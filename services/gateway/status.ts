@@ -5,6 +5,7 @@ import { PayflowError } from '../shared/errors.ts';
 import { slotName } from '../shared/database/slot-names.ts';
 import type { Agents } from './agents.ts';
 import { firstRow, iso, rows } from './database.ts';
+import { lastVerified, type LastVerified } from './verify/run-store.ts';
 import { listTerminals, type TerminalFilter, type TerminalRow } from './terminal-list.ts';
 
 export interface SlotStatus {
@@ -51,6 +52,8 @@ export interface TerminalStatus extends TerminalRow {
   readonly pullLagMs: number | null;
   /** ↓ Of the slower of its streams; null while unknown. */
   readonly pushLagMs: number | null;
+  /** Its newest comparison with the centre; null: there was none. */
+  readonly verified: LastVerified | null;
   /** As last reported; null before the first report since the gateway started. */
   readonly agent: AgentStatus | null;
 }
@@ -75,7 +78,7 @@ export interface SystemStatus {
 export interface StatusSources {
   readonly pool: Pool;
   readonly prefix: string;
-  readonly agents: Agents;
+  readonly agents: Pick<Agents, 'get' | 'status'>;
   readonly now: () => Date;
 }
 
@@ -164,8 +167,11 @@ export async function terminalStatuses(
   sources: StatusSources,
   filter: TerminalFilter = {},
 ): Promise<TerminalStatus[]> {
-  const found = await listTerminals(sources.pool, filter);
-  return found.map((row) => withAgent(row, sources));
+  const [found, verified] = await Promise.all([
+    listTerminals(sources.pool, filter),
+    lastVerified(sources.pool),
+  ]);
+  return found.map((row) => withAgent({ ...row, verified: verified.get(row.terminalId) ?? null }, sources));
 }
 
 /** @throws PayflowError TERMINAL_UNKNOWN */
@@ -175,7 +181,10 @@ export async function terminalStatus(sources: StatusSources, terminalId: string)
   return found;
 }
 
-function withAgent(row: TerminalRow, { agents, now }: StatusSources): TerminalStatus {
+function withAgent(
+  row: TerminalRow & Pick<TerminalStatus, 'verified'>,
+  { agents, now }: StatusSources,
+): TerminalStatus {
   const connection = agents.get(row.terminalId);
   const agent = agents.status(row.terminalId) ?? null;
   return {

@@ -22,6 +22,8 @@ export interface TerminalRow {
   readonly deadLetters: number;
   /** Of these: changes that the till may not make, as of another store's rows. */
   readonly notAllowed: number;
+  /** Of these: changes of a restored file that are older than the evidence. */
+  readonly evidenceGone: number;
   /** What all that it sends waits for at the centre; empty in the ordinary case. */
   readonly waits: readonly TerminalWait[];
 }
@@ -44,35 +46,48 @@ export interface TerminalFilter {
   readonly limit?: number | undefined;
 }
 
-/** Of payflow_sync.hold h; its message may quote a row's values. */
+/** Of payflow_sync.hold w; its message may quote a row's values. */
 const WAIT = `json_build_object(
-  'code', CASE WHEN h.code IN ('HELD_TOO_MUCH', 'REFUSED_TOO_MUCH') THEN h.code ELSE 'CENTRE_CAUSE' END,
-  'sqlState', CASE WHEN h.code NOT IN ('HELD_TOO_MUCH', 'REFUSED_TOO_MUCH') THEN h.code END,
-  'table', nullif(h.cause_table, ''), 'constraint', nullif(h.constraint_name, ''),
-  'since', ${iso('h.since')}, 'tries', h.tries)`;
+  'code', CASE WHEN w.code IN ('HELD_TOO_MUCH', 'REFUSED_TOO_MUCH') THEN w.code ELSE 'CENTRE_CAUSE' END,
+  'sqlState', CASE WHEN w.code NOT IN ('HELD_TOO_MUCH', 'REFUSED_TOO_MUCH') THEN w.code END,
+  'table', nullif(w.cause_table, ''), 'constraint', nullif(w.constraint_name, ''),
+  'since', ${iso('w.since')}, 'tries', w.tries)`;
 
-/** In the order of their ids. */
+/**
+ * In the order of their ids. What is held and open is counted once for all: counted for each, the planner reads all of it
+ * for every till as soon as one till has most of it (300 ms for 20 tills beside 20,000 records of another).
+ */
 export async function listTerminals(pool: Pool, filter: TerminalFilter = {}): Promise<TerminalRow[]> {
   return rows<TerminalRow>(
     pool,
-    `SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId",
+    `WITH chosen AS (
+       SELECT * FROM payflow_sync.terminal
+        WHERE ($1::text IS NULL OR terminal_id = $1) AND ($2::text IS NULL OR store_id = $2)
+          AND ($3::text IS NULL OR terminal_id > $3)
+        ORDER BY terminal_id LIMIT $4),
+     held AS (
+       SELECT terminal_id, count(*)::int AS held FROM payflow_sync.held
+        WHERE terminal_id IN (SELECT terminal_id FROM chosen) GROUP BY terminal_id),
+     letter AS (
+       SELECT terminal_id, count(*)::int AS open,
+              (count(*) FILTER (WHERE code = 'CHANGE_NOT_ALLOWED'))::int AS not_allowed,
+              (count(*) FILTER (WHERE code = 'EVIDENCE_GONE'))::int AS evidence_gone
+         FROM payflow_sync.dead_letter
+        WHERE state = 'open' AND terminal_id IN (SELECT terminal_id FROM chosen) GROUP BY terminal_id)
+     SELECT t.terminal_id AS "terminalId", t.store_id AS "storeId",
             CASE WHEN t.status <> 'retired' AND t.retire_offset IS NOT NULL THEN 'retiring' ELSE t.status END AS status,
             CASE WHEN p.standing = 'ok' THEN NULL ELSE p.standing_why END AS why,
             CASE WHEN p.standing = 'ok' THEN NULL ELSE ${iso('p.standing_since')} END AS since, t.up_partition AS partition,
             t.key_version AS "keyVersion", ${iso('t.registered_at')} AS "registeredAt",
             ${iso('t.enrolled_at')} AS "enrolledAt", ${iso('t.last_seen_at')} AS "lastSeenAt",
             p.last_unit::float8 AS "lastUnit", p.last_seq::float8 AS "lastSeq",
-            (SELECT count(*) FROM payflow_sync.held h WHERE h.terminal_id = t.terminal_id)::int AS held,
-            (SELECT count(*) FROM payflow_sync.dead_letter d
-              WHERE d.terminal_id = t.terminal_id AND d.state = 'open')::int AS "deadLetters",
-            (SELECT count(*) FROM payflow_sync.dead_letter d WHERE d.terminal_id = t.terminal_id
-                AND d.state = 'open' AND d.code = 'CHANGE_NOT_ALLOWED')::int AS "notAllowed",
-            (SELECT coalesce(json_agg(${WAIT} ORDER BY h.since), '[]') FROM payflow_sync.hold h
-              WHERE h.terminal_id = t.terminal_id AND h.state <> 'trying') AS waits
-     FROM payflow_sync.terminal t LEFT JOIN payflow_sync.progress p USING (terminal_id)
-     WHERE ($1::text IS NULL OR t.terminal_id = $1) AND ($2::text IS NULL OR t.store_id = $2)
-       AND ($3::text IS NULL OR t.terminal_id > $3)
-     ORDER BY t.terminal_id LIMIT $4`,
+            coalesce(h.held, 0) AS held, coalesce(l.open, 0) AS "deadLetters",
+            coalesce(l.not_allowed, 0) AS "notAllowed", coalesce(l.evidence_gone, 0) AS "evidenceGone",
+            (SELECT coalesce(json_agg(${WAIT} ORDER BY w.since), '[]') FROM payflow_sync.hold w
+              WHERE w.terminal_id = t.terminal_id AND w.state <> 'trying') AS waits
+     FROM chosen t LEFT JOIN payflow_sync.progress p ON p.terminal_id = t.terminal_id
+       LEFT JOIN held h ON h.terminal_id = t.terminal_id LEFT JOIN letter l ON l.terminal_id = t.terminal_id
+     ORDER BY t.terminal_id`,
     [filter.terminalId ?? null, filter.storeId ?? null, filter.after ?? null, filter.limit ?? null],
   );
 }

@@ -51,20 +51,13 @@ export interface RegisterOptions {
  *   TERMINAL_RETIRED
  */
 export async function registerTerminal(db: Queryable, options: RegisterOptions): Promise<Registration> {
-  const { terminalId, storeId, replace = false } = options;
+  const { terminalId, storeId } = options;
   requireIds(options);
   // In the order in which central-apply takes them.
   await rows(db, 'SELECT FROM payflow_sync.progress WHERE terminal_id = $1 FOR UPDATE', [terminalId]);
-  const before = await firstRow<StandingRegistration>(
-    db,
-    `SELECT store_id AS "storeId", status, public_key AS "publicKey", ${iso('enrolled_at')} AS "enrolledAt",
-            retire_offset IS NOT NULL AS retiring
-       FROM payflow_sync.terminal WHERE terminal_id = $1 FOR UPDATE`,
-    [terminalId],
-  );
+  const before = await standingRegistration(db, terminalId, { lock: true });
   if (before === undefined) return registerNew(db, options);
-  const refusal = replace ? null : refusedRegistration(before, options);
-  if (refusal !== null) throw new PayflowError(refusal.code, `terminal ${terminalId} ${refusal.why}`);
+  refuseRegistration(before, options);
   if (before.storeId !== storeId) await moveToStore(db, terminalId, storeId);
   if (before.status === 'retired' || before.retiring) await takeBackIntoService(db, terminalId);
   const enrolmentCode = newEnrolmentCode();
@@ -78,6 +71,36 @@ export async function registerTerminal(db: Queryable, options: RegisterOptions):
   );
   if (row === undefined) throw new PayflowError('INTERNAL', 'UPDATE … RETURNING gave no row');
   return { terminalId, storeId, enrolmentCode, expiresAt: row.enrolment_expires };
+}
+
+/**
+ * Before a stream is made for it: what is refused leaves nothing behind, such as the stream of a store that somebody
+ * mistyped. To be asked again by `registerTerminal`, which locks.
+ * @throws PayflowError as registerTerminal does
+ */
+export async function requireRegistrable(db: Queryable, options: RegisterOptions): Promise<void> {
+  requireIds(options);
+  const before = await standingRegistration(db, options.terminalId, { lock: false });
+  if (before !== undefined) refuseRegistration(before, options);
+}
+
+function refuseRegistration(before: StandingRegistration, options: RegisterOptions): void {
+  const refusal = options.replace === true ? null : refusedRegistration(before, options);
+  if (refusal !== null) throw new PayflowError(refusal.code, `terminal ${options.terminalId} ${refusal.why}`);
+}
+
+async function standingRegistration(
+  db: Queryable,
+  terminalId: string,
+  { lock }: { readonly lock: boolean },
+): Promise<StandingRegistration | undefined> {
+  return firstRow<StandingRegistration>(
+    db,
+    `SELECT store_id AS "storeId", status, public_key AS "publicKey", ${iso('enrolled_at')} AS "enrolledAt",
+            retire_offset IS NOT NULL AS retiring
+       FROM payflow_sync.terminal WHERE terminal_id = $1${lock ? ' FOR UPDATE' : ''}`,
+    [terminalId],
+  );
 }
 
 interface StandingRegistration {

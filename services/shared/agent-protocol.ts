@@ -4,9 +4,10 @@
  * and are answered in the acknowledgement by a `Reply`. Sync itself never depends on this link.
  */
 import { z } from 'zod';
-import { bounded, CATALOG_BOUNDS, STATUS_BOUNDS } from './bounded.ts';
+import { bounded, CATALOG_BOUNDS, STATUS_BOUNDS, type Bounds } from './bounded.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import { PayflowError } from './errors.ts';
+import { VERIFY_BOUNDS, VERIFY_REQUESTS } from './verify/questions.ts';
 
 export const SYNC_MODES = ['stream', 'scheduled', 'manual'] as const;
 export type SyncMode = (typeof SYNC_MODES)[number];
@@ -72,6 +73,11 @@ export const agentStatusSchema = z.object({
    * tables hold a part of one. Not reported by agents of the version before.
    */
   inParts: z.object({ transactions: count, underWay: z.boolean() }).nullish(),
+  /**
+   * Tables that go up and have rows from before the agent which were never offered, and how many; waits: no row of the
+   * centre that is new here comes in before bootstrap. Not reported by agents of the version before.
+   */
+  earlierRows: z.array(z.object({ table: z.string(), rows: count, waits: z.boolean() })).nullish(),
   /** Mapped tables that this till lacks. */
   missingTables: z.array(z.string()),
   /** Tables that this file can't capture, and why; not reported by agents of the version before. */
@@ -80,6 +86,13 @@ export const agentStatusSchema = z.object({
   restingTriggers: z.array(z.object({ table: z.string(), why: z.string() })).nullish(),
   /** Tables most of whose rows are gone without a word, and how many; not reported by agents of the version before. */
   vanishedRows: z.array(z.object({ table: z.string(), rows: z.number() })).nullish(),
+  /**
+   * payflow.db: journal mode in lower case; bytes left on its disk; the kind of network file system that it lies on, null
+   * on a local one. Not reported by agents of the version before.
+   */
+  file: z
+    .object({ journalMode: z.string(), freeBytes: z.number(), network: z.string().nullable() })
+    .nullish(),
   checkpoints: z.array(
     z.object({
       table: z.string(),
@@ -107,6 +120,8 @@ export const bootstrapResultSchema = bootstrapCountsSchema.extend({
   dryRun: z.boolean(),
   tables: z.record(z.string(), bootstrapCountsSchema),
   rows: z.array(leftRowSchema).default([]),
+  /** Rows that stay as they are, since an operator has said that none of them is the centre's. */
+  left: count.default(0),
 });
 export type BootstrapResult = z.output<typeof bootstrapResultSchema>;
 
@@ -139,15 +154,24 @@ export const AGENT_REQUESTS = {
     request: z.object({ dryRun: z.boolean() }),
     result: bootstrapResultSchema,
   },
+  /** Answered with the rows that are left alone. An agent of the version before does not know it. */
+  'agent:bootstrap-none': { request: z.object({}), result: bootstrapResultSchema },
   'agent:replay': {
     request: z.object({
       topic: z.string(),
       fromOffset: count,
       toOffset: count.optional(),
+      /** When the log received a record, ms since 1970. An agent of the version before takes offsets only. */
+      fromMs: z.number().optional(),
+      toMs: z.number().optional(),
+      /** As PostgreSQL writes them. */
+      fromLsn: z.string().optional(),
+      toLsn: z.string().optional(),
       dryRun: z.boolean(),
     }),
     result: replayResultSchema,
   },
+  ...VERIFY_REQUESTS,
 } as const;
 
 export type AgentRequestName = keyof typeof AGENT_REQUESTS;
@@ -171,9 +195,7 @@ const replySchema = z.discriminatedUnion('ok', [
  * @throws PayflowError with the agent's own code, or RECORD_MALFORMED when the reply is not of the agreed form
  */
 export function readReply<N extends AgentRequestName>(name: N, reply: unknown): AgentResult<N> {
-  const outer = replySchema.safeParse(
-    bounded(reply, name === 'agent:catalog' ? CATALOG_BOUNDS : STATUS_BOUNDS),
-  );
+  const outer = replySchema.safeParse(bounded(reply, boundsOf(name)));
   if (!outer.success)
     throw new PayflowError('RECORD_MALFORMED', `the till answered ${name} with something else`);
   if (!outer.data.ok) {
@@ -187,6 +209,11 @@ export function readReply<N extends AgentRequestName>(name: N, reply: unknown): 
     });
   }
   return inner.data as AgentResult<N>;
+}
+
+function boundsOf(name: AgentRequestName): Bounds {
+  if (name in VERIFY_REQUESTS) return VERIFY_BOUNDS;
+  return name === 'agent:catalog' ? CATALOG_BOUNDS : STATUS_BOUNDS;
 }
 
 /** An agent's own report, cut to a sane size. @returns undefined when it is of another form */

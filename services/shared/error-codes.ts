@@ -293,6 +293,12 @@ export const ERROR_CODES = {
     'The mapping does not let tills make this change, or it is about a row of another store.',
     'Look at it (`payflow dead-letters show ID`). Allow this one (`payflow dead-letters retry ID --allow`), or give it up (`payflow dead-letters discard ID --why TEXT`). Many of one till: find out what runs on it.',
   ),
+  EVIDENCE_GONE: entry(
+    409,
+    'manual',
+    'A restored file of the till sends a change that is older than what the centre remembers: it may have been applied then.',
+    'Look whether the centre has it (`payflow dead-letters show ID`). If not, apply it (`payflow dead-letters retry ID`), else give it up (`payflow dead-letters discard ID --why TEXT`).',
+  ),
 
   GATEWAY_UNREACHABLE: entry(
     503,

@@ -13,13 +13,20 @@ import {
   type GaugeConfiguration,
   type HistogramConfiguration,
 } from 'prom-client';
+import { productVersion } from './version.ts';
 
 export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** A registry with Node's own figures (memory, event loop, handles) under the prefix `payflow_`. */
+/** A registry with the process's own figures under their standard names (`process_…`, `nodejs_…`), and what runs in it. */
 export function createRegistry(): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'payflow_' });
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'payflow_build_info',
+    help: '1; what runs here.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  }).set({ version: productVersion(), node: process.versions.node }, 1);
   return registry;
 }
 

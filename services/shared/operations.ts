@@ -72,7 +72,15 @@ export type RetryArguments = z.output<typeof retrySchema>;
 export type DiscardArguments = z.output<typeof discardSchema>;
 export type ResolveArguments = z.output<typeof resolveSchema>;
 
-export type OperationKind = 'dead-letter-retry' | 'dead-letter-discard' | 'refused-skip' | 'conflict-resolve';
+/** Those of `verify` only read; their arguments and results stand in verify/questions.ts. */
+export const VERIFY_OPERATIONS = ['verify-digest', 'verify-list', 'verify-look'] as const;
+
+export type OperationKind =
+  | 'dead-letter-retry'
+  | 'dead-letter-discard'
+  | 'refused-skip'
+  | 'conflict-resolve'
+  | (typeof VERIFY_OPERATIONS)[number];
 
 /**
  * applied     in the central tables now (outcomes says how each change fared)

@@ -221,7 +221,13 @@ export const SETTINGS = {
     default: '*/5 * * * *',
     emptyIsValue: true,
   }),
-  syncTimezone: setting('SYNC_TIMEZONE', timezone, 'Time zone of SYNC_SCHEDULE.', { default: 'UTC' }),
+  verifySchedule: setting('VERIFY_SCHEDULE', cron, 'Cron of `payflow verify` over all tills; empty = off.', {
+    default: '',
+    emptyIsValue: true,
+  }),
+  syncTimezone: setting('SYNC_TIMEZONE', timezone, 'Time zone of SYNC_SCHEDULE and VERIFY_SCHEDULE.', {
+    default: 'UTC',
+  }),
 
   syncBatchSize: setting('SYNC_BATCH_SIZE', wholeNumber(1, 100_000), 'Rows per batch.', { default: '1000' }),
   txRows: setting('TX_ROWS', wholeNumber(1), 'Largest central transaction a till applies in one piece.', {

@@ -57,10 +57,16 @@ export const TILL_ERROR_CODES = {
     'Install the current version on the till and start it: it takes the mapping by itself.',
   ),
   TERMINAL_UNKNOWN: entry(404, 'manual', 'No such terminal.', 'See `payflow terminals list`.'),
+  TERMINAL_ANNOUNCED: entry(
+    503,
+    'timed',
+    'The till file was restored or replaced, or its agent file was lost: it has announced itself to the centre.',
+    'Nothing, it goes on by itself once the centre has read that; if it does not, see `payflow terminals show`.',
+  ),
   TERMINAL_FENCED: entry(
     409,
     'manual',
-    'The till file is not the one that the centre knows: an older copy, a clone, or its agent file was lost.',
+    'Two files of the till live, or nobody knows whether this one goes on from the one that the centre knows.',
     'See `payflow terminals show`, then say with `payflow terminals unfence` which file goes on.',
   ),
   TERMINAL_OTHER_CENTRE: entry(

@@ -1,10 +1,10 @@
 /** How the till is doing, for the gateway, the CLI and the tests. Cheap: it is looked at every few seconds. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AgentStatus, SyncMode } from '../shared/agent-protocol.ts';
-import { packageRoot } from '../shared/paths.ts';
 import { formatPosition } from '../shared/records/position.ts';
+import { productVersion } from '../shared/version.ts';
 import type { TillApply } from './apply.ts';
+import type { EarlierRows } from './file/earlier-rows.ts';
+import { tillFilePlace } from './till/file-place.ts';
 import type { TillHost } from './till/till-host.ts';
 
 export interface AgentStatusParts {
@@ -12,11 +12,10 @@ export interface AgentStatusParts {
   readonly apply: TillApply;
   readonly topics: readonly string[];
   readonly mode: SyncMode;
+  readonly earlierRows: readonly EarlierRows[];
 }
 
-let version: string | undefined;
-
-export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): AgentStatus {
+export function agentStatus({ till, apply, topics, mode, earlierRows }: AgentStatusParts): AgentStatus {
   const standing = apply.standing.current;
   const { checkpoints } = apply;
   const { awaited } = apply;
@@ -28,7 +27,7 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     why: standing.kind === 'ok' ? waitsFor(awaited) : standing.why,
     mode,
     incarnation: till.incarnation,
-    version: (version ??= readVersion()),
+    version: productVersion(),
     mappingVersion: till.mappingVersion,
     unreadMapping: till.unreadMapping,
     outbox: apply.flight.depth(),
@@ -38,10 +37,12 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
     }),
     parked: apply.parked.count(),
     inParts: apply.inParts,
+    earlierRows: [...earlierRows],
     missingTables: till.binding.missing.map(({ local }) => local),
     uninstallableTables: [...(till.binding.uninstallable ?? [])].map(([table, { why }]) => ({ table, why })),
     restingTriggers: apply.resting,
     vanishedRows: [...apply.sweep.vanished].map(([table, rows]) => ({ table, rows })),
+    file: tillFilePlace(till.db),
     checkpoints: checkpoints
       .tables()
       .map((table) => ({ ...table, position: formatPosition(table.position) })),
@@ -51,9 +52,4 @@ export function agentStatus({ till, apply, topics, mode }: AgentStatusParts): Ag
 function waitsFor(tables: readonly string[]): string | null {
   if (tables.length === 0) return null;
   return `what is sold goes up once the rows of ${tables.join(', ')} are known from the centre`;
-}
-
-function readVersion(): string {
-  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -17,28 +17,30 @@ import { runAll, supervise, type Health, type Service } from '../shared/lifecycl
 import { readLocalCatalog, type LocalTable } from '../shared/catalog/local-catalog.ts';
 import type { EventLog } from '../shared/log/event-log.ts';
 import { parseMapping } from '../shared/mapping/mapping-parser.ts';
+import { PayflowError } from '../shared/errors.ts';
 import { SchemaRegistry } from '../shared/records/schema-registry.ts';
 import { wrapSqliteError } from '../shared/database/sqlite.ts';
 import { upStream } from '../shared/log/topics.ts';
 import { AgentFile } from './units/agent-file.ts';
 import { agentStatus } from './agent-status.ts';
 import { TillApply } from './apply.ts';
-import { Bootstrap } from './bootstrap.ts';
-import { bootstrapResult, offerOutcomes, refusedRows } from './bootstrap-result.ts';
+import { BootstrapRequests } from './bootstrap-requests.ts';
 import { TillCapture } from './capture.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { GatewayLink, type LinkedAgent } from './gateway-link.ts';
 import type { TerminalIdentity } from './identity.ts';
-import { pullResult, TillRequests } from './requests.ts';
+import { pullResult, TillRequests, type ReplayRequest } from './requests.ts';
 import { Publisher } from './publisher.ts';
 import { Pulse, Valve } from './pulse.ts';
 import { TillRetention } from './units/retention.ts';
+import { EarlierRowsWatch } from './earlier-rows-watch.ts';
 import { StreamReader } from './streams/stream-reader.ts';
 import { TillStanding } from './standing.ts';
 import { StandingWatch } from './standing-watch.ts';
 import { fillAgentFile } from './take-over/agent-file-over.ts';
 import { TillDatabase } from './till/till-database.ts';
 import { waitForApp } from './till/write-gate.ts';
+import { TillVerify } from './verify/till-verify.ts';
 
 export interface TerminalAgentOptions {
   readonly terminalDb: string;
@@ -63,9 +65,6 @@ export interface TerminalAgentOptions {
   readonly isLocked?: boolean | undefined;
 }
 
-/** Bootstrap of a large file waits for the centre to answer all of it. */
-const BOOTSTRAP_TIMEOUT_MS = 60 * 60 * 1000;
-
 export class TerminalAgent implements Service, LinkedAgent {
   readonly name = 'terminal-agent';
   readonly till: TillDatabase;
@@ -73,12 +72,15 @@ export class TerminalAgent implements Service, LinkedAgent {
   readonly publisher: Publisher;
   readonly apply: TillApply;
   readonly readers: readonly StreamReader[];
+  readonly verify: TillVerify;
   readonly #options: TerminalAgentOptions;
   readonly #agentFile: AgentFile;
   readonly #valve: Valve;
   readonly #standing = new TillStanding();
   readonly #watch: StandingWatch;
   readonly #requests: TillRequests;
+  readonly #earlierRows: EarlierRowsWatch;
+  readonly #bootstrap: BootstrapRequests;
   /** The app wrote. */
   readonly #written = new Pulse();
   /** Something was applied or settled. */
@@ -132,6 +134,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         ...(options.txRows !== undefined && { txRows: options.txRows }),
       });
       this.#watch = this.#standingWatch();
+      const { till, apply } = this;
+      this.#earlierRows = new EarlierRowsWatch({ till, flight: apply.flight, log, now });
       this.readers = [identity.streams.catalog, identity.streams.store].map((topic) => this.#reader(topic));
       this.#requests = new TillRequests({
         apply: this.apply,
@@ -142,6 +146,26 @@ export class TerminalAgent implements Service, LinkedAgent {
         applied: this.#applied,
         valve: this.#valve,
         now,
+      });
+      this.#bootstrap = new BootstrapRequests({
+        till,
+        agentFile: this.#agentFile,
+        capture: this.capture,
+        apply,
+        requests: this.#requests,
+        standing: this.#standing,
+        log,
+        onDone: () => {
+          this.#earlierRows.look({ atOnce: true });
+          this.#written.notify();
+        },
+      });
+      this.verify = new TillVerify({
+        till: this.till,
+        apply: this.apply,
+        capture: this.capture,
+        reached: (position) => this.#requests.reached(position),
+        stream: ({ global }) => this.#readerOf(global ? identity.streams.catalog : identity.streams.store),
       });
       this.#watch.start(this.capture.checkFile()?.message ?? null);
     } catch (error) {
@@ -185,39 +209,23 @@ export class TerminalAgent implements Service, LinkedAgent {
     return this.#requests.catchUp(options);
   }
 
-  async replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult> {
+  async replay(options: ReplayRequest): Promise<ReplayResult> {
     return this.#requests.replay(options);
   }
 
-  /** Offers the rows that were there before, and waits until the centre has answered them. */
-  async bootstrap({ dryRun }: { dryRun: boolean }): Promise<BootstrapResult> {
-    const { refusal } = this.#standing;
-    if (refusal !== undefined) throw refusal;
-    const bootstrap = new Bootstrap({ till: this.till, log: this.#options.log });
-    // What the centre has of these rows links them, or parents of them that are never offered.
-    if (!dryRun) await this.#requests.readToEnd(BOOTSTRAP_TIMEOUT_MS);
-    this.capture.cutAll();
-    this.apply.applyLocal();
-    if (dryRun) return bootstrapResult(bootstrap.count(), new Map(), { dryRun, rows: bootstrap.listed() });
-    const after = this.#agentFile.chain.lastSeq;
-    const tables = await bootstrap.offerAll();
-    await this.#requests.flush(BOOTSTRAP_TIMEOUT_MS);
-    const { changes } = this.#agentFile;
-    const { flight } = this.capture;
-    const refused = refusedRows(this.till.db, { changes, flight, after });
-    const rows = [...bootstrap.listed(), ...refused];
-    return bootstrapResult(tables, offerOutcomes(changes, flight, after), { dryRun, rows });
+  async bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult> {
+    return this.#bootstrap.offer(options);
+  }
+
+  async bootstrapNone(): Promise<BootstrapResult> {
+    return Promise.resolve(this.#bootstrap.none());
   }
 
   status(): AgentStatus {
     const { identity, mode } = this.#options;
     return agentStatus({
       till: this.till,
+      earlierRows: this.#earlierRows.counted,
       apply: this.apply,
       topics: [identity.streams.catalog, identity.streams.store],
       mode,
@@ -243,7 +251,8 @@ export class TerminalAgent implements Service, LinkedAgent {
         try {
           await this.apply.sweep.due(signal);
           if (signal.aborted) return;
-          this.apply.applyLocal();
+          if (this.apply.applyLocal()) this.#written.notify();
+          this.#earlierRows.look();
         } catch (error) {
           throw wrapSqliteError(error, this.till.db.name);
         }
@@ -260,13 +269,17 @@ export class TerminalAgent implements Service, LinkedAgent {
       till: this.till,
       agentFile: this.#agentFile,
       apply: this.apply,
+      topics: identity.streams,
       standing: this.#standing,
       token: identity.token,
       newIncarnation: randomUUID,
       log,
       onHealth: health?.part('standing'),
       onChange: () => {
-        if (this.#standing.current.kind === 'retired') this.#valve.shut();
+        const { kind } = this.#standing.current;
+        if (kind === 'retired') this.#valve.shut();
+        // Nobody else would ask for what says that it goes on.
+        this.#valve.need(kind === 'announced');
         // At start, and for a till that was fenced once it goes on.
         if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
         // To announce the file, or to send what has waited.
@@ -294,6 +307,12 @@ export class TerminalAgent implements Service, LinkedAgent {
     });
   }
 
+  #readerOf(topic: string): StreamReader {
+    const reader = this.readers.find((each) => each.topic === topic);
+    if (reader === undefined) throw new PayflowError('INTERNAL', `no reader of ${topic}`);
+    return reader;
+  }
+
   #reader(topic: string): StreamReader {
     const { eventLog, log, now = Date.now, freeMb = 0 } = this.#options;
     return new StreamReader({
@@ -308,6 +327,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       now,
       onApplied: () => {
         this.#watch.look();
+        this.#earlierRows.look();
         this.#applied.notify();
         this.publisher.wake();
       },

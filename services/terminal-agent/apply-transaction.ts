@@ -128,10 +128,9 @@ export class ApplyTransaction {
     if (item.content.kind !== 'row' || item.position === null) return;
     const { frame } = item.content;
     const table = this.#parts.tables.byCentral(frame.table);
-    const unreadable =
-      table !== undefined && 'kind' in readRow(item.record, frame, table.images, this.#parts.log);
-    if (unreadable) return;
-    const stored = table?.rows.get(frame.id);
+    // Rows of ours, and of tables that this till lacks, change nothing in it.
+    if (table === undefined || 'kind' in readRow(item.record, frame, table.images, this.#parts.log)) return;
+    const stored = table.rows.get(frame.id);
     const older = stored !== undefined && Buffer.compare(encodePosition(item.position), stored.position) < 0;
     if (older) this.older += 1;
     else this.applied += 1;

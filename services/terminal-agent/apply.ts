@@ -161,10 +161,11 @@ export class TillApply {
     });
   }
 
-  /** After the app wrote: keeps what was cut, puts back edits of push-only tables, and tries refused rows again. */
-  applyLocal(): void {
-    this.#boundNow();
-    if (this.#options.capture.isBehind) this.#transaction(() => undefined);
+  /** After the app wrote: keeps what was cut, puts back edits of push-only tables. @returns whether parked rows can come in */
+  applyLocal(): boolean {
+    const isFreed = () => this.parked.offeredOutside(this.#boundNow().awaitingBootstrap(), 1).length > 0;
+    if (isFreed() || this.#options.capture.isBehind) this.#transaction(() => undefined);
+    return isFreed();
   }
 
   /**

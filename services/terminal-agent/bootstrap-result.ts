@@ -65,6 +65,12 @@ function offersAfter(changes: ChangeStore, after: number) {
   return changes.after(after).filter(({ op }) => op === 'r');
 }
 
+/** @param rows that stay as they are, by local table */
+export function noneResult(rows: ReadonlyMap<string, number>): BootstrapResult {
+  const left = [...rows.values()].reduce((sum, count) => sum + count, 0);
+  return { ...bootstrapResult(new Map(), new Map(), { dryRun: false, rows: [] }), left };
+}
+
 export function bootstrapResult(
   offers: ReadonlyMap<string, TableOffer>,
   outcomes: ReadonlyMap<string, OfferOutcomes>,
@@ -80,5 +86,5 @@ export function bootstrapResult(
     for (const name of ['offered', 'linked', 'inserted', 'listed', 'refused'] as const)
       total[name] += counts[name];
   }
-  return { ...total, dryRun, tables, rows };
+  return { ...total, dryRun, tables, rows, left: 0 };
 }

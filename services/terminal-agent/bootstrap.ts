@@ -12,7 +12,7 @@ import type { BoundTable } from '../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../shared/records/unit-record.ts';
 import { NAMED_ROWS } from './bootstrap-result.ts';
 import { NOW_MS_SQL } from './file/key-triggers.ts';
-import { forgetEarlierRows } from './file/unswept.ts';
+import { earlierRows, forgetEarlierRows } from './file/earlier-rows.ts';
 import { isPublished, numbered } from './file/captured-tables.ts';
 import { KEPT_ENTRY } from './file/kept-keys.ts';
 import { quoteName, quoteText, rowKeySql } from './till/local-schema.ts';
@@ -64,9 +64,26 @@ export class Bootstrap {
       if (offered + listed > 0)
         this.#options.log.info({ table: table.local.name, offered, listed }, 'offered');
       if (signal?.aborted === true) break;
-      if (listed === 0) this.#till.write(() => forgetEarlierRows(this.#till.db, table.local.name));
     }
     return tables;
+  }
+
+  /** Once all that was offered is settled: what the centre has besides is none of these rows. */
+  finish(tables: ReadonlyMap<string, Pick<TableOffer, 'listed'>>): void {
+    const { db } = this.#till;
+    this.#till.write(() => {
+      for (const [table, { listed }] of tables) forgetEarlierRows(db, table, { some: listed > 0 });
+    });
+  }
+
+  /** None of the rows that are left is the centre's: they stay as they are. @returns how many, by local table */
+  none(): Map<string, number> {
+    const { db, binding } = this.#till;
+    const left = earlierRows(db, binding.tables.values());
+    this.#till.write(() => {
+      for (const { table } of left) forgetEarlierRows(db, table, { some: true });
+    });
+    return new Map(left.map(({ table, rows }) => [table, rows]));
   }
 
   /** Rows that are not offered, and why; of very many the first. */

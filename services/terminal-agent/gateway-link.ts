@@ -22,6 +22,8 @@ import {
   type SyncMode,
 } from '../shared/agent-protocol.ts';
 import { asPayflowError, errorLine, PayflowError } from '../shared/errors.ts';
+import { parseLsn } from '../shared/records/position.ts';
+import type { ReplayRequest } from './requests.ts';
 import type { Service } from '../shared/lifecycle.ts';
 import type { LocalTable } from '../shared/catalog/local-catalog.ts';
 
@@ -33,13 +35,19 @@ export interface LinkedAgent {
   catchUp(options: { lsn: string; timeoutMs: number; jobId?: string }): Promise<PushResult>;
   status(): AgentStatus;
   bootstrap(options: { dryRun: boolean }): Promise<BootstrapResult>;
+  bootstrapNone(): Promise<BootstrapResult>;
   catalog(): readonly LocalTable[];
-  replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult>;
+  replay(options: ReplayRequest): Promise<ReplayResult>;
+  readonly verify: LinkedVerify;
+}
+
+/** The till's side of `verify`. */
+export interface LinkedVerify {
+  tables(asked: AgentRequest<'verify:tables'>): AgentResult<'verify:tables'>;
+  buckets(asked: AgentRequest<'verify:buckets'>): Promise<AgentResult<'verify:buckets'>>;
+  rows(asked: AgentRequest<'verify:rows'>): Promise<AgentResult<'verify:rows'>>;
+  look(asked: AgentRequest<'verify:look'>): Promise<AgentResult<'verify:look'>>;
+  repair(asked: AgentRequest<'verify:repair'>): Promise<AgentResult<'verify:repair'>>;
 }
 
 export interface GatewayLinkOptions {
@@ -135,9 +143,19 @@ export class GatewayLink implements Service {
       tables: agent.catalog().map((table) => ({ ...table })),
     }));
     this.#answer(on, 'agent:bootstrap', ({ dryRun }) => agent.bootstrap({ dryRun }));
-    this.#answer(on, 'agent:replay', ({ toOffset, ...range }) =>
-      agent.replay(toOffset === undefined ? range : { ...range, toOffset }),
+    this.#answer(on, 'agent:bootstrap-none', () => agent.bootstrapNone());
+    this.#answer(on, 'agent:replay', ({ fromLsn, toLsn, ...range }) =>
+      agent.replay({
+        ...range,
+        fromLsn: fromLsn === undefined ? undefined : parseLsn(fromLsn),
+        toLsn: toLsn === undefined ? undefined : parseLsn(toLsn),
+      }),
     );
+    this.#answer(on, 'verify:tables', async (asked) => agent.verify.tables(asked));
+    this.#answer(on, 'verify:buckets', (asked) => agent.verify.buckets(asked));
+    this.#answer(on, 'verify:rows', (asked) => agent.verify.rows(asked));
+    this.#answer(on, 'verify:look', (asked) => agent.verify.look(asked));
+    this.#answer(on, 'verify:repair', (asked) => agent.verify.repair(asked));
   }
 
   #answer<N extends AgentRequestName>(

@@ -1,5 +1,6 @@
 /** Looks for a progress record among records that are about to be applied, and whether it fits this file's units. */
 import type { Logger } from 'pino';
+import { CATALOG_POSITION_HEADER } from '../shared/records/envelope.ts';
 import { PROGRESS_TABLE } from '../shared/records/change-record.ts';
 import {
   newerProgress,
@@ -26,7 +27,8 @@ export function doubtIn(
   for (const { content, record } of items) {
     if (content.kind !== 'row' || content.frame.table !== PROGRESS_TABLE) continue;
     const change = readChange(record, content.frame, log);
-    const progress = 'kind' in change ? null : readProgress(change, undefined, me.terminalId);
+    const progress =
+      'kind' in change ? null : readProgress(change, record.headers[CATALOG_POSITION_HEADER], me.terminalId);
     // One that is read again is of a time before.
     if (progress === null || newerProgress(known, progress) !== progress) continue;
     const doubt = progressDoubt(progress, me, ownUnits);

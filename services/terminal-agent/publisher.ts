@@ -159,14 +159,31 @@ export class Publisher implements Service {
     });
   }
 
-  /** A file that waits tells the centre its name, once in each run: an operator chooses it by that. */
+  /**
+   * A file that waits tells the centre its name, once in each run. What was cut from the file before and is in this one no
+   * more goes first, under the name of then: only the agent file still has it.
+   */
   async #announce(signal: AbortSignal | undefined): Promise<void> {
     const { agentFile } = this.#options;
     const { waiting, incarnation } = agentFile;
     if (waiting === null || this.#announced === incarnation) return;
+    if (waiting.predecessor !== null) await this.#publishSurvivors(waiting.predecessor, signal);
     const record = this.#builder.announcement(waiting.predecessor);
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
+  }
+
+  async #publishSurvivors(predecessor: string, signal: AbortSignal | undefined): Promise<void> {
+    const { agentFile, till } = this.#options;
+    const { upTo, id } = agentFile.cutEntries;
+    if (id === null || till.proof.holds({ seq: upTo, id })) return;
+    for (;;) {
+      const units = agentFile.unpublished(Infinity, UNITS_AT_ONCE);
+      if (units.length === 0) return;
+      const built = this.#builder.build(units, APPEND_BYTES, predecessor);
+      const lastOffset = await this.#append(built, signal);
+      agentFile.markPublished(built.units, { nowMs: this.#now(), lastOffset });
+    }
   }
 
   /** @returns the offset of the last record */

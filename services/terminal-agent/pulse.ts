@@ -17,12 +17,14 @@ export class Pulse {
 }
 
 /**
- * Lets down streams flow: always in `stream` mode, else only while somebody has asked for it.
+ * Lets down streams flow: always in `stream` mode, else only while somebody has asked for it, or the till itself waits for
+ * an answer of the centre.
  */
 export class Valve {
   readonly #always: boolean;
   readonly #pulse = new Pulse();
   #askers = 0;
+  #isNeeded = false;
   #isShut = false;
 
   constructor(options: { always: boolean }) {
@@ -30,12 +32,18 @@ export class Valve {
   }
 
   get open(): boolean {
-    return !this.#isShut && (this.#always || this.#askers > 0);
+    return !this.#isShut && (this.#always || this.#isNeeded || this.#askers > 0);
   }
 
   /** For good: whoever waits goes on waiting. */
   shut(): void {
     this.#isShut = true;
+  }
+
+  /** @param isNeeded whether the till itself waits for what comes */
+  need(isNeeded: boolean): void {
+    this.#isNeeded = isNeeded;
+    this.#pulse.notify();
   }
 
   async while<T>(body: () => Promise<T>): Promise<T> {

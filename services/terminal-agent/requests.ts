@@ -2,13 +2,12 @@
 import type { PullCounts, PullResult, PushResult, ReplayResult } from '../shared/agent-protocol.ts';
 import type { Outcome } from '../shared/records/change-record.ts';
 import { PayflowError } from '../shared/errors.ts';
-import type { EventLog, StoredRecord, StreamRef } from '../shared/log/event-log.ts';
-import { streamName } from '../shared/log/topics.ts';
+import type { EventLog, StreamRef } from '../shared/log/event-log.ts';
 import { formatPosition, parseLsn, type Position } from '../shared/records/position.ts';
 import type { TillApply } from './apply.ts';
 import type { TillCapture } from './capture.ts';
 import type { Publisher } from './publisher.ts';
-import { bytesOf } from './streams/incoming.ts';
+import { newestOfRange, type ReplayRange } from './streams/replay-range.ts';
 import type { Pulse, Valve } from './pulse.ts';
 import { isHeld, tallyFlush, type FlushCounts, type FlushEntry, type FlushReport } from './settlement.ts';
 
@@ -24,8 +23,12 @@ export interface TillRequestsOptions {
 }
 
 const LOOK_MS = 250;
-/** So much of a replay is held at a time. */
-const REPLAYED_BYTES = 8 << 20;
+
+export interface ReplayRequest extends ReplayRange {
+  readonly topic: string;
+  /** Nothing is written, and counted as it would be. */
+  readonly dryRun: boolean;
+}
 
 export class TillRequests {
   readonly #options: TillRequestsOptions;
@@ -76,7 +79,7 @@ export class TillRequests {
     );
   }
 
-  /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
+  /** The same, and what came in since the flush of the same job. @throws PayflowError SYNC_TIMEOUT */
   async catchUp({
     lsn,
     timeoutMs,
@@ -86,12 +89,24 @@ export class TillRequests {
     timeoutMs: number;
     jobId?: string;
   }): Promise<PushResult> {
-    const { apply, topics, valve } = this.#options;
-    const wanted = parseLsn(lsn);
+    const { apply } = this.#options;
     const flushed = this.#flushed;
     const before = flushed?.jobId === jobId && flushed ? flushed.applied : new Map(apply.applied);
-    return valve.while(async () => {
-      const positions = () => topics.map((topic) => apply.checkpoints.stream(topic).position);
+    await this.reached({ lsn, timeoutMs });
+    const tables: Record<string, number> = {};
+    for (const [table, rows] of apply.applied) {
+      const added = rows - (before.get(table) ?? 0);
+      if (added > 0) tables[table] = added;
+    }
+    const applied = Object.values(tables).reduce((sum, rows) => sum + rows, 0);
+    return { applied, position: formatPosition(lowest(this.#positions())), tables };
+  }
+
+  /** Waits until both streams are applied up to a position of the centre's WAL. @throws PayflowError SYNC_TIMEOUT */
+  async reached({ lsn, timeoutMs }: { lsn: string; timeoutMs: number }): Promise<void> {
+    const { apply, topics, valve } = this.#options;
+    const wanted = parseLsn(lsn);
+    await valve.while(async () => {
       if (apply.standing.current.kind === 'retired') this.#requireGoodStanding();
       await this.#until(
         timeoutMs,
@@ -99,32 +114,24 @@ export class TillRequests {
         () =>
           // A stream that is read again from the beginning has been there once, but not with all of its rows.
           topics.every((topic) => apply.checkpoints.reach(topic).caughtUp) &&
-          positions().every((position) => position.lsn >= wanted),
+          this.#positions().every((position) => position.lsn >= wanted),
       );
-      const tables: Record<string, number> = {};
-      for (const [table, rows] of apply.applied) {
-        const added = rows - (before.get(table) ?? 0);
-        if (added > 0) tables[table] = added;
-      }
-      const applied = Object.values(tables).reduce((sum, rows) => sum + rows, 0);
-      return { applied, position: formatPosition(lowest(positions())), tables };
     });
   }
 
+  #positions(): Position[] {
+    const { apply, topics } = this.#options;
+    return topics.map((topic) => apply.checkpoints.stream(topic).position);
+  }
+
   /** Applies the newest record of every key in the range again. @throws PayflowError NOT_FOUND */
-  async replay(options: {
-    topic: string;
-    fromOffset: number;
-    toOffset?: number;
-    dryRun: boolean;
-  }): Promise<ReplayResult> {
-    const { topic, fromOffset, toOffset = Infinity, dryRun } = options;
+  async replay({ topic, dryRun, ...range }: ReplayRequest): Promise<ReplayResult> {
     const { topics, apply, eventLog } = this.#options;
     if (!topics.includes(topic))
       throw new PayflowError('NOT_FOUND', `this till does not read a stream ${topic}`);
     const counts = { read: 0, applied: 0, skipped: 0 };
     const stream: StreamRef = { topic, partition: 0 };
-    for await (const { read, newest } of newestOfRange(eventLog, stream, fromOffset, toOffset)) {
+    for await (const { read, newest } of newestOfRange(eventLog, stream, range)) {
       const { applied, skipped } = await apply.replay(topic, newest, { dryRun });
       counts.read += read;
       counts.applied += applied;
@@ -159,56 +166,6 @@ function* outcomesOf(
 
 function lowest(positions: readonly Position[]): Position {
   return positions.reduce((low, each) => (each.lsn < low.lsn ? each : low));
-}
-
-interface Replayed {
-  readonly read: number;
-  readonly newest: readonly StoredRecord[];
-}
-
-/**
- * The newest record of each key between two offsets (both included), in offset order; of a long range piece by piece,
- * so that a key may come again, newer.
- */
-async function* newestOfRange(
-  eventLog: EventLog,
-  stream: StreamRef,
-  from: number,
-  to: number,
-): AsyncGenerator<Replayed> {
-  const { first, end } = await eventLog.offsets(stream);
-  const last = Math.min(to, end - 1);
-  if (Math.max(first, from) > last) return;
-  const stop = new AbortController();
-  let newest = new Map<string, StoredRecord>();
-  let read = 0;
-  let bytes = 0;
-  let isWhole = false;
-  try {
-    for await (const batch of eventLog.read(stream, { from: Math.max(first, from), signal: stop.signal })) {
-      for (const record of batch) {
-        if (record.offset > last) break;
-        read += 1;
-        // A delete comes as an event and a tombstone; the event says more.
-        const key = record.key?.toString('base64') ?? '';
-        newest.delete(key);
-        newest.set(key, record);
-        bytes += bytesOf(record);
-      }
-      isWhole = (batch.at(-1)?.offset ?? end) >= last;
-      if (isWhole) break;
-      if (bytes < REPLAYED_BYTES) continue;
-      yield { read, newest: [...newest.values()] };
-      newest = new Map();
-      read = 0;
-      bytes = 0;
-    }
-  } finally {
-    stop.abort();
-  }
-  // Half a range is no answer.
-  if (!isWhole) throw new PayflowError('LOG_UNREACHABLE', `reading ${streamName(stream)} was cut short`);
-  yield { read, newest: [...newest.values()] };
 }
 
 /** As the gateway shows it: a repeated change was applied before; one whose row is gone from here had no effect. */

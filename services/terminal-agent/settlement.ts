@@ -216,8 +216,16 @@ export function judgeProgress(
 ): ProgressVerdict {
   if (progress.incarnation !== me.incarnation) return 'foreign';
   if (progress.lastSeq > highestSeq) return 'ahead';
-  if (!streams.catalog.caughtUp || !streams.store.caughtUp) return 'wait';
-  return comparePositions(streams.catalog.position, progress.catalog) >= 0 ? 'settle' : 'wait';
+  return isReadTo(progress, streams) ? 'settle' : 'wait';
+}
+
+/** Whether both streams have been read to where a progress record stood in them. */
+export function isReadTo(
+  progress: Pick<Progress, 'catalog'> | null,
+  { catalog, store }: { readonly catalog: StreamReach; readonly store: StreamReach },
+): boolean {
+  if (!catalog.caughtUp || !store.caughtUp) return false;
+  return progress === null || comparePositions(catalog.position, progress.catalog) >= 0;
 }
 
 /**

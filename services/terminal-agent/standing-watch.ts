@@ -6,6 +6,7 @@ import type { Health } from '../shared/lifecycle.ts';
 import type { TillApply } from './apply.ts';
 import { CONFIRMED_SEQ } from './apply-transaction.ts';
 import { WRITES_BEFORE } from './capture.ts';
+import { isReadTo } from './settlement.ts';
 import { nextStep, type Standing, type TillStanding } from './standing.ts';
 import type { TillDatabase } from './till/till-database.ts';
 import type { AgentFile } from './units/agent-file.ts';
@@ -17,6 +18,7 @@ export interface StandingWatchOptions {
   readonly till: TillDatabase;
   readonly agentFile: AgentFile;
   readonly apply: TillApply;
+  readonly topics: { readonly catalog: string; readonly store: string };
   readonly standing: TillStanding;
   /** Of this enrolment: what the centre said of an earlier one is past. */
   readonly token: string;
@@ -69,6 +71,7 @@ export class StandingWatch {
       waiting: agentFile.waiting,
       doubt: this.#fileDoubt ?? apply.doubt,
       progress: this.#progress(),
+      isRead: this.#isRead,
     });
     switch (step.kind) {
       case 'go on': {
@@ -81,7 +84,7 @@ export class StandingWatch {
         apply.flight.reload();
         this.#options.log.info(
           { incarnation: agentFile.incarnation, ...gone },
-          'the centre has decided that this file goes on; what is not settled goes up',
+          'this file goes on; what is not settled goes up',
         );
         return true;
       }
@@ -128,6 +131,14 @@ export class StandingWatch {
     apply.flight.reload();
   }
 
+  get #isRead(): boolean {
+    const { apply, topics } = this.#options;
+    return isReadTo(apply.progress, {
+      catalog: apply.checkpoints.reach(topics.catalog),
+      store: apply.checkpoints.reach(topics.store),
+    });
+  }
+
   /** What the centre said of an enrolment before this one does not count. */
   #progress() {
     const { apply, till } = this.#options;
@@ -150,7 +161,8 @@ export class StandingWatch {
     onHealth?.(refusal === undefined ? { state: 'ready' } : { state: 'unready', error: refusal });
     if (refusal !== undefined) {
       const sells = 'The till sells on; nothing goes up until then.';
-      log.error({ code: refusal.code }, `${errorLine(refusal)} ${sells}`);
+      const level = standing.current.kind === 'announced' ? 'warn' : 'error';
+      log[level]({ code: refusal.code }, `${errorLine(refusal)} ${sells}`);
     } else if (before !== undefined) log.info('the till is in order with the centre again');
     onChange();
   }

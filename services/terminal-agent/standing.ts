@@ -5,6 +5,7 @@
  * |                                      | cut, publish | settle | rows ↓ | flush, bootstrap |
  * |--------------------------------------|--------------|--------|--------|------------------|
  * | ok                                   | yes          | yes    | yes    | yes              |
+ * | announced: another file than before, which the centre has not accepted yet | no | no | yes | refused, TERMINAL_ANNOUNCED |
  * | fenced: it may not be the file that the centre knows | no | no | yes | refused, TERMINAL_FENCED |
  * | retired: out of service              | no           | no     | no     | refused, TERMINAL_RETIRED |
  *
@@ -15,6 +16,7 @@ import type { Progress } from './settlement.ts';
 
 export type Standing =
   | { readonly kind: 'ok' }
+  | { readonly kind: 'announced'; readonly why: string }
   | { readonly kind: 'fenced'; readonly why: string }
   | { readonly kind: 'retired'; readonly why: string };
 
@@ -30,6 +32,8 @@ export class TillStanding {
     switch (this.#current.kind) {
       case 'ok':
         return undefined;
+      case 'announced':
+        return new PayflowError('TERMINAL_ANNOUNCED', this.#current.why);
       case 'fenced':
         return new PayflowError('TERMINAL_FENCED', this.#current.why);
       case 'retired':
@@ -57,6 +61,8 @@ export interface StandingFacts {
   readonly doubt: string | null;
   /** The newest that the centre said of this till. */
   readonly progress: Pick<Progress, 'incarnation' | 'standing'> | null;
+  /** Both streams are read to where that stood: what the till has answered before it is in the file. */
+  readonly isRead: boolean;
 }
 
 export type StandingStep =
@@ -70,20 +76,23 @@ export type StandingStep =
  * | the file        | the centre says of the till                        | then                                    |
  * |-----------------|----------------------------------------------------|-----------------------------------------|
  * | any             | retired                                            | retired                                 |
- * | waits           | this name goes on, all in order                    | go on                                   |
- * | waits           | anything else                                      | fenced                                  |
+ * | waits           | this name goes on, all in order; both streams are read up to that | go on                    |
+ * | waits           | nothing yet, the name before, all in order, or this name and that is not read yet | announced |
+ * | waits           | anything else                                      | fenced: a person decides                |
  * | is in doubt     | not retired                                        | renounce                                |
  * | is in order     | fenced (any file of the till)                      | renounce: another one may bear the same name |
  * | is in order     | another name goes on                               | renounce                                |
  * | is in order     | nothing yet, or this name, all in order            | ok                                      |
  */
-export function nextStep({ incarnation, waiting, doubt, progress }: StandingFacts): StandingStep {
+export function nextStep({ incarnation, waiting, doubt, progress, isRead }: StandingFacts): StandingStep {
   const said = progress?.standing ?? { kind: 'ok' };
   const named = progress === null || progress.incarnation === incarnation;
   if (said.kind === 'retired') return { kind: 'stand', standing: said };
   if (waiting !== null) {
-    if (progress !== null && named && said.kind === 'ok') return { kind: 'go on' };
-    return { kind: 'stand', standing: { kind: 'fenced', why: waiting.why } };
+    if (progress !== null && named && said.kind === 'ok' && isRead) return { kind: 'go on' };
+    const isOpen = progress === null || named || progress.incarnation === waiting.predecessor;
+    const kind = said.kind === 'ok' && isOpen ? 'announced' : 'fenced';
+    return { kind: 'stand', standing: { kind, why: waiting.why } };
   }
   if (doubt !== null) return { kind: 'renounce', why: doubt };
   if (said.kind === 'fenced') return { kind: 'renounce', why: said.why };

@@ -27,6 +27,20 @@ const TILLS = [
   { id: 'C', store: 'sued_2' },
 ];
 
+/** Of these names of lines those that no line of the till has, and none had that the centre knew. */
+function neverTold(file: string, names: readonly string[]): string[] {
+  const db = new Database(file, { readonly: true });
+  try {
+    const lives = db.prepare(`SELECT 1 FROM "Sale's ""lines""" WHERE local_id = ?`);
+    const known = db.prepare(
+      `SELECT 1 FROM "sync_row_Sale's ""lines""" WHERE @name IN (identity, row_key) AND central_id NOT LIKE '~%'`,
+    );
+    return names.filter((name) => lives.get(name) === undefined && known.get({ name }) === undefined);
+  } finally {
+    db.close();
+  }
+}
+
 /** Why rows of the centre wait on a till. */
 function parkedIn(file: string): string[] {
   const db = new Database(file, { readonly: true });
@@ -110,23 +124,34 @@ describe(`another shop (seed ${SEED})`, () => {
       );
     }
   };
+  /** Lines that were deleted before anybody was told of them, and to which notes still refer. */
+  const forgottenLines = async () => {
+    const { rows } = await site.pool.query<{ terminal_id: string; names: string[] }>(
+      `SELECT terminal_id, array_agg(row_name) AS names FROM payflow_sync.dead_letter JOIN payflow_sync.dead_letter_row
+         USING (dead_letter_id, terminal_id)
+       WHERE code = 'REFERENCE_UNKNOWN' AND role = 'parent' GROUP BY terminal_id`,
+    );
+    return rows.flatMap(({ terminal_id: till, names }) => neverTold(site.tillFile(till), names));
+  };
   /**
-   * What a till changed in a sale that head office had moved to another store meanwhile is refused, and has to be; and
-   * with it whatever the till did to rows that it entered there.
+   * What a till changed in a sale that head office had moved to another store meanwhile is refused, and has to be, and so
+   * is a note to a line that never was at the centre; and with it whatever the till did to rows that it entered there.
    */
   const deadLetters = async () => {
     const { rows } = await site.pool.query<{ terminal_id: string; names: string[]; expected: boolean }>(
-      `WITH RECURSIVE moved AS (
+      `WITH RECURSIVE due AS (
          SELECT dead_letter_id FROM payflow_sync.dead_letter WHERE code = 'CHANGE_NOT_ALLOWED' AND $1
          UNION
-         SELECT b.dead_letter_id FROM moved JOIN payflow_sync.dead_letter_row a USING (dead_letter_id)
+         SELECT dead_letter_id FROM payflow_sync.dead_letter_row WHERE role = 'parent' AND row_name = ANY ($2)
+         UNION
+         SELECT b.dead_letter_id FROM due JOIN payflow_sync.dead_letter_row a USING (dead_letter_id)
          JOIN payflow_sync.dead_letter_row b USING (terminal_id, table_name, row_name)
          WHERE a.role = 'inserted')
        SELECT terminal_id, code, message, left(changes, 300) AS changes,
          ARRAY(SELECT e ->> 'new' FROM jsonb_path_query(changes::jsonb, '$[*].columns[*] ? (@.name == "tag")') e) AS names,
-         dead_letter_id IN (SELECT dead_letter_id FROM moved) AS expected
+         dead_letter_id IN (SELECT dead_letter_id FROM due) AS expected
        FROM payflow_sync.dead_letter`,
-      [centre.hasMovedSales],
+      [centre.hasMovedSales, await forgottenLines()],
     );
     return rows;
   };

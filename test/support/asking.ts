@@ -24,6 +24,7 @@ export class Asking {
   operations(): Operations {
     const { pool, apply } = this.#site;
     return new Operations({
+      kinds: 'deeds',
       pool,
       listenPool: pool,
       release: (terminal) => apply.release(terminal),

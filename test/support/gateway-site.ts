@@ -194,12 +194,35 @@ export class PretendAgent implements LinkedAgent {
 
   async bootstrap({ dryRun }: { dryRun: boolean }) {
     this.calls.push('bootstrap');
-    return { offered: 1, linked: 1, inserted: 0, listed: 0, refused: 0, dryRun, tables: {}, rows: [] };
+    return {
+      offered: 1,
+      linked: 1,
+      inserted: 0,
+      listed: 0,
+      refused: 0,
+      dryRun,
+      tables: {},
+      rows: [],
+      left: 0,
+    };
+  }
+
+  async bootstrapNone() {
+    this.calls.push('bootstrap none');
+    return { ...(await this.bootstrap({ dryRun: false })), offered: 0, linked: 0, left: 3 };
   }
 
   catalog() {
     return [];
   }
+
+  readonly verify = {
+    tables: () => ({ tables: [], skipped: [{ table: 'orders', why: 'the till has no such table' }] }),
+    buckets: async () => ({ rows: 0, differing: [], unlinked: [], moreUnlinked: 0 }),
+    rows: async () => ({ ids: [] }),
+    look: async () => ({ rows: [] }),
+    repair: async () => ({}),
+  };
 
   async replay({ dryRun }: { dryRun: boolean }) {
     this.calls.push('replay');

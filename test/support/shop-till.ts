@@ -179,6 +179,7 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
         till: test.till,
         agentFile,
         apply,
+        topics: { catalog: CATALOG, store: STORE },
         standing: apply.standing,
         token: 'token',
         newIncarnation: () => 'incarnation-2',

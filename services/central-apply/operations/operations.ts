@@ -16,13 +16,15 @@ import type { Logger } from 'pino';
 import { PayflowError } from '../../shared/errors.ts';
 import { connect, inTransaction, postgresFacts, wrapPostgresError } from '../../shared/database/postgres.ts';
 import { sleep, supervise, type Health, type Service } from '../../shared/lifecycle.ts';
-import { OPERATIONS_CHANNEL, type OperationFailure } from '../../shared/operations.ts';
+import { OPERATIONS_CHANNEL, VERIFY_OPERATIONS, type OperationFailure } from '../../shared/operations.ts';
 import { loadModel } from '../rows/model.ts';
 import { Session, type Text } from '../rows/sql.ts';
 import { handlerOf } from './kinds.ts';
 import type { OperationStep } from './operation.ts';
 
 export interface OperationsOptions {
+  /** What operators ask for is not kept waiting by the questions of `verify`, which take their time. */
+  readonly kinds: 'deeds' | 'questions';
   readonly pool: Pool;
   /** For LISTEN: sessions of their own, never through a pooler that deals in transactions. */
   readonly listenPool: Pool;
@@ -43,7 +45,7 @@ interface Taken {
 }
 
 export class Operations implements Service {
-  readonly name = 'operations';
+  readonly name: string;
   readonly #options: OperationsOptions;
   /** Failures that may pass, by operation. */
   readonly #attempts = new Map<string, number>();
@@ -51,6 +53,7 @@ export class Operations implements Service {
 
   constructor(options: OperationsOptions) {
     this.#options = options;
+    this.name = `operations: ${options.kinds}`;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -118,8 +121,9 @@ export class Operations implements Service {
     // What has begun gives way to what has not: one letter need not wait behind ten thousand.
     const [row] = await session.rows(
       `SELECT operation_id, kind, arguments, requested_by, why, result FROM payflow_sync.operation
-        WHERE state = 'waiting' ORDER BY result IS NOT NULL, requested_at, operation_id LIMIT 1
+        WHERE state = 'waiting' AND (kind = ANY ($1)) = $2 ORDER BY result IS NOT NULL, requested_at, operation_id LIMIT 1
           FOR UPDATE SKIP LOCKED`,
+      [`{${VERIFY_OPERATIONS.join(',')}}`, String(this.#options.kinds === 'questions')],
     );
     if (row === undefined) return null;
     const [id = '', kind = '', args, by = '', why = null, before] = row;

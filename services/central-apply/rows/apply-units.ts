@@ -138,11 +138,14 @@ async function resolveAndLock(
   given: ReadonlyMap<UnitChange, Rejection>,
 ): Promise<Work> {
   const rejections: Rejections = new Map();
+  const links = await readLinks(session, model, changes);
   for (const incoming of changes) {
-    const why = given.get(incoming.change);
+    const { from, change, tillRow } = incoming;
+    // Its link says that an insert was applied.
+    const isForgotten = from.forgotten?.has(change) === true && !(isInsert(change) && links.has(tillRow));
+    const why = given.get(change) ?? (isForgotten ? EVIDENCE_GONE : undefined);
     if (why !== undefined) rejections.set(incoming, why);
   }
-  const links = await readLinks(session, model, changes);
   const keys = await makeKeys(session, changes, links);
   for (;;) {
     const resolver = new Resolver(model, links, keys.fresh());
@@ -177,12 +180,22 @@ function rowsToLock(
   return { rows: [...rest, ...rejectedRows.values()], made, ...wantedReferences(resolved, made) };
 }
 
+const EVIDENCE_GONE: Rejection = {
+  code: 'EVIDENCE_GONE',
+  constraint: null,
+  message: 'it is older than the evidence that is kept, and may have been applied then',
+};
+
+function isInsert({ op }: UnitChange): boolean {
+  return op === 'c' || op === 'r';
+}
+
 /** The central rows of refused updates and deletes: the till is told how they stand. */
 function rowsOf(rejections: Rejections, resolver: Resolver): Map<Incoming, RowName> {
   const rows = new Map<Incoming, RowName>();
   for (const incoming of rejections.keys()) {
     const { from, change, table } = incoming;
-    if (table === null || change.op === 'c' || change.op === 'r') continue;
+    if (table === null || isInsert(change)) continue;
     const id = resolver.find(from, table, change.row);
     if (id !== null) rows.set(incoming, { table, id });
   }

@@ -25,6 +25,8 @@ export interface IncomingUnit {
   readonly unit: Unit;
   /** Changes that came in an earlier incarnation and are not in `unit` any more: only answered again. */
   readonly known?: readonly KnownChange[] | undefined;
+  /** Changes that may have come so long ago that nobody knows: see hand-over.ts. */
+  readonly forgotten?: ReadonlySet<UnitChange> | undefined;
 }
 
 /** What was answered to a change, as the outcome row keeps it. */

@@ -39,7 +39,7 @@ export function canonicalKeyText(column: CentralColumn, text: string): string {
   return text;
 }
 
-function fitsColumn(column: CentralColumn, text: string): boolean {
+export function fitsColumn(column: CentralColumn, text: string): boolean {
   switch (column.kind) {
     case 'int':
       return inRange(text, column.type === 'smallint' ? 15n : 31n);

@@ -41,6 +41,7 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   progress: { capture: READ, apply: WRITE, gateway: CHANGE },
   link: { capture: READ, apply: ALL },
   outcome: { capture: READ, apply: ALL },
+  forgotten: { apply: WRITE },
   row_version: { apply: ALL },
   dead_letter: { apply: ALL, gateway: READ },
   dead_letter_row: { apply: ALL, gateway: READ },
@@ -51,11 +52,12 @@ export const OWN_TABLES: Readonly<Record<string, Partial<Record<ServiceLogin, re
   stream: { capture: WRITE, gateway: READ },
   topic: { capture: ALL, gateway: READ },
   schema: { capture: ADD },
-  seeding: { capture: CHANGE, gateway: READ },
+  seeding: { capture: CHANGE, gateway: CHANGE },
   watched_table: { capture: ALL, gateway: READ },
   awaited_parent: { capture: ALL },
   operation: { apply: ALL, gateway: ADD },
   job: { gateway: ALL },
+  verify: { gateway: ALL },
 };
 
 /** What psql can run as it is, as often as one likes; the logins get no password by it. */

@@ -74,7 +74,8 @@ export class CatalogWatch implements Service {
   /** Its oid at the first look. */
   #publication: number | undefined;
   #known = new Map<string, Known>();
-  #marks: ReadonlyMap<string, string> = new Map();
+  /** At the last look; undefined: all is looked at, for a table that has gone since the start has no mark to differ. */
+  #marks: ReadonlyMap<string, string> | undefined;
   readonly #partitioned = new Set<string>();
   /** Seedings that are wanted and have not begun. */
   readonly #wanted = new Set<string>();
@@ -128,12 +129,13 @@ export class CatalogWatch implements Service {
       this.#told = new Map();
       const { pool, publication } = this.#options;
       const look = await this.#newLook();
-      const marks = await readMarks(pool, [...look.tables.keys()], publication);
+      const [before, marks] = [this.#marks, await readMarks(pool, [...look.tables.keys()], publication)];
       this.#looks += 1;
       const withPartitions = this.#looks % PARTITIONS_EVERY === 0;
       const names = [...look.tables.keys()].filter(
         (name) =>
-          marks.get(name) !== this.#marks.get(name) ||
+          before === undefined ||
+          marks.get(name) !== before.get(name) ||
           told.has(name) ||
           this.#unmended.has(name) ||
           (withPartitions && this.#partitioned.has(name)),

@@ -8,11 +8,16 @@ import { problemLine, type MappingProblem } from '../../shared/mapping/mapping-s
 import { readMappingText, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { draftCommand } from './mapping-draft.ts';
 
 export function mappingCommand(cli: Cli): Command {
   return cli
-    .command('mapping', 'the mapping of tables and columns', ['mapping check'])
-    .addCommand(checkCommand(cli));
+    .command('mapping', 'the mapping of tables and columns', [
+      'mapping check',
+      'mapping draft --terminal-db payflow.db',
+    ])
+    .addCommand(checkCommand(cli))
+    .addCommand(draftCommand(cli));
 }
 
 function checkCommand(cli: Cli): Command {

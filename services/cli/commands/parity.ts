@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { LocalCatalogReply } from '../../shared/agent-protocol.ts';
-import { readCentralCatalog } from '../../shared/catalog/central-catalog.ts';
+import { readCentralCatalog, type CentralTable } from '../../shared/catalog/central-catalog.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { readLocalCatalog, type LocalTable } from '../../shared/catalog/local-catalog.ts';
 import type { ParityFinding } from '../../shared/catalog/parity-finding.ts';
 import { parity } from '../../shared/catalog/parity.ts';
+import { sameRowFindings } from '../../shared/catalog/parity-pairs.ts';
+import { withoutEchoes, withPlaces } from '../../shared/catalog/parity-places.ts';
 import { valueFindings, type SampleRow } from '../../shared/catalog/parity-values.ts';
 import { bindLocal } from '../../shared/catalog/table-binding.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
@@ -13,6 +15,9 @@ import { readMapping, withDatabase } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway } from '../gateway-client.ts';
+import { commonRows, tellingCentral, tellingLocal } from '../mapping-draft/common-rows.ts';
+import type { DraftFacts } from '../mapping-draft/facts.ts';
+import { readCentralRows } from '../mapping-draft/read-facts.ts';
 import { chosenTerminals } from '../till/terminal-choice.ts';
 import { sampleRows } from '../till/sample-rows.ts';
 import { withTillFile } from '../till/till-file.ts';
@@ -47,17 +52,49 @@ export function parityCommand(cli: Cli): Command {
       const mapping = readMapping(cli.config);
       const names = mapping.tables.map((table) => table.central);
       const tills = await tillCatalogs(cli, mapping, options);
-      const central = await withDatabase(cli, (pool) => readCentralCatalog(pool, names));
-      const reports = tills.map(({ till, tables, samples }) => {
-        const findings = [...parity(mapping, central, tables), ...valueFindings(mapping, central, samples)];
-        // Mismatches first; the sort keeps the order otherwise.
-        return { till, findings: findings.sort((a, b) => a.kind.localeCompare(b.kind)) };
+      const reports = await withDatabase(cli, async (pool) => {
+        const central = await readCentralCatalog(pool, names);
+        const found: { till: string; findings: ParityFinding[] }[] = [];
+        for (const till of tills) {
+          const centralRows =
+            till.samples.size === 0
+              ? new Map<string, []>()
+              : await readCentralRows(pool, central, till.samples);
+          found.push({ till: till.till, findings: findingsOf(mapping, central, { ...till, centralRows }) });
+        }
+        return found;
       });
       if (options.json === true) cli.output.json(reports);
       else for (const { till, findings } of reports) show(cli, till, findings);
       const mismatch = reports.some(({ findings }) => findings.some(({ kind }) => kind === 'mismatch'));
       return mismatch ? EXIT.no : EXIT.yes;
     }),
+  );
+}
+
+/** Mismatches first; the sort keeps the order otherwise. */
+function findingsOf(
+  mapping: Mapping,
+  central: ReadonlyMap<string, CentralTable>,
+  { tables, samples, centralRows }: TillCatalog & Pick<DraftFacts, 'centralRows'>,
+): ParityFinding[] {
+  const same = new Map(
+    mapping.tables.flatMap((table) => {
+      const [here, there] = [tables.get(table.local), central.get(table.central)];
+      if (here === undefined || there === undefined) return [];
+      const local = tellingLocal(here, samples.get(table.local) ?? []);
+      return [
+        [table.local, commonRows(local, tellingCentral(there, centralRows.get(there.name) ?? [])).rows],
+      ];
+    }),
+  );
+  const findings = withoutEchoes([
+    ...parity(mapping, central, tables),
+    ...valueFindings(mapping, central, samples),
+    ...sameRowFindings(mapping, { central, local: tables }, same),
+  ]);
+  return withPlaces(findings, { mapping, central, local: tables, samples }).sort((a, b) =>
+    a.kind.localeCompare(b.kind),
   );
 }
 
@@ -92,7 +129,9 @@ async function tillCatalogs(
 function show(cli: Cli, till: string, findings: readonly ParityFinding[]): void {
   const mismatches = findings.filter(({ kind }) => kind === 'mismatch').length;
   cli.output.line(`${till}: ${mismatches} mismatches, ${findings.length - mismatches} warnings`);
-  for (const { kind, code, message, remedy } of findings) {
+  const { mappingFile } = cli.config;
+  for (const { kind, code, message, remedy, line, put } of findings) {
     cli.output.line(`  ${kind} ${code}: ${message}; ${remedy}`);
+    if (put !== undefined) cli.output.line(`    ${mappingFile} line ${line ?? 1}: ${put}`);
   }
 }

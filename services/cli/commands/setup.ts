@@ -1,13 +1,23 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
+import type { Pool } from 'pg';
 import { checkCentre, setupCentre } from '../../central-capture/setup/setup.ts';
 import { grantsSql, SERVICE_LOGINS } from '../../central-capture/setup/grants.ts';
 import type { SetupOptions } from '../../central-capture/setup/setup-context.ts';
+import { requireSettings } from '../../shared/config.ts';
+import { makeDataDir } from '../../shared/data-dir.ts';
+import { withReleasers, type Releaser } from '../../shared/lifecycle.ts';
+import type { EventLog } from '../../shared/log/event-log.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
 import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { PayflowError } from '../../shared/errors.ts';
 import { centreConfig, readMapping, withCentre } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { findUp } from '../up/running-up.ts';
+import { eventLogFile } from '../up/up-resources.ts';
 
 export function setupCommand(cli: Cli): Command {
   const command = cli
@@ -34,14 +44,48 @@ export function setupCommand(cli: Cli): Command {
       const { topicPrefix: prefix, horizonDays } = config;
       const mapping = readMapping(config);
       if (grants === true) return printGrants(cli, mapping, names);
-      return withCentre(cli, async ({ pool, eventLog }) => {
-        const upPartitions = DEFAULT_UP_PARTITIONS;
-        const onWait = (text: string) => cli.output.note(text);
-        const options: SetupOptions = { pool, eventLog, prefix, mapping, horizonDays, upPartitions, onWait };
-        return check === true ? report(cli, options, json === true) : setUp(cli, options, json === true);
+      return withReleasers(async (onRelease) => {
+        const ownLog = logOfThisMachine(cli, { isChanged: check !== true, onRelease });
+        const body = async ({ pool, eventLog }: { pool: Pool; eventLog: EventLog }) => {
+          const upPartitions = DEFAULT_UP_PARTITIONS;
+          const onWait = (text: string) => cli.output.note(text);
+          const options: SetupOptions = {
+            pool,
+            eventLog,
+            prefix,
+            mapping,
+            horizonDays,
+            upPartitions,
+            onWait,
+          };
+          return check === true ? report(cli, options, json === true) : setUp(cli, options, json === true);
+        };
+        return withCentre(cli, body, { ownLog });
       });
     }),
   );
+}
+
+/**
+ * Without Kafka, and before the first `up`: the log that this one will use. Whoever only looks makes none.
+ * @returns its file; undefined where the log is known otherwise
+ */
+function logOfThisMachine(
+  cli: Cli,
+  { isChanged, onRelease }: { readonly isChanged: boolean; readonly onRelease: (undo: Releaser) => void },
+): string | undefined {
+  const { config, output } = cli;
+  if (config.kafkaBrokers !== undefined || findUp(config.dataDir) !== undefined) return undefined;
+  requireSettings(config, 'databaseUrl');
+  const file = eventLogFile(config.dataDir);
+  output.note(
+    `KAFKA_BROKERS is not set: the log is ${file}, and \`payflow up\` runs everything on this machine`,
+  );
+  if (isChanged) makeDataDir(config.dataDir, 'shared');
+  if (isChanged || existsSync(file)) return file;
+  const folder = mkdtempSync(join(tmpdir(), 'payflow-check-'));
+  onRelease(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, basename(file));
 }
 
 interface LoginOptions {

@@ -7,7 +7,7 @@ import { sleep } from '../../shared/lifecycle.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { withGateway, type GatewayClient } from '../gateway-client.ts';
-import { waitLine } from '../till-waits.ts';
+import { earlierRowsLine, waitLine } from '../till-waits.ts';
 import { bytesText, durationText, type Output } from '../terminal-output.ts';
 
 const WATCH_MS = 2_000;
@@ -70,9 +70,20 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
     const command = `payflow dead-letters list --terminal ${terminalId} --code CHANGE_NOT_ALLOWED`;
     output.line(`attention ${terminalId} sent changes that it may not make: \`${command}\``);
   }
+  for (const { terminalId, evidenceGone } of status.terminals) {
+    if (evidenceGone === 0) continue;
+    const command = `payflow dead-letters list --terminal ${terminalId} --code EVIDENCE_GONE`;
+    output.line(
+      `attention ${terminalId} was restored, and sent changes older than the evidence: \`${command}\``,
+    );
+  }
   for (const { terminalId, agent } of status.terminals) {
     const text = inPartsText(agent?.inParts);
     if (text !== null) output.line(`in parts  ${terminalId}: ${text}`);
+  }
+  for (const { terminalId, agent } of status.terminals) {
+    const text = earlierRowsLine(terminalId, agent?.earlierRows);
+    if (text !== null) output.line(`attention ${text}`);
   }
   for (const { terminalId, waits } of status.terminals)
     for (const wait of waits) output.line(`attention ${waitLine(terminalId, wait)}`);
@@ -88,6 +99,7 @@ function show(output: Output, status: SystemStatus, json: boolean): void {
       'outbox',
       '↓ lag',
       'parked',
+      'verified',
       'mapping',
       'version',
     ],
@@ -120,9 +132,16 @@ function terminalRow(terminal: TerminalStatus) {
     agent?.outbox.depth,
     durationText(terminal.pushLagMs),
     agent?.parked,
+    verifiedText(terminal),
     agent?.mappingVersion,
     agent?.version,
   ];
+}
+
+function verifiedText({ verified }: TerminalStatus): string | null {
+  if (verified === null) return null;
+  const rows = verified.differs + verified.known + verified.notLookedAt;
+  return rows === 0 ? verified.finishedAt : `${verified.finishedAt}, ${rows} rows differ`;
 }
 
 function showStreams(output: Output, { streams }: SystemStatus): void {

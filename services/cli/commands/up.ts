@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Pool } from 'pg';
 import { setupCentre } from '../../central-capture/setup/setup.ts';
 import { runGateway } from '../../gateway/main.ts';
-import { makeStoreStream, registerTerminal } from '../../gateway/terminals.ts';
+import { SYNC_MODES, type SyncMode } from '../../shared/agent-protocol.ts';
 import { mappingPath, maskUrl, type Config } from '../../shared/config.ts';
 import { makeDataDir } from '../../shared/data-dir.ts';
 import { PayflowError } from '../../shared/errors.ts';
@@ -13,30 +13,36 @@ import { runAll, withReleasers, type Service } from '../../shared/lifecycle.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
 import { createLogger } from '../../shared/logging.ts';
 import { createRegistry } from '../../shared/metrics.ts';
-import { createPool, inTransaction } from '../../shared/database/postgres.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
+import { createPool } from '../../shared/database/postgres.ts';
 import type { ServiceContext } from '../../shared/service-context.ts';
 import { serveOperations } from '../../shared/service-http.ts';
 import { DEFAULT_UP_PARTITIONS } from '../../shared/log/topics.ts';
-import {
-  enrolTill,
-  isEnrolled,
-  loadIdentity,
-  ownPublicKey,
-  type TerminalIdentity,
-} from '../../terminal-agent/identity.ts';
 import { AgentLock } from '../../terminal-agent/till/agent-lock.ts';
 import { readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { runService } from '../process-services.ts';
-import { tillPlaceUnderUp } from '../till/till-place.ts';
 import { holdTillFile } from '../till/till-start.ts';
+import { enrolledTill } from '../up/enrolled-till.ts';
+import { earlierRowsLine } from '../till-waits.ts';
+import { rowsFromBefore } from '../up/rows-from-before.ts';
 import { announceUp, UP_LOCK } from '../up/running-up.ts';
 import { parseTillPlans, type TillPlan } from '../up/up-plan.ts';
 import { openDatabase, openLog, type UpDatabase } from '../up/up-resources.ts';
 
 interface UpOptions extends JsonOption {
   readonly terminal: readonly string[];
+  readonly mode?: SyncMode;
+}
+
+/** How long everything runs, and what is told of it. */
+export interface UpRun {
+  readonly json: boolean;
+  /** Instead of SYNC_MODE. */
+  readonly mode?: SyncMode | undefined;
+  /** Done once all is ready, instead of telling where everything is; then it stops. */
+  readonly whenReady?: (() => Promise<void>) | undefined;
 }
 
 export function upCommand(cli: Cli): Command {
@@ -44,6 +50,7 @@ export function upCommand(cli: Cli): Command {
     .command('up', 'everything on this machine in one process; database and log embedded unless configured', [
       'up',
       'up --terminal till-1=./payflow.db@berlin-1',
+      'up --mode scheduled --terminal till-1=./payflow.db@berlin-1',
       'DATABASE_URL=… KAFKA_BROKERS=… payflow up --terminal a=a.db@s1 --terminal b=b.db@s1',
     ])
     .option(
@@ -51,10 +58,11 @@ export function upCommand(cli: Cli): Command {
       'a till, registered and enrolled by itself; repeatable',
       (value: string, before: readonly string[]) => [...before, value],
       [],
-    );
+    )
+    .addOption(new Option('--mode <mode>', 'of its tills, instead of SYNC_MODE').choices(SYNC_MODES));
   return withJson(command).action(
-    cli.action(async ({ terminal, json }: UpOptions) => {
-      await runUp(cli, parseTillPlans(terminal), json === true);
+    cli.action(async ({ terminal, mode, json }: UpOptions) => {
+      await runUp(cli, parseTillPlans(terminal), { json: json === true, mode });
       return EXIT.yes;
     }),
   );
@@ -66,10 +74,12 @@ interface UpSite {
   readonly database: UpDatabase;
   readonly eventLog: EventLog;
   readonly pool: Pool;
+  readonly mapping: Mapping;
   readonly context: Omit<ServiceContext, 'health'> & { readonly health: HealthBoard };
 }
 
-async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promise<void> {
+/** Everything on this machine, until the signal is aborted. */
+export async function runUp(cli: Cli, tills: readonly TillPlan[], run: UpRun): Promise<void> {
   const mapping = readMapping(cli.config);
   const say = (text: string) => cli.output.note(text);
   await withReleasers(async (onRelease) => {
@@ -81,8 +91,8 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
     makeDataDir(cli.config.dataDir, 'shared');
     const alone = holdDataDir(cli.config.dataDir);
     onRelease(() => alone.release());
-    const log = upLog(cli);
-    const { config } = cli;
+    const log = run.whenReady === undefined ? upLog(cli) : cli.commandLog();
+    const config = { ...cli.config, syncMode: run.mode ?? cli.config.syncMode };
     const database = await openDatabase(config, onRelease, say);
     const eventLog = openLog(config, log, onRelease);
     const pool = createPool({ connectionString: database.url, applicationName: 'payflow-up', max: 4, log });
@@ -108,9 +118,10 @@ async function runUp(cli: Cli, tills: readonly TillPlan[], json: boolean): Promi
       database,
       eventLog,
       pool,
+      mapping,
       context,
     };
-    await runParts(cli, site, tills, json);
+    await runParts(cli, site, tills, run);
   });
 }
 
@@ -129,7 +140,7 @@ function upLog(cli: Cli): Logger {
   return createLogger({ level: quiet ? 'warn' : logLevel });
 }
 
-async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json: boolean): Promise<void> {
+async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], run: UpRun): Promise<void> {
   const { config, context } = site;
   const ended = new AbortController();
   let listening: (url: string) => void = () => undefined;
@@ -166,10 +177,21 @@ async function runParts(cli: Cli, site: UpSite, tills: readonly TillPlan[], json
       return { name: till.terminalId, run };
     }),
   ];
-  void announce(cli, site, { gatewayUrl, tills, json, ended: ended.signal });
   const leave = orAborted(gatewayUrl, ended.signal).then((url) =>
     url === undefined ? undefined : beFound(site, url),
   );
+  const { whenReady } = run;
+  if (whenReady === undefined)
+    void announce(cli, site, { gatewayUrl, tills, json: run.json, ended: ended.signal });
+  else
+    services.push({
+      name: 'asked for',
+      run: async (signal) => {
+        // It finds the others as any command does.
+        await orAborted(leave, signal);
+        if (await isUsable(health, signal)) await whenReady();
+      },
+    });
   try {
     await runAll(services, cli.signal);
   } finally {
@@ -195,45 +217,6 @@ function beFound({ config, database, eventLog }: UpSite, gatewayUrl: string): ()
   });
 }
 
-/** Registers and enrols the till on its first start. @returns the configuration its agent runs with */
-async function enrolledTill(cli: Cli, site: UpSite, till: TillPlan, gatewayUrl: string): Promise<Config> {
-  const { config, pool, eventLog } = site;
-  const { terminalId, storeId, file } = till;
-  const { dataDir } = tillPlaceUnderUp(cli, { file, terminalId, isHeld: true });
-  await makeStoreStream({ pool, eventLog, prefix: config.topicPrefix }, storeId);
-  if (!isEnrolled(dataDir)) {
-    const upPartitions = DEFAULT_UP_PARTITIONS;
-    const ownKey = ownPublicKey(dataDir);
-    const { enrolmentCode: code } = await inTransaction(pool, (client) =>
-      registerTerminal(client, { terminalId, storeId, upPartitions, ownKey }),
-    );
-    await enrolTill({ dataDir, gatewayUrl, code, terminalId });
-  }
-  const identity = loadIdentity(dataDir);
-  await checkCentre(pool, identity);
-  if (identity.storeId !== storeId) {
-    throw new PayflowError(
-      'USAGE',
-      `${terminalId} is enrolled for store ${identity.storeId}, not ${storeId}`,
-    );
-  }
-  return { ...config, databaseUrl: undefined, dataDir, terminalId, terminalDb: file, gatewayUrl };
-}
-
-/** @throws PayflowError TERMINAL_OTHER_CENTRE */
-async function checkCentre(pool: Pool, { terminalId, databaseId }: TerminalIdentity): Promise<void> {
-  const { rows } = await pool.query<{ value: string }>(
-    `SELECT value FROM payflow_sync.meta WHERE name = 'database_id'`,
-  );
-  const here = rows[0]?.value;
-  if (here === databaseId) return;
-  throw new PayflowError(
-    'TERMINAL_OTHER_CENTRE',
-    `${terminalId} is enrolled at the centre ${databaseId}, and this one is ${here ?? 'none'}`,
-    { details: { enrolment: databaseId, centre: here } },
-  );
-}
-
 interface Announcement {
   readonly gatewayUrl: Promise<string>;
   readonly tills: readonly TillPlan[];
@@ -248,9 +231,7 @@ async function announce(
 ): Promise<void> {
   const { health, log } = site.context;
   const url = await orAborted(gatewayUrl, ended);
-  // A till that waits for a decision keeps everything from being ready, and nobody else from working.
-  const works = () => health.report().every(({ state, code }) => state === 'ready' || waitsForDecision(code));
-  if (url === undefined || !(await health.when(ended, () => health.report().length > 0 && works()))) return;
+  if (url === undefined || !(await isUsable(health, ended))) return;
   const waiting = health.report().filter(({ state }) => state !== 'ready');
   tell(cli, site, { url, tills, json, waiting });
   if (waiting.length > 0) {
@@ -258,6 +239,12 @@ async function announce(
     tell(cli, site, { url, tills, json, waiting: [] });
   }
   log.info('ready');
+}
+
+/** A till that waits for a decision keeps everything from being ready, and nobody else from working. */
+function isUsable(health: HealthBoard, signal: AbortSignal): Promise<boolean> {
+  const works = () => health.report().every(({ state, code }) => state === 'ready' || waitsForDecision(code));
+  return health.when(signal, () => health.report().length > 0 && works());
 }
 
 /** Only an operator ends it: see terminal-agent/standing.ts. */
@@ -270,10 +257,15 @@ interface Told extends Pick<Announcement, 'tills' | 'json'> {
   readonly waiting: readonly PartReport[];
 }
 
-function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, json, waiting }: Told): void {
+function tell(
+  cli: Cli,
+  { database, config, eventLog, mapping }: UpSite,
+  { url, tills, json, waiting }: Told,
+): void {
   const databaseUrl = maskUrl(database.url);
   const { passwordFile: databasePasswordFile } = database;
   const brokers = config.kafkaBrokers?.join(',') ?? null;
+  const before = rowsFromBefore(tills, mapping);
   if (json) {
     const log = eventLog.kind;
     return cli.output.json({
@@ -285,6 +277,7 @@ function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, js
       log,
       brokers,
       tills,
+      rowsFromBefore: before,
     });
   }
   const embedded = databasePasswordFile === null ? '' : `  (embedded; password in ${databasePasswordFile})`;
@@ -295,6 +288,10 @@ function tell(cli: Cli, { database, config, eventLog }: UpSite, { url, tills, js
   cli.output.line(`log       ${brokers === null ? 'embedded' : `Kafka ${brokers}`}`);
   for (const { terminalId, storeId, file } of tills)
     cli.output.line(`till      ${terminalId} of ${storeId}: ${file}`);
+  for (const { terminalId, tables } of before) {
+    const text = earlierRowsLine(terminalId, tables);
+    if (text !== null) cli.output.line(`due       ${text}`);
+  }
 }
 
 /** The value, or undefined when the signal comes first. */

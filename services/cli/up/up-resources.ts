@@ -67,11 +67,16 @@ async function withClient<T>(url: string, body: (client: pg.Client) => Promise<T
   }
 }
 
+/** The embedded log's. */
+export function eventLogFile(dataDir: string): string {
+  return join(dataDir, 'event-log.db');
+}
+
 /** Kafka where KAFKA_BROKERS is set, else one file in DATA_DIR. */
 export function openLog(config: Config, log: Logger, onRelease: OnRelease): EventLog {
   const eventLog =
     config.kafkaBrokers === undefined
-      ? new EmbeddedLog({ file: join(config.dataDir, 'event-log.db'), log })
+      ? new EmbeddedLog({ file: eventLogFile(config.dataDir), log })
       : openEventLog(config, { clientId: 'payflow-up', log });
   onRelease(() => eventLog.close());
   return eventLog;

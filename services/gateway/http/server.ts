@@ -16,6 +16,9 @@ import { enrolRoutes } from './routes/enrol.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncRoutes } from './routes/sync.ts';
+import { requestMetrics } from './request-metrics.ts';
+import { snapshotRoutes } from './routes/snapshots.ts';
+import { verifyRoutes } from './routes/verify.ts';
 import { terminalCommandRoutes } from './routes/terminal-commands.ts';
 import { waitingRoutes } from './routes/waiting.ts';
 import { terminalLifeRoutes } from './routes/terminal-life.ts';
@@ -58,6 +61,7 @@ export async function createServer(context: GatewayContext): Promise<FastifyInst
     openapi: openApiHead(),
     transform: ({ schema, url }) => ({ schema: toJsonSchema(schema), url }),
   });
+  requestMetrics(app, context.registry);
   await app.register(swaggerUi, { routePrefix: '/docs' });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   await app.register(operationsRoutes(context));
@@ -128,6 +132,8 @@ function api(context: GatewayContext) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(enrolRoutes(context));
     await app.register(syncRoutes(context));
+    await app.register(verifyRoutes(context));
+    await app.register(snapshotRoutes(context));
     await app.register(statusRoutes(context));
     await app.register(conflictRoutes(context));
     await app.register(deadLetterRoutes(context));

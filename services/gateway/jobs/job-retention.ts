@@ -1,4 +1,4 @@
-/** Finished jobs are kept for RETENTION_DAYS; they are looked through hourly, not only when the gateway starts. */
+/** Finished jobs, and comparisons, are kept for RETENTION_DAYS; they are looked through hourly, not only when the gateway starts. */
 import type { Logger } from 'pino';
 import { sleep } from '../../shared/lifecycle.ts';
 import { quietly } from '../quietly.ts';
@@ -7,7 +7,7 @@ import type { JobStore } from './job-store.ts';
 const HOUR_MS = 3_600_000;
 
 export interface JobRetentionOptions {
-  readonly store: Pick<JobStore, 'removeFinishedBefore'>;
+  readonly stores: readonly Pick<JobStore, 'removeFinishedBefore'>[];
   readonly retentionDays: number;
   readonly log: Logger;
   readonly everyMs?: number | undefined;
@@ -24,12 +24,12 @@ export function removeOldJobs(options: JobRetentionOptions): () => Promise<void>
 }
 
 async function removeUntil(signal: AbortSignal, options: JobRetentionOptions): Promise<void> {
-  const { store, retentionDays, log, everyMs = HOUR_MS } = options;
+  const { stores, retentionDays, log, everyMs = HOUR_MS } = options;
   while (!signal.aborted) {
     await sleep(everyMs, signal);
     if (signal.aborted) return;
-    await quietly(log, 'old jobs could not be removed; trying again in an hour', () =>
-      store.removeFinishedBefore(retentionDays),
-    );
+    await quietly(log, 'old jobs could not be removed; trying again in an hour', async () => {
+      for (const store of stores) await store.removeFinishedBefore(retentionDays);
+    });
   }
 }

@@ -16,15 +16,17 @@ export function scheduledTerminals(
 }
 
 /** @throws PayflowError CONFIG_INVALID when it is neither empty nor a cron expression of five or six fields */
-export function checkSchedule(expression: string): void {
+export function checkSchedule(variable: string, expression: string): void {
   const fields = expression.trim().split(/\s+/).length;
   if (expression.trim() === '' || ((fields === 5 || fields === 6) && validate(expression))) return;
-  throw new PayflowError('CONFIG_INVALID', `SYNC_SCHEDULE "${expression}" is not a cron expression`, {
-    details: { variables: ['SYNC_SCHEDULE'] },
+  throw new PayflowError('CONFIG_INVALID', `${variable} "${expression}" is not a cron expression`, {
+    details: { variables: [variable] },
   });
 }
 
 export interface ScheduleOptions {
+  /** What is done by it: sync or verify. */
+  readonly name: 'sync' | 'verify';
   readonly expression: string;
   readonly timezone: string;
   readonly log: Logger;
@@ -34,7 +36,7 @@ export interface ScheduleOptions {
 
 /** @returns the function that stops it */
 export function startSchedule(options: ScheduleOptions): () => Promise<void> {
-  checkSchedule(options.expression);
+  checkSchedule(`${options.name.toUpperCase()}_SCHEDULE`, options.expression);
   if (options.expression.trim() === '') return async () => undefined;
   const task = schedule(
     options.expression,
@@ -45,11 +47,11 @@ export function startSchedule(options: ScheduleOptions): () => Promise<void> {
         const error = asPayflowError(thrown);
         options.log.warn(
           { code: error.code, err: error },
-          'the scheduled sync failed; the next tick tries again',
+          `the scheduled ${options.name} failed; the next tick tries again`,
         );
       }
     },
-    { timezone: options.timezone, noOverlap: true, name: 'sync', logger: options.log },
+    { timezone: options.timezone, noOverlap: true, name: options.name, logger: options.log },
   );
   return async () => {
     await task.destroy();

@@ -8,4 +8,8 @@ export interface ParityFinding {
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
+  /** Of the mapping, where it would be put right. */
+  readonly line?: number | undefined;
+  /** What to put into the table's part of the mapping; not there where only the databases can be changed. */
+  readonly put?: string | undefined;
 }

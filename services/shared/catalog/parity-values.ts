@@ -5,7 +5,7 @@
  *   among the values of a column are           | finding
  *   -------------------------------------------+-------------------------------------------------
  *   16 bytes, for a uuid                       | mismatch: they travel as text only
- *   what no conversion makes sense of          | warning, with the option that would
+ *   what no conversion makes sense of          | warning, with the option that would; of most of them a mismatch
  *   times as SQLite's datetime() writes them   | warning, without `format: sqlite`: new ones look otherwise
  *   words for yes and no                       | warning: new rows bring 1 and 0
  */
@@ -68,10 +68,12 @@ function columnFinding(
       message: `${name} holds uuids as bytes, ${table.central}.${target.name} travels as text`,
       remedy: 'hold them as text on the till, or make it bytea at the centre',
     };
-  const misfit = firstMisfit(values, target, options);
-  if (misfit !== null)
+  const misfits = misfitsOf(values, target, options);
+  const [misfit] = misfits;
+  if (misfit !== undefined)
     return {
-      kind: 'warning',
+      // One slip of the pen costs one row; what most rows hold would cost the table.
+      kind: 2 * misfits.length > values.filter((value) => value !== null).length ? 'mismatch' : 'warning',
       code: 'value_unfit',
       // What is sensitive is shown to nobody, not even here.
       message: table.sensitive.has(column)
@@ -98,19 +100,20 @@ function columnFinding(
   return null;
 }
 
-function firstMisfit(
+/** @returns of each value that fits no conversion, what is wrong with it */
+function misfitsOf(
   values: readonly SqliteValue[],
   { type }: CentralColumn,
   options: Parameters<typeof centralConverter>[1],
-): string | null {
+): string[] {
   const convert = centralConverter(type, options);
-  for (const value of values) {
+  return values.flatMap((value) => {
     try {
       convert(value);
+      return [];
     } catch (error) {
-      if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return error.message;
+      if (error instanceof PayflowError && error.code === 'VALUE_UNFIT') return [error.message];
       throw error;
     }
-  }
-  return null;
+  });
 }

@@ -90,7 +90,13 @@ function localColumnFindings(
 ): ParityFinding[] {
   if (!isCarried(table, column.name) || isOwnNumber(table, local, column.name)) return [];
   const target = central.columns.find(({ name }) => name === centralColumn(table, column.name));
-  if (target !== undefined) return pairFindings(table, target, column);
+  if (target !== undefined) {
+    // Of these keys SQLite itself takes no NULL, whatever they are declared.
+    const isFilled = (local.keyIsRowid || local.withoutRowid) && local.key.includes(column.name);
+    return pairFindings(table, target, column).filter(
+      ({ kind, code }) => !isFilled || kind !== 'warning' || code !== 'nullable_to_not_null',
+    );
+  }
   if (column.generated) return [];
   const found: ParityFinding[] = [];
   if (!isMentioned(table, column.name))

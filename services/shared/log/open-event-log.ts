@@ -19,7 +19,11 @@ export interface OpenEventLogOptions {
 /** Does not connect yet. @throws PayflowError CONFIG_INVALID naming the variable */
 export function openEventLog(config: Config, options: OpenEventLogOptions): EventLog {
   const brokers = config.kafkaBrokers ?? options.brokers;
-  if (brokers === undefined) throw invalid('KAFKA_BROKERS', 'is not set');
+  if (brokers === undefined)
+    throw invalid(
+      'KAFKA_BROKERS',
+      'is not set; on one machine `payflow up` does without, by a log of its own',
+    );
   const { clientId, log } = options;
   const sasl = saslOptions(config);
   const ssl = tlsOptions(config);

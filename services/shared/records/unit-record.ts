@@ -124,7 +124,7 @@ export interface UnitRecord {
  * A till's file that cannot go on by itself (its agent file was lost, or it is not the file that the centre knows)
  * takes a new incarnation and announces it by a record of this one unit: no changes, number 0, the seqs of what it
  * has to send, and as `previousHash` the SHA-256 of the incarnation under which it sent before. Nothing of it is
- * applied; an operator says whether it goes on.
+ * applied; whether it goes on says central-apply/admission.ts, or an operator.
  */
 export function announcementUnit(
   predecessor: string | null,

@@ -10,7 +10,7 @@ import type { Flight } from '../settle/flight.ts';
 import { isPublished } from './captured-tables.ts';
 import { parentKey } from '../rows/parked.ts';
 import { isUnlinked, SyncRows } from '../rows/sync-rows.ts';
-import type { TillTable, TillTables } from '../rows/till-tables.ts';
+import { isKeyedByUuid, type TillTable, type TillTables } from '../rows/till-tables.ts';
 import type { KeptChange } from '../up/change-store.ts';
 import { foldTables, type CutAs, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
 import { getMeta, setMeta } from '../till/file-facts.ts';
@@ -151,6 +151,8 @@ function noteChange({ tables, db }: KeptKeysParts, change: KeptChange): Noted[] 
   if (rows === undefined) return [];
   if (op === 'd') {
     if (table === undefined) rows.move(handle, null);
+    // Rows that still refer to it name it so.
+    else if (isKeyedByUuid(table) && typeof rowKey === 'string') rows.name(handle, rowKey);
     db.prepare('INSERT OR IGNORE INTO sync_retired (table_name, identity) VALUES (?, ?)').run(name, identity);
     return [];
   }

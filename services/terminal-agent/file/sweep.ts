@@ -20,6 +20,7 @@
  */
 import type { Logger } from 'pino';
 import { sleep } from '../../shared/lifecycle.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import type { ApplyTransaction } from '../apply-transaction.ts';
 import type { TillTables } from '../rows/till-tables.ts';
 import type { Flight } from '../settle/flight.ts';
@@ -45,6 +46,7 @@ export interface SweepParts {
 /** Whoever rebuilds a table without a transaction makes it, and fills it some time later. */
 const STILL_MS = 5_000;
 const GONE_AT_ONCE = 1_000;
+const OFFERED_AT_ONCE = 500;
 
 /** One table, under one schema. */
 interface Looking {
@@ -73,6 +75,24 @@ export class Sweep {
   due(signal?: AbortSignal): Promise<void> | undefined {
     if (this.#parts.isFenced() || this.#next() === undefined) return undefined;
     return (this.#running ??= this.#run(signal).finally(() => (this.#running = undefined)));
+  }
+
+  /**
+   * Enters single rows of a table like the app's own writes, as far as they differ from what they should be or are known to
+   * nobody. What is gone is left as it is.
+   * @param rowKeys null: a row that is gone
+   */
+  async offer(name: string, rowKeys: readonly SqliteValue[], signal?: AbortSignal): Promise<void> {
+    const { till, tables, flight } = this.#parts;
+    const at: Looking = { name, generation: till.generation, signal };
+    for (let from = 0; from < rowKeys.length; from += OFFERED_AT_ONCE) {
+      await this.#piece(at, () => {
+        const table = tables().byLocal(name);
+        if (table === undefined) return;
+        const pass = new SweptTable({ ...this.#parts, table, tables: tables() });
+        pass.offer(rowKeys.slice(from, from + OFFERED_AT_ONCE), flight);
+      });
+    }
   }
 
   #next(): string | undefined {

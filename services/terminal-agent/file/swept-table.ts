@@ -11,10 +11,11 @@ import { usableName } from '../up/folded-tables.ts';
 import { Parents } from '../up/parents.ts';
 import { judge, type Judgement, type RowState } from '../up/row-state.ts';
 import { columnRules, rowValues } from '../up/row-values.ts';
-import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
+import { ParentNames } from '../rows/parent-names.ts';
+import { unlinkedHandle } from '../rows/sync-rows.ts';
 import { isPublished } from './captured-tables.ts';
 import { offerRows, type UnknownRow } from './offered-rows.ts';
-import { hasEarlierRows } from './unswept.ts';
+import { hasEarlierRows } from './earlier-rows.ts';
 
 export interface SweptTableParts {
   readonly till: TillHost;
@@ -85,6 +86,16 @@ export class SweptTable {
     return rows.length === ROWS_AT_ONCE;
   }
 
+  /** The same with single rows. @param rowKeys of rows that may be gone */
+  offer(rowKeys: readonly SqliteValue[], flight: Flight): void {
+    const { table, till } = this.#parts;
+    const here = rowKeys.filter((rowKey) => rowKey !== null && table.writer.exists(rowKey));
+    offerRows(
+      till.db,
+      here.flatMap((rowKey) => this.#find(rowKey, flight)),
+    );
+  }
+
   #find(rowKey: SqliteValue, flight: Flight): UnknownRow[] {
     const { table } = this.#parts;
     if (rowKey === null) return [];
@@ -150,9 +161,7 @@ export class SweptTable {
     });
     const raw = rowKey === undefined ? undefined : table.writer.look(rowKey);
     const values = raw === undefined ? null : rowValues(table.bound, raw, parents.handleOf);
-    const now = (parent: string, name: string) =>
-      isUnlinked(name) ? (tables.byLocal(parent)?.rows.named(name.slice(1)) ?? name) : name;
-    const rules = columnRules(table.bound, base, (column, name) => now(column.reference?.table ?? '', name));
+    const rules = columnRules(table.bound, base, new ParentNames(tables));
     return judge(state, { row: values, uncut: null }, rules);
   }
 

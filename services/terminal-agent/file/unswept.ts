@@ -4,8 +4,6 @@
  * time, fills it with the rows that it had.
  */
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
-import type { BoundTable } from '../../shared/catalog/table-binding.ts';
-import { quoteName, rowKeySql } from '../till/local-schema.ts';
 import { NEWEST_ENTRY_SQL } from './outbox-schema.ts';
 
 /** What is known of an earlier time holds, and so does what an operator has said. */
@@ -77,28 +75,4 @@ export function unsweptSince(db: SqliteDatabase): Map<string, number> {
     .safeIntegers()
     .all();
   return new Map(rows.map(([table, since]) => [table, Number(since)]));
-}
-
-/** When a table is captured for the first time: whether rows are in it of which nobody knows whether the centre has them. */
-export function noteEarlierRows(db: SqliteDatabase, { local }: BoundTable): void {
-  const unknown = `SELECT 1 FROM ${quoteName(local.name)} AS source WHERE NOT EXISTS (
-    SELECT 1 FROM ${quoteName(`sync_row_${local.name}`)} WHERE row_key = ${rowKeySql('source', local.key)})`;
-  db.prepare(`UPDATE sync_table SET earlier = EXISTS (${unknown}) WHERE name = ? AND earlier IS NULL`).run(
-    local.name,
-  );
-}
-
-/** More of its rows are known by now. */
-export function noteEarlierAgain(db: SqliteDatabase, table: BoundTable): void {
-  db.prepare('UPDATE sync_table SET earlier = NULL WHERE name = ? AND earlier = 1').run(table.local.name);
-  noteEarlierRows(db, table);
-}
-
-/** They were offered: whatever is unknown from now on was made since. */
-export function forgetEarlierRows(db: SqliteDatabase, table: string): void {
-  db.prepare('UPDATE sync_table SET earlier = 0 WHERE name = ?').run(table);
-}
-
-export function hasEarlierRows(db: SqliteDatabase, table: string): boolean {
-  return db.prepare('SELECT 1 FROM sync_table WHERE name = ? AND earlier = 0').get(table) === undefined;
 }

@@ -49,6 +49,23 @@ export function isPutAway({ mapping }: BoundTable, row: SyncRow): boolean {
   return mapping.delete === 'ignore' && row.rowKey === null && row.deleted && row.base !== null;
 }
 
+/**
+ * Whether a row here looks as one does that outlived the centre's delete.
+ * @param values of the table's bound columns
+ */
+export function outlivesDelete(
+  {
+    mapping: { delete: mode },
+    columns,
+    softDeleteColumn,
+  }: Pick<BoundTable, 'mapping' | 'columns' | 'softDeleteColumn'>,
+  values: Image['values'],
+): boolean {
+  if (mode === 'deny' || mode === 'ignore') return true;
+  const at = columns.findIndex(({ local }) => local === softDeleteColumn);
+  return mode !== 'hard' && isMark(values[at] ?? null);
+}
+
 /** Whether the row is put away by these answers. */
 export function putsAway(
   { mapping }: BoundTable,

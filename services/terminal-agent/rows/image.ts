@@ -195,11 +195,19 @@ export function encodeImage(image: Image | null): string {
   return JSON.stringify([...kept, ...omitted.map((local): KeptColumn => [local, OMITTED, null])]);
 }
 
-/** Columns that the table no longer has are dropped. */
-export function decodeImage(table: BoundTable, text: string): Image | null {
+/**
+ * Columns that the table no longer has are dropped.
+ * @param only local columns that are wanted; without it all
+ */
+export function decodeImage(
+  table: BoundTable,
+  text: string,
+  only?: { has(local: string): boolean },
+): Image | null {
   const kept = JSON.parse(text) as readonly KeptColumn[] | Record<string, string | null> | null;
   if (kept === null) return null;
-  return decodeKept(table, isList(kept) ? kept : earlierColumns(kept));
+  const columns = isList(kept) ? kept : earlierColumns(kept);
+  return decodeKept(table, only === undefined ? columns : columns.filter(([local]) => only.has(local)));
 }
 
 function isList(kept: readonly KeptColumn[] | Record<string, unknown>): kept is readonly KeptColumn[] {

@@ -18,6 +18,8 @@ export type ParkReason =
   | 'children'
   /** A local row claims its central id, but is another row by its natural key. */
   | 'server-id'
+  /** It may be one of the rows that were here before, and they were not offered yet. */
+  | 'bootstrap'
   /** The record cannot be read. */
   | 'unreadable';
 
@@ -99,7 +101,7 @@ export class ParkedRows {
     if (!this.#any) return [];
     const children = this.#all('waits_for = ?', key);
     const own = this.byKey(key);
-    return own?.reason === 'server-id' ? [own, ...children] : children;
+    return own?.reason === 'server-id' || own?.reason === 'bootstrap' ? [own, ...children] : children;
   }
 
   ofReason(reason: ParkReason): ParkedRow[] {
@@ -111,6 +113,13 @@ export class ParkedRows {
     if (!this.#any) return [];
     const elsewhere = 'table_name NOT IN (SELECT value FROM json_each(?))';
     return this.#all(`reason = 'uncut' AND ${elsewhere} ORDER BY position`, JSON.stringify([...tables]));
+  }
+
+  /** Of tables in which the rows from before were offered by now. */
+  offeredOutside(tables: ReadonlySet<string>, limit: number): ParkedRow[] {
+    const elsewhere = 'table_name NOT IN (SELECT value FROM json_each(?))';
+    const where = `reason = 'bootstrap' AND ${elsewhere} ORDER BY position LIMIT ${limit}`;
+    return this.#all(where, JSON.stringify([...tables]));
   }
 
   /** Least recently tried first (each try puts its row behind the others), so that hopeless rows starve none. */

@@ -163,7 +163,8 @@ export class RowApplier {
 
   #remove(arrival: Arrival, row: SyncRow | undefined): Applied {
     const { table, centralId, position } = arrival;
-    const gone = goneRow(row, position);
+    const uuid = row?.rowKey == null ? null : table.writer.identity(row.rowKey);
+    const gone = goneRow(row, position, uuid);
     if (row === undefined) {
       table.rows.put(centralId, gone);
       return 'applied';
@@ -179,14 +180,13 @@ export class RowApplier {
       if (child !== undefined)
         return this.#park(arrival, 'children', `unsettled rows of ${child} refer to it`);
       this.#touch(table, 'delete');
-      const uuid = table.writer.identity(row.rowKey);
       try {
         table.writer.delete(row.rowKey);
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return this.#park(arrival, 'refused', error.message);
       }
-      retire(this.#parts.till.db, table, row.identity ?? uuid);
+      retire(this.#parts.till.db, table, gone.identity);
     }
     this.#settleChanges(changes);
     table.rows.put(centralId, gone);
@@ -209,10 +209,7 @@ export class RowApplier {
     const { table, centralId } = arrival;
     const match = this.#parts.unlinked.match(table, centralId, image, values);
     if (match.kind === 'none') return undefined;
-    if (match.kind === 'clash') {
-      const claimed = `local row ${String(match.rowKey)} claims this id; run bootstrap`;
-      return this.#park(arrival, 'server-id', claimed);
-    }
+    if (match.kind === 'waits') return this.#park(arrival, match.reason, match.why);
     this.link(table, centralId, match.rowKey, match.identity);
     return this.apply(arrival);
   }

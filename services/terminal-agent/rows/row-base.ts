@@ -70,8 +70,9 @@ export function withState(
   return { ...row, base: text, refused: mark === 'refused', deleted: mark === 'deleted' };
 }
 
-export function goneRow(row: SyncRow | undefined, position: Buffer): SyncRow {
-  const identity = row?.identity ?? null;
+/** @param uuid what its identity column held: rows that still refer to it name it so */
+export function goneRow(row: SyncRow | undefined, position: Buffer, uuid: string | null = null): SyncRow {
+  const identity = row?.identity ?? uuid;
   return { rowKey: null, position, deleted: true, base: null, identity, refused: false };
 }
 

@@ -6,6 +6,7 @@ import type { Reference } from '../../shared/mapping/mapping.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { BoundColumn, BoundTable, LocalBinding } from '../../shared/catalog/table-binding.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { awaitsBootstrap } from '../file/earlier-rows.ts';
 import { RowWriter } from './row-writer.ts';
 import { ImageReader, type ColumnSet, type Image } from './image.ts';
 import type { TriggerFault } from './refusal.ts';
@@ -42,7 +43,13 @@ export interface Resolved {
 
 const NONE_MISSING: readonly MissingParent[] = [];
 
+/** A UUID that names a row is its key at once. */
+export function isKeyedByUuid({ bound: { local, identityColumn } }: TillTable): boolean {
+  return local.key.length === 1 && local.key[0] === identityColumn;
+}
+
 export class TillTables {
+  readonly #db: SqliteDatabase;
   readonly #byLocal = new ByLocalName<TillTable>();
   readonly #byCentral = new Map<string, TillTable>();
   readonly #uninstallable: LocalBinding['uninstallable'];
@@ -51,6 +58,7 @@ export class TillTables {
   readonly #referencesAt = new WeakMap<ColumnSet, readonly number[]>();
 
   constructor(db: SqliteDatabase, binding: LocalBinding) {
+    this.#db = db;
     this.#uninstallable = binding.uninstallable;
     const all = [...binding.tables.values()].filter(({ local }) => local.key.length > 0);
     for (const bound of all) {
@@ -92,6 +100,12 @@ export class TillTables {
     return [...this.all()].flatMap(({ name, writer: { guard } }) =>
       guard.resting.kind === 'none' ? [] : [{ table: name, why: guard.resting.why }],
     );
+  }
+
+  /** Tables of which no row that is new here comes in before bootstrap. */
+  awaitingBootstrap(): Set<string> {
+    const waiting = [...this.all()].filter(({ bound }) => awaitsBootstrap(this.#db, bound));
+    return new Set(waiting.map(({ name }) => name));
   }
 
   byCentral(name: string): TillTable | undefined {

@@ -15,6 +15,8 @@ import { centralMeaning, tillMeaning, type Meaning } from '../../shared/values/s
 import { readSql } from '../till/exact-text.ts';
 import { decodeValue, encodeValue, type Image } from './image.ts';
 import { isInsert, type Flight } from '../settle/flight.ts';
+import { awaitsBootstrap, naturalKeyHere } from '../file/earlier-rows.ts';
+import type { ParkReason } from './parked.ts';
 import type { TillTable } from './till-tables.ts';
 
 const TEMP_SCHEMA = `
@@ -28,8 +30,8 @@ CREATE INDEX IF NOT EXISTS temp.sync_unlinked_link ON sync_unlinked (table_name,
 export type Match =
   | { readonly kind: 'none' }
   | { readonly kind: 'adopt'; readonly rowKey: SqliteValue; readonly identity: string | null }
-  /** It claims the central id, but is another row by its natural key, or there is none to tell. */
-  | { readonly kind: 'clash'; readonly rowKey: SqliteValue };
+  /** It may be one of them, and nothing here tells. */
+  | { readonly kind: 'waits'; readonly reason: ParkReason; readonly why: string };
 
 interface Candidate {
   readonly rowKey: SqliteValue;
@@ -38,6 +40,11 @@ interface Candidate {
 }
 
 const NONE: Match = { kind: 'none' };
+const BEFORE_BOOTSTRAP: Match = {
+  kind: 'waits',
+  reason: 'bootstrap',
+  why: 'rows that were here before have no link and no natural key, and it may be one of them; run bootstrap',
+};
 /** A scan of so many is soon done, also while the app has to wait. */
 const AT_ONCE_ROWS = 10_000;
 /** Inserted since our triggers are there, and not cut: no row is kept of it yet. */
@@ -139,16 +146,11 @@ export class UnlinkedRows {
     const key = rowKeySql('source', bound.local.key);
     const kept = quoteName(`sync_row_${name}`);
     const unknown = `NOT EXISTS (SELECT 1 FROM ${kept} WHERE row_key = ${key} AND central_id NOT GLOB '~*')`;
-    const { identityColumn, linkColumn, mapping } = bound;
+    const { identityColumn, linkColumn } = bound;
     const columns = [identityColumn, linkColumn].map((column) =>
       column === null ? 'NULL' : `source.${quoteName(column)}`,
     );
-    columns.push(
-      ...mapping.naturalKey.map((local_) => {
-        const column = bound.columns.find(({ local }) => local === local_);
-        return column === undefined ? `source.${quoteName(local_)}` : readSql(column);
-      }),
-    );
+    columns.push(...naturalKeyHere(bound).map(readSql));
     const found = this.#prepare(
       `SELECT ${key}, (SELECT identity FROM ${kept} WHERE row_key = ${key}),
         ${columns.join(', ')} FROM ${quoteName(name)} AS source
@@ -184,15 +186,16 @@ export class UnlinkedRows {
     const claiming = this.#candidate(table.name, 'link', linkText(centralId) ?? '');
     if (claiming !== undefined) {
       const same = natural !== null && claiming.naturalKey === natural;
-      return same ? adopt(claiming) : { kind: 'clash', rowKey: claiming.rowKey };
+      return same ? adopt(claiming) : claimed(claiming);
     }
+    if (awaitsBootstrap(this.#db, table.bound)) return BEFORE_BOOTSTRAP;
     const alike = natural === null ? undefined : this.#candidate(table.name, 'natural_key', natural);
     return alike === undefined ? NONE : adopt(alike);
   }
 
   /** null without a natural key, or where a part of it is NULL: that equals nothing. */
   #naturalOf({ bound, name }: TillTable, image: Image, values: readonly SqliteValue[]): string | null {
-    const columns = bound.mapping.naturalKey.map((local) => {
+    const columns = naturalKeyHere(bound).map(({ local }) => {
       const at = image.set.columns.findIndex((column) => column.local === local);
       return { at, column: image.set.columns[at], type: image.central?.types[at] ?? undefined };
     });
@@ -276,6 +279,14 @@ export class UnlinkedRows {
 
 function adopt({ rowKey, identity }: Candidate): Match {
   return { kind: 'adopt', rowKey, identity };
+}
+
+function claimed({ rowKey }: Candidate): Match {
+  return {
+    kind: 'waits',
+    reason: 'server-id',
+    why: `local row ${String(rowKey)} claims this id; run bootstrap`,
+  };
 }
 
 function naturalText(parts: readonly (string | null | undefined)[]): string | null {

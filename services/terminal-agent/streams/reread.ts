@@ -71,6 +71,12 @@ export class Reread {
     return unseen.isIncomplete(topic, this.#reached(topic), tablesIn(topic));
   }
 
+  /** Nothing was lost of the stream since it was first read, as far as is known while it is read again. */
+  isOfSameStream(topic: string): boolean {
+    const { unseen } = this.#parts;
+    return !unseen.reading(topic) || unseen.isSameStream(topic);
+  }
+
   #reached(topic: string): Reached {
     const { nextOffset, position } = this.#parts.checkpoints.stream(topic);
     return { nextOffset, epoch: position.epoch };

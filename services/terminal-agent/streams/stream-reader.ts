@@ -53,6 +53,9 @@ export class StreamReader implements Service {
    * is then no success, else they would be tried again all the time without ever backing off.
    */
   #stuck = false;
+  /** Somebody doubts what the till has of the stream, and waits until it is read anew. */
+  #asked: { readonly begun: () => void } | undefined;
+  #reading = new AbortController();
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
@@ -71,6 +74,24 @@ export class StreamReader implements Service {
     });
   }
 
+  get topic(): string {
+    return this.#options.stream.topic;
+  }
+
+  /** Reads the stream from its beginning. @returns once the rows are listed that it has to name */
+  readAgain(): Promise<void> {
+    const before = this.#asked?.begun;
+    return new Promise((begun) => {
+      this.#asked = {
+        begun: () => {
+          before?.();
+          begun();
+        },
+      };
+      this.#reading.abort();
+    });
+  }
+
   /** @returns where to read; decides whether what is stored still holds */
   async startOffset(signal: AbortSignal): Promise<number> {
     const { apply, eventLog, stream, log, horizonDays } = this.#options;
@@ -79,16 +100,17 @@ export class StreamReader implements Service {
     const state = apply.checkpoints.stream(stream.topic);
     // Of a stream that is read again (a new column, say) it is known how long ago it was last read.
     const isNew = state.newestRecordMs === 0;
+    const asked = this.#asked;
     const doubt = isNew
       ? ofNew(first)
-      : doubtOf(state, {
+      : (doubtOf(state, {
           first,
           end,
           streamId: await eventLog.streamId(stream),
           lastRead: await this.#recordAt(stored - 1, signal),
           nowMs: await this.#nowMs({ stored, end }, signal),
           horizonMs: horizonDays() * DAY_MS,
-        });
+        }) ?? (asked === undefined ? null : this.#doubtOnRequest()));
     apply.checkpoints.setCatchUpEnd(stream.topic, end);
     if (doubt !== null) {
       log.warn(
@@ -100,9 +122,19 @@ export class StreamReader implements Service {
         { first, end, whole: doubt.whole, isSame: doubt.isSame },
         signal,
       );
-      return first;
+      if (signal.aborted) return first;
     }
-    return Math.max(first, stored);
+    if (this.#asked === asked) this.#asked = undefined;
+    asked?.begun();
+    return doubt === null ? Math.max(first, stored) : first;
+  }
+
+  /** null: it is being read again as it is, and waits for a seeding that brings what the stream has lost. */
+  #doubtOnRequest(): Doubt | null {
+    const { apply, stream } = this.#options;
+    if (apply.reread.isIncomplete(stream.topic)) return null;
+    const reason = 'a comparison with the centre asked for it';
+    return { reason, whole: true, isSame: apply.reread.isOfSameStream(stream.topic) };
   }
 
   /**
@@ -126,8 +158,9 @@ export class StreamReader implements Service {
 
   async #read(signal: AbortSignal, ready: () => void): Promise<void> {
     const { eventLog, stream, valve, onHealth, horizonDays, now = Date.now } = this.#options;
-    const from = await this.startOffset(signal);
     const stop = new AbortController();
+    this.#reading = stop;
+    const from = await this.startOffset(signal);
     const batches = eventLog.read(stream, {
       from,
       signal: AbortSignal.any([signal, stop.signal]),

@@ -29,7 +29,7 @@
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import type { LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { isPublished, numbered } from '../file/captured-tables.ts';
-import { noteEarlierAgain } from '../file/unswept.ts';
+import { noteEarlierAgain } from '../file/earlier-rows.ts';
 import { KEPT_CHANGE, KEPT_ENTRY } from '../file/kept-keys.ts';
 import { TAKEN_SCHEMA } from '../file/outbox-schema.ts';
 import { isUnlinked } from '../rows/sync-rows.ts';

@@ -14,7 +14,7 @@ import { OUTBOX_SCHEMA } from '../file/outbox-schema.ts';
 export const LOCAL_SCHEMA = `
 ${OUTBOX_SCHEMA}
 -- Numbers for what the triggers record: of tables, and of delta columns.
--- earlier: it has rows of which nobody knows whether the centre has them.
+-- earlier: whether it has rows of which nobody knows whether the centre has them, see file/earlier-rows.ts.
 CREATE TABLE IF NOT EXISTS sync_table (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, earlier INTEGER);
 CREATE TABLE IF NOT EXISTS sync_column (
   number INTEGER PRIMARY KEY,

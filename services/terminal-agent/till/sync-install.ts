@@ -8,7 +8,8 @@ import { PayflowError } from '../../shared/errors.ts';
 import { inSavepoint, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { MAX_COLUMNS, type BoundTable, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { linkAgain, lostTables, mendLost, noteOwnTables } from '../file/lost-tables.ts';
-import { markUnswept, markVanishedUnswept, noteEarlierRows } from '../file/unswept.ts';
+import { noteEarlierRows } from '../file/earlier-rows.ts';
+import { markUnswept, markVanishedUnswept } from '../file/unswept.ts';
 import type { Trigger } from '../file/key-triggers.ts';
 import { allTriggers, isOwnTrigger, triggersFor } from '../file/own-triggers.ts';
 import {

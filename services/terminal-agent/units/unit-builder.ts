@@ -16,6 +16,13 @@ export interface BuiltRecords {
   readonly units: readonly number[];
 }
 
+interface RecordOf {
+  readonly mapping: number | undefined;
+  readonly part: number;
+  readonly parts: number;
+  readonly incarnation?: string | undefined;
+}
+
 type Head = Pick<UnitRecordHead, 'terminal' | 'databaseId' | 'keyVersion'>;
 
 export class UnitBuilder {
@@ -29,15 +36,18 @@ export class UnitBuilder {
     this.#head = head;
   }
 
-  /** Records of consecutive units, from the first on, until `maxBytes` are reached; at least one unit. */
-  build(units: readonly CutUnit[], maxBytes: number): BuiltRecords {
+  /**
+   * Records of consecutive units, from the first on, until `maxBytes` are reached; at least one unit.
+   * @param incarnation under which they were cut, where that is another one than the till's
+   */
+  build(units: readonly CutUnit[], maxBytes: number, incarnation?: string): BuiltRecords {
     const records: Buffer[] = [];
     const done: number[] = [];
     let encoder = new UnitRecordEncoder();
     let mapping: number | undefined;
     let bytes = 0;
     const finish = () => {
-      if (encoder.bytes > 0) records.push(this.#finish(encoder, { mapping, part: 1, parts: 1 }));
+      if (encoder.bytes > 0) records.push(this.#finish(encoder, { mapping, part: 1, parts: 1, incarnation }));
       bytes += encoder.bytes;
       encoder = new UnitRecordEncoder();
     };
@@ -52,7 +62,7 @@ export class UnitBuilder {
         for (const [index, part] of parts.entries()) {
           encoder.add(part);
           bytes += encoder.bytes;
-          records.push(this.#finish(encoder, { mapping, part: index + 1, parts: parts.length }));
+          records.push(this.#finish(encoder, { mapping, part: index + 1, parts: parts.length, incarnation }));
           encoder = new UnitRecordEncoder();
         }
       } else encoder.add(whole);
@@ -72,13 +82,14 @@ export class UnitBuilder {
     return this.#finish(encoder, { mapping: undefined, part: 1, parts: 1 });
   }
 
-  #finish(
-    encoder: UnitRecordEncoder,
-    { mapping, part, parts }: { mapping: number | undefined; part: number; parts: number },
-  ): Buffer {
-    const { mappingVersion, incarnation } = this.#till;
-    const head = { ...this.#head, protocol: PROTOCOL_VERSION, incarnation };
-    return encoder.finish({ ...head, mappingVersion: mapping ?? mappingVersion, part, parts });
+  #finish(encoder: UnitRecordEncoder, { mapping, part, parts, incarnation }: RecordOf): Buffer {
+    const head = {
+      ...this.#head,
+      protocol: PROTOCOL_VERSION,
+      incarnation: incarnation ?? this.#till.incarnation,
+      mappingVersion: mapping ?? this.#till.mappingVersion,
+    };
+    return encoder.finish({ ...head, part, parts });
   }
 }
 

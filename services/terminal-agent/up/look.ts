@@ -13,6 +13,7 @@ import type { UnknownRow } from '../file/offered-rows.ts';
 import { keyFromText } from '../file/entry-reader.ts';
 import { decodeImage } from '../rows/image.ts';
 import { stateWith } from '../rows/row-base.ts';
+import { ParentNames } from '../rows/parent-names.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
 import type { TillTable, TillTables } from '../rows/till-tables.ts';
 import { addSums, amountsOf, NO_KEY, NO_SUMS, type Amounts, type Entry, type Sums } from './entries.ts';
@@ -50,12 +51,14 @@ export class Look {
   readonly #range: LookRange;
   readonly #folded: ReadonlyMap<string, FoldedTable>;
   readonly #parents: Parents;
+  readonly #names: ParentNames;
   /** Decided, and not handed out yet. */
   #cut: CutChange[] = [];
 
   constructor(parts: LookParts, range: LookRange) {
     this.#parts = parts;
     this.#range = range;
+    this.#names = new ParentNames(parts.tables);
     const folded = foldTables(parts, { ...range, after: range.keptUpTo });
     this.#folded = new Map(folded.map((each) => [each.table.name, each]));
     this.#parents = new Parents({
@@ -112,9 +115,7 @@ export class Look {
     const raw = rowKey === null ? null : (table.writer.look(rowKey) ?? null);
     const values = raw === null ? NO_VALUES : rowValues(table.bound, raw, this.#parents.handleOf);
     const { state, base } = this.#stateOf(table, handle, mine);
-    const rules = columnRules(table.bound, base, (column, parent) =>
-      this.#handleNow(column.reference?.table ?? '', parent),
-    );
+    const rules = columnRules(table.bound, base, this.#names);
     const amounts = amountsOf(entries, this.#isUncut).filter(({ sums }) =>
       [...sums.keys()].some(rules.isDelta),
     );
@@ -270,11 +271,6 @@ export class Look {
       flight: this.#parts.flight.ofRow(table.name, handle).map(({ cut }) => cut),
     };
     return { state, base };
-  }
-
-  #handleNow(table: string, handle: string): string {
-    if (!isUnlinked(handle)) return handle;
-    return this.#parts.tables.byLocal(table)?.rows.named(handle.slice(1)) ?? handle;
   }
 
   /** It is offered, and then referred to, unless that could make a second row of one that the centre has. */

@@ -15,7 +15,7 @@ import { ownTriggersOf } from '../till/sync-install.ts';
 import type { SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { sameStored } from '../../shared/values/same-meaning.ts';
 import { isUnlinked, unlinkedHandle } from '../rows/sync-rows.ts';
-import type { TillTable, TillTables } from '../rows/till-tables.ts';
+import { isKeyedByUuid, type TillTable, type TillTables } from '../rows/till-tables.ts';
 import { rowAt, usableName, type FoldedTable } from './folded-tables.ts';
 
 export interface ParentParts {
@@ -54,6 +54,7 @@ export class Parents {
     if (holds === 'local_id' && typeof value === 'string') {
       const named = table.rows.named(value);
       if (named !== undefined) return named;
+      if (isKeyedByUuid(table)) return this.#at(table, value) ?? unlinkedHandle(value);
     }
     const { linkColumn, identityColumn } = table.bound;
     const column = holds === 'server_id' ? linkColumn : identityColumn;

@@ -9,6 +9,7 @@ import type { CentralValue } from '../../shared/records/change-record.ts';
 import type { SqliteValue } from '../../shared/records/unit-record.ts';
 import { meaningComparer, type SameMeaning } from '../../shared/values/same-meaning.ts';
 import { columnSet, decodeValue, encodeImage, encodeValue, type Image } from '../rows/image.ts';
+import type { ParentNames } from '../rows/parent-names.ts';
 import type { ColumnRules, Value, Values } from './row-state.ts';
 
 const PARENT = 'H';
@@ -16,8 +17,6 @@ const NOWHERE = 'X';
 
 /** The handle of the row that a reference column's value means here; null: none. */
 export type ParentOf = (column: BoundColumn, value: SqliteValue) => string | null;
-/** A handle as it is now: of one that was given before the link came, the central id. */
-export type HandleNow = (column: BoundColumn, handle: string) => string;
 
 export function isDeltaColumn({ policy, reference }: BoundColumn): boolean {
   return policy === 'delta' && reference === null;
@@ -123,7 +122,7 @@ interface Typed {
 }
 
 /** @param base null: the row has none, and each value is what it is */
-export function columnRules(table: BoundTable, base: Image | null, now: HandleNow): ColumnRules {
+export function columnRules(table: BoundTable, base: Image | null, parents: ParentNames): ColumnRules {
   const columns = new Map(table.columns.map((column) => [column.local, column]));
   const typed = new Map(base === null ? [] : typedColumns(base).map((each) => [each.column.local, each]));
   return {
@@ -135,7 +134,7 @@ export function columnRules(table: BoundTable, base: Image | null, now: HandleNo
       if (a === b) return true;
       const column = columns.get(name);
       if (column === undefined) return false;
-      if (column.reference !== null) return isSameParent(column, now, a, b);
+      if (column.reference !== null) return isSameParent(column, parents, a, b);
       const known = typed.get(name);
       return known !== undefined && isSame(known, a, b);
     },
@@ -152,9 +151,24 @@ function typedColumns({ set, central, ...image }: Image): Typed[] {
   }));
 }
 
-function isSameParent(column: BoundColumn, now: HandleNow, a: Value, b: Value): boolean {
-  const [one, other] = [a, b].map(handleIn);
-  return one !== undefined && other !== undefined && now(column, one) === now(column, other);
+/**
+ * Whether the row here (`shown`) points where it is known to:
+ *
+ *   it is known to point to          | and holds                                | the same
+ *   ---------------------------------+------------------------------------------+------------------
+ *   a row                            | what means that row now                  | yes
+ *   a row that is gone from the till | what means no row                        | yes: it held the gone one's key
+ *   the same, its UUID is not known  | a UUID that no row has or had            | yes: it may be the gone one's
+ *   the same, its UUID is known      | the same                                 | no: a row that is still to come
+ *   anything else                                                               | no
+ */
+function isSameParent(column: BoundColumn, parents: ParentNames, known: Value, shown: Value): boolean {
+  const [one, other] = [known, shown].map(handleIn);
+  if (one === undefined) return false;
+  if (other !== undefined && parents.now(column, one) === parents.now(column, other)) return true;
+  if (!parents.isGone(column, one)) return false;
+  if (other === undefined) return shown?.startsWith(NOWHERE) === true;
+  return parents.isUnknown(column, other) && !parents.hasName(column, one);
 }
 
 function isSame({ column, type, central, value }: Typed, expected: Value, here: Value): boolean {

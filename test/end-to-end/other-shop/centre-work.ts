@@ -1,5 +1,5 @@
 /** What head office of the other shop does, in plain SQL. */
-import type { Pool, PoolClient } from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Dice } from './dice.ts';
 import { kindOf, type KindName } from './kinds.ts';
 import { ITEM_COLUMNS } from './tables.ts';
@@ -7,6 +7,7 @@ import { ITEM_COLUMNS } from './tables.ts';
 type Action = () => Promise<unknown>;
 type Text = string | null;
 
+const DEADLOCK_DETECTED = '40P01';
 const FLAG_NAMES = [
   'plain',
   'say "hi"',
@@ -61,15 +62,23 @@ export class CentreWork {
     });
   }
 
+  /** Again where it and central-apply wait for each other, as whoever changes rows in any order has to. */
   async inTransaction(work: () => Promise<unknown>): Promise<void> {
+    while (!(await this.#committed(work)));
+  }
+
+  /** @returns false: PostgreSQL has ended it as the victim of a deadlock */
+  async #committed(work: () => Promise<unknown>): Promise<boolean> {
     const client = await this.#pool.connect();
     this.#client = client;
     try {
       await client.query('BEGIN');
       await work();
       await client.query('COMMIT');
+      return true;
     } catch (error) {
       await client.query('ROLLBACK');
+      if (error instanceof DatabaseError && error.code === DEADLOCK_DETECTED) return false;
       throw error;
     } finally {
       this.#client = null;

@@ -297,8 +297,7 @@ describe('two files that live on', () => {
     expect(await openLetters(till)).toHaveLength(1);
     const announced = announcementUnit('old', { firstSeq: 5, lastSeq: 9 });
     await take(till, [announced], 'third');
-    expect(await standingOf(till)).toMatchObject({ status: 'fenced' });
-    await unfence(till, 'third');
+    expect(await standingOf(till)).toMatchObject({ status: 'enrolled', incarnation: 'third' });
     await take(till, [cutAnew([held])], 'third');
     expect(await stockOf(id)).toBe(97);
     expect(await openLetters(till)).toEqual([]);

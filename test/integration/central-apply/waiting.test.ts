@@ -32,6 +32,29 @@ function refusedOf(terminal: string): GroupResult {
   };
 }
 
+/** What a look came to that found something of a till's to apply. */
+const went = (terminal: string): [Group, GroupResult] => [
+  { ...GROUP, heldIds: ['1'], records: [{ record: { terminal } }] as unknown as Group['records'] },
+  { ...refusedOf(terminal), refusedTills: [], withHeld: new Set() },
+];
+
+test('a till behind a gap is apart after eight looks in vain, and no more once it goes on or sends nothing', () => {
+  let nowMs = 0;
+  const waiting = new Waiting({ pool: centre.pool, log: silentLog, elapsedMs: () => nowMs });
+  const look = (terminal: string, times: number) => {
+    for (let time = 0; time < times; time += 1) waiting.lookedInVain(terminal);
+    return waiting.isApart(terminal);
+  };
+  expect(look('gap', 7)).toBe(false);
+  waiting.note(...went('gap'));
+  expect(look('gap', 7)).toBe(false);
+  expect(look('other', 7)).toBe(false);
+  expect(look('gap', 1)).toBe(true);
+  expect([...waiting.apart]).toEqual(['gap']);
+  nowMs += 60_000;
+  expect(waiting.isApart('gap')).toBe(false);
+});
+
 test('a till whose refused rows take long rests four times as long, and another has its turn meanwhile', async () => {
   let nowMs = 0;
   const tried: string[] = [];

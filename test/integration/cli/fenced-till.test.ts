@@ -1,9 +1,11 @@
 /**
- * A whole installation under `up` whose till loses its agent file: it knows that it is fenced and says so
- * everywhere, an operator lets it go on beside the running `up`, and what was sold meanwhile arrives once.
+ * A whole installation under `up` whose till loses its agent file, and goes on by itself; then it is put back from a copy
+ * from which that went on: it knows that it is fenced and says so everywhere, an operator lets it go on beside the running
+ * `up`, and what was sold meanwhile arrives once.
  */
 import { OPEN_ENTRIES_SQL } from '../../../services/terminal-agent/file/outbox-schema.ts';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -218,11 +220,34 @@ describe('a till under `up`', () => {
     expect(await isReady()).toBe(true);
   });
 
-  it('that lost its agent file is fenced, and says so in readyz, status, sync and bootstrap', async () => {
+  it('that lost its agent file goes on by itself: everything is there once', async () => {
+    stop.abort();
+    await up;
+    const db = new Database(file);
+    await db.backup(join(folder, 'kept.db'));
+    db.close();
+    rmSync(join(place(), 'till-1.agent.db'));
+    sell('Grace');
+    startUp();
+    await until(
+      async () => (await arrived()).includes('Grace') && open() === 0,
+      'Grace has arrived and is settled',
+    );
+    await until(isReady, 'everything is ready again');
+    expect(await arrived()).toEqual(['Ada', 'Grace']);
+    const shown = await show();
+    expect(shown).toMatchObject({ status: 'enrolled', why: null });
+    expect(shown.incarnations.map(({ state }) => state)).toEqual(['current', 'followed']);
+    expect((await pool.query('SELECT FROM payflow_sync.dead_letter')).rowCount).toBe(0);
+  });
+
+  it('that is a copy from which another file went on before is fenced, and says so in readyz, status, sync and bootstrap', async () => {
     stop.abort();
     await up;
     rmSync(join(place(), 'till-1.agent.db'));
-    sell('Grace');
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+    copyFileSync(join(folder, 'kept.db'), file);
+    sell('Barbara');
     startUp();
     const standing = async () => (await parts()).find(({ name }) => name === 'till-1 standing');
     await until(
@@ -237,7 +262,7 @@ describe('a till under `up`', () => {
       tills: [{ terminalId: 'till-1' }],
     });
     printed = '';
-    expect((await show()).incarnations.map(({ state }) => state)).toEqual(['current', 'waiting']);
+    expect((await show()).incarnations.map(({ state }) => state)).toEqual(['current', 'waiting', 'followed']);
     const sync = await payflow(['sync', '--terminal', 'till-1', '--wait'], beside);
     expect(sync).toMatchObject({ code: 3, stderr: expect.stringContaining('[TERMINAL_FENCED]') as string });
     const all = await payflow(['sync', '--all', '--wait', '--json'], beside);
@@ -250,7 +275,7 @@ describe('a till under `up`', () => {
       stderr: expect.stringContaining('[TERMINAL_FENCED]') as string,
     });
     expect((await payflow(['status'], beside)).stdout).toMatch(/till-1 +1 +fenced, fenced/);
-    expect(await arrived()).toEqual(['Ada']);
+    expect(await arrived()).toEqual(['Ada', 'Grace']);
   });
 
   it('goes on when an operator says so: everything is there once, and nothing is a dead letter', async () => {
@@ -259,13 +284,13 @@ describe('a till under `up`', () => {
     const unfenced = await payflow(['terminals', 'unfence', 'till-1', '--incarnation', waiting], beside);
     expect(unfenced).toMatchObject({ code: 0, stderr: '' });
     await until(
-      async () => (await arrived()).includes('Grace') && open() === 0,
-      'Grace has arrived and is settled',
+      async () => (await arrived()).includes('Barbara') && open() === 0,
+      'Barbara has arrived and is settled',
     );
     await until(isReady, 'everything is ready again');
     await until(() => printed.endsWith('}\n'), 'up says that it is ready');
     expect(JSON.parse(printed)).toMatchObject({ ready: true, waiting: [] });
-    expect(await arrived()).toEqual(['Ada', 'Grace']);
+    expect(await arrived()).toEqual(['Ada', 'Barbara', 'Grace']);
     expect(await show()).toMatchObject({ status: 'enrolled', why: null });
     expect((await pool.query('SELECT FROM payflow_sync.dead_letter')).rowCount).toBe(0);
     expect((await pool.query('SELECT FROM payflow_sync.held')).rowCount).toBe(0);
@@ -287,6 +312,6 @@ describe('a till under `up`', () => {
     );
     sell('Hedy');
     expect((await payflow(['terminals', 'retire', 'till-1'], beside)).code).toBe(0);
-    expect(await arrived()).toEqual(['Ada', 'Grace', 'Joan']);
+    expect(await arrived()).toEqual(['Ada', 'Barbara', 'Grace', 'Joan']);
   });
 });

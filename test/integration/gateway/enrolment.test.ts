@@ -114,6 +114,23 @@ describe('enrolment', () => {
     await expect(move).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
+  it('refuses before it makes anything: this gateway has no log in which a stream could be made', async () => {
+    await rest.till('refused-1', 's1');
+    const register = (terminalId: string, storeId: string) =>
+      rest.call('POST', '/api/v1/terminals', rest.operator, { terminalId, storeId });
+    expect(await register('refused-1', 'mistyped')).toMatchObject({
+      status: 409,
+      body: { code: 'CONFLICT' },
+    });
+    expect(await register('refused-1', '../s1')).toMatchObject({ status: 422 });
+    // What is not refused needs the stream first: without it no code is made that nobody could use.
+    expect((await register('refused-2', 's1')).status).toBeGreaterThanOrEqual(500);
+    const { rows } = await rest.pool.query('SELECT FROM payflow_sync.terminal WHERE terminal_id = $1', [
+      'refused-2',
+    ]);
+    expect(rows).toEqual([]);
+  });
+
   it('refuses the token of a retired till', async () => {
     const { token } = await rest.till('retire-1');
     await retireTerminal(rest.pool, 'retire-1');

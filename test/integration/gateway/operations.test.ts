@@ -1,4 +1,5 @@
 /** What an operator and their tools ask the gateway for: health, metrics, documents, commands to tills, limits. */
+import { until } from '../../../scripts/support/until.ts';
 import { describe, expect, it } from 'vitest';
 import { useGateway } from '../../support/gateway-rest.ts';
 import { PretendAgent } from '../../support/gateway-site.ts';
@@ -33,6 +34,26 @@ describe('operations', () => {
     expect(docs.headers.get('content-security-policy')).toContain("default-src 'self'");
   });
 
+  it('tells Prometheus of each till, of the centre, of requests and of the process', async () => {
+    await rest.till('scraped');
+    await rest.call('GET', '/api/v1/status', rest.viewer);
+    await rest.call('GET', '/nowhere/at-all');
+    let text = '';
+    await until(async () => {
+      text = String((await rest.call('GET', '/metrics')).body);
+      return text.includes('scraped');
+    }, 'the till is told of');
+    expect(text).toMatch(/^payflow_terminal_online\{terminal="scraped",store="[^"]+"\} 0$/m);
+    expect(text).toMatch(/^payflow_terminal_state\{terminal="scraped",store="[^"]+",state="offline"\} 1$/m);
+    expect(text).toMatch(/^payflow_dead_letters 0$/m);
+    expect(text).toMatch(
+      /^payflow_gateway_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/status",status="200"\} [1-9]/m,
+    );
+    expect(text).not.toContain('nowhere');
+    expect(text).toMatch(/^payflow_build_info\{version="[^"]+",node="[^"]+"\} 1$/m);
+    expect(text).toMatch(/^process_cpu_seconds_total [0-9.]+$/m);
+  });
+
   it('is not ready while no capture is connected', async () => {
     expect(await rest.call('GET', '/readyz')).toMatchObject({
       status: 503,
@@ -56,6 +77,14 @@ describe('operations', () => {
     expect((await rest.call('POST', `${path}/bootstrap`, rest.viewer, {})).status).toBe(403);
     const linked = await rest.call('POST', `${path}/bootstrap`, rest.operator, { dryRun: true });
     expect(linked).toMatchObject({ status: 200, body: { linked: 1, dryRun: true } });
+    // What the centre has comes first, also what is still being seeded.
+    agent.calls.length = 0;
+    expect((await rest.call('POST', `${path}/bootstrap`, rest.operator, {})).status).toBe(200);
+    expect(agent.calls).toEqual(['catchUp', 'bootstrap']);
+    const none = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true });
+    expect(none).toMatchObject({ status: 200, body: { offered: 0, left: 3 } });
+    const both = await rest.call('POST', `${path}/bootstrap`, rest.operator, { none: true, dryRun: true });
+    expect(both).toMatchObject({ status: 422, body: { code: 'VALIDATION' } });
     const range = { stream: 'payflow.catalog', fromOffset: 0, toOffset: 9 };
     expect((await rest.call('POST', `${path}/replay`, rest.operator, range)).body).toMatchObject({ read: 5 });
     await rest.till('cmd-2');

@@ -26,7 +26,8 @@ const reopened = () =>
     'the file is opened anew',
     () => troubles().includes('TERMINAL_DB_REPLACED') && till.fileHealth.at(-1)?.state === 'ready',
   );
-const fenced = () => till.until('the till is fenced', () => till.agent.status().state === 'fenced');
+const announced = () =>
+  till.until('the till announces another file', () => till.agent.status().state === 'announced');
 
 describe('a file that takes the place of the till file', () => {
   it('by the backup API, older than what was sent, is found out before anything of it is cut', async () => {
@@ -43,7 +44,7 @@ describe('a file that takes the place of the till file', () => {
     sell('after');
     sell('after, too');
     await reopened();
-    await fenced();
+    await announced();
     expect(await numbersSent()).toEqual(['before', 'lost with the file']);
     expect(till.rows('SELECT outcome FROM sync_settled')).toEqual([]);
   });
@@ -100,7 +101,7 @@ describe('a file that takes the place of the till file', () => {
     // It keeps its inode.
     copyFileSync(copy, till.file);
     await reopened();
-    await fenced();
+    await announced();
     expect(await numbersSent()).toEqual(['before', 'lost with the file']);
   });
 

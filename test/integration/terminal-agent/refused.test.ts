@@ -25,6 +25,7 @@ const till = (at: number): ModelTill => {
 
 function operations(): Operations {
   return new Operations({
+    kinds: 'deeds',
     pool: world.pool,
     listenPool: world.pool,
     release: (terminal) => world.apply.release(terminal),

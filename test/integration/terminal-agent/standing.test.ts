@@ -1,4 +1,5 @@
 /** A till that is not the one the centre knows: nothing of it is settled or sent, until it goes on under a new name. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   isAnnouncement,
@@ -7,6 +8,7 @@ import {
 } from '../../../services/shared/records/unit-record.ts';
 import { HealthBoard } from '../../../services/shared/health.ts';
 import { AgentTill } from '../../support/agent-till.ts';
+import { positionAt } from '../../support/down-stream.ts';
 
 let till: AgentTill;
 afterEach(() => till.close());
@@ -43,16 +45,35 @@ describe('a till that is fenced', () => {
     await till.until('the till has a new name', () => incarnation() !== before);
     expect(open()).toBe(1);
     expect(board.report()).toContainEqual(
-      expect.objectContaining({ name: 'standing', state: 'unready', code: 'TERMINAL_FENCED' }),
+      expect.objectContaining({ name: 'standing', state: 'unready', code: 'TERMINAL_ANNOUNCED' }),
     );
     expect(till.agent.status()).toMatchObject({
-      state: 'fenced',
+      state: 'announced',
       why: expect.stringContaining('another unit 1') as string,
     });
     await till.until('it announces itself', async () => (await announcements()).length === 1);
     const [announced] = await announcements();
     expect(announced?.incarnation).toBe(incarnation());
     expect(announced !== undefined && namesPredecessor(announced, before)).toBe(true);
+  });
+
+  it('settles nothing by a copy’s unit, also where it has settled by its own before', async () => {
+    const record = await soldAndPublished();
+    const before = incarnation();
+    await tell(0x100, before, 1, { chainHash: record.units[0]?.hash, catalog: positionAt(0x0f0) });
+    await till.toCatalog(till.catalog.commit(0x100, till.catalog.heartbeat()));
+    await till.until('the first sale is settled', () => open() === 0);
+    sell('n2');
+    await till.until('the second is published', async () => (await till.published()).length === 2);
+    await tell(0x110, before, 2, {
+      lastUnit: 2,
+      chainHash: Buffer.alloc(32, 7),
+      catalog: positionAt(0x0f0),
+      fenced: 'a copy was seen',
+    });
+    await till.until('the till has a new name', () => incarnation() !== before);
+    expect(open()).toBe(1);
+    expect(till.agent.status().why).toContain('another unit 2');
   });
 
   it('refuses flush and bootstrap at once, and neither cuts nor publishes; its app sells on', async () => {
@@ -98,5 +119,47 @@ describe('a till that is fenced', () => {
     await till.until('it is fenced', isFenced);
     expect(till.agent.status().why).toContain('another file of this till goes on, as another');
     expect(open()).toBe(1);
+  });
+});
+
+describe('a till whose file was put back while its network was away', () => {
+  it('sends what only its agent file has under the name of then, announces itself, and goes on once it has read', async () => {
+    till = await AgentTill.start({ mode: 'manual' });
+    const kept = till.app.serialize();
+    sell('lost');
+    await till.until('the sale is cut', () => open() === 1);
+    const before = incarnation();
+    expect(await till.published()).toEqual([]);
+    await till.stopAgent();
+    till.app.close();
+    for (const part of ['-wal', '-shm']) rmSync(till.file + part, { force: true });
+    writeFileSync(till.file, kept);
+    till.restartApp();
+    sell('sold since');
+    till.run();
+    await till.until('it announces itself', async () => (await announcements()).length === 1);
+    const [survivor, announced] = await till.records();
+    expect(survivor?.incarnation).toBe(before);
+    expect(survivor?.units[0]?.changes[0]?.columns).toContainEqual(
+      expect.objectContaining({ name: 'number', new: 'lost' }),
+    );
+    expect(announced?.incarnation).toBe(incarnation());
+    expect(announced !== undefined && namesPredecessor(announced, before)).toBe(true);
+    expect(till.agent.status().state).toBe('announced');
+    await expect(till.agent.flush({ timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'TERMINAL_ANNOUNCED',
+    });
+    await tell(0x200, incarnation(), 0, { lastUnit: 0, chainHash: Buffer.alloc(32) });
+    await till.until('it goes on', () => till.agent.status().state === 'ready');
+    await till.until('the sale since is cut', () => open() === 1);
+    const flushed = till.agent.flush({ timeoutMs: 60_000 });
+    await till.until('it goes up', async () => (await till.published()).length === 2);
+    const { number, firstSeq } = (await till.records()).at(-1)?.units[0] ?? {};
+    expect([number, firstSeq]).toEqual([1, 1]);
+    await tell(0x210, incarnation(), 1, {
+      lastUnit: 1,
+      chainHash: (await till.records()).at(-1)?.units[0]?.hash,
+    });
+    expect(await flushed).toMatchObject({ applied: 1 });
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { admit, type AdmittedUnit, type TerminalState } from '../../../services/central-apply/admission.ts';
 import {
+  announcementUnit,
   FIRST_PREVIOUS_HASH,
   type Unit,
   type UnitRecord,
@@ -51,6 +52,7 @@ const state = (): TerminalState => ({
   knownSeq: 0,
   retireOffset: null,
   others: new Map(),
+  left: new Map(),
 });
 
 const numbers = (units: readonly AdmittedUnit[]) => units.map(({ unit: { number } }) => number);
@@ -105,6 +107,56 @@ describe('a terminal is fenced', () => {
   test('by another incarnation', () => {
     const at = state();
     expect(admit(at, record([1], { incarnation: 'other' }))).toMatchObject({ apply: [], hold: 'fenced' });
+  });
+});
+
+describe('a file that announces itself', () => {
+  const announcement = (incarnation: string, predecessor: string) =>
+    record([], {
+      incarnation,
+      units: [announcementUnit(predecessor, { firstSeq: 1, lastSeq: 1 })],
+    });
+  const goesOn = { hold: null, fence: null, goesOn: true };
+
+  test('goes on from the current one, whatever that till is fenced for, while no other file waits', () => {
+    expect(admit(state(), announcement('new', 'i'))).toMatchObject(goesOn);
+    expect(admit({ ...state(), status: 'fenced' }, announcement('new', 'i'))).toMatchObject(goesOn);
+    const again: TerminalState = { ...state(), status: 'fenced', others: new Map([['new', 'waiting']]) };
+    expect(admit(again, announcement('new', 'i'))).toMatchObject(goesOn);
+    const two: TerminalState = { ...state(), others: new Map([['third', 'waiting']]) };
+    expect(admit(two, announcement('new', 'i')).fence).toContain('while another one waits');
+    expect(two).toMatchObject({ status: 'fenced' });
+  });
+
+  test('waits behind what waits for the centre', () => {
+    for (const more of [{ waits: true }, { refusedTooMuch: true }])
+      expect(admit({ ...state(), ...more }, announcement('new', 'i'))).toMatchObject({ hold: 'centre' });
+  });
+
+  test('does not go on from one that was followed, and is no news from one that an operator gave up', () => {
+    const at: TerminalState = { ...state(), others: new Map([['old', 'followed']]) };
+    expect(admit(at, announcement('old', 'x'))).toMatchObject({ hold: null, fence: null });
+    expect(admit(at, announcement('two', 'old')).fence).toContain('not the current one');
+    expect(at.others.get('two')).toBe('waiting');
+    const decided: TerminalState = { ...state(), others: new Map([['old', 'superseded']]) };
+    expect(admit(decided, announcement('two', 'old'))).toMatchObject({ hold: null, fence: null });
+    expect(decided.others.get('two')).toBe('superseded');
+  });
+
+  test('shows that there are two files once the one before sends anything new', () => {
+    const followed = (): TerminalState => ({
+      ...state(),
+      incarnation: 'new',
+      others: new Map([['i', 'followed']]),
+      left: new Map([['i', { lastUnit: 2, hashes: new Map([[2, hashOf(2)]]) }]]),
+    });
+    expect(admit(followed(), record([1, 2]))).toMatchObject({ duplicates: 2, hold: null, fence: null });
+    for (const units of [[unit(3)], [unit(2, 'other')], [unit(2), unit(3)]]) {
+      const at = followed();
+      expect(admit(at, record([], { units }))).toMatchObject({ apply: [], hold: 'fenced' });
+      expect(at.status).toBe('fenced');
+      expect(at.others.get('i')).toBe('waiting');
+    }
   });
 });
 

@@ -41,9 +41,10 @@ describe('the state of a job', () => {
 
 describe('the schedule', () => {
   it('takes five and six fields and empty, and refuses the rest', () => {
-    for (const good of ['', '*/5 * * * *', '0 */5 * * * *']) expect(() => checkSchedule(good)).not.toThrow();
+    for (const good of ['', '*/5 * * * *', '0 */5 * * * *'])
+      expect(() => checkSchedule('SYNC_SCHEDULE', good)).not.toThrow();
     for (const bad of ['* * * *', '61 * * * *', 'soon', '@daily']) {
-      expect(() => checkSchedule(bad)).toThrowError(
+      expect(() => checkSchedule('VERIFY_SCHEDULE', bad)).toThrowError(
         expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
       );
     }

@@ -110,7 +110,7 @@ export class World {
       this.#tell();
     }
     const state = this.#state;
-    const { apply, hold, fence } = admit(state, record, null);
+    const { apply, hold, fence, goesOn } = admit(state, record, null);
     if (state.others.has(record.incarnation)) {
       if (isAnnouncement(record)) this.#predecessors.set(record.incarnation, predecessorOf(state, record));
       const seqs = record.units.map(({ lastSeq }) => lastSeq);
@@ -120,7 +120,8 @@ export class World {
     for (const { unit } of apply) this.#apply(state, record, unit);
     if (kept !== null) this.held = this.held.filter((each) => each !== kept);
     if (hold !== null) this.#keep(record, hold);
-    if (apply.length > 0 || fence !== null) this.#tell(fence ?? undefined);
+    if (goesOn === true) this.#goesOn(state, record.incarnation);
+    else if (apply.length > 0 || fence !== null) this.#tell(fence ?? undefined);
   }
 
   #keep(record: UnitRecord, reason: string): void {
@@ -226,12 +227,33 @@ export class World {
     }
     this.#transactions += 1;
     this.#handOver(state, chosen);
+    this.#markHeld(chosen);
+    this.#tell();
+    return true;
+  }
+
+  /** How often a file went on without anybody deciding. */
+  wentOn = 0;
+
+  /** It announced itself, and nothing speaks against it. */
+  #goesOn(state: TerminalState, chosen: string): void {
+    this.wentOn += 1;
+    const { incarnation, lastUnit, hashes } = state;
+    const others = new Map([...state.others].filter(([name]) => name !== chosen));
+    this.#handOver(state, chosen);
+    if (this.#state !== null) {
+      const left = new Map([...state.left, [incarnation, { lastUnit, hashes }]]);
+      this.#state = { ...this.#state, others: others.set(incarnation, 'followed'), left };
+    }
+    this.#markHeld(chosen);
+    this.#tell();
+  }
+
+  #markHeld(chosen: string): void {
     for (const kept of this.held) {
       if (kept.record.incarnation !== chosen) kept.reason = 'given up';
       else if (['fenced', 'superseded'].includes(kept.reason)) kept.reason = 'released';
     }
-    this.#tell();
-    return true;
   }
 
   #handOver(state: TerminalState, chosen: string): void {
@@ -291,5 +313,6 @@ function firstState({ incarnation }: Pick<UnitRecord, 'incarnation'>): TerminalS
     knownSeq: 0,
     retireOffset: null,
     others: new Map(),
+    left: new Map(),
   };
 }

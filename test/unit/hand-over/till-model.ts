@@ -6,6 +6,7 @@ import {
 } from '../../../services/shared/records/unit-record.ts';
 import { encodeOriginUnits } from '../../../services/shared/records/origin-units.ts';
 import {
+  isReadTo,
   judgeProgress,
   mayBeOwnRow,
   ownOrigins,
@@ -88,6 +89,7 @@ export class TillFile {
     const { agent } = this;
     if (this.standing.kind !== 'ok') {
       if (agent.waiting === null || agent.announced) return;
+      this.#publishSurvivors(agent.waiting.predecessor);
       const seqs = this.till.entries.map(({ seq }) => seq);
       const range = { firstSeq: seqs[0] ?? 0, lastSeq: seqs.at(-1) ?? 0 };
       this.#send([announcementUnit(agent.waiting.predecessor, range)]);
@@ -98,6 +100,23 @@ export class TillFile {
     if (units.length === 0) return;
     this.#send(units);
     agent.published = units.at(-1)?.number ?? agent.published;
+  }
+
+  /** What was cut of the file before, and is in this one no more. */
+  #publishSurvivors(predecessor: string | null): void {
+    const last = this.agent.units.at(-1);
+    if (predecessor === null || last === undefined || this.#holds(last)) return;
+    const units = this.agent.units.filter(({ number }) => number > this.agent.published);
+    if (units.length > 0) this.#send(units, predecessor);
+    this.agent.published = last.number;
+  }
+
+  #holds(unit: Unit): boolean {
+    const { entries } = this.till;
+    const own = entries.filter(
+      ({ seq }) => seq >= unit.firstSeq && seq <= unit.lastSeq && !this.agent.leftOut.has(seq),
+    );
+    return hashOf(own).equals(unit.hash);
   }
 
   /** Everything unsettled again. */
@@ -178,6 +197,11 @@ export class TillFile {
     return { position: this.till.store, caughtUp: true };
   }
 
+  get #isRead(): boolean {
+    const position = this.#world.rows[this.till.rowsRead - 1]?.at ?? NOWHERE;
+    return isReadTo(this.till.told, { catalog: { position, caughtUp: true }, store: this.#reach });
+  }
+
   #retryParked(): void {
     const parked = this.till.parked.splice(0);
     for (const row of parked) this.#arrive(row, false);
@@ -215,10 +239,7 @@ export class TillFile {
     till.knows = agent.incarnation;
     const last = agent.units.at(-1);
     if (last !== undefined && agent.waiting === null) {
-      const entries = till.entries.filter(
-        ({ seq }) => seq >= last.firstSeq && seq <= last.lastSeq && !agent.leftOut.has(seq),
-      );
-      if (!hashOf(entries).equals(last.hash)) this.#doubt = 'not the file';
+      if (!this.#holds(last)) this.#doubt = 'not the file';
     }
     this.#step();
   }
@@ -258,6 +279,7 @@ export class TillFile {
       waiting: agent.waiting,
       doubt: this.#doubt,
       progress: till.told,
+      isRead: this.#isRead,
     });
   }
 
@@ -283,11 +305,11 @@ export class TillFile {
     }
   }
 
-  #send(units: readonly Unit[]): void {
+  #send(units: readonly Unit[], incarnation = this.agent.incarnation): void {
     this.#world.log.push({
       protocol: 1,
       terminal: TERMINAL,
-      incarnation: this.agent.incarnation,
+      incarnation,
       databaseId: 'd',
       mappingVersion: 1,
       keyVersion: 1,

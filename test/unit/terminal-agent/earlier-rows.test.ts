@@ -1,9 +1,20 @@
 /** How rows that the till had before the agent are recognised as those of the centre. */
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Bootstrap } from '../../../services/terminal-agent/bootstrap.ts';
+import { EarlierRowsWatch } from '../../../services/terminal-agent/earlier-rows-watch.ts';
+import { earlierRows } from '../../../services/terminal-agent/file/earlier-rows.ts';
 import { FirstImages } from '../../../services/terminal-agent/file/first-images.ts';
 import { silentLog } from '../../support/till.ts';
-import { CATALOG, INCARNATION, openShopTill, product, type ShopTill } from '../../support/shop-till.ts';
+import {
+  CATALOG,
+  INCARNATION,
+  openShopTill,
+  product,
+  SHOP_MAPPING,
+  SHOP_SCHEMA,
+  type ShopTill,
+} from '../../support/shop-till.ts';
 
 let shop: ShopTill;
 beforeEach(() => {
@@ -104,6 +115,137 @@ describe('rows that were here before the agent', () => {
     );
     expect(shop.apply.parked.all()).toEqual([]);
     expect(shop.rows('SELECT server_id, sku FROM products')).toEqual([{ server_id: 8, sku: 'other' }]);
+  });
+});
+
+describe('rows that were here before the agent, without a natural key', () => {
+  const ORDERS = `INSERT INTO orders (number, total) VALUES ('A-1', 5), ('A-2', 7)`;
+  const order = (number: string) => ({ number, total: '9.00', updated_at: null, store_id: 'S1' });
+
+  /** A file with rows, before the agent has it. */
+  const opened = (fill: string, mapping = SHOP_MAPPING) => {
+    shop.close();
+    shop = openShopTill({ schema: `${SHOP_SCHEMA};${fill}`, mapping });
+  };
+  const orders = () => shop.rows('SELECT number, total, server_id FROM orders ORDER BY id');
+  const bootstrap = () => new Bootstrap({ till: shop.test.till, log: silentLog });
+  const comes = (lsn: number, ...ids: number[]) =>
+    shop.toStore(shop.store.commit(lsn, ...ids.map((id) => shop.store.row('orders', id, order(`A-${id}`)))));
+
+  it('keep rows of the centre waiting, since one of them may be the same, also after a restart', async () => {
+    opened(ORDERS);
+    await comes(100, 1);
+    shop.restart();
+    await comes(101, 3);
+    expect(orders()).toEqual([
+      { number: 'A-1', total: 5, server_id: null },
+      { number: 'A-2', total: 7, server_id: null },
+    ]);
+    expect(shop.apply.parked.all()).toMatchObject([
+      { centralId: '1', reason: 'bootstrap' },
+      { centralId: '3', reason: 'bootstrap' },
+    ]);
+    expect(shop.apply.applyLocal()).toBe(false);
+  });
+
+  it('are the same by the link that bootstrap brought, and the rest comes in beside them once it is over', async () => {
+    opened(ORDERS);
+    await comes(100, 1, 3);
+    const offers = await bootstrap().offerAll();
+    const first = shop.identityAt('orders', 1);
+    shop.look();
+    shop.apply.applyLocal();
+    expect(shop.apply.parked.count()).toBe(2);
+    await shop.toStore(
+      shop.store.commit(
+        101,
+        shop.store.link('T1', 'orders', first, 1),
+        shop.store.link('T1', 'orders', shop.identityAt('orders', 2), 2),
+        shop.store.row('orders', 2, order('A-2')),
+        shop.store.progress('T1', INCARNATION, 2),
+      ),
+    );
+    expect(orders()).toEqual([
+      { number: 'A-1', total: 9, server_id: 1 },
+      { number: 'A-2', total: 9, server_id: 2 },
+    ]);
+    bootstrap().finish(offers);
+    expect(shop.apply.applyLocal()).toBe(false);
+    expect(orders()).toHaveLength(3);
+    expect(shop.apply.parked.all()).toEqual([]);
+  });
+
+  it('stay as they are where an operator says that none is the centre’s', async () => {
+    opened(ORDERS);
+    await comes(100, 3);
+    expect(bootstrap().none()).toEqual(new Map([['orders', 2]]));
+    shop.apply.applyLocal();
+    expect(orders()).toEqual([
+      { number: 'A-1', total: 5, server_id: null },
+      { number: 'A-2', total: 7, server_id: null },
+      { number: 'A-3', total: 9, server_id: 3 },
+    ]);
+    shop.restart();
+    expect(earlierRows(shop.test.till.db, shop.test.till.binding.tables.values())).toEqual([]);
+    expect(shop.cut()).toEqual([]);
+  });
+
+  it('are those of a table whose natural key has a constant that the till lacks, as well', async () => {
+    const mapping = SHOP_MAPPING.replace(
+      'set: {store_id: $store}',
+      'set: {store_id: $store}\n    natural_key: [store_id, number]',
+    );
+    opened(ORDERS, mapping);
+    await comes(100, 1);
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '1', reason: 'bootstrap' }]);
+  });
+
+  it('keep nothing waiting in a table that is never offered, nor in one that had none', async () => {
+    opened(`INSERT INTO settings VALUES ('currency', 'EUR')`);
+    await comes(100, 1);
+    await shop.toCatalog(
+      shop.catalog.commit(100, shop.catalog.row('settings', 'zone', { name: 'zone', value: 'UTC' })),
+    );
+    expect(orders()).toHaveLength(1);
+    expect(shop.rows('SELECT name FROM settings ORDER BY name')).toEqual([
+      { name: 'currency' },
+      { name: 'zone' },
+    ]);
+  });
+
+  it('are said, with their number, until all are known', async () => {
+    opened(`${ORDERS};INSERT INTO products (sku, name) VALUES ('A', 'old')`);
+    const told: string[] = [];
+    const log = pino({ level: 'info' }, { write: (line: string) => void told.push(line) });
+    let nowMs = 0;
+    const watch = new EarlierRowsWatch({
+      till: shop.test.till,
+      flight: shop.apply.flight,
+      log,
+      now: () => nowMs,
+    });
+    expect(watch.counted).toEqual([
+      { table: 'products', rows: 1, waits: false },
+      { table: 'orders', rows: 2, waits: true },
+    ]);
+    expect(told.join()).toContain('payflow bootstrap --terminal T1');
+    await shop.knownProduct('A', 7);
+    watch.look();
+    expect(watch.counted).toHaveLength(2);
+    nowMs += 60_000;
+    watch.look();
+    expect(watch.counted).toEqual([{ table: 'orders', rows: 2, waits: true }]);
+    const offers = await bootstrap().offerAll();
+    shop.look();
+    shop.apply.applyLocal();
+    nowMs += 60_000;
+    watch.look();
+    // Offered and not answered: it is not over.
+    expect(watch.counted).toEqual([{ table: 'orders', rows: 0, waits: true }]);
+    bootstrap().finish(offers);
+    watch.look({ atOnce: true });
+    expect(watch.counted).toEqual([]);
+    expect(told.at(-1)).toContain('all rows from before the agent are known');
   });
 });
 

@@ -71,6 +71,7 @@ describe('a sale by a cashier from before the agent', () => {
         apply: shop.apply,
         topics: [CATALOG, STORE],
         mode: 'stream',
+        earlierRows: [],
       });
       return [state, why];
     };

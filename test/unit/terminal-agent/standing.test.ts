@@ -12,6 +12,7 @@ const facts = (more: Partial<StandingFacts>): StandingFacts => ({
   waiting: null,
   doubt: null,
   progress: null,
+  isRead: true,
   ...more,
 });
 
@@ -39,7 +40,12 @@ describe('what a file does next', () => {
       { kind: 'renounce', why: 'another file of this till goes on, as x' },
     ],
     ['the file is in doubt', facts({ doubt: 'old' }), { kind: 'renounce', why: 'old' }],
-    ['it waits', facts({ waiting }), { kind: 'stand', standing: { kind: 'fenced', why: 'lost' } }],
+    ['it waits', facts({ waiting }), { kind: 'stand', standing: { kind: 'announced', why: 'lost' } }],
+    [
+      'it waits and the one before it is in order',
+      facts({ waiting, progress: { incarnation: 'before', standing: OK } }),
+      { kind: 'stand', standing: { kind: 'announced', why: 'lost' } },
+    ],
     [
       'it waits and the till is fenced',
       facts({ waiting, progress: { incarnation: 'mine', standing: FENCED } }),
@@ -54,6 +60,11 @@ describe('what a file does next', () => {
       'it waits and its name goes on',
       facts({ waiting, progress: { incarnation: 'mine', standing: OK } }),
       { kind: 'go on' },
+    ],
+    [
+      'it waits, its name goes on, and what the centre has answered is not read yet',
+      facts({ waiting, progress: { incarnation: 'mine', standing: OK }, isRead: false }),
+      { kind: 'stand', standing: { kind: 'announced', why: 'lost' } },
     ],
     [
       'the till is retired, whatever else',

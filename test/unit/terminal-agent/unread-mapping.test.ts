@@ -22,7 +22,13 @@ describe('a newer mapping that this version can not read', () => {
     ];
   };
   const status = () =>
-    agentStatus({ till: shop.test.till, apply: shop.apply, topics: [CATALOG], mode: 'stream' });
+    agentStatus({
+      till: shop.test.till,
+      apply: shop.apply,
+      topics: [CATALOG],
+      mode: 'stream',
+      earlierRows: [],
+    });
 
   it('is an alarm, the one before holds, and what follows comes in', async () => {
     expect(await shop.apply.applyBatch(CATALOG, stream(LATER))).toBe(true);

@@ -4,11 +4,14 @@ import { z } from 'zod';
 import { requireRoleOrSelf } from '../auth.ts';
 import type { GatewayContext } from '../../context.ts';
 import { listIncarnations } from '../../hand-over.ts';
-import { decodeCursor, nextPage, pageSchema, type PageQuery } from '../page.ts';
+import { decodeCursor, nextPage, pageSchema } from '../page.ts';
 import { principalOf } from '../request-principal.ts';
 import { systemStatus, terminalStatus, terminalStatuses } from '../../status.ts';
 
 const paramsSchema = z.object({ id: z.string() });
+const listSchema = pageSchema.extend({
+  storeId: z.string().min(1).max(64).optional().describe('only tills of this store'),
+});
 const TAGS = { tags: ['status'] };
 
 export function statusRoutes(context: GatewayContext) {
@@ -17,13 +20,13 @@ export function statusRoutes(context: GatewayContext) {
       systemStatus(context),
     );
 
-    app.get<{ Querystring: PageQuery }>(
+    app.get<{ Querystring: z.output<typeof listSchema> }>(
       '/terminals',
-      { schema: { ...TAGS, summary: 'The tills, by id', querystring: pageSchema } },
+      { schema: { ...TAGS, summary: 'The tills, by id', querystring: listSchema } },
       async (request) => {
-        const { limit, cursor } = request.query;
+        const { limit, cursor, storeId } = request.query;
         const after = decodeCursor(cursor);
-        const found = await terminalStatuses(context, { after, limit: limit + 1 });
+        const found = await terminalStatuses(context, { after, storeId, limit: limit + 1 });
         const { items, nextCursor } = nextPage(found, limit, (terminal) => terminal.terminalId);
         return { terminals: items, nextCursor };
       },

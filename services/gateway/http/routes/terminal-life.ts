@@ -7,7 +7,7 @@ import type { GatewayContext } from '../../context.ts';
 import { unfenceTerminal } from '../../hand-over.ts';
 import type { Actor } from '../../operation-log.ts';
 import { retireStep } from '../../retirement.ts';
-import { makeStoreStream, registerTerminal } from '../../terminals.ts';
+import { makeStoreStream, registerTerminal, requireRegistrable } from '../../terminals.ts';
 import type { Principal } from '../auth.ts';
 import { principalOf } from '../request-principal.ts';
 
@@ -35,11 +35,11 @@ export function terminalLifeRoutes(context: GatewayContext) {
       { schema: { ...TAGS, summary: 'Register a till; answers its one-use code', body: registerSchema } },
       async (request) => {
         const { body } = request;
+        const wanted = { ...body, upPartitions: DEFAULT_UP_PARTITIONS };
+        await requireRegistrable(pool, wanted);
         // Before the code is made: one that nobody is told would be lost.
         await makeStoreStream({ pool, eventLog: eventLog(), prefix }, body.storeId);
-        return inTransaction(pool, (client) =>
-          registerTerminal(client, { ...body, upPartitions: DEFAULT_UP_PARTITIONS }),
-        );
+        return inTransaction(pool, (client) => registerTerminal(client, wanted));
       },
     );
 

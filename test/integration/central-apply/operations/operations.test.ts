@@ -192,6 +192,7 @@ describe('a refused record that is skipped', () => {
     const { pool } = centre;
     await asking.put('refused-skip', { id }, 'a damaged disk');
     const dying = new Operations({
+      kinds: 'deeds',
       pool,
       listenPool: pool,
       log: silentLog,

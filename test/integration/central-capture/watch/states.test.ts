@@ -85,6 +85,21 @@ describe('what a person must mend', () => {
   });
 });
 
+describe('between the start and the first look after it', () => {
+  beforeEach(async () => {
+    shop = await WatchedShop.start({ heartbeatMs: 3_600_000 });
+  });
+  afterEach(async () => {
+    await shop.site.stop();
+  });
+
+  it.each(['ALTER TABLE goods RENAME TO goods_x', 'DROP TABLE goods CASCADE'])('%s is seen', async (deed) => {
+    await shop.sql(deed);
+    await shop.running?.session().watch.look();
+    expect(await shop.states()).toEqual({ goods: 'TABLE_MISSING' });
+  });
+});
+
 describe('a capture whose login owns nothing', () => {
   beforeEach(async () => {
     shop = await WatchedShop.start({ leastRights: true });

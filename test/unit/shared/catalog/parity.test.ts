@@ -270,3 +270,18 @@ tables:
     ]);
   });
 });
+
+test('a key that can be NULL in SQLite is one that the app may leave empty; a rowid, or a key without one, is not', () => {
+  const mapping = parseMapping(
+    `version: 1\ntables:\n  stock: {scope: global, rename: {article: article_id}}\n`,
+  );
+  const centre = centralTable('stock', ['article_id bigint!'], ['article_id']);
+  const keyed = localTable('stock', ['article INTEGER'], ['article']);
+  const nullable = (till: typeof keyed) =>
+    parity(mapping, new Map([['stock', centre]]), new Map([['stock', till]])).filter(
+      ({ code }) => code === 'nullable_to_not_null',
+    );
+  expect(nullable(keyed)).toEqual([]);
+  expect(nullable({ ...keyed, keyIsRowid: false, withoutRowid: true })).toEqual([]);
+  expect(nullable({ ...keyed, keyIsRowid: false })).toMatchObject([{ kind: 'warning', column: 'article' }]);
+});

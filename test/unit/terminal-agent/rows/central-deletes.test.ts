@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fateOf } from '../../../../services/terminal-agent/rows/central-deletes.ts';
+import { fateOf, outlivesDelete } from '../../../../services/terminal-agent/rows/central-deletes.ts';
+import type { BoundColumn } from '../../../../services/shared/catalog/table-binding.ts';
 import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
 
 const tableOf = (mode: string, softDeleteColumn: string | null) => {
@@ -32,3 +33,19 @@ test.each([
     expect(fateOf(tableOf(mode, mark), { isDeleted, isShown })).toBe(fate);
   },
 );
+
+test.each([
+  // delete:, column for the mark, what it holds → looks as a row does that outlived the centre's delete
+  ['soft', 'deleted_at', '2026-03-01 09:30:00', true],
+  ['soft', 'deleted_at', null, false],
+  ['soft', 'deleted_at', 0n, false],
+  ['soft', null, '2026-03-01 09:30:00', false],
+  ['auto', 'deleted_at', 1n, true],
+  ['auto', 'deleted_at', null, false],
+  ['hard', 'deleted_at', 1n, false],
+  ['deny', null, null, true],
+  ['ignore', null, null, true],
+] as const)('delete: %s, mark column %s with %s: outlives %s', (mode, softDeleteColumn, value, outlives) => {
+  const columns = [{ local: 'name' }, { local: 'deleted_at' }] as BoundColumn[];
+  expect(outlivesDelete({ ...tableOf(mode, softDeleteColumn), columns }, ['a', value])).toBe(outlives);
+});

@@ -282,7 +282,13 @@ describe('a table that was captured and can not be any more', () => {
     widen(test.app, 'categories');
     shop.restart();
     const status = () =>
-      agentStatus({ till: test.till, apply: (shop as ShopTill).apply, topics: [], mode: 'stream' });
+      agentStatus({
+        till: test.till,
+        apply: (shop as ShopTill).apply,
+        topics: [],
+        mode: 'stream',
+        earlierRows: [],
+      });
     expect(status().uninstallableTables).toEqual([
       { table: 'categories', why: expect.stringMatching(/too many/) as string },
     ]);
