@@ -146,6 +146,8 @@ export interface ChangeSpec {
   /** Local column → row it points to. */
   readonly references?: Readonly<Record<string, RowRef | string | null>>;
   readonly atMs?: number;
+  readonly image?: string;
+  readonly others?: readonly ColumnChange[];
 }
 
 /** Makes units, chains them by hash, and packs and signs records like an agent. */
@@ -210,6 +212,8 @@ export class FakeTill {
       row: ref(spec.row),
       columns,
       references,
+      image: spec.image,
+      others: spec.others,
     };
   }
 

@@ -75,6 +75,7 @@ function withValue(change: UnitChange, { local, parent }: ColumnModel, value: st
     name: known?.name ?? local,
     old: known?.old ?? null,
     new: value === null ? null : likeBefore(value, known?.new ?? null),
+    seen: known?.seen,
   };
   const columns =
     known === undefined

@@ -70,8 +70,15 @@ function newValues(table: TableModel, { columns }: UnitChange): Text[] {
  * Old values: those that a decision needs, and of an update or delete all that can be compared, since they tell
  * whether somebody else had written meanwhile.
  */
-function beforeValues(table: TableModel, { op, columns }: UnitChange): Map<string, Text> {
+function beforeValues(table: TableModel, { op, columns, others = [] }: UnitChange): Map<string, Text> {
   const before = new Map<string, Text>();
+  for (const { name, old, seen } of others) {
+    const model = table.byLocal.get(name);
+    if (model === undefined || model.parent !== null || model.policy === 'delta' || seen === 'unknown')
+      continue;
+    const text = seen === undefined ? comparable(table, model, old) : seen.text;
+    if (text !== undefined) before.set(model.central.name, text);
+  }
   for (const column of columns) {
     const model = table.byLocal.get(column.name);
     if (model === undefined || model.parent !== null || column.seen === 'unknown') continue;

@@ -6,6 +6,8 @@
  *   leaves clock and writer as they are.
  * - Clock and writer are kept column by column (row-version.ts). What is written keeps the later of both clocks: whoever
  *   saw a value and changed it came after it, whatever the till's clock says.
+ * - With `granularity: row` the row has one clock and writer, and what a till sends for a column is judged by whether the
+ *   row stands as it saw it.
  * - A column that only head office changes is taken with a row that is new, since nothing of head office's stands there
  *   and the row may not be possible without it.
  */
@@ -13,14 +15,12 @@ import { subtractDecimals } from '../../shared/values/decimal.ts';
 import type { CentralId } from '../../shared/records/change-record.ts';
 import { unreachable } from '../../shared/errors.ts';
 import type { Discarded, ResolvedChange, Verdict } from './change.ts';
-import { columnVerdict, PUSH_ONLY, type ColumnVerdict, type Saw } from './column-verdict.ts';
+import { columnVerdict, PUSH_ONLY, type ColumnVerdict } from './column-verdict.ts';
 import { BROUGHT_BACK, bringsBack, deleteVerdict } from './delete-verdict.ts';
 import { fillingOf } from './fill.ts';
 import type { TableModel } from './model.ts';
 import { PendingRow } from './pending-row.ts';
 import {
-  isBehind,
-  isLater,
   latestOf,
   LONG_AGO,
   NO_VERSION,
@@ -29,10 +29,18 @@ import {
   type ValueVersion,
   type WrittenAt,
 } from './row-version.ts';
-import { isWrittenAlready, sameValue } from './same-value.ts';
 import type { Text } from './sql.ts';
 import { timestampMs } from '../../shared/values/values.ts';
-import { CENTRE, type RowWrites, type Standing } from './standing.ts';
+import type { RowWrites, Standing } from './standing.ts';
+import {
+  isSame,
+  isThere,
+  isWinner,
+  knownOfColumn,
+  knownOfRow,
+  type Knowledge,
+  type MetRow,
+} from './till-knowledge.ts';
 
 const SAME: ColumnVerdict = { written: false, conflict: null };
 const WRITTEN: ColumnVerdict = { written: true, conflict: null };
@@ -157,7 +165,7 @@ export class FoldedRow {
         isMarked: this.#isMarked,
         namesMark: change.next.has(soft.column),
         isOwn: latestOf(this.version).writer === change.terminal,
-        wins: this.#wins(change, latestOf(this.version)),
+        wins: isWinner(change, latestOf(this.version)),
       });
     if (isBack) this.#write(change, soft.column, soft.unmarked);
     const verdict = this.#compete(change, change.next, change.before);
@@ -169,10 +177,14 @@ export class FoldedRow {
       current: this.#row.valueOf(column),
       policy: this.#policy(column),
       isPushed: this.#isPushed(column),
-      same: this.#comparison(column),
+      same: (a, b) => isSame(this.table, column, a, b),
     }));
     for (const [column, value] of set) this.#row.put(column, value);
     return verdict;
+  }
+
+  get #met(): MetRow {
+    return { table: this.table, version: this.version, valueOf: (column) => this.#row.valueOf(column) };
   }
 
   /** It bears the mark of a soft delete. */
@@ -186,13 +198,15 @@ export class FoldedRow {
     next: ReadonlyMap<string, Text>,
     before: ReadonlyMap<string, Text>,
   ): Verdict {
-    const { timestampColumn } = this.table;
+    const { timestampColumn, granularity } = this.table;
+    // Of the row before any of this is written.
+    const known = granularity === 'row' ? knownOfRow(change, next, before, this.#met) : null;
     let written = 0;
     let lost: Discarded | null = null;
     let won: Discarded | null = null;
     for (const [column, value] of next) {
       if (column === timestampColumn) continue;
-      const decision = this.#column(change, column, value, before);
+      const decision = this.#column(change, column, value, { before, known });
       if (decision.written) written += 1;
       if (decision.conflict?.winner === 'central') lost = decision.conflict;
       else won ??= decision.conflict;
@@ -210,29 +224,23 @@ export class FoldedRow {
     change: ResolvedChange,
     column: string,
     value: Text,
-    before: ReadonlyMap<string, Text>,
+    { before, known }: { readonly before: ReadonlyMap<string, Text>; readonly known: Knowledge | null },
   ): ColumnVerdict {
     const current = this.#row.valueOf(column);
     const policy = this.#policy(column);
     const isPushed = this.#isPushed(column);
     if (policy === 'delta' && !isPushed) return this.#add(column, value, before.get(column) ?? null);
-    const model = this.table.central.get(column);
-    const standing = versionOf(this.version, column);
-    const wins = this.#wins(change, standing);
-    const isThere = () => (model === undefined ? current === value : isWrittenAlready(model, current, value));
+    const knowledge = known ?? knownOfColumn(change, column, before, this.#met);
     const verdict = columnVerdict({
       // Of one that is pushed the policy is never asked.
       policy: policy === 'delta' ? 'append-only' : policy,
       isPushed,
-      isThere: isPushed ? this.#comparison(column)(current, value) : isThere(),
-      saw: this.#saw(change, column, before),
-      isDoubtful: this.#isDoubtful(change, standing),
-      isOwn: standing.writer === change.terminal,
-      wins,
+      isThere: isPushed ? isSame(this.table, column, current, value) : isThere(this.#met, column, value),
+      ...knowledge,
     });
     if (verdict.written) this.#write(change, column, value);
     // What was there already is confirmed later than whoever else wrote it.
-    else if (verdict.conflict === null && wins) this.#note(change, column);
+    else if (verdict.conflict === null && knowledge.wins) this.#note(change, column);
     return verdict;
   }
 
@@ -245,28 +253,6 @@ export class FoldedRow {
     return true;
   }
 
-  /** What the till knew of the value that stands in a column. */
-  #saw(change: ResolvedChange, column: string, before: ReadonlyMap<string, Text>): Saw {
-    const current = this.#row.valueOf(column);
-    const known = before.get(column);
-    if (known !== undefined) return this.#comparison(column)(current, known) ? 'standing' : 'another';
-    if (change.kind !== 'insert') return 'unknown';
-    return current === null ? 'nothing' : 'another';
-  }
-
-  /** What stands may be what the till saw, and not the same writing of it. */
-  #isDoubtful(change: ResolvedChange, standing: ValueVersion): boolean {
-    if (change.image === 'beyond horizon') return true;
-    const { writer } = standing;
-    if (change.image === 'unknown' || writer === CENTRE || writer === change.terminal) return false;
-    return isBehind(standing, change.image);
-  }
-
-  #comparison(column: string): (a: Text, b: Text) => boolean {
-    const model = this.table.central.get(column);
-    return (a, b) => (model === undefined ? a === b : sameValue(model, a, b));
-  }
-
   #add(column: string, value: Text, before: Text): ColumnVerdict {
     const delta = subtractDecimals(value ?? '0', before ?? '0');
     if (/^-?0*(\.0*)?$/.test(delta)) return SAME;
@@ -277,31 +263,19 @@ export class FoldedRow {
   #delete(change: ResolvedChange): Verdict {
     const { soft, delete: mode, policy } = this.table;
     this.#lastDeleted = { terminal: change.terminal, values: change.before };
-    const latest = latestOf(this.version);
-    const saw = this.#sawRow(change);
+    const { saw, isDoubtful, isOwn, wins } = knownOfRow(change, change.next, change.before, this.#met);
     const { done, conflict } = deleteVerdict({
       mode,
       policy,
       isMarked: this.#isMarked,
-      wins: saw === 'standing' || this.#wins(change, latest),
-      isForeign: saw === 'another' && latest.writer !== change.terminal,
+      wins: (saw === 'standing' && !isDoubtful) || wins,
+      isForeign: saw === 'another' && !isOwn,
     });
     if (done === 'nothing') return APPLIED;
     if (done === 'refused') return { outcome: 'lost', discarded: conflict };
     if (soft !== null) this.#write(change, soft.column, soft.mark(change.clockMs));
     else this.#row.remove();
     return { ...APPLIED, discarded: conflict };
-  }
-
-  /** Of a delete, which is about the whole row. A stock that others moved, or when they did, is no reason to keep it. */
-  #sawRow(change: ResolvedChange): Saw {
-    const columns = this.table.columns.filter(
-      (column) => column !== this.table.timestampColumn && this.#policy(column) !== 'delta',
-    );
-    const seen = columns.filter((column) => change.before.has(column));
-    if (seen.some((column) => this.#saw(change, column, change.before) === 'another')) return 'another';
-    const isDoubtful = columns.some((column) => this.#isDoubtful(change, versionOf(this.version, column)));
-    return isDoubtful || seen.length === 0 ? 'unknown' : 'standing';
   }
 
   #isPushed(column: string): boolean {
@@ -312,18 +286,16 @@ export class FoldedRow {
     return this.table.byCentral.get(column)?.policy ?? this.table.policy;
   }
 
-  /** A till never loses against its own last write: it knew that when it made this one. */
-  #wins({ terminal, clockMs }: ResolvedChange, standing: ValueVersion): boolean {
-    return standing.writer === terminal || isLater({ writer: terminal, clockMs }, standing);
-  }
-
   #write(change: ResolvedChange, column: string, value: Text): void {
     this.#row.put(column, value);
     this.#note(change, column);
   }
 
   #note(change: ResolvedChange, column: string): void {
-    this.#columns.set(column, this.#versionBy(change, versionOf(this.version, column)));
+    if (this.table.granularity === 'row') {
+      this.#rest = this.#versionBy(change, latestOf(this.version));
+      this.#columns.clear();
+    } else this.#columns.set(column, this.#versionBy(change, versionOf(this.version, column)));
     this.#hasNewVersion = true;
   }
 

@@ -60,6 +60,7 @@ export interface TableModel {
   readonly direction: Direction;
   readonly delete: BoundCentralTable['delete'];
   readonly policy: Policy;
+  readonly granularity: 'row' | 'column';
   readonly key: readonly string[];
   /** Mapped columns and the key: what is locked, compared, hashed and sent as an image. */
   readonly columns: readonly string[];
@@ -201,6 +202,7 @@ function tableModel(bound: BoundCentralTable, { order, earlier, scopes }: TableP
     direction: mapping.direction,
     delete: bound.delete,
     policy: mapping.policy,
+    granularity: mapping.granularity,
     key: central.key,
     columns,
     central: byName,

@@ -114,7 +114,7 @@ export class Resolver {
   ): ReadonlyMap<string, Text> {
     if (table === null || (change.op !== 'u' && change.op !== 'd')) return plain;
     let before: Map<string, Text> | null = null;
-    for (const { name, seen } of change.columns) {
+    for (const { name, seen } of [...change.columns, ...(change.others ?? [])]) {
       const model = byLocal.get(name);
       if (model?.parent == null || seen === undefined || seen === 'unknown') continue;
       const id = this.#seenParent(from, model.parent, seen.text);

@@ -28,6 +28,7 @@ export function piecesOf(change: UnitChange, pieceBytes = PIECE_BYTES): UnitChan
       { name: PIECE, old: `${at + 1}/${count}`, new: bytes.subarray(at * pieceBytes, (at + 1) * pieceBytes) },
     ],
     references: [],
+    others: undefined,
   }));
 }
 
@@ -100,9 +101,13 @@ function changeIn(bytes: Buffer, seq: number): UnitChange | undefined {
 }
 
 /** Never less than what it takes. */
-function mostBytes({ columns, references }: UnitChange): number {
-  const values = columns.reduce((sum, { old, new: now }) => sum + most(old) + most(now), 0);
-  return values + 64 * (columns.length + 4 * references.length) + 1024;
+function mostBytes({ columns, references, others = [] }: UnitChange): number {
+  const all = [...columns, ...others];
+  const values = all.reduce((sum, { old, new: now, seen }) => {
+    const text = seen === undefined || seen === 'unknown' ? null : seen.text;
+    return sum + most(old) + most(now) + most(text);
+  }, 0);
+  return values + 64 * (all.length + 4 * references.length) + 1024;
 }
 
 function most(value: SqliteValue): number {

@@ -5,20 +5,28 @@
  */
 import { PayflowError } from '../errors.ts';
 import { joinPieces } from './change-pieces.ts';
-import type { Seen, SqliteValue, UnitChange } from './unit-record.ts';
+import type { ColumnChange, Seen, SqliteValue, UnitChange } from './unit-record.ts';
 
 type JsonValue = null | string | { i: string } | { r: string } | { b: string };
 
+interface JsonColumn {
+  readonly name: string;
+  readonly old: JsonValue;
+  readonly new: JsonValue;
+  readonly seen?: Seen | undefined;
+}
+
+type JsonChange = Omit<UnitChange, 'columns' | 'others'> & {
+  readonly columns: readonly JsonColumn[];
+  readonly others?: readonly JsonColumn[] | undefined;
+};
+
 export function changesToJson(changes: readonly UnitChange[]): string {
   return JSON.stringify(
-    changes.map((change) => ({
+    changes.map((change): JsonChange => ({
       ...change,
-      columns: change.columns.map((column) => ({
-        name: column.name,
-        old: toJson(column.old),
-        new: toJson(column.new),
-        seen: column.seen,
-      })),
+      columns: change.columns.map(columnToJson),
+      others: change.others?.map(columnToJson),
     })),
   );
 }
@@ -28,19 +36,22 @@ export function changesToJson(changes: readonly UnitChange[]): string {
  * @throws PayflowError RECORD_MALFORMED
  */
 export function changesFromJson(text: string): UnitChange[] {
-  const changes = JSON.parse(text) as (Omit<UnitChange, 'columns'> & {
-    columns: { name: string; old: JsonValue; new: JsonValue; seen?: Seen }[];
-  })[];
-  const read = changes.map((change) => ({
+  const changes = JSON.parse(text) as JsonChange[];
+  const read = changes.map(({ others, ...change }) => ({
     ...change,
-    columns: change.columns.map((column) => ({
-      name: column.name,
-      old: fromJson(column.old),
-      new: fromJson(column.new),
-      ...(column.seen !== undefined && { seen: column.seen }),
-    })),
+    columns: change.columns.map(columnFromJson),
+    ...(others !== undefined && { others: others.map(columnFromJson) }),
   }));
   return joinPieces(read);
+}
+
+function columnToJson({ name, old, new: now, seen }: ColumnChange): JsonColumn {
+  return { name, old: toJson(old), new: toJson(now), seen };
+}
+
+function columnFromJson({ name, old, new: now, seen }: JsonColumn): ColumnChange {
+  const values = { name, old: fromJson(old), new: fromJson(now) };
+  return seen === undefined ? values : { ...values, seen };
 }
 
 function toJson(value: SqliteValue): JsonValue {

@@ -85,9 +85,17 @@ function changesFault({ firstSeq, lastSeq, changes }: Unit): string | null {
 }
 
 /** What is wrong with a change, whatever its seq; null: nothing. */
-export function changeFault({ capturedAtMs, row, columns, references }: UnitChange): string | null {
+export function changeFault({
+  capturedAtMs,
+  row,
+  columns,
+  references,
+  others = [],
+}: UnitChange): string | null {
   if (Math.abs(capturedAtMs) > LATEST_MS) return 'its time lies outside of any calendar';
-  if (columns.length > MOST_COLUMNS || references.length > MOST_COLUMNS) return 'it names too many columns';
+  if ([columns, references, others].some(({ length }) => length > MOST_COLUMNS)) {
+    return 'it names too many columns';
+  }
   if (!isRow(row)) return 'its row has no usable name';
   for (const { target } of references)
     if (target !== null && !isRow(target)) return 'it refers to a row without a usable name';

@@ -69,9 +69,9 @@ function readFingerprints(): Fingerprints {
     );
   return {
     current: fingerprint(JSON.parse(text)),
-    withoutSeen: fingerprint(without('image', 'seen')),
-    withoutEntry: fingerprint(without('image', 'seen', 'entry')),
-    withoutRegistration: fingerprint(without('image', 'seen', 'entry', 'registration')),
+    withoutSeen: fingerprint(without('image', 'seen', 'others')),
+    withoutEntry: fingerprint(without('image', 'seen', 'others', 'entry')),
+    withoutRegistration: fingerprint(without('image', 'seen', 'others', 'entry', 'registration')),
   };
 }
 
@@ -130,6 +130,7 @@ export class UnitRecordEncoder {
     this.#rowRef(change.row);
     this.#array(change.columns, (column) => this.#column(column));
     this.#array(change.references, (reference) => this.#reference(reference));
+    this.#array(change.others ?? [], (column) => this.#column(column));
   }
 
   #column(column: ColumnChange): void {
@@ -250,6 +251,7 @@ function readChange(reader: AvroReader, names: readonly string[], form: RecordFo
       column: readName(reader, names),
       target: readIsPresent(reader) ? readRowRef(reader) : null,
     })),
+    ...readOthers(reader, names, form),
   };
 }
 
@@ -257,6 +259,15 @@ function readColumn(reader: AvroReader, names: readonly string[], form: RecordFo
   const column = { name: readName(reader, names), old: readValue(reader), new: readValue(reader) };
   const seen = form.seen ? readSeen(reader) : undefined;
   return seen === undefined ? column : { ...column, seen };
+}
+
+function readOthers(
+  reader: AvroReader,
+  names: readonly string[],
+  form: RecordForm,
+): Pick<UnitChange, 'others'> {
+  const others = form.seen ? reader.array(() => readColumn(reader, names, form)) : [];
+  return others.length === 0 ? {} : { others };
 }
 
 function readRowRef(reader: AvroReader): RowRef {

@@ -86,6 +86,11 @@ export interface UnitChange {
   readonly columns: readonly ColumnChange[];
   /** One for each reference column in `columns`. */
   readonly references: readonly ReferenceChange[];
+  /**
+   * Updates of tables with `granularity: row`: what the till saw of the columns that it did not change, but amounts and the
+   * timestamp. `new` is null and says nothing.
+   */
+  readonly others?: readonly ColumnChange[] | undefined;
 }
 
 export interface Unit {

@@ -20,7 +20,7 @@ const UNMAPPED: Omit<TableMapping, 'local' | 'central'> = {
   direction: 'both',
   delete: 'auto',
   policy: 'last-writer-wins',
-  granularity: 'row',
+  granularity: 'column',
   exclude: new Set(),
   identity: '',
   link: '',

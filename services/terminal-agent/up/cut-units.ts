@@ -180,11 +180,12 @@ export function partBytes(unit: Unit): Buffer {
 }
 
 /** About what it takes in a record. */
-function sizeOf({ columns, references }: UnitChange): number {
-  let size = 48;
+function sizeOf({ columns, references, others = [] }: UnitChange): number {
+  let size = 64;
   for (const { target } of references) size += target === null ? 3 : 40;
-  for (const { old, new: now } of columns) {
-    for (const value of [old, now]) {
+  for (const { old, new: now, seen } of [...columns, ...others]) {
+    const text = seen === undefined || seen === 'unknown' ? null : seen.text;
+    for (const value of [old, now, text]) {
       size +=
         typeof value === 'string' ? Buffer.byteLength(value) : Buffer.isBuffer(value) ? value.length : 4;
     }

@@ -5,7 +5,6 @@ import {
   FILLS_AT_MS,
   type ColumnChange,
   type ReferenceChange,
-  type Seen,
   type SqliteValue,
   type UnitChange,
   type UnitOp,
@@ -20,7 +19,7 @@ import { cutToText } from './cut-text.ts';
 import type { Parents } from './parents.ts';
 import { centralTexts, handleIn, isDeltaColumn, storedIn } from './row-values.ts';
 import type { Image } from '../rows/image.ts';
-import { isFill, type Cut, type Update, type Values } from './row-state.ts';
+import { isFill, type Cut, type Update, type Value, type Values } from './row-state.ts';
 
 export interface CutRow {
   readonly table: TillTable;
@@ -67,7 +66,7 @@ export function cutChange(row: CutRow, parents: Parents): CutChange {
 
 function unitChange(row: CutRow, parents: Parents): UnitChange {
   const { table, op, handle, identity, atMs, cut, number: seq, entry, image } = row;
-  const seenIn = seenBy(row);
+  const seen = seenBy(row);
   const columns: ColumnChange[] = [];
   const references: ReferenceChange[] = [];
   table.bound.columns.forEach((column, at) => {
@@ -75,9 +74,8 @@ function unitChange(row: CutRow, parents: Parents): UnitChange {
     const sides = sidesOf(row, column, now);
     if (sides === undefined) return;
     const old = sentOf(column, sides.old);
-    const seen = isClock(row, column) ? undefined : seenIn(column, old);
     const sent = { name: column.local, old, new: sentOf(column, sides.new) };
-    columns.push(seen === undefined ? sent : { ...sent, seen });
+    columns.push({ ...sent, ...(isClock(row, column) ? {} : seen(column, old, sawOf(row, column))) });
     if (column.reference === null) return;
     const target = cut.op === 'd' ? null : parents.target(column, now);
     references.push({ column: column.local, target });
@@ -85,7 +83,25 @@ function unitChange(row: CutRow, parents: Parents): UnitChange {
   const centralId = isUnlinked(handle) ? null : handle;
   const named = { identity, centralId };
   const capturedAtMs = isFill(cut) ? FILLS_AT_MS : atMs;
-  return { seq, entry, table: table.name, op, capturedAtMs, image, row: named, columns, references };
+  const sent = { seq, entry, table: table.name, op, capturedAtMs, image, row: named, columns, references };
+  const others = othersOf(row, seen);
+  return others.length === 0 ? sent : { ...sent, others };
+}
+
+/** What the app saw of the columns that it left alone, where an edit of them conflicts with what it did. */
+function othersOf(row: CutRow, seen: SeenIn): ColumnChange[] {
+  const { cut, before, table } = row;
+  if (table.bound.mapping.granularity !== 'row' || before === null || cut.op !== 'u' || isFill(cut))
+    return [];
+  const changed = [...cut.edits.keys()].filter((column) => column !== table.bound.timestampColumn);
+  if (changed.length === 0) return [];
+  return table.bound.columns.flatMap((column): ColumnChange[] => {
+    const saw = before.get(column.local);
+    const isSaid = cut.edits.has(column.local) || isClock(row, column) || isDeltaColumn(column);
+    if (isSaid || saw === undefined) return [];
+    const old = column.reference === null ? sentOf(column, storedIn(column, saw)) : null;
+    return [{ name: column.local, old, new: null, ...seen(column, old, saw) }];
+  });
 }
 
 const NOT_ASCII = 0x80;
@@ -100,24 +116,29 @@ function isClock({ table, cut }: CutRow, column: BoundColumn): boolean {
   return column.local === table.bound.timestampColumn && !isFill(cut);
 }
 
+/** undefined: nobody can say. */
+function sawOf({ cut, before }: CutRow, column: BoundColumn): Value | undefined {
+  return cut.op === 'u' ? cut.edits.get(column.local)?.before : (before?.get(column.local) ?? null);
+}
+
+type SeenIn = (column: BoundColumn, old: SqliteValue, saw: Value | undefined) => Pick<ColumnChange, 'seen'>;
+
 /** What the app saw of a column, where its stored old value does not say it. */
-function seenBy({ cut, before, base }: CutRow): (column: BoundColumn, old: SqliteValue) => Seen | undefined {
-  if (cut.op === 'c') return () => undefined;
+function seenBy({ cut, base }: CutRow): SeenIn {
+  if (cut.op === 'c') return () => ({});
   const inImage = base === null ? null : centralTexts(base);
-  return (column, old) => {
-    if (isDeltaColumn(column)) return undefined;
-    const edit = cut.op === 'u' ? cut.edits.get(column.local) : undefined;
-    const saw = cut.op === 'u' ? edit?.before : (before?.get(column.local) ?? null);
-    if (saw === undefined) return 'unknown';
+  return (column, old, saw) => {
+    if (isDeltaColumn(column)) return {};
+    if (saw === undefined) return { seen: 'unknown' };
     if (column.reference !== null) {
-      if (saw === null) return { text: null };
+      if (saw === null) return { seen: { text: null } };
       const handle = handleIn(saw);
-      return handle === undefined ? 'unknown' : { text: handle };
+      return { seen: handle === undefined ? 'unknown' : { text: handle } };
     }
     const image = inImage?.get(column.local);
     // A change of our own that is under way has taken its place.
-    if (image === undefined || image.value !== saw || image.text === String(old)) return undefined;
-    return { text: image.text };
+    if (image === undefined || image.value !== saw || image.text === String(old)) return {};
+    return { seen: { text: image.text } };
   };
 }
 

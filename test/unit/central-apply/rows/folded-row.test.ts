@@ -17,8 +17,10 @@ const POLICIES: Partial<Record<string, Policy>> = {
   log: 'append-only',
 };
 
-function table(options: { soft?: boolean; policy?: Policy } = {}): TableModel {
-  const { soft = true, policy = 'last-writer-wins' } = options;
+function table(
+  options: { soft?: boolean; policy?: Policy; granularity?: TableModel['granularity'] } = {},
+): TableModel {
+  const { soft = true, policy = 'last-writer-wins', granularity = 'column' } = options;
   const central = new Map(
     COLUMNS.map((name) => [
       name,
@@ -33,6 +35,7 @@ function table(options: { soft?: boolean; policy?: Policy } = {}): TableModel {
     direction: 'both',
     delete: soft ? 'soft' : 'hard',
     policy,
+    granularity,
     key: ['id'],
     columns: COLUMNS,
     central,

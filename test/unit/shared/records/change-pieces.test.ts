@@ -52,6 +52,20 @@ describe('a change in pieces', () => {
     }
   });
 
+  it('is in pieces also where what its till saw is what takes the room, which comes whole as well', () => {
+    const seen = { text: 'y'.repeat(PIECE_BYTES) };
+    const columns = [{ name: 'note', old: null, new: 'short', seen }];
+    for (const wide of [
+      { ...change(1, 'a'), columns },
+      { ...change(1, 'a'), others: columns },
+    ]) {
+      const pieces = piecesOf(wide);
+      expect(pieces).toHaveLength(2);
+      expect(pieces.every(({ others }) => others === undefined)).toBe(true);
+      expect(joinPieces(pieces)).toEqual([wide]);
+    }
+  });
+
   it('is none where a record holds it', () => {
     expect(piecesOf(change(1, Buffer.alloc(PIECE_BYTES - 2_000)))).toHaveLength(1);
     expect(piecesOf(change(1, Buffer.alloc(PIECE_BYTES)))).toHaveLength(2);
