@@ -56,6 +56,9 @@ ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS retire_offset bigint;
 -- told why it is refused.
 ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS former_token_hash text;
 ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS former_token_until timestamptz;
+-- What it was fenced for last: file (its units are another file's), registration (they would be refused again, whichever
+-- file sends them); NULL where an earlier version fenced it.
+ALTER TABLE payflow_sync.terminal ADD COLUMN IF NOT EXISTS fenced_for text;
 
 -- Access tokens of people and programs.
 CREATE TABLE IF NOT EXISTS payflow_sync.token (

@@ -14,6 +14,7 @@
  * | any                  | an announcement of the current incarnation, or again of one that was followed | – | |
  * | any                  | an announcement after a superseded one     | –             | it is known as superseded |
  * | one that waits for a cause at the centre | an announcement after the current one | centre | behind what waits |
+ * | fenced for a registration | an announcement after the current one | –             | it is known as waiting: it would send the same again |
  * | no other file waits  | an announcement after the current one      | –             | it goes on: the current one is followed |
  * | fenced               | another announcement                       | –             | it is known as waiting |
  * | in order             | another announcement                       | –             | known as waiting, the till is fenced |
@@ -23,7 +24,8 @@
  *
  * `followed` and `superseded` differ in who has said so: the file that went on from it, which may turn out to be one of
  * two, or an operator. A till that is fenced since a unit came with other contents may have one file only, put back
- * together with its agent file: while no other file is known it goes on as well.
+ * together with its agent file: while no other file is known it goes on as well. Not so where it was fenced for its
+ * registration: the file would be fenced for the same unit again and again, under ever new names.
  */
 import {
   isAnnouncement,
@@ -34,6 +36,12 @@ import {
 
 export type TerminalStatus = 'registered' | 'enrolled' | 'fenced' | 'retired';
 
+/**
+ * What a till is fenced for. file: a unit is another file's; a file that has renounced its own numbers mends that.
+ * registration: a unit names one that it can't have, and would do so under any other name as well.
+ */
+export type FenceCause = 'file' | 'registration';
+
 /** One terminal's progress row and registration, as read under lock; moved on as units are admitted. */
 export interface TerminalState {
   readonly terminal: string;
@@ -42,6 +50,8 @@ export interface TerminalState {
   /** Of the newest unit applied; 0: none yet. */
   registration: number;
   status: TerminalStatus;
+  /** While it is fenced; absent: by an earlier version. */
+  fencedFor?: FenceCause | undefined;
   /** It waits for a cause at the centre to end (holds.ts): what comes meanwhile goes behind what is held. */
   readonly waits?: boolean | undefined;
   /** So much of it is refused and undecided that no more is taken (exceptions.ts). */
@@ -154,11 +164,11 @@ function admitCurrent(state: TerminalState, record: UnitRecord): Admission {
     if (registration < state.registration) {
       // What it sold in its old store it cut before it used the new registration; this is another file.
       const why = `unit ${unit.number} goes back to registration ${registration}, after ${state.registration}`;
-      return fenced(state, apply, duplicates, why);
+      return fenced(state, apply, duplicates, why, 'registration');
     }
     if (storeId === undefined) {
       const why = `unit ${unit.number} names registration ${registration}, which the centre does not know`;
-      return fenced(state, apply, duplicates, why);
+      return fenced(state, apply, duplicates, why, 'registration');
     }
     apply.push({ unit, storeId, before: { ...state } });
     state.registration = registration;
@@ -192,7 +202,8 @@ function announced(state: TerminalState, record: UnitRecord): Admission {
     return NOTHING;
   }
   const isOnly = ![...state.others].some(([name, other]) => other === 'waiting' && name !== incarnation);
-  if (isNext && isOnly) {
+  const isHopeless = state.status === 'fenced' && state.fencedFor === 'registration';
+  if (isNext && isOnly && !isHopeless) {
     if (state.waits === true || state.refusedTooMuch === true) return held('centre');
     state.others.set(incarnation, 'waiting');
     return { ...NOTHING, goesOn: true };
@@ -200,6 +211,7 @@ function announced(state: TerminalState, record: UnitRecord): Admission {
   state.others.set(incarnation, 'waiting');
   if (state.status === 'fenced') return NOTHING;
   state.status = 'fenced';
+  state.fencedFor = 'file';
   const why = isNext ? 'while another one waits' : 'after one that is not the current one';
   return { ...NOTHING, fence: `a file announced itself as ${incarnation}, ${why}` };
 }
@@ -229,7 +241,9 @@ function fenced(
   apply: readonly AdmittedUnit[],
   duplicates: number,
   why: string,
+  cause: FenceCause = 'file',
 ): Admission {
   state.status = 'fenced';
+  state.fencedFor = cause;
   return { apply, duplicates, hold: 'fenced', fence: why };
 }

@@ -1,10 +1,11 @@
 /** Cuts what was read into groups, each one transaction. Pure. */
 import type { StoredRecord } from '../shared/log/event-log.ts';
 import type { AcceptedRecord } from './held.ts';
+import { isAnnouncement } from '../shared/records/unit-record.ts';
 import type { Taken } from './intake.ts';
 import type { RefusedRecord } from './progress.ts';
 
-/** A group ends with the record that reaches one of these. */
+/** A group ends with the record that reaches one of these, and with a file that announces itself. */
 export const GROUP_CHANGES = 2_000;
 export const GROUP_BYTES = 4 * 1024 * 1024;
 
@@ -34,6 +35,8 @@ export function splitIntoGroups(records: readonly StoredRecord[], taken: readonl
     current.accepted.push(verdict.accepted);
     bytes += verdict.accepted.bytes.length;
     for (const unit of verdict.accepted.record.units) changes += unit.changes.length;
+    // What comes behind it is judged by where its terminal stands then.
+    if (isAnnouncement(verdict.accepted.record)) current = null;
   });
   return slices;
 }

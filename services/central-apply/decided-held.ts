@@ -9,10 +9,11 @@ import { inTransaction, wrapPostgresError } from '../shared/database/postgres.ts
 import { sleep, supervise, type Health, type Service } from '../shared/lifecycle.ts';
 import { joinPieces, PIECE_BYTES } from '../shared/records/change-pieces.ts';
 import { decodeUnitRecord } from '../shared/records/unit-codec.ts';
-import type { UnitRecord } from '../shared/records/unit-record.ts';
-import { highest, knownOf, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
+import type { UnitChange, UnitRecord } from '../shared/records/unit-record.ts';
+import { highest, inOpenLetters, knownAs, knownOf, readEvidence, SUPERSEDED_CODE } from './hand-over.ts';
 import { removeHeld } from './held.ts';
 import { FIRST_REGISTRATION } from './admission.ts';
+import { changeHash } from './rows/change-hash.ts';
 import { parentsIn } from './rows/apply-units.ts';
 import { rowsOfLetter } from './rows/dead-letter-rows.ts';
 import { writeDeadLetters, type DeadLetter } from './rows/evidence.ts';
@@ -91,9 +92,11 @@ export class DecidedHeld implements Service {
       // As every writer on behalf of a terminal does: what is compared with the evidence is not applied meanwhile.
       await session.rows('SELECT FROM payflow_sync.progress WHERE terminal_id = $1 FOR UPDATE', [terminal]);
       const rows = await session.rows(GIVEN_UP, [terminal]);
-      const till = { terminal, stores: await storesOf(session, terminal), model };
+      const whole = wholeChanges(rows);
+      const inLetters = await inOpenLetters(session, terminal, whole.flatMap(changesOf));
+      const till = { terminal, stores: await storesOf(session, terminal), model, inLetters };
       const letters: DeadLetter[] = [];
-      for (const held of wholeChanges(rows)) letters.push(...(await lettersOf(session, till, held)));
+      for (const held of whole) letters.push(...(await lettersOf(session, till, held)));
       await writeDeadLetters(session, letters);
       await rememberSeqs(session, terminal, letters);
       await removeHeld(
@@ -125,6 +128,10 @@ const GIVEN_UP = `
 interface HeldRecord {
   readonly record: UnitRecord;
   readonly heldAtMs: number;
+}
+
+function changesOf({ record }: HeldRecord): UnitChange[] {
+  return record.units.flatMap(({ changes }) => changes);
 }
 
 /** Parts of one unit, which stand behind each other, as one: a change may be in pieces over several. */
@@ -165,6 +172,8 @@ interface Till {
   /** By registration, as units are judged when they are applied. */
   readonly stores: ReadonlyMap<number, string>;
   readonly model: CentralModel;
+  /** What open letters hold already, by `knownAs`; grows with each new letter: two copies of a file hold the same. */
+  readonly inLetters: Set<string>;
 }
 
 async function storesOf(session: Session, terminal: string): Promise<Map<number, string>> {
@@ -185,21 +194,23 @@ async function storesOf(session: Session, terminal: string): Promise<Map<number,
 /** A dead letter for each unit (or part of one), of those changes that the centre has not seen in another way. */
 async function lettersOf(
   session: Session,
-  { terminal, stores, model }: Till,
-  { record, heldAtMs }: HeldRecord,
+  { terminal, stores, model, inLetters }: Till,
+  held: HeldRecord,
 ): Promise<DeadLetter[]> {
-  const evidence = await readEvidence(
-    session,
-    terminal,
-    record.units.flatMap(({ changes }) => changes),
-  );
+  const { record, heldAtMs } = held;
+  const evidence = await readEvidence(session, terminal, changesOf(held));
   const rejection = {
     code: SUPERSEDED_CODE,
     constraint: null,
     message: `sent as incarnation ${record.incarnation}, instead of which another file of ${terminal} goes on`,
   };
   return record.units.flatMap((unit): DeadLetter[] => {
-    const changes = unit.changes.filter((change) => knownOf(evidence, change) === undefined);
+    const changes = unit.changes.filter((change) => {
+      const name = knownAs(change.seq, changeHash(change));
+      if (inLetters.has(name) || knownOf(evidence, change) !== undefined) return false;
+      inLetters.add(name);
+      return true;
+    });
     if (changes.length === 0) return [];
     const from = {
       terminal,

@@ -23,6 +23,7 @@ import {
   saveProgress,
   saveRefused,
   type Consumed,
+  type Fence,
   type OtherFile,
   type RefusedRecord,
 } from './progress.ts';
@@ -201,7 +202,7 @@ interface Admitted {
   readonly units: readonly AdmittedIn[];
   readonly held: Held[];
   /** Why, by terminal. */
-  readonly fenced: ReadonlyMap<string, string>;
+  readonly fenced: ReadonlyMap<string, Fence>;
   readonly others: readonly OtherFile[];
   /** Files that go on from now on, by terminal. */
   readonly announced: Announced;
@@ -243,6 +244,7 @@ async function admitAll(session: Session, group: Group, options: GroupOptions): 
     session,
     states,
     units.map(({ incoming }) => incoming),
+    model,
   );
   const withNew = held.filter(isWaiting).map((each) => each.accepted.record.terminal);
   return {
@@ -272,7 +274,7 @@ function admitRecords(
 ): Pick<Admitted, 'units' | 'held' | 'fenced' | 'others' | 'announced' | 'duplicates'> {
   const units: AdmittedIn[] = [];
   const held: Held[] = [];
-  const fenced = new Map<string, string>();
+  const fenced = new Map<string, Fence>();
   const others: OtherFile[] = [];
   const announced: Announced = new Map();
   let duplicates = 0;
@@ -303,7 +305,7 @@ function admitRecords(
     }
     if (admission.hold !== null) held.push({ accepted, reason: admission.hold });
     if (admission.fence !== null) {
-      fenced.set(terminal, admission.fence);
+      fenced.set(terminal, { why: admission.fence, cause: state.fencedFor ?? 'file' });
       log.error(
         { code: 'TERMINAL_FENCED', terminal },
         `terminal ${terminal} is fenced: ${admission.fence}. See \`payflow terminals show ${terminal}\`.`,

@@ -8,6 +8,7 @@
  * | applied, duplicate                 | answered as a duplicate                                |
  * | merged, lost, gone                 | answered as then                                       |
  * | rejected, discarded, and no retry since was applied | rejected: its dead letter is there already |
+ * | nothing any more, but it stands in an open letter of what was refused | rejected, as above  |
  * | another hash, or nothing           | new                                                    |
  * | nothing, since what it says of that time is gone | an operator's to decide: a dead letter, unless it is an insert whose link is there |
  *
@@ -23,6 +24,7 @@ import type { TerminalState } from './admission.ts';
 import type { IncomingUnit, KnownChange } from './rows/change.ts';
 import { changeHash, timelessHash } from './rows/change-hash.ts';
 import { changesFromJson, changesToJson } from '../shared/records/stored-changes.ts';
+import type { CentralModel } from './rows/model.ts';
 import { textArray, type Session } from './rows/sql.ts';
 
 /** What is known of changes, by `knownAs`. */
@@ -95,6 +97,7 @@ export async function recogniseKnown(
   session: Session,
   states: ReadonlyMap<string, TerminalState>,
   units: readonly IncomingUnit[],
+  model: CentralModel,
 ): Promise<Map<IncomingUnit, IncomingUnit>> {
   const doubtful = new Map<string, IncomingUnit[]>();
   for (const unit of units) {
@@ -105,12 +108,13 @@ export async function recogniseKnown(
   const past = await readForgotten(session, [...doubtful.keys()]);
   for (const [terminal, ofTerminal] of doubtful) {
     const changes = ofTerminal.flatMap(({ unit }) => unit.changes);
-    evidence.set(terminal, await readEvidence(session, terminal, changes));
-    await takeOverLetters(session, {
+    const found = await readEvidence(session, terminal, changes);
+    const refused = await takeOverLetters(session, {
       terminal,
       incarnation: states.get(terminal)?.incarnation ?? '',
       changes,
     });
+    evidence.set(terminal, withLetters(found, refused, model));
   }
   return new Map(
     [...doubtful].flatMap(([terminal, ofTerminal]) => {
@@ -121,6 +125,25 @@ export async function recogniseKnown(
       );
     }),
   );
+}
+
+/** A letter outlives the outcome that told of its refusal, which goes by age. */
+function withLetters(evidence: Evidence, refused: readonly UnitChange[], model: CentralModel): Evidence {
+  const all = new Map(evidence);
+  for (const change of refused) {
+    if (knownOf(evidence, change) !== undefined) continue;
+    const { seq, table, row } = change;
+    const hash = changeHash(change);
+    const id = (row.centralId ?? null) as CentralId | null;
+    all.set(knownAs(seq, hash), {
+      seq,
+      table: model.byLocal.get(table)?.name ?? table,
+      id,
+      outcome: 'rejected',
+      hash,
+    });
+  }
+  return all;
 }
 
 /** By terminal; none of those of which all is known. */
@@ -176,6 +199,45 @@ export async function readEvidence(
   return evidence;
 }
 
+/**
+ * Changes of an open dead letter that the centre has taken since in another way: two files of one till held them, and
+ * what the other one sent of them, or a letter of it, was applied.
+ * @returns their numbers
+ */
+export async function answeredSince(
+  session: Session,
+  { terminal, changes }: { readonly terminal: string; readonly changes: readonly UnitChange[] },
+): Promise<Set<number>> {
+  const [row] = await session.rows('SELECT known_seq FROM payflow_sync.progress WHERE terminal_id = $1', [
+    terminal,
+  ]);
+  // Of a till that has had one file only nothing came twice.
+  const doubtful = changes.filter(({ seq }) => seq <= Number(row?.[0] ?? 0));
+  const evidence = await readEvidence(session, terminal, doubtful);
+  const isAnswered = (change: UnitChange) => {
+    const known = knownOf(evidence, change);
+    return known !== undefined && !isRefused(known.outcome);
+  };
+  return new Set(doubtful.filter(isAnswered).map(({ seq }) => seq));
+}
+
+/** Names (`knownAs`) of what stands in open dead letters of a terminal already, of the seqs of these changes. */
+export async function inOpenLetters(
+  session: Session,
+  terminal: string,
+  changes: readonly UnitChange[],
+): Promise<Set<string>> {
+  const seqs = changes.map(({ seq }) => seq);
+  if (seqs.length === 0) return new Set();
+  const letters = await session.rows(
+    `SELECT changes FROM payflow_sync.dead_letter WHERE terminal_id = $1 AND state = 'open'
+        AND last_seq >= $2::bigint AND first_seq <= $3::bigint`,
+    [terminal, String(lowest(seqs)), String(highest(seqs))],
+  );
+  const stored = letters.flatMap(([text]) => changesFromJson(text ?? '[]'));
+  return new Set(stored.map((change) => knownAs(change.seq, changeHash(change))));
+}
+
 /** The code of dead letters that hold what a superseded file had sent. */
 export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
@@ -183,6 +245,7 @@ export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
  * Letters of what was held of other files, or of this one while another went on, lose what comes now. What was refused becomes a letter of the file that
  * goes on, so that the retry of it is told to that file; where only a part of it is that file's, its other numbers are
  * those of other changes here, and it stays the letter of the file that sent all of it.
+ * @returns what came of letters of refused changes, which stay open
  */
 async function takeOverLetters(
   session: Session,
@@ -191,9 +254,10 @@ async function takeOverLetters(
     incarnation,
     changes,
   }: Pick<IncomingUnit, 'terminal' | 'incarnation'> & { readonly changes: readonly UnitChange[] },
-): Promise<void> {
+): Promise<UnitChange[]> {
   const seqs = changes.map(({ seq }) => seq);
-  if (seqs.length === 0) return;
+  if (seqs.length === 0) return [];
+  const refused: UnitChange[] = [];
   const letters = await session.rows(
     `SELECT dead_letter_id, changes, code FROM payflow_sync.dead_letter
       WHERE terminal_id = $1 AND (incarnation <> $2 OR code = $5) AND state = 'open'
@@ -205,9 +269,14 @@ async function takeOverLetters(
     const stored = changesFromJson(text ?? '[]');
     const left = stored.filter((change) => !come.has(knownAs(change.seq, changeHash(change))));
     if (left.length === stored.length) continue;
-    if (code === SUPERSEDED_CODE) await session.rows(...reduced(id ?? '', left));
-    else if (left.length === 0) await session.rows(...movedTo(incarnation, id ?? ''));
+    if (code === SUPERSEDED_CODE) {
+      await session.rows(...reduced(id ?? '', left));
+      continue;
+    }
+    refused.push(...stored.filter((change) => !left.includes(change)));
+    if (left.length === 0) await session.rows(...movedTo(incarnation, id ?? ''));
   }
+  return refused;
 }
 
 type Statement = [sql: string, values: string[]];

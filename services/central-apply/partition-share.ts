@@ -36,6 +36,12 @@ const SILENT_MS = 15_000;
 /** Names the shared lock, beside those of the partitions. */
 const MEMBER = 0x7fffffff;
 
+/** First number of the advisory locks; the second is the partition. */
+export function shareLockClass(prefix: string): string {
+  const digest = createHash('sha256').update(`payflow apply ${prefix}`).digest();
+  return String(digest.readUInt32BE() & 0x7fffffff);
+}
+
 export class PartitionShare implements Service {
   readonly name = 'partition-share';
   readonly #options: PartitionShareOptions;
@@ -44,8 +50,7 @@ export class PartitionShare implements Service {
 
   constructor(options: PartitionShareOptions) {
     this.#options = options;
-    const digest = createHash('sha256').update(`payflow apply ${options.prefix}`).digest();
-    this.#lockClass = String(digest.readUInt32BE() & 0x7fffffff);
+    this.#lockClass = shareLockClass(options.prefix);
   }
 
   /** Works until the signal is aborted. @throws PayflowError of a reader, or what a person must mend */

@@ -1,6 +1,6 @@
 /** SQL of a terminal's progress and of a partition's: the first rows locked and the last rows written. */
 import { FIRST_PREVIOUS_HASH, type UnitRecord } from '../shared/records/unit-record.ts';
-import type { LeftAt, OtherState, TerminalState, TerminalStatus } from './admission.ts';
+import type { FenceCause, LeftAt, OtherState, TerminalState, TerminalStatus } from './admission.ts';
 import { isRefusedTooMuch } from './exceptions.ts';
 import { NEVER_RELEASED } from './held.ts';
 import { textArray, unnest, type TextRow, type Session } from './rows/sql.ts';
@@ -64,7 +64,8 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
             p.known_seq, t.retire_offset,
             (SELECT json_object_agg(i.incarnation, json_build_array(i.state, i.applied_unit))
                FROM payflow_sync.incarnation i
-              WHERE i.terminal_id = p.terminal_id AND i.incarnation <> p.incarnation)
+              WHERE i.terminal_id = p.terminal_id AND i.incarnation <> p.incarnation),
+            t.fenced_for
        FROM payflow_sync.progress p JOIN payflow_sync.terminal t ON t.terminal_id = p.terminal_id
       WHERE p.terminal_id = ANY ($1::text[]) ORDER BY p.terminal_id FOR UPDATE OF p`,
     [textArray(terminals)],
@@ -73,7 +74,7 @@ async function lockExisting(session: Session, terminals: readonly string[]): Pro
 
 function stateOf(row: TextRow): TerminalState {
   const [terminal, storeId, status, incarnation, lastUnit, lastSeq, chainHash, exceptions] = row;
-  const [registration, stores, waits, knownSeq, retireOffset, others] = row.slice(10);
+  const [registration, stores, waits, knownSeq, retireOffset, others, fencedFor] = row.slice(10);
   // One registered by an older version has no row there, and never had another store.
   const files = Object.entries(JSON.parse(others ?? '{}') as Record<string, [OtherState, number]>);
   const byRegistration = JSON.parse(stores ?? JSON.stringify({ 1: storeId })) as Record<string, string>;
@@ -82,6 +83,7 @@ function stateOf(row: TextRow): TerminalState {
     stores: new Map(Object.entries(byRegistration).map(([number, store]) => [Number(number), store])),
     registration: Number(registration),
     status: status as TerminalStatus,
+    fencedFor: (fencedFor ?? undefined) as FenceCause | undefined,
     waits: waits === 't',
     refusedTooMuch: isRefusedTooMuch(exceptions ?? '[]'),
     incarnation: incarnation ?? '',
@@ -155,22 +157,34 @@ export async function saveProgress(session: Session, states: readonly TerminalSt
   );
 }
 
+export interface Fence {
+  /** In words. */
+  readonly why: string;
+  readonly cause: FenceCause;
+}
+
 /**
  * The terminal's status is what people see, the standing in its progress what the till itself is told; this and
  * the operator's commands (gateway/hand-over.ts, gateway/retirement.ts) set both together.
  */
-export async function fenceTerminals(session: Session, reasons: ReadonlyMap<string, string>): Promise<void> {
-  if (reasons.size === 0) return;
-  const values = [textArray([...reasons.keys()]), textArray([...reasons.values()])];
+export async function fenceTerminals(session: Session, fences: ReadonlyMap<string, Fence>): Promise<void> {
+  if (fences.size === 0) return;
+  const reasons = [...fences.values()];
+  const values = [
+    textArray([...fences.keys()]),
+    textArray(reasons.map(({ why }) => why)),
+    textArray(reasons.map(({ cause }) => cause)),
+  ];
   await session.rows(
     `UPDATE payflow_sync.progress p
         SET standing = 'fenced', standing_why = v.c1, standing_since = clock_timestamp()
        FROM ${unnest(2)} WHERE p.terminal_id = v.c0 AND p.standing = 'ok'`,
-    values,
+    values.slice(0, 2),
   );
   await session.rows(
-    `UPDATE payflow_sync.terminal SET status = 'fenced' WHERE terminal_id = ANY ($1::text[]) AND status <> 'retired'`,
-    values.slice(0, 1),
+    `UPDATE payflow_sync.terminal t SET status = 'fenced', fenced_for = v.c2
+       FROM ${unnest(3)} WHERE t.terminal_id = v.c0 AND t.status <> 'retired'`,
+    values,
   );
 }
 

@@ -16,15 +16,26 @@ import { centreConfig, withDatabase } from './centre.ts';
 
 const TOKEN_SECONDS = 3600;
 
+export interface GatewayClientOptions {
+  readonly url: string;
+  /** Empty: only for what needs none. */
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /** For each request; without it, as long as Node waits. */
+  readonly timeoutMs?: number | undefined;
+}
+
 export class GatewayClient {
   readonly #url: string;
   readonly #token: string;
   readonly #signal: AbortSignal;
+  readonly #timeoutMs: number | undefined;
 
-  constructor(options: { url: string; token: string; signal: AbortSignal }) {
+  constructor(options: GatewayClientOptions) {
     this.#url = options.url;
     this.#token = options.token;
     this.#signal = options.signal;
+    this.#timeoutMs = options.timeoutMs;
   }
 
   /** @throws PayflowError with the gateway's own code, or GATEWAY_UNREACHABLE */
@@ -41,7 +52,7 @@ export class GatewayClient {
     let response: Response;
     let answer: unknown;
     try {
-      response = await fetch(`${this.#url}/readyz`, { signal: this.#signal });
+      response = await fetch(`${this.#url}/readyz`, { signal: this.#inTime() });
       answer = await response.json();
     } catch (cause) {
       throw this.#unreachable(cause);
@@ -49,6 +60,11 @@ export class GatewayClient {
     const readiness = readinessSchema.safeParse(answer);
     if (readiness.success) return readiness.data;
     throw problemError(response.status, answer, this.#url);
+  }
+
+  #inTime(): AbortSignal {
+    if (this.#timeoutMs === undefined) return this.#signal;
+    return AbortSignal.any([this.#signal, AbortSignal.timeout(this.#timeoutMs)]);
   }
 
   #unreachable(cause: unknown): PayflowError {
@@ -61,7 +77,7 @@ export class GatewayClient {
     try {
       reply = await requestJson(`${this.#url}/api/v1${path}`, {
         method,
-        signal: this.#signal,
+        signal: this.#inTime(),
         headers: {
           authorization: `Bearer ${this.#token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -127,14 +143,19 @@ function userName(): string {
 }
 
 async function withOwnToken<T>(pool: Pool, body: (token: string) => Promise<T>): Promise<T> {
-  const { token, tokenId } = await createToken(pool, {
-    name: `payflow command of ${userName()}`,
-    role: 'operator',
-    expiresInSeconds: TOKEN_SECONDS,
-  });
+  const { token, tokenId } = await makeOwnToken(pool);
   try {
     return await body(token);
   } finally {
     await removeToken(pool, tokenId);
   }
+}
+
+/** Of the role operator; it ends by itself, and its maker removes it before. @throws PayflowError of the database */
+export async function makeOwnToken(pool: Pool): Promise<{ token: string; tokenId: string }> {
+  return createToken(pool, {
+    name: `payflow command of ${userName()}`,
+    role: 'operator',
+    expiresInSeconds: TOKEN_SECONDS,
+  });
 }

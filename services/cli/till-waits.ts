@@ -3,13 +3,20 @@ import type { TerminalWait } from '../gateway/terminal-list.ts';
 import type { EarlierRows } from '../terminal-agent/file/earlier-rows.ts';
 import { ERROR_CODES } from '../shared/error-codes.ts';
 
-/** One line: the code, since when, what PostgreSQL refuses where, and what to do. */
+/** One line: the code, what is waited for, and what to do. */
 export function waitLine(terminalId: string, wait: TerminalWait): string {
-  const { code, sqlState, table, constraint, since } = wait;
+  return `[${wait.code}] ${waitText(terminalId, wait)}. ${ERROR_CODES[wait.code].remedy}`;
+}
+
+/** Since when, and what PostgreSQL refuses where. */
+export function waitText(
+  terminalId: string,
+  { sqlState, table, constraint, since }: Omit<TerminalWait, 'code'>,
+): string {
   const where = table === null ? '' : ` at ${table}`;
   const by = constraint === null ? '' : ` (${constraint})`;
   const cause = sqlState === null ? '' : `: ${sqlState}${where}${by}`;
-  return `[${code}] ${terminalId} waits since ${since}${cause}. ${ERROR_CODES[code].remedy}`;
+  return `${terminalId} waits since ${since}${cause}`;
 }
 
 /** @returns what to do about rows from before the agent; null where none are left */

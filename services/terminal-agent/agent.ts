@@ -107,8 +107,7 @@ export class TerminalAgent implements Service, LinkedAgent {
       throw error;
     }
     try {
-      this.#agentFile.claim(this.till.incarnationBefore);
-      this.till.useIncarnation();
+      this.till.useIncarnation({ keepsSettled: this.#agentFile.claim(this.till.incarnationBefore) });
       fillAgentFile({ till: this.till, agentFile: this.#agentFile, nowMs: now(), log });
       this.publisher = this.#publisher();
       this.capture = new TillCapture({
@@ -279,7 +278,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         const { kind } = this.#standing.current;
         if (kind === 'retired') this.#valve.shut();
         // Nobody else would ask for what says that it goes on.
-        this.#valve.need(kind === 'announced');
+        this.#valve.need(this.#agentFile.waiting !== null && kind !== 'retired');
         // At start, and for a till that was fenced once it goes on.
         if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
         // To announce the file, or to send what has waited.

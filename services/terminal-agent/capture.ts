@@ -13,6 +13,7 @@ import { CentreColumns } from './file/centre-columns.ts';
 import { EntryReader } from './file/entry-reader.ts';
 import { FirstImages } from './file/first-images.ts';
 import { unsweptSince, unsweptTables } from './file/unswept.ts';
+import { keepUncut } from './file/keep-uncut.ts';
 import { keepKeys, keptChange, keptEntry, NOTHING_KEPT, type Kept } from './file/kept-keys.ts';
 import { isMendedOutside } from './mended-outside.ts';
 import { parentKey } from './rows/parked.ts';
@@ -144,8 +145,21 @@ export class TillCapture implements Service {
   settleIn(): Kept {
     if (this.#cutter.cut() !== undefined) this.#options.onCut?.();
     this.#followBinding();
-    if (!this.flight.isOfThisFile) return NOTHING_KEPT;
-    return keepKeys({ ...this.#parts }, this.#agentFile.cutEntries.upTo);
+    const { changes } = this.#agentFile;
+    const { upTo } = this.#agentFile.cutEntries;
+    const kept = this.flight.isOfThisFile ? keepKeys({ ...this.#parts, changes }, upTo) : NOTHING_KEPT;
+    if (!this.#waits) return kept;
+    const uncut = keepUncut({ ...this.#parts, changes }, this.#highest());
+    return {
+      noted: kept.noted,
+      edited: [...kept.edited, ...uncut.edited],
+      written: [...kept.written, ...uncut.written],
+    };
+  }
+
+  /** Nothing is cut until the centre has said that this file goes on. */
+  get #waits(): boolean {
+    return this.#agentFile.waiting !== null || !this.flight.isOfThisFile;
   }
 
   /** Whether the app has written something that the kept keys do not know. */
@@ -156,9 +170,11 @@ export class TillCapture implements Service {
   /** `parentKey` of the rows of which something is not cut. */
   uncutRows(): Set<string> {
     const kept = keptEntry(this.#till.db);
-    const after = this.flight.isOfThisFile ? this.#agentFile.cutEntries.upTo : kept;
+    const { isOfThisFile } = this.flight;
+    // Of another file, all that it still has to say is not.
+    const after = isOfThisFile ? this.#agentFile.cutEntries.upTo : 0;
     const upTo = this.#highest();
-    const taken = this.flight.isOfThisFile ? [] : takenRows(this.#till.db, this.#parts.tables);
+    const taken = isOfThisFile ? [] : takenRows(this.#till.db, this.#parts.tables);
     if (upTo <= after) return new Set(taken);
     const { changes } = this.#agentFile;
     const folded = foldTables(

@@ -15,7 +15,7 @@ import type { EventLog, LogRecord, StreamRef } from '../shared/log/event-log.ts'
 import { isMendedOutside } from './mended-outside.ts';
 import { signBytes } from '../shared/records/signature.ts';
 import { SIGNATURE_HEADER } from '../shared/records/unit-record.ts';
-import { TillStanding } from './standing.ts';
+import { TillStanding, type Waiting } from './standing.ts';
 import type { AgentFile } from './units/agent-file.ts';
 import type { CutUnit } from './units/unit-rows.ts';
 import { OpenUnits } from './settle/open-units.ts';
@@ -160,23 +160,29 @@ export class Publisher implements Service {
   }
 
   /**
-   * A file that waits tells the centre its name, once in each run. What was cut from the file before and is in this one no
-   * more goes first, under the name of then: only the agent file still has it.
+   * A file that waits tells the centre its name, once in each run. What was cut from the file before, and may be in this one
+   * no more, goes first, under the name of then: only the agent file still has it. Behind the announcement it would
+   * speak for a second file.
    */
   async #announce(signal: AbortSignal | undefined): Promise<void> {
     const { agentFile } = this.#options;
     const { waiting, incarnation } = agentFile;
     if (waiting === null || this.#announced === incarnation) return;
-    if (waiting.predecessor !== null) await this.#publishSurvivors(waiting.predecessor, signal);
+    if (waiting.predecessor !== null && this.#hasSurvivors(waiting))
+      await this.#publishSurvivors(waiting.predecessor, signal);
     const record = this.#builder.announcement(waiting.predecessor);
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
   }
 
-  async #publishSurvivors(predecessor: string, signal: AbortSignal | undefined): Promise<void> {
+  #hasSurvivors({ isAnotherFile }: Waiting): boolean {
     const { agentFile, till } = this.#options;
     const { upTo, id } = agentFile.cutEntries;
-    if (id === null || till.proof.holds({ seq: upTo, id })) return;
+    return isAnotherFile === true || (id !== null && !till.proof.holds({ seq: upTo, id }));
+  }
+
+  async #publishSurvivors(predecessor: string, signal: AbortSignal | undefined): Promise<void> {
+    const { agentFile } = this.#options;
     for (;;) {
       const units = agentFile.unpublished(Infinity, UNITS_AT_ONCE);
       if (units.length === 0) return;

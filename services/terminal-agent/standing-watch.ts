@@ -90,7 +90,7 @@ export class StandingWatch {
       }
       case 'renounce':
         this.#reopen();
-        agentFile.renounce(step.why, newIncarnation());
+        agentFile.renounce({ why: step.why, isAnotherFile: this.#fileDoubt !== null }, newIncarnation());
         this.#rename();
         this.#fileDoubt = null;
         apply.doubt = null;

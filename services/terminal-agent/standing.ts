@@ -51,6 +51,8 @@ export interface Waiting {
   readonly why: string;
   /** The incarnation under which it sent before. */
   readonly predecessor: string | null;
+  /** payflow.db was another one than the units are of: those go up under the name before, whatever file comes next. */
+  readonly isAnotherFile?: boolean | undefined;
 }
 
 export interface StandingFacts {

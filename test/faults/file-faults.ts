@@ -86,6 +86,27 @@ export const FILE_FAULTS: readonly Fault[] = [
     site.launch(TILL);
   }),
   {
+    name: 'payflow.db restored in turns with what it was then, kill -9 in between',
+    async make({ site, load, random }) {
+      const other = join(site.options.folder, 'other.db');
+      await copyDatabase(site.tillFile(TILL), other);
+      for (let turn = 1; turn <= 4; turn += 1) {
+        const before = load.soldSoFar;
+        await until(() => load.soldSoFar > before + 20, 'sales that the other file does not hold', NOTICED);
+        await load.pause(TILL);
+        await until(() => open(site.tillFile(TILL)) === 0, 'all that was sold has arrived', NOTICED);
+        await site.kill(TILL);
+        await swap(site.tillFile(TILL), other);
+        load.resume(TILL, `${TILL}t${turn}`);
+        site.launch(TILL);
+        await pause(random() * 2_000);
+        await site.kill(TILL);
+        site.launch(TILL);
+      }
+      await goesOn(site);
+    },
+  },
+  {
     name: 'a schema tool drops all that is ours',
     async make({ site, load }) {
       const before = load.soldSoFar;
@@ -151,6 +172,14 @@ function keptAgentFile(kept: string): string {
 function put(kept: string, file: string): void {
   for (const part of PARTS) rmSync(file + part, { force: true });
   copyFileSync(kept, file);
+}
+
+/** Nobody has either open. */
+async function swap(file: string, other: string): Promise<void> {
+  const aside = `${file}.aside`;
+  await copyDatabase(file, aside);
+  put(other, file);
+  renameSync(aside, other);
 }
 
 /** Nobody has to decide anything. */

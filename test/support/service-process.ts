@@ -11,9 +11,10 @@ export class ServiceProcess {
   readonly #ended: Promise<unknown>;
   readonly #lines: string[] = [];
 
-  /** Starts `payflow run <name>`; does not wait. */
-  constructor(name: string, env: Environment) {
-    this.#child = spawn(process.execPath, ['services/cli/main.ts', 'run', name], {
+  /** Starts `payflow run <name>`, or any other command; does not wait. */
+  constructor(command: string | readonly string[], env: Environment) {
+    const words = typeof command === 'string' ? ['run', command] : command;
+    this.#child = spawn(process.execPath, ['services/cli/main.ts', ...words], {
       cwd: packageRoot(),
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'production', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -25,8 +26,8 @@ export class ServiceProcess {
   }
 
   /** Starts it and waits until it is ready. */
-  static async ready(name: string, env: Environment): Promise<ServiceProcess> {
-    const started = new ServiceProcess(name, env);
+  static async ready(command: string | readonly string[], env: Environment): Promise<ServiceProcess> {
+    const started = new ServiceProcess(command, env);
     await started.says('"msg":"ready"');
     return started;
   }

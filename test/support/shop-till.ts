@@ -166,12 +166,12 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     toStore: async (records) => void (await apply.applyBatch(STORE, records)),
     look: () => void capture.cutAll(),
     goOn() {
-      agentFile.renounce('a test', 'incarnation-2');
+      agentFile.renounce({ why: 'a test' }, 'incarnation-2');
       goOn(test.till, agentFile);
       this.restart();
     },
     killedWhileRenamed() {
-      agentFile.renounce('a test', 'incarnation-2');
+      agentFile.renounce({ why: 'a test' }, 'incarnation-2');
       this.restart();
     },
     watch: () =>

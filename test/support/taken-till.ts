@@ -56,8 +56,7 @@ export class TakenTill {
       log: silentLog,
     });
     const { till, agentFile } = this;
-    agentFile.claim(till.incarnationBefore);
-    till.useIncarnation();
+    till.useIncarnation({ keepsSettled: agentFile.claim(till.incarnationBefore) });
     const { db, binding, mappingVersion } = till;
     const write: TillDatabase['write'] = (body) => (dies === undefined ? till.write(body) : dies());
     fillAgentFile({ till: { db, binding, mappingVersion, write }, agentFile, nowMs: 1, log: silentLog });

@@ -5,6 +5,7 @@
  *
  * What can become of a letter:
  *   nothing of it is the till's word any more   → superseded (overtaken.ts)
+ *   all of it was answered in another way since → superseded (hand-over.ts: copies of a file send the same)
  *   the centre takes all of it                  → applied; its numbers leave the exceptions, links flow down
  *   a change is refused, by us or PostgreSQL    → refused again: undone, open, with the new reason
  *   a row it needs was given up                 → refused with PARENT_DISCARDED, which says by whom and why
@@ -19,6 +20,7 @@ import { applyUnits, type AppliedUnits } from '../rows/apply-units.ts';
 import type { IncomingUnit, Rejection } from '../rows/change.ts';
 import { letterRowName } from '../rows/dead-letter-rows.ts';
 import type { RowOrder } from '../rows/writer.ts';
+import { answeredSince } from '../hand-over.ts';
 import { closedOf, LetterQueue, lettersStep, lockExceptions, saveDecided } from './letter-steps.ts';
 import {
   closeLetter,
@@ -94,11 +96,16 @@ class Retry {
       return refused({ code: error.code, constraint: null, message: error.message });
     }
     const closing = { by, why, mended: set.length === 0 ? null : JSON.stringify(set) };
-    const left = await this.#notOvertaken(letter, mended);
+    const answered = await answeredSince(session, letter);
+    const unanswered = mended.filter(({ seq }) => !answered.has(seq));
+    const left = await this.#notOvertaken(letter, unanswered);
     const overtaken = mended.length - left.length;
     if (left.length === 0) {
       await closeLetter(session, letter.id, { state: 'superseded', ...closing });
-      const message = 'later changes of the same till have written all of it';
+      const message =
+        answered.size > 0
+          ? 'all of it came from another file of the same till, or was written by later changes of it'
+          : 'later changes of the same till have written all of it';
       return { ...result, state: 'superseded', outcomes: { superseded: overtaken }, code: null, message };
     }
     const attempt = await this.#attempt(this.#unitOf(letter, left, { dependant }));

@@ -1,18 +1,23 @@
 import type { Command } from 'commander';
 import type { Pool } from 'pg';
-import { createPool, wrapPostgresError } from '../../shared/database/postgres.ts';
-import { requireSettings } from '../../shared/config.ts';
+import { removeToken } from '../../gateway/http/auth.ts';
+import { createPool, rethrowWrapped } from '../../shared/database/postgres.ts';
+import { requireSettings, type Config } from '../../shared/config.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
 import { withReleasers, type Releaser } from '../../shared/lifecycle.ts';
 import { centreConfig, openCentreLog, readMapping } from '../centre.ts';
 import { withJson, type Cli, type JsonOption } from '../cli.ts';
 import { diagnose } from '../doctor/diagnosis.ts';
-import { AREAS, asked, type Asked, type Finding } from '../doctor/finding.ts';
+import { AREAS, asked, reachedBy, type Asked, type Finding } from '../doctor/finding.ts';
 import { EXIT } from '../exit-code.ts';
-import { withGateway, type GatewayClient } from '../gateway-client.ts';
+import { GatewayClient, gatewayUrl, makeOwnToken } from '../gateway-client.ts';
+import { findUp } from '../up/running-up.ts';
 
 /** What does not answer at once is a finding. */
 const CONNECT_MS = 5_000;
+const QUERY_MS = 8_000;
+/** A till that is asked through the gateway has ten seconds. */
+const GATEWAY_MS = 12_000;
 const MARKS = { ok: 'ok     ', warning: 'WARNING', error: 'ERROR  ' } as const;
 
 export function doctorCommand(cli: Cli): Command {
@@ -38,18 +43,42 @@ async function look(cli: Cli): Promise<Finding[]> {
   if (config.payflowToken === undefined) requireSettings(config, 'databaseUrl');
   return withReleasers(async (onRelease) => {
     const mapping = await asked(async () => Promise.resolve(readMapping(config)));
-    const pool = openPool(cli, onRelease);
+    const pool = await answering(openPool(cli, onRelease));
     const eventLog = await openLog(cli, onRelease);
+    const url = gatewayUrl(config);
+    const client = (token: string) =>
+      new GatewayClient({ url, token, signal: cli.signal, timeoutMs: GATEWAY_MS });
+    const readiness = await asked(() => client('').readiness());
+    const up = findUp(config.dataDir);
+    const onDisk = {
+      logFile: up?.eventLogFile ?? null,
+      hasDatabase: up?.databaseUrl != null,
+    };
     const body = async (gateway: Asked<GatewayClient>) =>
-      diagnose({ config, mapping, pool, eventLog, gateway, now: Date.now });
-    // Its token is made in the database: without that one there is nobody to ask.
-    const hasTokens =
-      pool.kind === 'known' && (await asked(() => lookForTokens(pool.value))).kind === 'known';
-    if (config.payflowToken === undefined && !hasTokens) {
-      return body({ kind: 'unasked', why: 'PAYFLOW_TOKEN is not set, and PostgreSQL has no tokens of ours' });
-    }
-    return withGateway(cli, async (client) => body({ kind: 'known', value: client }));
+      diagnose({ config, mapping, pool, eventLog, readiness, gateway, onDisk, now: Date.now });
+    const reached = reachedBy<unknown>({ kind: 'known', value: url }, readiness, 'the gateway');
+    if (reached.kind !== 'known') return body(reached);
+    return withToken(config, pool, async (token) =>
+      body(token.kind === 'known' ? { kind: 'known', value: client(token.value) } : token),
+    );
   });
+}
+
+/** PAYFLOW_TOKEN, else one that is made for this look; a login may not be allowed to, or the server be read-only. */
+async function withToken<T>(
+  { payflowToken }: Config,
+  pool: Asked<Pool>,
+  body: (token: Asked<string>) => Promise<T>,
+): Promise<T> {
+  if (payflowToken !== undefined) return body({ kind: 'known', value: payflowToken });
+  if (pool.kind !== 'known') return body(pool);
+  const made = await asked(() => makeOwnToken(pool.value));
+  if (made.kind !== 'known') return body(made);
+  try {
+    return await body({ kind: 'known', value: made.value.token });
+  } finally {
+    await asked(() => removeToken(pool.value, made.value.tokenId));
+  }
 }
 
 function openPool(cli: Cli, onRelease: (undo: Releaser) => void): Asked<Pool> {
@@ -60,10 +89,18 @@ function openPool(cli: Cli, onRelease: (undo: Releaser) => void): Asked<Pool> {
     applicationName: 'payflow-doctor',
     max: 4,
     connectTimeoutMs: CONNECT_MS,
+    queryTimeoutMs: QUERY_MS,
     log: cli.commandLog(),
   });
   onRelease(() => pool.end());
   return { kind: 'known', value: pool };
+}
+
+/** One that does not answer is waited for once. */
+async function answering(pool: Asked<Pool>): Promise<Asked<Pool>> {
+  if (pool.kind !== 'known') return pool;
+  const answer = await asked(() => pool.value.query('SELECT').catch(rethrowWrapped));
+  return answer.kind === 'failed' ? answer : pool;
 }
 
 async function openLog(cli: Cli, onRelease: (undo: Releaser) => void): Promise<Asked<EventLog>> {
@@ -71,14 +108,6 @@ async function openLog(cli: Cli, onRelease: (undo: Releaser) => void): Promise<A
   if (opened.kind === 'known') onRelease(() => opened.value.close());
   const isUnset = opened.kind === 'failed' && opened.error.code === 'CONFIG_INVALID';
   return isUnset ? { kind: 'unasked', why: opened.error.message } : opened;
-}
-
-async function lookForTokens(pool: Pool): Promise<void> {
-  try {
-    await pool.query('SELECT FROM payflow_sync.token LIMIT 1');
-  } catch (error) {
-    throw wrapPostgresError(error);
-  }
 }
 
 function show(
@@ -91,7 +120,8 @@ function show(
     if (here.length === 0) continue;
     output.line(area);
     for (const { level, code, message, remedy } of here) {
-      output.line(`  ${MARKS[level]} ${code === null ? '' : `[${code}] `}${message}`);
+      const text = message.replace(/\s*\n\s*/g, ' ');
+      output.line(`  ${MARKS[level]} ${code === null ? '' : `[${code}] `}${text}`);
       if (remedy !== null) output.line(`          ${remedy}`);
     }
   }

@@ -1,5 +1,6 @@
 /** What the centre's own state means: setup, tables, streams, and what waits for a person. Pure. */
 import type { Readiness, SystemStatus } from '../../gateway/status.ts';
+import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { coded, error, ok, warning, type Finding } from './finding.ts';
 
 /** @param missing what setup would do */
@@ -37,6 +38,20 @@ export function stateFindings(status: SystemStatus): Finding[] {
       coded('database', 'error', { code, message: `noted with ${topic}` }),
     ),
   ];
+}
+
+/** @param central those that exist, by the names of the mapping */
+export function tableFindings(
+  mapping: Mapping,
+  central: ReadonlyMap<string, unknown>,
+  { tables }: SystemStatus,
+): Finding[] {
+  const noted = new Set(tables.map(({ table }) => table));
+  return mapping.tables
+    .filter((table) => !central.has(table.central) && !noted.has(table.central))
+    .map((table) =>
+      coded('tables', 'error', { code: 'TABLE_MISSING', message: `there is no table ${table.central}` }),
+    );
 }
 
 /** What of it belongs to a till is told with the till as well: these are the sums. */

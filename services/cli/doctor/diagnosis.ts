@@ -5,7 +5,6 @@
 import type { Pool } from 'pg';
 import { DEFAULT_UP_PARTITIONS, DEFAULT_HORIZON_DAYS } from '../../shared/log/topics.ts';
 import { checkCentre } from '../../central-capture/setup/setup.ts';
-import { quoteIdent } from '../../central-capture/setup/published-tables.ts';
 import {
   systemStatus,
   type Readiness,
@@ -13,11 +12,7 @@ import {
   type TerminalStatus,
 } from '../../gateway/status.ts';
 import type { LocalCatalogReply } from '../../shared/agent-protocol.ts';
-import {
-  readCentralCatalog,
-  splitTableName,
-  type CentralTable,
-} from '../../shared/catalog/central-catalog.ts';
+import { readCentralCatalog, type CentralTable } from '../../shared/catalog/central-catalog.ts';
 import type { LocalTable } from '../../shared/catalog/local-catalog.ts';
 import { parity } from '../../shared/catalog/parity.ts';
 import type { EventLog } from '../../shared/log/event-log.ts';
@@ -25,20 +20,34 @@ import type { Mapping } from '../../shared/mapping/mapping.ts';
 import type { Config } from '../../shared/config.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { productVersion } from '../../shared/version.ts';
-import { attentionFindings, readinessFindings, setupFindings, stateFindings } from './centre-findings.ts';
-import { readDatabase } from './database-facts.ts';
+import { rethrowWrapped } from '../../shared/database/postgres.ts';
+import { PayflowError } from '../../shared/errors.ts';
+import {
+  attentionFindings,
+  readinessFindings,
+  setupFindings,
+  stateFindings,
+  tableFindings,
+} from './centre-findings.ts';
+import { readDatabase, type DatabaseFacts } from './database-facts.ts';
 import { databaseFindings } from './database-findings.ts';
-import { asked, findingsOf, ok, type Asked, type Finding } from './finding.ts';
-import { readLog } from './log-facts.ts';
+import { diskFindings } from './disk-findings.ts';
+import { readDisk } from './disk-facts.ts';
+import { asked, findingsOf, inTime, ok, reachedBy, warning, type Asked, type Finding } from './finding.ts';
+import { readLog, type LogFacts } from './log-facts.ts';
 import { logFindings } from './log-findings.ts';
-import { parityFindings, tillFindings, type TillRules } from './till-findings.ts';
+import { neededRights } from './needed-rights.ts';
+import { parityFindings, silentTill, tillFindings, type TillRules } from './till-findings.ts';
 
 export interface DiagnosisParts {
   readonly config: Config;
   readonly mapping: Asked<Mapping>;
   readonly pool: Asked<Pool>;
   readonly eventLog: Asked<EventLog>;
+  readonly readiness: Asked<Readiness>;
   readonly gateway: Asked<GatewayClient>;
+  /** File of the embedded log, and whether the embedded server's data lies in DATA_DIR; of an `up` on this machine. */
+  readonly onDisk: { readonly logFile: string | null; readonly hasDatabase: boolean };
   /** ms since 1970. */
   readonly now: () => number;
 }
@@ -47,26 +56,45 @@ export interface DiagnosisParts {
 const SKEW_WARN_MS = 5_000;
 /** Catalogs of tills are asked for so many at once. */
 const TILLS_AT_ONCE = 8;
+/** A log that answers takes milliseconds. */
+const LOG_TIMEOUT_MS = 10_000;
+/** The gateway itself has just answered. */
+const SILENCE: ReadonlySet<string> = new Set(['GATEWAY_UNREACHABLE', 'SYNC_TIMEOUT']);
 const NO_AGENTS = { get: () => undefined, status: () => undefined };
 
-export async function diagnose(parts: DiagnosisParts): Promise<Finding[]> {
-  const { mapping } = parts;
-  const status = await statusOf(parts);
+/** What does not answer is waited for once: what else would be asked of it is passed over. */
+export async function diagnose(all: DiagnosisParts): Promise<Finding[]> {
+  const database = await databaseLook(all);
+  const pool = reachedBy(all.pool, database, 'PostgreSQL');
+  const { status, whyUnreported } = await statusOf({ ...all, pool });
   const tills = status.kind === 'known' ? status.value.terminals : [];
+  const log = await logLook(all, tills);
+  const eventLog = reachedBy(all.eventLog, log, 'the event log');
+  const parts = { ...all, pool, eventLog };
+  const central = await centralTables(parts);
   return [
-    ...findingsOf('configuration', 'the mapping', {
-      answer: mapping,
-      judge: (known) => mappingFindings(known),
+    ...findingsOf('configuration', 'the mapping', { answer: all.mapping, judge: mappingFindings }),
+    ...findingsOf('database', 'PostgreSQL', {
+      answer: database,
+      judge: (facts) => databaseFindings(facts, SKEW_WARN_MS),
     }),
-    ...(await databaseLook(parts)),
-    ...(await logLook(parts, tills)),
-    ...(await setupLook(parts)),
-    ...(await servicesLook(parts)),
+    ...findingsOf('log', 'the event log', { answer: log, judge: logFindings }),
+    ...diskLook(parts, database, log),
+    ...findingsOf('tables', 'what setup makes', { answer: await setupLook(parts), judge: setupFindings }),
+    ...findingsOf('services', 'the gateway', { answer: all.readiness, judge: readinessFindings }),
     ...findingsOf('attention', 'the state of the centre', {
       answer: status,
-      judge: (known) => [...stateFindings(known), ...attentionFindings(known)],
+      judge: (known) => [
+        ...stateFindings(known),
+        ...(central.kind === 'known' && all.mapping.kind === 'known'
+          ? tableFindings(all.mapping.value, central.value, known)
+          : []),
+        ...attentionFindings(known),
+      ],
     }),
-    ...(status.kind === 'known' ? await tillsLook(parts, status.value) : []),
+    ...(status.kind === 'known'
+      ? await tillsLook(parts, { status: status.value, whyUnreported, central })
+      : []),
   ];
 }
 
@@ -74,66 +102,96 @@ function mappingFindings({ tables }: Mapping): Finding[] {
   return [ok('configuration', `the mapping is valid, ${tables.length} tables`)];
 }
 
-async function databaseLook({ pool, mapping, config, now }: DiagnosisParts): Promise<readonly Finding[]> {
-  const tables =
-    mapping.kind !== 'known'
-      ? []
-      : mapping.value.tables.map(({ central, direction }) => {
-          const { schema, table } = splitTableName(central);
-          return { name: `${quoteIdent(schema)}.${quoteIdent(table)}`, isWritten: direction !== 'push' };
-        });
-  const question = { prefix: config.topicPrefix, tables, now };
-  const answer = await after(pool, async (known) => asked(() => readDatabase(known, question)));
-  return findingsOf('database', 'PostgreSQL', {
-    answer,
-    judge: (facts) => databaseFindings(facts, SKEW_WARN_MS),
-  });
+async function databaseLook({ pool, mapping, config, now }: DiagnosisParts): Promise<Asked<DatabaseFacts>> {
+  const rights = neededRights(mapping.kind === 'known' ? mapping.value : undefined);
+  const question = { prefix: config.topicPrefix, rights, now };
+  return after(pool, async (known) => asked(() => readDatabase(known, question)));
 }
 
 async function logLook(
   { eventLog, config, now }: DiagnosisParts,
   tills: readonly TerminalStatus[],
-): Promise<readonly Finding[]> {
+): Promise<Asked<LogFacts>> {
   const stores = [...new Set(tills.map(({ storeId }) => storeId))];
-  const question = { prefix: config.topicPrefix, stores, now };
-  const answer = await after(eventLog, async (known) => asked(() => readLog(known, question)));
-  return findingsOf('log', 'the event log', { answer, judge: logFindings });
+  const question = {
+    prefix: config.topicPrefix,
+    stores,
+    now,
+    signal: AbortSignal.timeout(LOG_TIMEOUT_MS),
+  };
+  return after(eventLog, async (known) => asked(() => answering(() => readLog(known, question))));
 }
 
-async function setupLook({ pool, eventLog, mapping, config }: DiagnosisParts): Promise<readonly Finding[]> {
-  const answer = await after(pool, async (knownPool) =>
+/** A broker that takes connections and says nothing would be waited for much longer. */
+async function answering<T>(question: () => Promise<T>): Promise<T> {
+  const late = () => new PayflowError('LOG_UNREACHABLE', `no answer in ${LOG_TIMEOUT_MS / 1000} s`);
+  return inTime(question, { timeoutMs: LOG_TIMEOUT_MS, late });
+}
+
+function diskLook(
+  { config, onDisk, now }: DiagnosisParts,
+  database: Asked<DatabaseFacts>,
+  log: Asked<LogFacts>,
+): readonly Finding[] {
+  const disk = readDisk({ ...onDisk, folder: config.dataDir });
+  if (disk === undefined) return [];
+  return diskFindings(disk, {
+    freeMb: config.freeMb,
+    logSinceMs: log.kind === 'known' ? log.value.sinceMs : null,
+    walBytesPerDay: database.kind === 'known' ? database.value.walBytesPerDay : null,
+    nowMs: now(),
+  });
+}
+
+async function setupLook({ pool, eventLog, mapping, config }: DiagnosisParts): Promise<Asked<string[]>> {
+  return after(pool, async (knownPool) =>
     after(eventLog, async (knownLog) =>
-      after(mapping, async (knownMapping) =>
-        asked(() =>
-          checkCentre({
-            pool: knownPool,
-            eventLog: knownLog,
-            mapping: knownMapping,
-            prefix: config.topicPrefix,
-            horizonDays: config.horizonDays,
-            upPartitions: DEFAULT_UP_PARTITIONS,
-          }),
-        ),
-      ),
+      after(readable(mapping), async (knownMapping) => {
+        const options = {
+          pool: knownPool,
+          eventLog: knownLog,
+          mapping: knownMapping,
+          prefix: config.topicPrefix,
+          horizonDays: config.horizonDays,
+          upPartitions: DEFAULT_UP_PARTITIONS,
+        };
+        return asked(() => answering(() => checkCentre(options)));
+      }),
     ),
   );
-  return findingsOf('tables', 'what setup makes', { answer, judge: setupFindings });
 }
 
-async function servicesLook({ gateway }: DiagnosisParts): Promise<readonly Finding[]> {
-  const answer: Asked<Readiness> = await after(gateway, async (client) => asked(() => client.readiness()));
-  return findingsOf('services', 'the gateway', { answer, judge: readinessFindings });
+/** What is wrong with it is said once. */
+function readable(mapping: Asked<Mapping>): Asked<Mapping> {
+  if (mapping.kind !== 'failed') return mapping;
+  return { kind: 'unasked', why: 'the mapping is not usable, as said above', remedy: 'Mend that first.' };
 }
 
 /** From the gateway, with what agents report; where it is away, what the database alone says. */
-async function statusOf({ gateway, pool, config, now }: DiagnosisParts): Promise<Asked<SystemStatus>> {
+async function statusOf({
+  gateway,
+  pool,
+  config,
+  now,
+}: DiagnosisParts): Promise<{ status: Asked<SystemStatus>; whyUnreported: string | null }> {
   const answer = await after(gateway, async (client) => asked(() => client.get<SystemStatus>('/status')));
-  if (answer.kind === 'known') return answer;
+  if (answer.kind === 'known') return { status: answer, whyUnreported: null };
   const sources = { prefix: config.topicPrefix, agents: NO_AGENTS, now: () => new Date(now()) };
-  return after(pool, async (known) => asked(() => systemStatus({ pool: known, ...sources })));
+  const status = await after(pool, async (known) => asked(() => systemStatus({ pool: known, ...sources })));
+  return { status, whyUnreported: answer.kind === 'failed' ? answer.error.message : answer.why };
 }
 
-async function tillsLook(parts: DiagnosisParts, status: SystemStatus): Promise<Finding[]> {
+interface TillsQuestion {
+  readonly status: SystemStatus;
+  /** Why nothing is known of what tills report; null: the gateway has said it. */
+  readonly whyUnreported: string | null;
+  readonly central: Asked<Central>;
+}
+
+async function tillsLook(
+  parts: DiagnosisParts,
+  { status, whyUnreported, central }: TillsQuestion,
+): Promise<Finding[]> {
   const { config, now } = parts;
   const rules: TillRules = {
     nowMs: now(),
@@ -141,9 +199,9 @@ async function tillsLook(parts: DiagnosisParts, status: SystemStatus): Promise<F
     version: productVersion(),
     freeMb: config.freeMb,
     horizonDays: config.horizonDays ?? DEFAULT_HORIZON_DAYS,
+    isConnectionKnown: whyUnreported === null,
   };
   const tills = status.terminals.filter((till) => till.status !== 'retired');
-  const central = await centralTables(parts);
   const found: Finding[] = [];
   let well = 0;
   for (let from = 0; from < tills.length; from += TILLS_AT_ONCE) {
@@ -154,8 +212,10 @@ async function tillsLook(parts: DiagnosisParts, status: SystemStatus): Promise<F
     well += each.filter((findings) => findings.length === 0).length;
     found.push(...each.flat());
   }
-  const text = tills.length === 0 ? 'no till is registered' : `${well} of ${tills.length} tills are well`;
-  return [ok('tills', text), ...found];
+  if (tills.length === 0) return [ok('tills', 'no till is registered')];
+  if (whyUnreported === null) return [ok('tills', `${well} of ${tills.length} tills are well`), ...found];
+  const what = `which tills are online, and what they report, is not known: ${whyUnreported}`;
+  return [warning('tills', what, 'Mend what is said of the gateway, and run doctor again.'), ...found];
 }
 
 type Central = ReadonlyMap<string, CentralTable>;
@@ -167,7 +227,7 @@ async function centralTables({ pool, mapping }: DiagnosisParts): Promise<Asked<C
         readCentralCatalog(
           known,
           tables.map((table) => table.central),
-        ),
+        ).catch(rethrowWrapped),
       ),
     ),
   );
@@ -182,6 +242,7 @@ async function parityLook(
   if (!online || gateway.kind !== 'known' || mapping.kind !== 'known' || central.kind !== 'known') return [];
   const path = `/terminals/${encodeURIComponent(terminalId)}/catalog`;
   const answer = await asked(() => gateway.value.get<LocalCatalogReply>(path));
+  if (answer.kind === 'failed' && SILENCE.has(answer.error.code)) return [silentTill(terminalId)];
   return findingsOf('tills', `${terminalId}: its tables`, {
     answer,
     judge: (reply) => {

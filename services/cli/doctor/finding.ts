@@ -1,7 +1,7 @@
 /** What `doctor` says: one line for each thing that was looked at. */
 import { ERROR_CODES, type ErrorCode } from '../../shared/error-codes.ts';
 import { isErrorCode } from '../../shared/agent-protocol.ts';
-import { PayflowError } from '../../shared/errors.ts';
+import { asPayflowError, type PayflowError } from '../../shared/errors.ts';
 
 export const AREAS = [
   'configuration',
@@ -51,14 +51,49 @@ export function coded(
 export type Asked<T> =
   | { readonly kind: 'known'; readonly value: T }
   | { readonly kind: 'failed'; readonly error: PayflowError }
-  | { readonly kind: 'unasked'; readonly why: string };
+  | { readonly kind: 'unasked'; readonly why: string; readonly remedy?: string | undefined };
 
+/** Whatever goes wrong is a finding: one look that fails leaves the others standing. */
 export async function asked<T>(question: () => Promise<T>): Promise<Asked<T>> {
   try {
     return { kind: 'known', value: await question() };
   } catch (thrown) {
-    if (thrown instanceof PayflowError) return { kind: 'failed', error: thrown };
-    throw thrown;
+    return { kind: 'failed', error: asPayflowError(thrown) };
+  }
+}
+
+/** What was known before, where `look` reached it; else it is said once, and not asked again. */
+export function reachedBy<T>(before: Asked<T>, look: Asked<unknown>, what: string): Asked<T> {
+  if (look.kind !== 'failed' || !AWAY.has(look.error.code)) return before;
+  return { kind: 'unasked', why: `${what} does not answer, as said above`, remedy: 'Mend that first.' };
+}
+
+const AWAY: ReadonlySet<ErrorCode> = new Set([
+  'DB_UNREACHABLE',
+  'DB_AUTH',
+  'LOG_UNREACHABLE',
+  'LOG_AUTH',
+  'GATEWAY_UNREACHABLE',
+]);
+
+/** @throws PayflowError what `late` gives, where there is no answer in time; what was asked is waited for no more */
+export async function inTime<T>(
+  question: () => Promise<T>,
+  { timeoutMs, late }: { readonly timeoutMs: number; readonly late: () => PayflowError },
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const answer = question();
+  // Rejected after the time, it would end the process.
+  answer.catch(() => undefined);
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(late());
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, tooLate]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -74,6 +109,12 @@ export function findingsOf<T>(
     case 'failed':
       return [coded(area, 'error', { code: answer.error.code, message: `${what}: ${answer.error.message}` })];
     case 'unasked':
-      return [warning(area, `${what} was not looked at: ${answer.why}`, 'Run doctor where it is known.')];
+      return [
+        warning(
+          area,
+          `${what} was not looked at: ${answer.why}`,
+          answer.remedy ?? 'Run doctor where it is known.',
+        ),
+      ];
   }
 }

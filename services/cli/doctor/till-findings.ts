@@ -3,7 +3,7 @@ import type { TerminalStatus } from '../../gateway/status.ts';
 import type { AgentStatus } from '../../shared/agent-protocol.ts';
 import { ERROR_CODES } from '../../shared/error-codes.ts';
 import type { ParityFinding } from '../../shared/catalog/parity-finding.ts';
-import { waitLine } from '../till-waits.ts';
+import { waitText } from '../till-waits.ts';
 import { bytesText, durationText } from '../terminal-output.ts';
 import { coded, error, warning, type Finding, type Level } from './finding.ts';
 
@@ -14,6 +14,8 @@ export interface TillRules {
   readonly version: string;
   readonly freeMb: number;
   readonly horizonDays: number;
+  /** false: nobody was asked who is connected now. */
+  readonly isConnectionKnown: boolean;
 }
 
 const MB = 1024 * 1024;
@@ -36,7 +38,11 @@ export function tillFindings(till: TerminalStatus, rules: TillRules): Finding[] 
 
 type Say = (level: Exclude<Level, 'ok'>, what: string, remedy: string) => Finding;
 
-function standingFindings(till: TerminalStatus, { nowMs, horizonDays }: TillRules, say: Say): Finding[] {
+function standingFindings(
+  till: TerminalStatus,
+  { nowMs, horizonDays, isConnectionKnown }: TillRules,
+  say: Say,
+): Finding[] {
   const { terminalId, status, why, lastSeenAt } = till;
   if (status === 'fenced') {
     const { remedy } = ERROR_CODES.TERMINAL_FENCED;
@@ -45,7 +51,7 @@ function standingFindings(till: TerminalStatus, { nowMs, horizonDays }: TillRule
   if (status === 'registered') {
     return [say('warning', 'is registered and not enrolled', `Start its agent with its ENROLMENT_CODE.`)];
   }
-  if (till.online || status === 'retiring') return [];
+  if (!isConnectionKnown || till.online || status === 'retiring') return [];
   const away = lastSeenAt === null ? null : nowMs - Date.parse(lastSeenAt);
   const since = away === null ? 'was never seen' : `is offline for ${durationText(away)}`;
   const isLong = away !== null && away > (horizonDays * DAY_MS) / 2;
@@ -58,7 +64,7 @@ function standingFindings(till: TerminalStatus, { nowMs, horizonDays }: TillRule
 function atCentre(till: TerminalStatus, say: Say): Finding[] {
   const { terminalId, waits, deadLetters, notAllowed, evidenceGone, held } = till;
   const found = waits.map((wait) =>
-    coded('tills', 'error', { code: wait.code, message: waitLine(terminalId, wait) }),
+    coded('tills', 'error', { code: wait.code, message: waitText(terminalId, wait) }),
   );
   if (deadLetters > 0) {
     const remedy = `\`payflow dead-letters list --terminal ${terminalId}\`, then retry or discard each.`;
@@ -172,6 +178,13 @@ function versionFindings(agent: AgentStatus, { mappingVersion, version }: TillRu
       say('warning', `runs payflow-sync ${agent.version}, the centre ${version}`, 'Upgrade the older one.'),
     );
   return found;
+}
+
+/** Its connection stands, and it said nothing in the time that is given to it. */
+export function silentTill(terminalId: string): Finding {
+  const remedy =
+    'Look at its agent and its network, and restart the agent where it hangs. Sales go on there.';
+  return error('tills', `${terminalId} is connected, and does not answer`, remedy);
 }
 
 /** Its tables against those of the centre. */

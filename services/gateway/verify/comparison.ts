@@ -30,6 +30,8 @@ import { verdictOf, type Verdict } from './verdict.ts';
 /** What of a till's changes is under way is waited for, a while. */
 const FLUSH_MS = 30_000;
 const POSITION_MS = 5 * 60_000;
+/** What an agent knows without looking; one of an older version never answers. */
+const TABLES_MS = 30_000;
 const OPERATION_MS = 30 * 60_000;
 const OPERATION_LOOK_MS = 20;
 const REPLY_MARGIN_MS = 5_000;
@@ -292,7 +294,7 @@ export class Comparison {
 
   #agent<N extends AgentRequestName>(name: N, request: AgentRequest<N>): Promise<AgentResult<N>> {
     const { agents, target } = this.#parts;
-    const limitMs = 'timeoutMs' in request ? request.timeoutMs : POSITION_MS;
+    const limitMs = 'timeoutMs' in request ? request.timeoutMs : TABLES_MS;
     return agents.request(target.terminalId, name, request, limitMs + REPLY_MARGIN_MS);
   }
 

@@ -65,9 +65,10 @@ const TAKE_PLACE = `
     FROM payflow_sync.incarnation i
    WHERE p.terminal_id = $1 AND i.terminal_id = p.terminal_id AND i.incarnation = $2`;
 
+/** A till that is being retired stays so: its announcement may have been sent before. */
 const STANDING = `
   UPDATE payflow_sync.progress SET standing = 'ok', standing_why = NULL, standing_since = now()
-   WHERE terminal_id = $1 AND standing <> 'ok'`;
+   WHERE terminal_id = $1 AND standing = 'fenced'`;
 
 const STATUS = `
   UPDATE payflow_sync.terminal

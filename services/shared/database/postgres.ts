@@ -60,6 +60,8 @@ export interface PoolOptions {
   readonly max?: number;
   readonly log: Logger;
   readonly connectTimeoutMs?: number;
+  /** A query that takes longer fails with DB_UNREACHABLE, whatever becomes of it at the server; default: none. */
+  readonly queryTimeoutMs?: number | undefined;
   /** Commits wait for the server's own disk only, whatever its synchronous standbys are. */
   readonly commitsLocally?: boolean;
 }
@@ -73,6 +75,7 @@ export function createPool(options: PoolOptions): Pool {
     application_name: options.applicationName,
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    query_timeout: options.queryTimeoutMs,
     keepAlive: true,
     onConnect: (client) => prepareSession(client, options.commitsLocally === true),
   };
@@ -181,6 +184,11 @@ export function wrapPostgresError(error: unknown): PayflowError {
     cause: error,
     ...(facts === null ? {} : { details: { ...facts } }),
   });
+}
+
+/** For `catch` of a database call. @throws PayflowError */
+export function rethrowWrapped(error: unknown): never {
+  throw wrapPostgresError(error);
 }
 
 /** What the server, or Node, leaves unsaid. */

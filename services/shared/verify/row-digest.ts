@@ -6,6 +6,8 @@
  *   ---------------------+-----------------------+-----------------------------------------------------------
  *   numeric              | trim_scale(c)::text   | a decimal without zeros behind
  *   char(n)              | c::text (no padding)  | without padding
+ *   inet                 | concat(c): a cast     | as it came
+ *                        |   adds the mask        |
  *   everything else      | c::text               | as `central-text.ts` makes it
  *
  * A row's text is its id, a line feed, and the columns as a JSON array of texts and nulls. Rows are summed by buckets, which
@@ -44,7 +46,11 @@ export function digestText(type: string): (text: string) => string {
 
 /** SQL of the same. @param column quoted, with its alias */
 export function digestTextSql(type: string, column: string): string {
-  return typeShape(type).family === 'numeric' ? `trim_scale(${column})::text` : `${column}::text`;
+  const { family } = typeShape(type);
+  if (family === 'numeric') return `trim_scale(${column})::text`;
+  return type.startsWith('inet')
+    ? `CASE WHEN ${column} IS NOT NULL THEN concat(${column}) END`
+    : `${column}::text`;
 }
 
 function bareDecimal(text: string): string {

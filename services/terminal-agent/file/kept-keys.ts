@@ -11,7 +11,7 @@ import { isPublished } from './captured-tables.ts';
 import { parentKey } from '../rows/parked.ts';
 import { isUnlinked, SyncRows } from '../rows/sync-rows.ts';
 import { isKeyedByUuid, type TillTable, type TillTables } from '../rows/till-tables.ts';
-import type { KeptChange } from '../up/change-store.ts';
+import type { ChangeStore, KeptChange } from '../up/change-store.ts';
 import { foldTables, type CutAs, type FoldedRow, type FoldParts } from '../up/folded-tables.ts';
 import { getMeta, setMeta } from '../till/file-facts.ts';
 import { keptTables } from '../till/recorded-names.ts';
@@ -32,6 +32,7 @@ export function keptChange(db: SqliteDatabase): number {
 export interface KeptKeysParts extends FoldParts {
   readonly db: SqliteDatabase;
   readonly tables: TillTables;
+  readonly changes: ChangeStore;
   readonly flight: Flight;
 }
 
@@ -110,7 +111,7 @@ function cutAs(changes: readonly KeptChange[]): CutAs {
 }
 
 /** What was there before our triggers, and never came from the centre, is nobody's edit. */
-function editedRow(table: TillTable, { touched, handle, rowKey }: FoldedRow): EditedRow[] {
+export function editedRow(table: TillTable, { touched, handle, rowKey }: FoldedRow): EditedRow[] {
   const { entries, isNew, isEarlier, ousted } = touched;
   const edits = entries.filter(({ op }) => op !== 'b' && op !== 'e').length + (ousted === null ? 0 : 1);
   if (isEarlier || edits === 0) return [];
@@ -129,7 +130,7 @@ function endedBy(changes: readonly KeptChange[]): Set<string> {
   return ended;
 }
 
-function moveRow({ rows }: { readonly rows: SyncRows }, handle: string, rowKey: SqliteValue): void {
+export function moveRow({ rows }: { readonly rows: SyncRows }, handle: string, rowKey: SqliteValue): void {
   const there = rowKey === null ? undefined : rows.handleAt(rowKey);
   if (there === handle) return;
   // Triggers were away, and so nothing told that the other one is gone.

@@ -161,7 +161,7 @@ export class SweptTable {
     });
     const raw = rowKey === undefined ? undefined : table.writer.look(rowKey);
     const values = raw === undefined ? null : rowValues(table.bound, raw, parents.handleOf);
-    const rules = columnRules(table.bound, base, new ParentNames(tables));
+    const rules = columnRules(table.bound, base, new ParentNames(tables, parents));
     return judge(state, { row: values, uncut: null }, rules);
   }
 

@@ -1,13 +1,22 @@
 /** Which rows the handles in images and in rows mean now, for the comparison of reference columns. */
 import type { BoundColumn } from '../../shared/catalog/table-binding.ts';
+import type { SqliteValue } from '../../shared/records/unit-record.ts';
+import { sameStored } from '../../shared/values/same-meaning.ts';
 import { isUnlinked } from './sync-rows.ts';
 import { isKeyedByUuid, type TillTables } from './till-tables.ts';
 
+/** Told of each handle whether it stands for a UUID that no row has. */
+export interface Nobodys {
+  isNobodys(table: string, handle: string): boolean;
+}
+
 export class ParentNames {
   readonly #tables: TillTables;
+  readonly #nobodys: Nobodys;
 
-  constructor(tables: TillTables) {
+  constructor(tables: TillTables, nobodys: Nobodys) {
     this.#tables = tables;
+    this.#nobodys = nobodys;
   }
 
   /** Of a handle that was given before the link came, the central id. */
@@ -23,16 +32,19 @@ export class ParentNames {
     return row.rowKey === null || this.#parentOf(column)?.writer.exists(row.rowKey) === false;
   }
 
-  /** Nothing that is known here has this name, nor had it. */
-  isUnknown(column: BoundColumn, handle: string): boolean {
-    return isUnlinked(handle) && this.#rowOf(column, handle) === undefined;
+  /** A key under which no row lives was that of a row that is gone, or nobody knows which that had. */
+  wasKeyOf(column: BoundColumn, handle: string, value: SqliteValue): boolean {
+    const former =
+      this.#rowOf(column, handle)?.rowKey ?? this.#parentOf(column)?.rows.formerKey(this.now(column, handle));
+    return former == null || sameStored(former, value);
   }
 
-  /** The name by which the row's own column calls it, where that is kept. */
-  hasName(column: BoundColumn, handle: string): boolean {
+  /** A UUID that no row has may be that of a row that is gone, where nobody knows which that had. */
+  mayBeUuidOf(column: BoundColumn, handle: string, shown: string): boolean {
     const [row, parent] = [this.#rowOf(column, handle), this.#parentOf(column)];
     if (row === undefined || parent === undefined) return false;
-    return row.identity !== null || (row.rowKey !== null && isKeyedByUuid(parent));
+    if (!this.#nobodys.isNobodys(parent.name, shown)) return false;
+    return row.identity === null && (row.rowKey === null || !isKeyedByUuid(parent));
   }
 
   #rowOf(column: BoundColumn, handle: string) {

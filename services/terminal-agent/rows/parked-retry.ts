@@ -87,10 +87,12 @@ export class ParkedRetry {
   }
 
   #stillMaybeOwn(row: ParkedRow): boolean {
+    const rows = this.#parts.tables.byLocal(row.table)?.rows;
     // Its link has come: there is nothing left to wait for.
-    if (this.#parts.tables.byLocal(row.table)?.rows.get(row.centralId) !== undefined) return false;
+    if (rows?.get(row.centralId) !== undefined) return false;
     const place = { position: decodePosition(row.position), fromCatalog: true, ownOrigin: false };
-    return mayBeOwnRow(place, this.#parts.flight.hasUnlinkedInserts(row.table), this.#parts.reach.store());
+    const hasUnlinked = this.#parts.flight.hasUnlinkedInserts(row.table) || rows?.hasUnlinked === true;
+    return mayBeOwnRow(place, hasUnlinked, this.#parts.reach.store());
   }
 
   /** @returns whether a row found room */

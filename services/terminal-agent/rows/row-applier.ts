@@ -216,7 +216,7 @@ export class RowApplier {
 
   #mayBeOwn(table: TillTable, position: Buffer): boolean {
     // Most tables have no insert without a link at all.
-    if (!this.#parts.flight.hasUnlinkedInserts(table.name)) return false;
+    if (!this.#parts.flight.hasUnlinkedInserts(table.name) && !table.rows.hasUnlinked) return false;
     const place = { position: decodePosition(position), fromCatalog: true, ownOrigin: false };
     return mayBeOwnRow(place, true, this.#scope.store());
   }

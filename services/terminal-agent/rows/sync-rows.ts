@@ -37,9 +37,11 @@ export class SyncRows {
   readonly #put: Statement;
   readonly #advance: Statement;
   readonly #move: Statement;
+  readonly #former: Statement<[string], SqliteValue>;
   readonly #name: Statement;
   readonly #remove: Statement;
   readonly #rename: Statement;
+  readonly #unlinked: Statement<[], number>;
 
   constructor(db: SqliteDatabase, localTable: string) {
     const table = quoteName(`sync_row_${localTable}`);
@@ -59,14 +61,27 @@ export class SyncRows {
     this.#advance = db.prepare(
       `UPDATE ${table} SET position = ?, deleted = 0, refused = 0, base = ? WHERE central_id = ?`,
     );
-    this.#move = db.prepare(`UPDATE ${table} SET row_key = ? WHERE central_id = ?`);
+    this.#move = db.prepare(
+      `UPDATE ${table} SET former_key = CASE WHEN ? IS NULL THEN coalesce(row_key, former_key) END, row_key = ?
+        WHERE central_id = ?`,
+    );
+    this.#former = db
+      .prepare<[string], SqliteValue>(`SELECT former_key FROM ${table} WHERE central_id = ?`)
+      .pluck()
+      .safeIntegers();
     this.#name = db.prepare(`UPDATE ${table} SET identity = ? WHERE central_id = ? AND identity IS NULL`);
     this.#remove = db.prepare(`DELETE FROM ${table} WHERE central_id = ?`);
     this.#rename = db.prepare(`UPDATE ${table} SET central_id = ? WHERE central_id = ?`);
+    this.#unlinked = db
+      .prepare<[], number>(
+        `SELECT 1 FROM ${table} WHERE central_id GLOB '~*' AND refused = 0 AND row_key IS NOT NULL LIMIT 1`,
+      )
+      .pluck();
     this.#add = db.prepare(`INSERT INTO ${table} (central_id, row_key, position, base) VALUES (?, ?, ?, ?)`);
     this.#put = db.prepare(
       `INSERT INTO ${table} (central_id, row_key, position, deleted, base, identity, refused) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (central_id) DO UPDATE SET row_key = excluded.row_key, position = excluded.position,
+         former_key = CASE WHEN excluded.row_key IS NULL THEN coalesce(row_key, former_key) END,
          deleted = excluded.deleted, base = excluded.base, identity = excluded.identity, refused = excluded.refused`,
     );
   }
@@ -92,6 +107,11 @@ export class SyncRows {
     return this.#byIdentity.get(identity);
   }
 
+  /** Whether rows are here whose link may come: cut, or to be cut. */
+  get hasUnlinked(): boolean {
+    return this.#unlinked.get() !== undefined;
+  }
+
   /** A newer image was written to the same local row, and nothing is open. */
   advance(handle: string, position: Buffer, base: string): void {
     this.#advance.run(position, base, handle);
@@ -104,7 +124,12 @@ export class SyncRows {
 
   /** The app gave the row another key; null: it is gone. */
   move(handle: string, rowKey: SqliteValue): void {
-    this.#move.run(rowKey, handle);
+    this.#move.run(rowKey, rowKey, handle);
+  }
+
+  /** Under which a row that is gone lived last; null: of one that lives, or went before this was kept. */
+  formerKey(handle: string): SqliteValue {
+    return this.#former.get(handle) ?? null;
   }
 
   /** The name under which it is cut first. */

@@ -22,7 +22,7 @@ import type { TillDatabase } from '../till/till-database.ts';
 import { TillTables } from '../rows/till-tables.ts';
 import type { AgentFile } from '../units/agent-file.ts';
 import { spansFrom } from '../units/registrations.ts';
-import type { SeqSpan } from '../units/unit-store.ts';
+import { ANOTHER, type SeqSpan } from '../units/unit-store.ts';
 import type { CutUnit } from '../units/unit-rows.ts';
 import type { KeptChange } from '../up/change-store.ts';
 import { partsBetween } from '../up/cut-units.ts';
@@ -40,9 +40,6 @@ export interface AgentFileParts {
   readonly nowMs: number;
   readonly log: Logger;
 }
-
-/** Of an entry that no file holds: what was cut is not of this one. */
-const ANOTHER = 'another';
 
 /** At each start, before the agent file is used. */
 export function fillAgentFile({ till, agentFile, nowMs, log }: AgentFileParts): void {

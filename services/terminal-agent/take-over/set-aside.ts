@@ -21,6 +21,7 @@ export function setAsideOld(db: SqliteDatabase): void {
 const ADDED = [
   ['identity', 'TEXT'],
   ['refused', 'INTEGER NOT NULL DEFAULT 0'],
+  ['former_key', ''],
 ] as const;
 
 /** The rows' table as this version has it: nothing of the old triggers names these columns. */

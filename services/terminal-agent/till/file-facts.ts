@@ -33,6 +33,21 @@ export function usedIncarnation(db: SqliteDatabase): string | undefined {
   return metaBefore(db, INCARNATION_BEFORE) ?? metaBefore(db, 'incarnation');
 }
 
+/**
+ * The file is used under another name from now on. Inside a transaction of ours.
+ * @param former.keepsSettled what was settled under the one before counts: changes have the number of an entry under any
+ */
+export function leaveName(
+  db: SqliteDatabase,
+  { before, keepsSettled }: { readonly before: string; readonly keepsSettled: boolean },
+  incarnation: string,
+): void {
+  const rename = db.prepare('UPDATE sync_settled SET incarnation = ? WHERE incarnation = ?');
+  if (keepsSettled) rename.run(incarnation, before);
+  setMeta(db, 'incarnation', incarnation);
+  setMeta(db, INCARNATION_BEFORE, null);
+}
+
 /** @throws PayflowError TERMINAL_FENCED, TERMINAL_OTHER_CENTRE: it is somebody else's */
 export function claimFile(db: SqliteDatabase, { terminalId, incarnation, databaseId }: FileOwner): void {
   const owner = getMeta(db, 'terminal_id');

@@ -135,7 +135,8 @@ CREATE TABLE IF NOT EXISTS sync_meta (name TEXT PRIMARY KEY, value TEXT);
  * One per mapped table: which central row is which local row, and what both sides last agreed on. `central_id` is `~` and
  * the row's name while the centre has not taken it. `base` is the newest central image (coding of rows/image.ts) or what
  * was inserted, until the first comes; `position` guards against older images; `row_key` is NULL once the local row is
- * gone; `identity` is the name under which the row was cut first, NULL while it never was.
+ * gone, and `former_key` what it was then: rows that the app leaves pointing at it still mean it; `identity` is the name under
+ * which the row was cut first, or by which its own column called it when it went, NULL while neither is known.
  */
 export function syncRowTableSql(localTable: string): string {
   const name = quoteName(`sync_row_${localTable}`);
@@ -147,7 +148,8 @@ CREATE TABLE IF NOT EXISTS ${name} (
   deleted INTEGER NOT NULL DEFAULT 0,
   base TEXT,
   identity TEXT,
-  refused INTEGER NOT NULL DEFAULT 0
+  refused INTEGER NOT NULL DEFAULT 0,
+  former_key
 ) WITHOUT ROWID;
 `;
 }

@@ -43,6 +43,7 @@ export function installSync(
   const lost = lostTables(db);
   db.exec(LOCAL_SCHEMA);
   mendLost(db, lost, log);
+  addFormerKeys(db);
   // Whoever changes the schema may have brought them back.
   markVanishedUnswept(db);
   const wanted = new Set<string>();
@@ -89,6 +90,19 @@ function installTable(db: SqliteDatabase, table: BoundTable, log: Logger): Trigg
 function reasonOf(error: unknown): string | null {
   const cause = error instanceof PayflowError ? error.cause : error;
   return isOfTable(cause) ? cause.message : null;
+}
+
+/** Of files of the version before, also for tables that are away just now. */
+function addFormerKeys(db: SqliteDatabase): void {
+  const tables = db
+    .prepare<[], string>(
+      `SELECT m.name FROM sqlite_master m
+        WHERE m.type = 'table' AND substr(m.name, 1, 9) = 'sync_row_'
+          AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'former_key')`,
+    )
+    .pluck()
+    .all();
+  for (const table of tables) db.exec(`ALTER TABLE ${quoteName(table)} ADD COLUMN former_key`);
 }
 
 /** An index that an earlier version made under another name does as well. @returns whether they were not there */

@@ -12,7 +12,7 @@ import type { Mapping } from '../../shared/mapping/mapping.ts';
 import { inImmediate, realDatabasePath, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { withoutTables, type LocalBinding } from '../../shared/catalog/table-binding.ts';
 import { AgentLock } from './agent-lock.ts';
-import { claimFile, getMeta, INCARNATION_BEFORE, setMeta, usedIncarnation } from './file-facts.ts';
+import { claimFile, getMeta, INCARNATION_BEFORE, leaveName, setMeta, usedIncarnation } from './file-facts.ts';
 import { FileHandle } from './file-handle.ts';
 import { FileProof } from './file-proof.ts';
 import { FileWatch } from './file-watch.ts';
@@ -145,21 +145,17 @@ export class TillDatabase {
     return this.#incarnation;
   }
 
-  /** The agent file knows `incarnationBefore`: from now on this one is used. */
-  useIncarnation(): void {
-    if (this.getMeta(INCARNATION_BEFORE) !== undefined)
-      this.write(() => this.setMeta(INCARNATION_BEFORE, null));
+  /** The agent file knows `incarnationBefore`. @param options.keepsSettled what was settled under that is of its changes */
+  useIncarnation({ keepsSettled }: { readonly keepsSettled: boolean }): void {
+    const before = this.getMeta(INCARNATION_BEFORE);
+    if (before !== undefined)
+      this.write(() => leaveName(this.db, { before, keepsSettled }, this.#incarnation));
   }
 
   /** The agent file has another one now. Done again where it was interrupted. */
   rename(before: string, incarnation: string): void {
     this.#incarnation = incarnation;
-    this.write(() => {
-      this.setMeta('incarnation', incarnation);
-      this.db
-        .prepare('UPDATE sync_settled SET incarnation = ? WHERE incarnation = ?')
-        .run(incarnation, before);
-    });
+    this.write(() => leaveName(this.db, { before, keepsSettled: true }, incarnation));
   }
 
   get mapping(): Mapping {

@@ -10,7 +10,7 @@ import { keepPrivate } from '../../shared/private-files.ts';
 import { inImmediate, openDatabase, type SqliteDatabase } from '../../shared/database/sqlite.ts';
 import { CHANGE_SCHEMA } from '../up/change-store.ts';
 import type { Waiting } from '../standing.ts';
-import { UnitStore, type SeqSpan } from './unit-store.ts';
+import { ANOTHER, UnitStore, type SeqSpan } from './unit-store.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -75,17 +75,33 @@ export class AgentFile extends UnitStore {
   }
 
   /**
-   * A new agent file beside a payflow.db that had one before: that one was lost, and with it what it had cut.
-   * @param before the incarnation that payflow.db knows; undefined: none
+   * At each start: what the name that payflow.db was used under says of it.
+   *
+   *   the agent file     | payflow.db was used under   | then
+   *   -------------------+-----------------------------+-------------------------------------------------------------
+   *   is new             | another name                | the one that it had is lost, and with it what that had cut
+   *   is new             | none                        | both are new
+   *   is in order        | its name                    | it is the file that its units are of, as far as that says
+   *   waits              | its name, or the one before | the same
+   *   is in order, waits | any other                   | its units are not of that file, whatever entries that holds: what
+   *                      |                             |   was settled of them before they were counted anew is not in it
+   *
+   * @param before the name; undefined: none
+   * @returns whether what payflow.db has settled under that name is of changes that are here
    */
-  claim(before: string | undefined): void {
-    if (this.getMeta('unused') === undefined) return;
+  claim(before: string | undefined): boolean {
+    if (this.getMeta('unused') === undefined) {
+      const names = [this.#incarnation, this.renamedFrom, this.waiting?.predecessor];
+      if (before !== undefined && !names.includes(before)) this.doubt(ANOTHER);
+      return this.cutEntries.id !== null && names.includes(before);
+    }
     inImmediate(this.db, () => {
       if (before !== undefined && before !== this.#incarnation) {
         this.#wait({ why: 'the agent file of this till was lost', predecessor: before });
       }
       this.db.prepare(`DELETE FROM meta WHERE name = 'unused'`).run();
     });
+    return false;
   }
 
   /** Entries that units of the versions before leave out: they were settled before a hand-over. */
@@ -104,9 +120,9 @@ export class AgentFile extends UnitStore {
   }
 
   /** Nothing is sent under the old name any more: another copy may bear it too. */
-  renounce(why: string, newIncarnation: string): void {
+  renounce({ why, isAnotherFile }: Pick<Waiting, 'why' | 'isAnotherFile'>, newIncarnation: string): void {
     inImmediate(this.db, () => {
-      this.#wait({ why, predecessor: this.#incarnation });
+      this.#wait({ why, predecessor: this.#incarnation, isAnotherFile });
       this.setMeta('incarnation', newIncarnation);
       this.setMeta(RENAMED_FROM, this.#incarnation);
     });

@@ -38,6 +38,9 @@ export interface CutEntries {
 /** A till whose agent did not know of registrations was never moved. */
 const FIRST_REGISTRATION = 1;
 
+/** Of an entry that no file holds: what was cut is not of this one. */
+export const ANOTHER = 'another';
+
 const CUT_ENTRIES = 'cut_entries';
 const TAKEN = 'taken_over';
 
@@ -96,7 +99,7 @@ export class UnitStore {
       this.setMeta('begins_after', String((units[0]?.firstSeq ?? entries.upTo + 1) - 1));
       this.db.prepare(`DELETE FROM meta WHERE name = 'waiting'`).run();
       this.setMeta(CUT_ENTRIES, JSON.stringify(entries));
-      if (entries.upTo === 0) this.setMeta(RECUT_UP_TO, RECUT_ALL);
+      this.setMeta(RECUT_UP_TO, RECUT_ALL);
       insertUnits(this.db, this.changes, units);
     });
     this.#cutEntries = entries;
@@ -132,8 +135,8 @@ export class UnitStore {
     return this.#cutEntries.id !== null || this.db.prepare(sent).get(this.taken ?? 0) !== undefined;
   }
 
-  /** payflow.db is none that it was cut from. @param id of an entry that no file holds */
-  doubt(id: string): void {
+  /** payflow.db is none that it was cut from. @param id ANOTHER, of an entry that no file holds */
+  doubt(id: typeof ANOTHER): void {
     this.#cutEntries = { ...this.#cutEntries, id };
     this.setMeta(CUT_ENTRIES, JSON.stringify(this.#cutEntries));
   }

@@ -28,9 +28,12 @@ export interface FoldedTable {
   readonly at: ReadonlyMap<string, FoldedRow>;
 }
 
+/** How rows are called that were cut. */
+export type NamedChanges = Pick<ChangeStore, 'lastNumber' | 'handleOf' | 'isNamed' | 'nameOf'>;
+
 export interface FoldParts {
   readonly entries: EntryReader;
-  readonly changes: ChangeStore;
+  readonly changes: NamedChanges;
   readonly tableOf: (number: number) => TillTable | undefined;
   readonly isRetired: (table: string, identity: string) => boolean;
   /** By local table: the app may have made it anew before the entries after this one. */

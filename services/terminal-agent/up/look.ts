@@ -58,7 +58,6 @@ export class Look {
   constructor(parts: LookParts, range: LookRange) {
     this.#parts = parts;
     this.#range = range;
-    this.#names = new ParentNames(parts.tables);
     const folded = foldTables(parts, { ...range, after: range.keptUpTo });
     this.#folded = new Map(folded.map((each) => [each.table.name, each]));
     this.#parents = new Parents({
@@ -66,6 +65,7 @@ export class Look {
       folded: this.#folded,
       takeAlong: (table, rowKey) => this.#takeAlong(table, rowKey),
     });
+    this.#names = new ParentNames(parts.tables, this.#parents);
   }
 
   /** In order; once, within the snapshot. Rows are decided as they are asked for: what goes up of a backlog is never held whole. */

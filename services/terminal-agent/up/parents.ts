@@ -30,6 +30,8 @@ export interface ParentParts {
 export class Parents {
   readonly #parts: ParentParts;
   readonly #known = new Map<string, string | null>();
+  /** UUIDs that no row has, by table and handle: a row that is still to come may. */
+  readonly #nobodys = new Set<string>();
 
   constructor(parts: ParentParts) {
     this.#parts = parts;
@@ -54,7 +56,7 @@ export class Parents {
     if (holds === 'local_id' && typeof value === 'string') {
       const named = table.rows.named(value);
       if (named !== undefined) return named;
-      if (isKeyedByUuid(table)) return this.#at(table, value) ?? unlinkedHandle(value);
+      if (isKeyedByUuid(table)) return this.#at(table, value) ?? this.#nobody(table, value);
     }
     const { linkColumn, identityColumn } = table.bound;
     const column = holds === 'server_id' ? linkColumn : identityColumn;
@@ -62,7 +64,18 @@ export class Parents {
     // Without a key there is nothing that names it.
     if (rowKey === null) return unlinkedHandle('');
     if (rowKey !== undefined) return this.#at(table, rowKey);
-    return holds === 'local_id' && typeof value === 'string' ? unlinkedHandle(value) : null;
+    return holds === 'local_id' && typeof value === 'string' ? this.#nobody(table, value) : null;
+  }
+
+  #nobody({ name }: TillTable, uuid: string): string {
+    const handle = unlinkedHandle(uuid);
+    this.#nobodys.add(`${name}\u0000${handle}`);
+    return handle;
+  }
+
+  /** Of a handle that was given here: no row has the UUID that it was made of. */
+  isNobodys(table: string, handle: string): boolean {
+    return this.#nobodys.has(`${table}\u0000${handle}`);
   }
 
   #at(table: TillTable, rowKey: SqliteValue): string | null {

@@ -154,21 +154,22 @@ function typedColumns({ set, central, ...image }: Image): Typed[] {
 /**
  * Whether the row here (`shown`) points where it is known to:
  *
- *   it is known to point to          | and holds                                | the same
- *   ---------------------------------+------------------------------------------+------------------
- *   a row                            | what means that row now                  | yes
- *   a row that is gone from the till | what means no row                        | yes: it held the gone one's key
- *   the same, its UUID is not known  | a UUID that no row has or had            | yes: it may be the gone one's
- *   the same, its UUID is known      | the same                                 | no: a row that is still to come
- *   anything else                                                               | no
+ *   it is known to point to          | and holds                                       | the same
+ *   ---------------------------------+-------------------------------------------------+----------------------------------
+ *   a row                            | what means that row now                         | yes
+ *   a row that is gone from the till | a key under which no row lives                  | if it was the gone one's, or that
+ *                                    |                                                 |   is not known
+ *   the same                         | a UUID that no row has, nor had as far as known | if the gone one's is not known
+ *   anything else                                                                      | no
  */
 function isSameParent(column: BoundColumn, parents: ParentNames, known: Value, shown: Value): boolean {
   const [one, other] = [known, shown].map(handleIn);
-  if (one === undefined) return false;
+  if (one === undefined || shown === null) return false;
   if (other !== undefined && parents.now(column, one) === parents.now(column, other)) return true;
   if (!parents.isGone(column, one)) return false;
-  if (other === undefined) return shown?.startsWith(NOWHERE) === true;
-  return parents.isUnknown(column, other) && !parents.hasName(column, one);
+  return other === undefined
+    ? parents.wasKeyOf(column, one, storedIn(column, shown))
+    : parents.mayBeUuidOf(column, one, other);
 }
 
 function isSame({ column, type, central, value }: Typed, expected: Value, here: Value): boolean {

@@ -1,4 +1,5 @@
 /** One till of the world: the app's connection, and the agent's parts, driven a step at a time. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
@@ -10,6 +11,9 @@ import { AgentFile } from '../../../services/terminal-agent/units/agent-file.ts'
 import { TillApply } from '../../../services/terminal-agent/apply.ts';
 import { TillCapture } from '../../../services/terminal-agent/capture.ts';
 import { Publisher } from '../../../services/terminal-agent/publisher.ts';
+import { TillStanding } from '../../../services/terminal-agent/standing.ts';
+import { StandingWatch } from '../../../services/terminal-agent/standing-watch.ts';
+import { fillAgentFile } from '../../../services/terminal-agent/take-over/agent-file-over.ts';
 import { unsweptTables } from '../../../services/terminal-agent/file/unswept.ts';
 import { ownTriggersOf } from '../../../services/terminal-agent/till/sync-install.ts';
 import { TillDatabase } from '../../../services/terminal-agent/till/till-database.ts';
@@ -27,14 +31,21 @@ export interface TillSetup {
   readonly keyVersion: number;
   readonly privateKeyPem: string;
   readonly localSchema: string;
+  /** Told of the two files of an agent that starts, before it does anything with them. */
+  readonly onOpen?: ((files: OpenFiles) => void) | undefined;
 }
 
-interface Agent {
+export interface OpenFiles {
   readonly till: TillDatabase;
   readonly agentFile: AgentFile;
+}
+
+interface Agent extends OpenFiles {
   readonly capture: TillCapture;
   readonly publisher: Publisher;
   readonly apply: TillApply;
+  readonly standing: TillStanding;
+  readonly watch: StandingWatch;
   /** Where the next record of each topic is read from; ahead of the stored offset by an unfinished transaction. */
   readonly next: Map<string, number>;
 }
@@ -44,7 +55,8 @@ const silent = pino({ level: process.env['AGREEMENT_LOG'] ?? 'silent' });
 
 export class ModelTill {
   readonly setup: TillSetup;
-  readonly app: Database.Database;
+  /** Opened anew where another file has come to the place. */
+  app: Database.Database;
   #agent: Agent | undefined;
 
   private constructor(setup: TillSetup) {
@@ -65,31 +77,64 @@ export class ModelTill {
     return join(this.setup.folder, `${this.setup.id}.db`);
   }
 
+  get isRunning(): boolean {
+    return this.#agent !== undefined;
+  }
+
   get agent(): Agent {
     if (this.#agent === undefined) throw new Error('the agent is stopped');
     return this.#agent;
   }
 
   async start(): Promise<void> {
+    const files = this.#openFiles();
+    try {
+      this.#agent = await this.#startAgent(files);
+      const { capture, watch } = this.#agent;
+      watch.start(capture.checkFile()?.message ?? null);
+    } catch (error) {
+      this.#agent = undefined;
+      files.till.close();
+      files.agentFile.close();
+      throw error;
+    }
+  }
+
+  #openFiles(): OpenFiles {
+    const { setup } = this;
+    const agentFile = AgentFile.open(setup.folder, setup.id);
+    try {
+      const till = TillDatabase.open({
+        file: this.file,
+        mapping: parseMapping(setup.mapping.source, setup.mapping.version),
+        terminalId: setup.id,
+        incarnation: agentFile.incarnation,
+        log: silent,
+        // Far apart, so that the write gate never makes a step wait.
+        elapsedMs: monotonicMinutes(),
+      });
+      return { till, agentFile };
+    } catch (error) {
+      agentFile.close();
+      throw error;
+    }
+  }
+
+  async #startAgent({ till, agentFile }: OpenFiles): Promise<Agent> {
     const { setup } = this;
     const { eventLog, topics } = setup;
-    const agentFile = AgentFile.open(setup.folder, setup.id);
-    const till = TillDatabase.open({
-      file: this.file,
-      mapping: parseMapping(setup.mapping.source, setup.mapping.version),
-      terminalId: setup.id,
-      incarnation: agentFile.incarnation,
-      log: silent,
-      // Far apart, so that the write gate never makes a step wait.
-      elapsedMs: monotonicMinutes(),
-    });
-    const capture = new TillCapture({ till, agentFile, log: silent });
+    setup.onOpen?.({ till, agentFile });
+    till.useIncarnation({ keepsSettled: agentFile.claim(till.incarnationBefore) });
+    fillAgentFile({ till, agentFile, nowMs: Date.now(), log: silent });
+    const standing = new TillStanding();
+    const capture = new TillCapture({ till, agentFile, standing, log: silent });
     const apply = new TillApply({
       till,
       capture,
       schemas: new SchemaRegistry({ eventLog, prefix: setup.prefix }),
       topics,
       ownUnits: agentFile,
+      standing,
       log: silent,
       // Whatever has to be still for some time is.
       elapsedMs: monotonicMinutes(),
@@ -110,11 +155,21 @@ export class ModelTill {
       mode: 'stream',
       // Resends are steps of the model; by itself it never resends.
       resendAfterMs: 24 * 60 * 60 * 1000,
+      standing,
       log: silent,
     });
-    const fenced = capture.checkFile();
-    if (fenced !== undefined) throw fenced;
-    this.#agent = { till, agentFile, capture, publisher, apply, next };
+    const watch = new StandingWatch({
+      till,
+      agentFile,
+      apply,
+      topics,
+      standing,
+      token: setup.privateKeyPem,
+      newIncarnation: randomUUID,
+      log: silent,
+      onChange: () => undefined,
+    });
+    return { till, agentFile, capture, publisher, apply, standing, watch, next };
   }
 
   /** As kill -9 does: nothing is finished, nothing is flushed. */
@@ -127,7 +182,7 @@ export class ModelTill {
 
   /** Reads at most `records` more of the stream. @returns how many there were */
   async read(stream: 'catalog' | 'store', records: number): Promise<number> {
-    const { apply, next } = this.agent;
+    const { apply, next, watch } = this.agent;
     const topic = this.setup.topics[stream];
     const batch = await readSome(this.setup.eventLog, { topic, partition: 0 }, next.get(topic) ?? 0, records);
     const last = batch.at(-1);
@@ -141,13 +196,15 @@ export class ModelTill {
         (await this.setup.eventLog.offsets({ topic, partition: 0 })).end,
       );
     }
+    watch.look();
     return batch.length;
   }
 
   async lookThrough(): Promise<void> {
-    const { till, apply } = this.agent;
+    const { till, apply, watch } = this.agent;
     till.appCommitted();
     await apply.sweep.due();
+    watch.look();
   }
 
   /** The app has made a table anew, and nobody has looked through it yet. */

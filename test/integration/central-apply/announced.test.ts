@@ -123,6 +123,33 @@ describe('a file that announces itself', () => {
     ]);
   });
 
+  test('is heard alone: what comes behind it in one batch is judged by where the till stands then', async () => {
+    const batchOf = (till: FakeTill, ...sent: readonly (readonly [readonly Unit[], string])[]) =>
+      centre.apply.applyRecords(
+        0,
+        sent.map(([units, incarnation]) => till.stored(centre.nextOffset(), units, { incarnation })),
+      );
+    const first = await centre.newTill();
+    await batchOf(
+      first,
+      [[first.unit(...sale('A'))], 'old'],
+      [[announced('old')], 'one'],
+      [[announced('old')], 'two'],
+    );
+    expect(await standingOf(first)).toMatchObject({ status: 'fenced', incarnation: 'one' });
+    const waiting = await listIncarnations(centre.pool, first.terminal);
+    expect(waiting.find(({ incarnation }) => incarnation === 'two')).toMatchObject({ state: 'waiting' });
+
+    const second = await centre.newTill();
+    const [a, b] = [second.unit(...sale('A')), second.unit(...sale('B'))];
+    await batchOf(second, [[a], 'old'], [[announced('old')], 'new'], [[b], 'old']);
+    expect(await standingOf(second)).toMatchObject({ status: 'fenced', incarnation: 'new' });
+    await unfence(second, 'old');
+    await carryOut();
+    expect(await numbersOf(second)).toEqual(['A', 'B']);
+    expect(await openLetters(second)).toEqual([]);
+  });
+
   test('of a till whose unit came with other contents, and no other file is known: it goes on as well', async () => {
     const till = await centre.newTill();
     const [one, two] = [till.unit(...sale('A')), till.unit(...sale('B'))];

@@ -1,5 +1,7 @@
 /** `doctor` on a running centre with a till: nothing to say where all is well; each fault by its name, with what to do. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -70,7 +72,8 @@ async function startUp(): Promise<void> {
 }
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  // Of its own: slots that others leave on a shared one are told.
+  postgres = await startPostgres({ own: true });
   folder = mkdtempSync(join(tmpdir(), 'payflow-doctor-'));
   pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
   // A connection that is still closing when the server stops is no fault of the test.
@@ -111,9 +114,10 @@ describe('before anything is set up', () => {
     const found = await doctor();
     expect(found.code).toBe(1);
     expect(told(found)).toEqual([
+      ['services', 'error', null, 'no central-apply is connected'],
       ['log', 'warning', null, expect.stringContaining('KAFKA_BROKERS')],
       ['tables', 'warning', null, expect.stringContaining('what setup makes was not looked at')],
-      ['services', 'warning', null, expect.stringContaining('PAYFLOW_TOKEN is not set')],
+      ['services', 'error', 'GATEWAY_UNREACHABLE', expect.any(String)],
       ['attention', 'error', 'DB_NOT_SET_UP', expect.any(String)],
     ]);
     expect(found.bad.every(({ remedy }) => remedy !== null)).toBe(true);
@@ -128,6 +132,28 @@ describe('before anything is set up', () => {
     expect(found.bad.map(({ code }) => code)).toEqual(
       expect.arrayContaining(['CONFIG_INVALID', 'DB_UNREACHABLE']),
     );
+  });
+});
+
+describe('where something takes connections and says nothing', () => {
+  const silent = createServer();
+  let address: string;
+  beforeAll(async () => {
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  });
+  afterAll(() => silent.close());
+
+  it.each([
+    ['PostgreSQL', 'DB_UNREACHABLE', () => ({ DATABASE_URL: `postgres://u:s3cret@${address}/x` })],
+    ['Kafka', 'LOG_UNREACHABLE', () => ({ KAFKA_BROKERS: address })],
+    ['the gateway', 'GATEWAY_UNREACHABLE', () => ({ GATEWAY_URL: `http://${address}` })],
+  ])('%s: it is named, once', async (_what, code, more) => {
+    const found = await doctor(more());
+    expect(found.code).toBe(1);
+    expect(found.bad.filter((each) => each.code === code)).toHaveLength(1);
+    expect(JSON.stringify(found)).not.toContain('s3cret');
   });
 });
 
@@ -202,6 +228,44 @@ describe('beside a running centre', () => {
       client.release();
     }
     await clean();
+  });
+
+  it('a right that a service lost, by login, service and table', async () => {
+    const login = `apply_${Math.random().toString(36).slice(2, 8)}`;
+    await pool.query(`CREATE ROLE ${login} LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA depot TO ${login};
+      GRANT SELECT, INSERT ON depot.crates TO ${login}`);
+    const url = new URL(postgres.url);
+    [url.username, url.password] = [login, 'pw'];
+    const other = new pg.Client({ connectionString: url.href, application_name: 'payflow-apply' });
+    await other.connect();
+    try {
+      const found = await doctor();
+      const lines = found.bad.map(({ message }) => message);
+      expect(lines).toContain(`${login} (apply) lacks UPDATE, DELETE on depot.crates`);
+      expect(lines).toContain(`${login} (apply) lacks USAGE on payflow_sync`);
+      expect(lines.join()).not.toContain('(gateway)');
+    } finally {
+      await other.end();
+      await pool.query(`DROP OWNED BY ${login}; DROP ROLE ${login}`);
+    }
+    await clean();
+  });
+
+  it('with a login that may look at nothing it says what that one is not told, and ends', async () => {
+    const login = `guest_${Math.random().toString(36).slice(2, 8)}`;
+    await pool.query(`CREATE ROLE ${login} LOGIN PASSWORD 'pw'`);
+    const url = new URL(postgres.url);
+    [url.username, url.password] = [login, 'pw'];
+    try {
+      const found = await doctor({ DATABASE_URL: url.href });
+      expect(found.code).toBe(1);
+      const lines = found.bad.map(({ message }) => message).join('\n');
+      expect(lines).toContain('this login is not told which sessions');
+      expect(found.bad.map(({ code }) => code)).toContain('DB_SCHEMA');
+      expect(found.bad.map(({ code }) => code)).not.toContain('INTERNAL');
+    } finally {
+      await pool.query(`DROP ROLE ${login}`);
+    }
   });
 
   it('a mapping that the till’s tables do not fit', async () => {

@@ -72,7 +72,7 @@ describe('a restart', () => {
     const older = t.app.serialize();
     sell(t, 2);
     t.capture.cutAll();
-    t.agentFile.renounce('a test', 'incarnation-2');
+    t.agentFile.renounce({ why: 'a test' }, 'incarnation-2');
     t.agentFile.goOn([], t.agentFile.cutEntries);
     t.restart();
     expect(t.capture.checkFile()).toBeUndefined();
@@ -111,7 +111,7 @@ describe('a restart', () => {
     sell(t, 3);
     t.restart();
     expect(t.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
-    t.agentFile.renounce('a test', 'incarnation-2');
+    t.agentFile.renounce({ why: 'a test' }, 'incarnation-2');
     const sent = (await t.changes()).length;
     goOn(t.till, t.agentFile);
     t.restart();

@@ -68,7 +68,8 @@ beforeAll(async () => {
   });
   for (const till of ['till-1', 'till-2']) await shop.sync(till);
   shop.app('till-1').exec(`
-    INSERT INTO till_log (at, amount, kind) SELECT 1772357400 + value, value * 3, 'sale' FROM generate_series(1, 500);
+    WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 500)
+      INSERT INTO till_log (at, amount, kind) SELECT 1772357400 + value, value * 3, 'sale' FROM n;
     UPDATE prices SET price = 0.1 + 0.2 WHERE code = 'c "3"'; INSERT INTO prices VALUES (1, 'own', '2026-05-05', 9.9);
     INSERT INTO shelf VALUES ('8D7B8F5E-0A5A-4C5C-8F6F-0A1B2C3D4E5F', 1, 'mine');
     INSERT INTO board (shelf_id, width) VALUES ('8D7B8F5E-0A5A-4C5C-8F6F-0A1B2C3D4E5F', 1.5)`);

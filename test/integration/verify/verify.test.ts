@@ -71,6 +71,20 @@ describe('a fault', () => {
     expect((await found()).code).toBe(0);
   });
 
+  it('is named also while a transaction stays open at the centre', async () => {
+    const client = await shop.pool.connect();
+    try {
+      await client.query(`BEGIN; UPDATE branch SET title = 'being renamed' WHERE id = 2`);
+      onTill("UPDATE items SET title = 'Brticle 9' WHERE code = 'A9'");
+      expect(await found()).toMatchObject({ code: 1, differences: [{ columns: ['title'], newer: 'till' }] });
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+    onTill("UPDATE items SET title = 'Article 9' WHERE code = 'A9'");
+    expect((await found()).code).toBe(0);
+  });
+
   it.each([
     ['price_cents', 'price_cents + 1', 'price_cents - 1'],
     ['weight', 'weight + 1', 'weight - 1'],

@@ -128,6 +128,21 @@ describe('a file that announces itself', () => {
     expect(two).toMatchObject({ status: 'fenced' });
   });
 
+  test('does not go on by itself where its units would be refused again under any name', () => {
+    const at = state();
+    admit(at, { ...record([]), units: [{ ...unit(1), registration: 3 }] });
+    expect(at).toMatchObject({ status: 'fenced', fencedFor: 'registration' });
+    expect(admit(at, announcement('new', 'i'))).toEqual({
+      apply: [],
+      duplicates: 0,
+      hold: null,
+      fence: null,
+    });
+    expect(at.others.get('new')).toBe('waiting');
+    // Once an operator has let it go on, the old cause says nothing.
+    expect(admit({ ...state(), fencedFor: 'registration' }, announcement('new', 'i'))).toMatchObject(goesOn);
+  });
+
   test('waits behind what waits for the centre', () => {
     for (const more of [{ waits: true }, { refusedTooMuch: true }])
       expect(admit({ ...state(), ...more }, announcement('new', 'i'))).toMatchObject({ hold: 'centre' });

@@ -126,3 +126,68 @@ describe.each([
     expect(columnsOf()).toEqual([...deleted, ['labels', 'u', ['tray', 'tray_server', 'box', 'rack']]]);
   });
 });
+
+describe('what the app has pointed elsewhere is never taken for the old reference', () => {
+  const NEW = '7d1f2c33-8d2e-4a53-9c8c-aa12bb34cc57';
+  const REPLACED = `
+    INSERT INTO trays (name) VALUES ('second'); INSERT INTO boxes VALUES ('${NEW}', 'second');
+    INSERT INTO racks (local_id, name) VALUES ('${STILL_TO_COME}', 'second');
+    UPDATE labels SET tray = (SELECT id FROM trays WHERE name = 'second'), box = '${NEW}', rack = '${STILL_TO_COME}';`;
+  const told = () => columnsOf().filter(([table]) => table === 'labels');
+  const EDIT = [['labels', 'u', ['tray', 'box', 'rack']]];
+
+  it('where new rows take the place of old ones in one transaction', async () => {
+    await openLabelled();
+    const gone = PARENTS.map(([table]) => `DELETE FROM ${table} WHERE name = 'first';`).join(' ');
+    shop.test.app.exec(`BEGIN; ${REPLACED} ${gone} COMMIT`);
+    expect(told()).toEqual(EDIT);
+  });
+
+  it.each([
+    ['head office', byHeadOffice],
+    ['the app', byTheAppBefore],
+  ])('where the old ones went before, by %s', async (_who, deed) => {
+    await openLabelled();
+    await deed();
+    shop.test.app.exec(REPLACED);
+    expect(told()).toEqual(EDIT);
+  });
+
+  it('where the new rows were there before', async () => {
+    await openLabelled();
+    shop.test.app
+      .exec(`INSERT INTO trays (name) VALUES ('second'); INSERT INTO boxes VALUES ('${NEW}', 'second');
+      INSERT INTO racks (local_id, name) VALUES ('${STILL_TO_COME}', 'second')`);
+    shop.look();
+    await byHeadOffice();
+    shop.test.app.exec(
+      `UPDATE labels SET tray = (SELECT id FROM trays WHERE name = 'second'), box = '${NEW}', rack = '${STILL_TO_COME}'`,
+    );
+    expect(told()).toEqual(EDIT);
+  });
+
+  it.each([
+    ['head office', byHeadOffice],
+    ['the app', byTheAppBefore],
+    ['the app in the same moment', byTheApp],
+  ])('nor where it points to a key that no row has, after a deletion by %s', async (_who, deed) => {
+    await openLabelled();
+    await deed();
+    shop.test.app.exec(`UPDATE labels SET tray = 50, box = '${NEW}'`);
+    expect(told()).toEqual([['labels', 'u', ['tray', 'box']]]);
+  });
+
+  it('a file of the version before gets what is needed to tell', async () => {
+    await openLabelled();
+    shop.test.app.exec('ALTER TABLE sync_row_trays DROP COLUMN former_key');
+    shop.restart();
+    await byHeadOffice();
+    shop.test.app.exec(`UPDATE labels SET note = 'seen'`);
+    shop.look();
+    shop.test.app.exec(`UPDATE labels SET tray = 50`);
+    expect(told()).toEqual([
+      ['labels', 'u', ['note']],
+      ['labels', 'u', ['tray']],
+    ]);
+  });
+});

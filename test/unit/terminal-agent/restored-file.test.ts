@@ -65,6 +65,99 @@ describe('while nobody has said yet that it goes on', () => {
   });
 });
 
+describe('what is not cut in it, and the centre has from the other', () => {
+  /** By the entries of their inserts: none of them has a UUID. */
+  const linked = async (...keys: number[]) => {
+    const names = keys.map((key) => shop.identityAt('products', key));
+    return (at: number) =>
+      shop.toStore(
+        shop.store.commit(at, ...names.map((name, n) => shop.store.link('T1', 'products', name, n + 1))),
+      );
+  };
+  const arrive = (at: number, ...skus: string[]) =>
+    shop.toCatalog(
+      shop.catalog.commit(
+        at,
+        ...skus.map((sku, n) => shop.catalog.row('products', n + 1, product(sku, { name: sku }))),
+      ),
+    );
+
+  it('is linked by the entries of its rows, and no second row is made of any', async () => {
+    sell('A', 'B');
+    const copy = shop.test.app.serialize();
+    shop.look();
+    const links = await linked(1, 2);
+    sell('L1');
+    shop.look();
+    await restore(copy);
+    sell('N1');
+    shop.restart();
+    await links(200);
+    await arrive(200, 'A', 'B');
+    const before = [
+      { sku: 'A', name: 'A', server_id: 1 },
+      { sku: 'B', name: 'B', server_id: 2 },
+      { sku: 'N1', name: 'N1', server_id: null },
+    ];
+    expect(shown()).toEqual(before);
+    shop.goOn();
+    expect((shop.cut() as [string, string, number][]).map(([op, , key]) => [op, key])).toEqual([
+      ['c', 1],
+      ['c', 2],
+      ['c', 3],
+    ]);
+    expect(shown()).toEqual(before);
+  });
+
+  it('is waited for by a row of the catalog that comes ahead of its link', async () => {
+    sell('A');
+    const copy = shop.test.app.serialize();
+    shop.look();
+    const links = await linked(1);
+    sell('L1');
+    shop.look();
+    await restore(copy);
+    shop.restart();
+    await arrive(200, 'A');
+    expect(shown()).toEqual([{ sku: 'A', name: 'A', server_id: null }]);
+    await links(200);
+    expect(shown()).toEqual([{ sku: 'A', name: 'A', server_id: 1 }]);
+  });
+
+  it('is what it became meanwhile: edited, under another key, or gone', async () => {
+    const { app } = shop.test;
+    sell('A', 'B', 'C');
+    const copy = app.serialize();
+    shop.look();
+    const links = await linked(1, 2, 3);
+    sell('L1');
+    shop.look();
+    await restore(copy);
+    app.exec(`UPDATE products SET name = 'edited' WHERE sku = 'A'; UPDATE products SET id = 9 WHERE sku = 'B';
+      DELETE FROM products WHERE sku = 'C'; INSERT INTO products (id, sku, name) VALUES (2, 'N1', 'N1')`);
+    shop.restart();
+    await links(200);
+    await arrive(200, 'A', 'B', 'C');
+    const rows = () =>
+      shop.rows("SELECT id, sku, name, server_id FROM products WHERE sku <> 'C' ORDER BY sku");
+    const expected = [
+      { id: 1, sku: 'A', name: 'edited', server_id: 1 },
+      { id: 9, sku: 'B', name: 'B', server_id: 2 },
+      { id: 2, sku: 'N1', name: 'N1', server_id: null },
+    ];
+    expect(rows()).toEqual(expected);
+    shop.goOn();
+    const cut = shop.cut() as [string, string, number][];
+    expect(
+      cut
+        .filter(([op]) => op === 'c')
+        .map(([, , key]) => key)
+        .sort(),
+    ).toEqual([1, 2, 9]);
+    expect(rows()).toEqual(expected);
+  });
+});
+
 describe('a file that takes another name', () => {
   const settledByItsImage = async () => {
     await shop.knownProduct('A', 7, { stock_quantity: 100 });

@@ -6,10 +6,13 @@ import {
   readinessFindings,
   setupFindings,
   stateFindings,
+  tableFindings,
 } from '../../../../services/cli/doctor/centre-findings.ts';
 import type { DatabaseFacts, SlotFacts } from '../../../../services/cli/doctor/database-facts.ts';
 import { databaseFindings } from '../../../../services/cli/doctor/database-findings.ts';
 import { logFindings } from '../../../../services/cli/doctor/log-findings.ts';
+import { DEFAULT_UP_PARTITIONS } from '../../../../services/shared/log/topics.ts';
+import { parseMapping } from '../../../../services/shared/mapping/mapping-parser.ts';
 import { ago, bad, GB } from './bad.ts';
 
 const slot = (more: Partial<SlotFacts> = {}): SlotFacts => ({
@@ -30,6 +33,10 @@ const database = (more: Partial<DatabaseFacts> = {}): DatabaseFacts => ({
   slotsFree: 3,
   sendersFree: 3,
   clockOffsetMs: 20,
+  walBytesPerDay: null,
+  seesSessions: true,
+  waitsForCapture: false,
+  partitionsRead: DEFAULT_UP_PARTITIONS,
   slots: [slot()],
   sessions: [],
   missingRights: [],
@@ -94,8 +101,14 @@ describe('PostgreSQL', () => {
     ],
     [
       'with a slot that somebody forgot',
-      { slots: [slot(), slot({ isOurs: false, name: 'dwh', active: false, keptBytes: 5 * GB })] },
-      ['warning slot dwh of another keeps 5.0 GB, and nobody reads it'],
+      {
+        slots: [
+          slot(),
+          slot({ isOurs: false, name: 'dwh', active: false, keptBytes: 5 }),
+          slot({ isOurs: false, name: 'gone', active: false, keptBytes: null, walStatus: 'lost' }),
+        ],
+      },
+      ['warning slot dwh of another keeps 5 B, and nobody reads it'],
     ],
     [
       'with an open session',
@@ -113,10 +126,33 @@ describe('PostgreSQL', () => {
       'that lacks rights',
       {
         missingRights: [
-          { service: 'payflow-apply', login: 'app', table: '"public"."sales"', rights: ['INSERT', 'UPDATE'] },
+          { service: 'apply', login: 'app', name: 'public.sales', rights: ['INSERT', 'UPDATE'] },
         ],
       },
-      ['error app (payflow-apply) lacks INSERT, UPDATE on "public"."sales"'],
+      ['error app (apply) lacks INSERT, UPDATE on public.sales'],
+    ],
+    [
+      'whose slot nobody reads, by the days that are left to it',
+      { slots: [slot({ active: false, safeBytes: 50 * GB })], walBytesPerDay: 20 * GB },
+      [
+        'error slot payflow_capture keeps 1000 B of WAL, and no capture reads it; PostgreSQL drops it after 50.0 GB more (2 days)',
+      ],
+    ],
+    ['without central-apply', { partitionsRead: 0 }, ['error no central-apply is connected']],
+    [
+      'with partitions that nobody reads',
+      { partitionsRead: 3 },
+      [`warning central-apply reads 3 of ${DEFAULT_UP_PARTITIONS} partitions of the up stream`],
+    ],
+    [
+      'that takes capture for a standby',
+      { waitsForCapture: true },
+      ['error commits of the centre wait for capture as if it were a standby'],
+    ],
+    [
+      'that keeps its sessions to itself',
+      { seesSessions: false },
+      ['warning this login is not told which sessions keep others waiting'],
     ],
   ])('%s', (_what, facts, expected) => {
     expect(bad(databaseFindings(database(facts), 5_000))).toEqual(expected);
@@ -128,6 +164,8 @@ describe('the log', () => {
     logFindings({
       kind: 'kafka',
       answeredMs: 3,
+      sinceMs: null,
+      missing: [],
       topics: replicas.map((count, at) => ({ topic: `payflow.${at}`, replicas: count })),
     });
 
@@ -144,10 +182,17 @@ describe('the log', () => {
     ]);
   });
 
+  const embedded = { kind: 'embedded', answeredMs: 1, sinceMs: 1, missing: [] } as const;
+
+  it.each(['kafka', 'embedded'] as const)('%s: topics that are gone are named, in one line', (kind) => {
+    const missing = ['p.catalog', 'p.up', 'p.schemas', 'p.store.north'];
+    expect(bad(logFindings({ ...embedded, kind, topics: [], missing }))).toEqual([
+      'error LOG_TOPIC_MISSING not there: p.catalog, p.up, p.schemas and 1 more',
+    ]);
+  });
+
   it('that is embedded has one place by its nature', () => {
-    expect(
-      bad(logFindings({ kind: 'embedded', answeredMs: 1, topics: [{ topic: 'a', replicas: 1 }] })),
-    ).toEqual([]);
+    expect(bad(logFindings({ ...embedded, topics: [{ topic: 'a', replicas: 1 }] }))).toEqual([]);
   });
 });
 
@@ -197,6 +242,16 @@ describe('the centre', () => {
       'error TABLE_MISSING goods: it was dropped',
       'error LOG_TOPIC_SETTINGS payflow.up is kept for a day',
       'error SLOT_LOST noted with b',
+    ]);
+  });
+
+  it('a mapped table that is not there is said once, whether capture has noted it or not', () => {
+    const mapping = parseMapping(
+      'version: 1\ntables:\n' + ['a', 'b', 'c'].map((table) => `  ${table}: {scope: global}\n`).join(''),
+    );
+    const tables = [{ table: 'b', code: 'TABLE_MISSING', message: 'it was dropped', since }];
+    expect(bad(tableFindings(mapping, new Map([['a', {}]]), status({ tables })))).toEqual([
+      'error TABLE_MISSING there is no table c',
     ]);
   });
 

@@ -56,6 +56,15 @@ const wait = {
   tries: 3,
 } as const;
 
+const rules = {
+  nowMs: NOW_MS,
+  mappingVersion: 4,
+  version: '1.0.0',
+  freeMb: 500,
+  horizonDays: 14,
+  isConnectionKnown: true,
+};
+
 describe('a till', () => {
   it.each<[string, TerminalStatus, (string | RegExp)[]]>([
     ['that is well', till(), []],
@@ -85,7 +94,7 @@ describe('a till', () => {
     [
       'that waits',
       till({ waits: [wait], held: 7 }),
-      [/^error CENTRE_CAUSE \[CENTRE_CAUSE\] T1 waits since .* 53100 at sales/],
+      [/^error CENTRE_CAUSE T1 waits since \S+: 53100 at sales$/],
     ],
     ['with records held without a cause', till({ held: 2 }), ['error T1 has 2 records held']],
     [
@@ -155,7 +164,6 @@ describe('a till', () => {
       [`error T1 can't read mapping 4: policy x`],
     ],
   ])('%s', (_what, status, expected) => {
-    const rules = { nowMs: NOW_MS, mappingVersion: 4, version: '1.0.0', freeMb: 500, horizonDays: 14 };
     const found = bad(tillFindings(status, rules));
     expect(found).toHaveLength(expected.length);
     for (const [at, text] of expected.entries()) {
@@ -164,8 +172,14 @@ describe('a till', () => {
     }
   });
 
+  it('is not called offline where nobody was asked, and what the centre has of it is said all the same', () => {
+    const status = till({ online: false, lastSeenAt: ago(3 * DAY_MS), agent: null, deadLetters: 1 });
+    expect(bad(tillFindings(status, { ...rules, isConnectionKnown: false }))).toEqual([
+      'error T1 has 1 open dead letters',
+    ]);
+  });
+
   it('that is away for long is told when it has to begin anew', () => {
-    const rules = { nowMs: NOW_MS, mappingVersion: 4, version: '1.0.0', freeMb: 500, horizonDays: 14 };
     const remedyAfter = (days: number) =>
       tillFindings(till({ online: false, lastSeenAt: ago(days * DAY_MS) }), rules)[0]?.remedy;
     expect(remedyAfter(8)).toContain('After 14 days');

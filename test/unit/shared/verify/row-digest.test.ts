@@ -44,6 +44,16 @@ describe('sums of rows by bucket', () => {
     );
   });
 
+  it('are folded to those of fewer buckets', () => {
+    fc.assert(
+      fc.property(rows, fc.constantFrom(1, 4, 64), (given, count) => {
+        const folded = summed(64, given).folded(count);
+        expect(folded.encode()).toBe(summed(count, given).encode());
+        expect(folded.rows).toBe(given.length);
+      }),
+    );
+  });
+
   it('take what PostgreSQL has summed for the sum of its rows', () => {
     const digest = rowDigest('7', ['a', null]);
     const own = new Buckets(1);

@@ -217,7 +217,7 @@ describe('a payflow.db that is put back', () => {
     old.open();
     expect(old.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
     expect(old.capture.cutUnit()).toBeUndefined();
-    old.agentFile.renounce('it is older', 'incarnation-2');
+    old.agentFile.renounce({ why: 'it is older' }, 'incarnation-2');
     old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     expect(changes().map(asSent)).toEqual(unsettled());
@@ -237,7 +237,7 @@ describe('a payflow.db that is put back', () => {
     old.restore();
     old.open();
     expect(old.capture.checkFile()?.code).toBe('TERMINAL_FENCED');
-    old.agentFile.renounce('it is older', 'incarnation-2');
+    old.agentFile.renounce({ why: 'it is older' }, 'incarnation-2');
     old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     expect(changes().map(asSent)).toEqual(unsettled());
@@ -257,7 +257,7 @@ describe('a payflow.db that is put back', () => {
     await old.apply.applyBatch(CATALOG, catalog.commit(130, catalog.row('products', 8, newest)));
     const stock = old.app.prepare(`SELECT stock_quantity FROM products WHERE sku = 'B'`).pluck();
     expect(stock.get()).toBe(6);
-    old.agentFile.renounce('it is older', 'incarnation-2');
+    old.agentFile.renounce({ why: 'it is older' }, 'incarnation-2');
     old.till.rename(old.till.incarnation, 'incarnation-2');
     old.goOn();
     old.apply.applyLocal();
