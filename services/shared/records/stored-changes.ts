@@ -40,7 +40,7 @@ export function changesFromJson(text: string): UnitChange[] {
   const read = changes.map(({ others, ...change }) => ({
     ...change,
     columns: change.columns.map(columnFromJson),
-    ...(others !== undefined && { others: others.map(columnFromJson) }),
+    others: others?.map(columnFromJson),
   }));
   return joinPieces(read);
 }
@@ -50,8 +50,7 @@ function columnToJson({ name, old, new: now, seen }: ColumnChange): JsonColumn {
 }
 
 function columnFromJson({ name, old, new: now, seen }: JsonColumn): ColumnChange {
-  const values = { name, old: fromJson(old), new: fromJson(now) };
-  return seen === undefined ? values : { ...values, seen };
+  return { name, old: fromJson(old), new: fromJson(now), seen };
 }
 
 function toJson(value: SqliteValue): JsonValue {

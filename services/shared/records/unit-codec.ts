@@ -251,23 +251,18 @@ function readChange(reader: AvroReader, names: readonly string[], form: RecordFo
       column: readName(reader, names),
       target: readIsPresent(reader) ? readRowRef(reader) : null,
     })),
-    ...readOthers(reader, names, form),
+    others: readOthers(reader, names, form),
   };
 }
 
 function readColumn(reader: AvroReader, names: readonly string[], form: RecordForm): ColumnChange {
   const column = { name: readName(reader, names), old: readValue(reader), new: readValue(reader) };
-  const seen = form.seen ? readSeen(reader) : undefined;
-  return seen === undefined ? column : { ...column, seen };
+  return { ...column, seen: form.seen ? readSeen(reader) : undefined };
 }
 
-function readOthers(
-  reader: AvroReader,
-  names: readonly string[],
-  form: RecordForm,
-): Pick<UnitChange, 'others'> {
+function readOthers(reader: AvroReader, names: readonly string[], form: RecordForm): UnitChange['others'] {
   const others = form.seen ? reader.array(() => readColumn(reader, names, form)) : [];
-  return others.length === 0 ? {} : { others };
+  return others.length === 0 ? undefined : others;
 }
 
 function readRowRef(reader: AvroReader): RowRef {

@@ -5,6 +5,7 @@ import {
   FILLS_AT_MS,
   type ColumnChange,
   type ReferenceChange,
+  type Seen,
   type SqliteValue,
   type UnitChange,
   type UnitOp,
@@ -75,7 +76,7 @@ function unitChange(row: CutRow, parents: Parents): UnitChange {
     if (sides === undefined) return;
     const old = sentOf(column, sides.old);
     const sent = { name: column.local, old, new: sentOf(column, sides.new) };
-    columns.push({ ...sent, ...(isClock(row, column) ? {} : seen(column, old, sawOf(row, column))) });
+    columns.push({ ...sent, seen: isClock(row, column) ? undefined : seen(column, old, sawOf(row, column)) });
     if (column.reference === null) return;
     const target = cut.op === 'd' ? null : parents.target(column, now);
     references.push({ column: column.local, target });
@@ -83,9 +84,8 @@ function unitChange(row: CutRow, parents: Parents): UnitChange {
   const centralId = isUnlinked(handle) ? null : handle;
   const named = { identity, centralId };
   const capturedAtMs = isFill(cut) ? FILLS_AT_MS : atMs;
-  const sent = { seq, entry, table: table.name, op, capturedAtMs, image, row: named, columns, references };
   const others = othersOf(row, seen);
-  return others.length === 0 ? sent : { ...sent, others };
+  return { seq, entry, table: table.name, op, capturedAtMs, image, row: named, columns, references, others };
 }
 
 /** What the app saw of the columns that it left alone, where an edit of them conflicts with what it did. */
@@ -100,7 +100,7 @@ function othersOf(row: CutRow, seen: SeenIn): ColumnChange[] {
     const isSaid = cut.edits.has(column.local) || isClock(row, column) || isDeltaColumn(column);
     if (isSaid || saw === undefined) return [];
     const old = column.reference === null ? sentOf(column, storedIn(column, saw)) : null;
-    return [{ name: column.local, old, new: null, ...seen(column, old, saw) }];
+    return [{ name: column.local, old, new: null, seen: seen(column, old, saw) }];
   });
 }
 
@@ -121,24 +121,24 @@ function sawOf({ cut, before }: CutRow, column: BoundColumn): Value | undefined 
   return cut.op === 'u' ? cut.edits.get(column.local)?.before : (before?.get(column.local) ?? null);
 }
 
-type SeenIn = (column: BoundColumn, old: SqliteValue, saw: Value | undefined) => Pick<ColumnChange, 'seen'>;
+type SeenIn = (column: BoundColumn, old: SqliteValue, saw: Value | undefined) => Seen | undefined;
 
 /** What the app saw of a column, where its stored old value does not say it. */
 function seenBy({ cut, base }: CutRow): SeenIn {
-  if (cut.op === 'c') return () => ({});
+  if (cut.op === 'c') return () => undefined;
   const inImage = base === null ? null : centralTexts(base);
   return (column, old, saw) => {
-    if (isDeltaColumn(column)) return {};
-    if (saw === undefined) return { seen: 'unknown' };
+    if (isDeltaColumn(column)) return undefined;
+    if (saw === undefined) return 'unknown';
     if (column.reference !== null) {
-      if (saw === null) return { seen: { text: null } };
+      if (saw === null) return { text: null };
       const handle = handleIn(saw);
-      return { seen: handle === undefined ? 'unknown' : { text: handle } };
+      return handle === undefined ? 'unknown' : { text: handle };
     }
     const image = inImage?.get(column.local);
     // A change of our own that is under way has taken its place.
-    if (image === undefined || image.value !== saw || image.text === String(old)) return {};
-    return { seen: { text: image.text } };
+    if (image === undefined || image.value !== saw || image.text === String(old)) return undefined;
+    return { text: image.text };
   };
 }
 
