@@ -278,7 +278,7 @@ export class TerminalAgent implements Service, LinkedAgent {
         const { kind } = this.#standing.current;
         if (kind === 'retired') this.#valve.shut();
         // Nobody else would ask for what says that it goes on.
-        this.#valve.need(kind === 'announced');
+        this.#valve.need(this.#agentFile.waiting !== null && kind !== 'retired');
         // At start, and for a till that was fenced once it goes on.
         if (identity.registration !== undefined) this.capture.beginRegistration(identity.registration);
         // To announce the file, or to send what has waited.

@@ -162,20 +162,26 @@ export class Publisher implements Service {
   /**
    * A file that waits tells the centre its name, once in each run. What was cut from the file before, and may be in this one
    * no more, goes first, under the name of then: only the agent file still has it. Behind the announcement it would
-   * speak for a second file.
+   * speak for a second file: so what is found missing after that goes up under the name that was announced, once the centre
+   * goes on with it (`goOn`).
    */
   async #announce(signal: AbortSignal | undefined): Promise<void> {
     const { agentFile } = this.#options;
     const { waiting, incarnation } = agentFile;
     if (waiting === null || this.#announced === incarnation) return;
-    if (waiting.predecessor !== null && this.#hasSurvivors(waiting))
+    if (waiting.predecessor !== null && this.#hasSurvivors(waiting)) {
       await this.#publishSurvivors(waiting.predecessor, signal);
+      // Meanwhile it may have been retired, or have taken another name.
+      if (agentFile.incarnation !== incarnation || this.#standing.current.kind === 'ok') return;
+    }
+    agentFile.announcing();
     const record = this.#builder.announcement(waiting.predecessor);
     await this.#append({ records: [record] }, signal);
     this.#announced = incarnation;
   }
 
-  #hasSurvivors({ isAnotherFile }: Waiting): boolean {
+  #hasSurvivors({ isAnotherFile, isAnnounced }: Waiting): boolean {
+    if (isAnnounced === true) return false;
     const { agentFile, till } = this.#options;
     const { upTo, id } = agentFile.cutEntries;
     return isAnotherFile === true || (id !== null && !till.proof.holds({ seq: upTo, id }));

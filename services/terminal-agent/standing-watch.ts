@@ -81,6 +81,9 @@ export class StandingWatch {
         // Nobody knows what was written to the file while it was somebody else's, or nobody's.
         till.write(() => markAllUnswept(till.db, { deletes: false }));
         const gone = goOn(till, agentFile);
+        // This name is that of the file whose units they are.
+        if (gone.as === 'older, with units that no log has')
+          this.#fileDoubt = `${till.db.name} was put back to an older one while it waited`;
         apply.flight.reload();
         this.#options.log.info(
           { incarnation: agentFile.incarnation, ...gone },

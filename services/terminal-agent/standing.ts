@@ -53,6 +53,8 @@ export interface Waiting {
   readonly predecessor: string | null;
   /** payflow.db was another one than the units are of: those go up under the name before, whatever file comes next. */
   readonly isAnotherFile?: boolean | undefined;
+  /** The log may have its name, so that the centre may go on with it: nothing goes up under the name before any more. */
+  readonly isAnnounced?: boolean | undefined;
 }
 
 export interface StandingFacts {

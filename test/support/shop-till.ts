@@ -167,6 +167,8 @@ export function openShopTill(options: ShopOptions = {}): ShopTill {
     look: () => void capture.cutAll(),
     goOn() {
       agentFile.renounce({ why: 'a test' }, 'incarnation-2');
+      const sent = agentFile.unpublished(Infinity, 1000).map(({ number }) => number);
+      agentFile.markPublished(sent, { nowMs: 1, lastOffset: 1 });
       goOn(test.till, agentFile);
       this.restart();
     },

@@ -15,17 +15,31 @@ import { newUnit } from '../up/cut-units.ts';
 
 export interface GoneOn {
   readonly units: number;
-  /** The file holds what was cut from it; else its entries are cut anew, and the centre knows those again that it has. */
-  readonly isWhole: boolean;
+  readonly as: 'whole' | 'older, with units that no log has' | 'older';
 }
 
-/** The centre has said that this file goes on. */
+/**
+ * The centre has said that this file goes on. The one place where units are forgotten that are not settled, so the rule
+ * stands here: a unit leaves the agent file only when the log has it, or the centre has answered it, or payflow.db has
+ * its entries, so that its changes are cut anew.
+ *
+ *   payflow.db holds what was cut | the log has all units | then
+ *   ------------------------------+-----------------------+---------------------------------------------------------------
+ *   yes                           | yes, no               | what is not settled is sent under this name, as it was cut
+ *   no                            | yes                   | its entries are cut anew; the centre knows those that it has
+ *   no                            | no: it was put back   | the units go up under this name, which was announced for the
+ *                                 | after it announced    | file that they are of; the one that stands here takes another
+ *                                 | itself                | name (`StandingWatch`)
+ */
 export function goOn({ db, proof }: Pick<TillDatabase, 'db' | 'proof'>, agentFile: AgentFile): GoneOn {
   const { upTo, id } = agentFile.cutEntries;
   const isWhole = id === null || proof.holds({ seq: upTo, id });
-  const units = isWhole ? unsettledUnits(db, agentFile) : takenUnits(db);
-  agentFile.goOn(units, isWhole ? agentFile.cutEntries : NOTHING_CUT);
-  return { units: units.length, isWhole };
+  const isUnsent = agentFile.unpublished(Infinity, 1).length > 0;
+  const isKept = isWhole || isUnsent;
+  const units = isKept ? unsettledUnits(db, agentFile) : takenUnits(db);
+  agentFile.goOn(units, isKept ? agentFile.cutEntries : NOTHING_CUT);
+  const older = isUnsent ? 'older, with units that no log has' : 'older';
+  return { units: units.length, as: isWhole ? 'whole' : older };
 }
 
 const NOTHING_CUT = { upTo: 0, id: null };

@@ -129,6 +129,12 @@ export class AgentFile extends UnitStore {
     this.#incarnation = newIncarnation;
   }
 
+  /** Before its name is sent. */
+  announcing(): void {
+    const { waiting } = this;
+    if (waiting !== null && waiting.isAnnounced !== true) this.#wait({ ...waiting, isAnnounced: true });
+  }
+
   /** Under which payflow.db may still note what is settled; undefined: it knows the new name. */
   get renamedFrom(): string | undefined {
     return this.getMeta(RENAMED_FROM);
