@@ -103,8 +103,10 @@ export class TakenTill {
     this.app = new Database(this.file);
   }
 
-  /** The centre has said so. */
+  /** The centre has said so; all that was cut had gone up before the file announced itself. */
   goOn(): void {
+    const sent = this.agentFile.unpublished(Infinity, 1000).map(({ number }) => number);
+    this.agentFile.markPublished(sent, { nowMs: 1, lastOffset: 1 });
     goOn(this.till, this.agentFile);
     this.capture.flight.reload();
     this.#standing.set({ kind: 'ok' });
