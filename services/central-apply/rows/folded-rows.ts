@@ -4,6 +4,7 @@
  */
 import type { CentralId, Outcome } from '../../shared/records/change-record.ts';
 import type { UnitChange } from '../../shared/records/unit-record.ts';
+import { leftByTriggers } from './after-triggers.ts';
 import { centralRow, type Incoming } from './change.ts';
 import type { FoldedRow } from './folded-row.ts';
 import type { RowWrites } from './standing.ts';
@@ -55,12 +56,14 @@ export async function writeFoldedRows(
     const ordered = step.order === 'original' ? parentsFirst(model, step.plans) : step.plans;
     for (const [plan, hash] of await writeRows(session, ordered, step.order)) written.set(plan, hash);
   }
+  const touched = new Set(all.map(({ table }) => table));
+  const left = await leftByTriggers(session, model.afterTriggers, written, touched);
   await removeVersions(
     session,
     all.filter(({ writes }) => writes.delete),
   );
   await writeVersions(session, [
-    ...[...written].flatMap(([plan, hash]) => versionRow(plans.get(plan), hash)),
+    ...[...left].flatMap(([plan, hash]) => versionRow(plans.get(plan), hash)),
     ...[...rows.values()].flatMap((row) => (row.isWritten ? [] : versionRow(row, row.standing?.hash))),
   ]);
 }

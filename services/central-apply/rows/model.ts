@@ -22,6 +22,7 @@ import { bindCentral, localColumn, type BoundCentralTable } from '../../shared/c
 import { wrapPostgresError } from '../../shared/database/postgres.ts';
 import { centralConverter, type CentralConverter } from '../../shared/values/central-text.ts';
 import type { SqliteValue, Unit } from '../../shared/records/unit-record.ts';
+import { readAfterTriggers, type AfterTriggers } from './after-triggers.ts';
 import type { Converted } from './change.ts';
 import { castType, quoteName } from './sql.ts';
 
@@ -89,9 +90,10 @@ export interface CentralModel {
   readonly byLocal: ByLocalName<TableModel>;
   /** In which rows are locked: children before the parents that give them their store, then by name. */
   readonly lockOrder: readonly TableModel[];
-  /** What convert.ts has made of units under this mapping. */
+  readonly afterTriggers: AfterTriggers;
   /** For texts that leave this process. */
   readonly masking: Masking;
+  /** What convert.ts has made of units under this mapping. */
   readonly converted: WeakMap<Unit, readonly Converted[]>;
 }
 
@@ -140,6 +142,7 @@ export async function loadModel(client: Pool | PoolClient): Promise<CentralModel
     tables,
     byLocal,
     lockOrder,
+    afterTriggers: await readAfterTriggers(client, tables.values()),
     masking: new Masking(mapping),
     converted: new WeakMap(),
   };
