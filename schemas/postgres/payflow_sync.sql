@@ -169,7 +169,7 @@ CREATE TABLE IF NOT EXISTS payflow_sync.forgotten (
 
 -- Who wrote a central row on behalf of a till, with the till's clock and the number of its change, and the hash of the
 -- row as our transaction left it, without amounts and timestamp (a row that hashes differently was changed by head
--- office since). columns: JSON, for columns that a till wrote after the rest: [clock, till, number, epoch, lsn].
+-- office since). columns: JSON, of what tills wrote after the rest: [[clock, till, number, epoch, lsn, columns …]].
 -- epoch, lsn: behind the commit of what was there before.
 CREATE TABLE IF NOT EXISTS payflow_sync.row_version (
   table_name  text NOT NULL,

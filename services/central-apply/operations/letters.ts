@@ -277,7 +277,7 @@ export async function indexOldLetters(session: Session, model: CentralModel): Pr
         AND r.role = 'changed' AND t.local = r.table_key AND w.table_name = t.central
         AND EXISTS (
               SELECT 1 FROM (SELECT w.terminal_id, w.clock_ms
-                             UNION ALL SELECT c.value ->> 1, (c.value ->> 0)::bigint FROM json_each(w.columns::json) AS c
+                             UNION ALL SELECT c.value ->> 1, (c.value ->> 0)::bigint FROM json_array_elements(w.columns::json) AS c (value)
                             ) AS v (writer, clock_ms)
                WHERE v.writer = r.terminal_id AND v.clock_ms > extract(epoch FROM d.refused_at) * 1000)
         AND w.central_id = COALESCE(r.central_id, (

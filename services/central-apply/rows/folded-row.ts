@@ -56,7 +56,7 @@ function putBack(change: ResolvedChange): Verdict {
   return { outcome: 'lost', discarded: PUSH_ONLY };
 }
 
-export class FoldedRow {
+export class FoldedRow implements MetRow {
   readonly table: TableModel;
   readonly id: CentralId;
   /** As it stood before the group; null: it did not exist. */
@@ -99,6 +99,10 @@ export class FoldedRow {
   /** As it will be left, as far as known here; null when deleted. */
   get current(): ReadonlyMap<string, Text> | null {
     return this.#row.current;
+  }
+
+  valueIn(column: string): Text {
+    return this.#row.valueOf(column);
   }
 
   /** Whether anything is to be written of it. */
@@ -183,10 +187,6 @@ export class FoldedRow {
     return verdict;
   }
 
-  get #met(): MetRow {
-    return { table: this.table, version: this.version, valueOf: (column) => this.#row.valueOf(column) };
-  }
-
   /** It bears the mark of a soft delete. */
   get #isMarked(): boolean {
     const { soft } = this.table;
@@ -200,7 +200,7 @@ export class FoldedRow {
   ): Verdict {
     const { timestampColumn, granularity } = this.table;
     // Of the row before any of this is written.
-    const known = granularity === 'row' ? knownOfRow(change, next, before, this.#met) : null;
+    const known = granularity === 'row' ? knownOfRow(change, next, before, this) : null;
     let written = 0;
     let lost: Discarded | null = null;
     let won: Discarded | null = null;
@@ -230,12 +230,12 @@ export class FoldedRow {
     const policy = this.#policy(column);
     const isPushed = this.#isPushed(column);
     if (policy === 'delta' && !isPushed) return this.#add(column, value, before.get(column) ?? null);
-    const knowledge = known ?? knownOfColumn(change, column, before, this.#met);
+    const knowledge = known ?? knownOfColumn(change, column, before, this);
     const verdict = columnVerdict({
       // Of one that is pushed the policy is never asked.
       policy: policy === 'delta' ? 'append-only' : policy,
       isPushed,
-      isThere: isPushed ? isSame(this.table, column, current, value) : isThere(this.#met, column, value),
+      isThere: isPushed ? isSame(this.table, column, current, value) : isThere(this, column, value),
       ...knowledge,
     });
     if (verdict.written) this.#write(change, column, value);
@@ -263,7 +263,7 @@ export class FoldedRow {
   #delete(change: ResolvedChange): Verdict {
     const { soft, delete: mode, policy } = this.table;
     this.#lastDeleted = { terminal: change.terminal, values: change.before };
-    const { saw, isDoubtful, isOwn, wins } = knownOfRow(change, change.next, change.before, this.#met);
+    const { saw, isDoubtful, isOwn, wins } = knownOfRow(change, change.next, change.before, this);
     const { done, conflict } = deleteVerdict({
       mode,
       policy,

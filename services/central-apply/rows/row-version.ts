@@ -80,25 +80,49 @@ export function headOfficeVersion(
   return { rest: { clockMs, writer: CENTRE, seq: 0, at: LONG_AGO }, columns: new Map() };
 }
 
-type Stored = [clockMs: number, writer: string, seq: number, epoch: number, lsn: string];
+/** Columns that one change wrote share its version. */
+type Stored = [
+  clockMs: number,
+  writer: string,
+  seq: number,
+  epoch: number,
+  lsn: string,
+  ...columns: string[],
+];
 
 /** As `row_version.columns` keeps them; null: there are none. */
 export function columnsToJson(columns: RowVersion['columns']): string | null {
   if (columns.size === 0) return null;
-  const stored = [...columns].map(([name, { clockMs, writer, seq, at }]): [string, Stored] => [
-    name,
-    [clockMs, writer, seq, at.epoch, String(at.lsn)],
-  ]);
-  return JSON.stringify(Object.fromEntries(stored));
+  const groups: { readonly version: ValueVersion; readonly stored: Stored }[] = [];
+  for (const [name, version] of columns) {
+    const known = groups.find((group) => isSameVersion(group.version, version));
+    if (known !== undefined) {
+      known.stored.push(name);
+      continue;
+    }
+    const { clockMs, writer, seq, at } = version;
+    groups.push({ version, stored: [clockMs, writer, seq, at.epoch, String(at.lsn), name] });
+  }
+  return JSON.stringify(groups.map(({ stored }) => stored));
 }
 
 export function columnsFromJson(text: string | null): RowVersion['columns'] {
   if (text === null) return NO_VERSION.columns;
-  const stored = Object.entries(JSON.parse(text) as Record<string, Stored>);
-  return new Map(
-    stored.map(([name, [clockMs, writer, seq, epoch, lsn]]) => [
-      name,
-      { clockMs, writer, seq, at: { epoch, lsn: BigInt(lsn) } },
-    ]),
+  const columns = new Map<string, ValueVersion>();
+  for (const [clockMs, writer, seq, epoch, lsn, ...names] of JSON.parse(text) as Stored[]) {
+    const version = { clockMs, writer, seq, at: { epoch, lsn: BigInt(lsn) } };
+    for (const name of names) columns.set(name, version);
+  }
+  return columns;
+}
+
+function isSameVersion(a: ValueVersion, b: ValueVersion): boolean {
+  return (
+    a === b ||
+    (a.seq === b.seq &&
+      a.clockMs === b.clockMs &&
+      a.writer === b.writer &&
+      a.at.epoch === b.at.epoch &&
+      a.at.lsn === b.at.lsn)
   );
 }

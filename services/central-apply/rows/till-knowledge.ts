@@ -16,7 +16,7 @@ export type Knowledge = Pick<ColumnFacts, 'saw' | 'isDoubtful' | 'isOwn' | 'wins
 /** The row as it is when the change comes. */
 export interface MetRow {
   readonly table: TableModel;
-  readonly valueOf: (column: string) => Text;
+  valueIn(column: string): Text;
   readonly version: RowVersion;
 }
 
@@ -59,9 +59,9 @@ export function isWinner({ terminal, clockMs }: ResolvedChange, standing: ValueV
 }
 
 /** What it sends stands there already. */
-export function isThere({ table, valueOf }: MetRow, column: string, value: Text): boolean {
-  const model = table.central.get(column);
-  const current = valueOf(column);
+export function isThere(row: MetRow, column: string, value: Text): boolean {
+  const model = row.table.central.get(column);
+  const current = row.valueIn(column);
   return model === undefined ? current === value : isWrittenAlready(model, current, value);
 }
 
@@ -74,11 +74,11 @@ function sawColumn(
   { kind }: ResolvedChange,
   column: string,
   before: ReadonlyMap<string, Text>,
-  { table, valueOf }: MetRow,
+  row: MetRow,
 ): Saw {
-  const current = valueOf(column);
+  const current = row.valueIn(column);
   const known = before.get(column);
-  if (known !== undefined) return isSame(table, column, current, known) ? 'standing' : 'another';
+  if (known !== undefined) return isSame(row.table, column, current, known) ? 'standing' : 'another';
   if (kind !== 'insert') return 'unknown';
   return current === null ? 'nothing' : 'another';
 }

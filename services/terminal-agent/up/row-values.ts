@@ -84,15 +84,16 @@ function amountIn(text: string): SqliteValue {
   return whole === undefined ? Number(text) : BigInt(whole);
 }
 
-/** By local column: the value as the row state has it, and the text of the centre's. Where the centre's is not known, none. */
-export function centralTexts(
-  image: Image,
-): ReadonlyMap<string, { readonly value: Value; readonly text: string }> {
-  const texts = typedColumns(image).flatMap(({ column, type, central, value }) => {
-    const text = type === null || column.reference !== null ? null : centralText(central);
-    return text === null ? [] : [[column.local, { value, text }] as const];
-  });
-  return new Map(texts);
+/** A column's value as the row state has it, and the text of the centre's; undefined: the centre's is not known. */
+export function centralSideOf(
+  { set, values, central }: Image,
+  { local, reference }: BoundColumn,
+): { readonly value: Value; readonly text: string } | undefined {
+  const at = set.columns.findIndex((column) => column.local === local);
+  const column = set.columns[at];
+  if (column === undefined || reference !== null || central?.types[at] == null) return undefined;
+  const text = centralText(central.values[at] ?? null);
+  return text === null ? undefined : { value: plainValue(column, values[at] ?? null), text };
 }
 
 /** null: it is no text, and went down, and goes up, as what it is. */

@@ -18,7 +18,7 @@ import type { CutEntry } from '../units/units.ts';
 import type { KeptChange } from './change-store.ts';
 import { cutToText } from './cut-text.ts';
 import type { Parents } from './parents.ts';
-import { centralTexts, handleIn, isDeltaColumn, storedIn } from './row-values.ts';
+import { centralSideOf, handleIn, isDeltaColumn, storedIn } from './row-values.ts';
 import type { Image } from '../rows/image.ts';
 import { isFill, type Cut, type Update, type Value, type Values } from './row-state.ts';
 
@@ -126,7 +126,6 @@ type SeenIn = (column: BoundColumn, old: SqliteValue, saw: Value | undefined) =>
 /** What the app saw of a column, where its stored old value does not say it. */
 function seenBy({ cut, base }: CutRow): SeenIn {
   if (cut.op === 'c') return () => undefined;
-  const inImage = base === null ? null : centralTexts(base);
   return (column, old, saw) => {
     if (isDeltaColumn(column)) return undefined;
     if (saw === undefined) return 'unknown';
@@ -135,7 +134,7 @@ function seenBy({ cut, base }: CutRow): SeenIn {
       const handle = handleIn(saw);
       return handle === undefined ? 'unknown' : { text: handle };
     }
-    const image = inImage?.get(column.local);
+    const image = base === null ? undefined : centralSideOf(base, column);
     // A change of our own that is under way has taken its place.
     if (image === undefined || image.value !== saw || image.text === String(old)) return undefined;
     return { text: image.text };

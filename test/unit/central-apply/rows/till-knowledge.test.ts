@@ -90,7 +90,7 @@ const knownBy = (of: ResolvedChange, version = HEAD_OFFICE) =>
   knownOfRow(of, of.next, of.before, {
     table: of.table,
     version,
-    valueOf: (column) => VALUES.get(column) ?? null,
+    valueIn: (column) => VALUES.get(column) ?? null,
   });
 
 describe('of a whole row', () => {
@@ -130,7 +130,7 @@ describe('of a whole row', () => {
 
   test('its clock and writer are those of what was written last, of one column its own', () => {
     const version = versionBy(by('T2', 10), { note: by('T3', 70) });
-    const row = { table: table('row'), version, valueOf: (column: string) => VALUES.get(column) ?? null };
+    const row = { table: table('row'), version, valueIn: (column: string) => VALUES.get(column) ?? null };
     const of = change({ before: { name: 'a' }, next: { name: 'b' }, clockMs: 50 });
     expect(knownOfRow(of, of.next, of.before, row)).toMatchObject({ wins: false, isOwn: false });
     expect(knownOfColumn(of, 'name', of.before, row)).toMatchObject({ wins: true, saw: 'standing' });
