@@ -161,17 +161,16 @@ export class TillApply {
     });
   }
 
-  /** After the app wrote: keeps what was cut, puts back edits of push-only tables. @returns whether parked rows can come in */
+  /** After the app wrote. @returns whether some rows that waited for bootstrap came in, and others still may */
   applyLocal(): boolean {
-    const isFreed = () => this.parked.offeredOutside(this.#boundNow().awaitingBootstrap(), 1).length > 0;
-    if (isFreed() || this.#options.capture.isBehind) this.#transaction(() => undefined);
-    return isFreed();
+    const waiting = () => this.parked.countOfBootstrap(this.#boundNow().pastBootstrap());
+    const before = waiting();
+    if (before > 0 || this.#options.capture.isBehind) this.#transaction(() => undefined);
+    const left = waiting();
+    return left > 0 && left < before;
   }
 
-  /**
-   * Where to go on reading a stream, after a start or an error. What was kept back of it is dropped.
-   * @returns the offset of the first record not applied yet
-   */
+  /** After a start or an error; drops what was kept back. @returns the offset of the first record not applied yet */
   resume(topic: string): number {
     this.#boundNow();
     this.#pending.forget(topic);

@@ -42,7 +42,7 @@ export class ParkedRetry {
     if (!parked.any) return;
     const { unswept } = this.#parts.scope;
     for (const row of parked.uncutOutside(unswept)) this.#retry(row);
-    for (const row of parked.offeredOutside(bound.awaitingBootstrap(), MAX_RETRIES)) this.#retry(row);
+    for (const row of parked.ofBootstrap(bound.pastBootstrap(), MAX_RETRIES)) this.#retry(row);
     for (const row of parked.ofReason('own')) if (!this.#stillMaybeOwn(row)) this.#retry(row);
     if (settled) for (const row of parked.ofReason('children')) this.#retry(row);
     const tables = new Set(written);

@@ -43,6 +43,8 @@ export function parentKey(localTable: string, centralId: string): string {
   return `${localTable}:${centralId}`;
 }
 
+const OF_BOOTSTRAP = `reason = 'bootstrap' AND table_name IN (SELECT value FROM json_each(?))`;
+
 export class ParkedRows {
   readonly #db: SqliteDatabase;
   readonly #statements = new Map<string, Statement>();
@@ -115,11 +117,16 @@ export class ParkedRows {
     return this.#all(`reason = 'uncut' AND ${elsewhere} ORDER BY position`, JSON.stringify([...tables]));
   }
 
-  /** Of tables in which the rows from before were offered by now. */
-  offeredOutside(tables: ReadonlySet<string>, limit: number): ParkedRow[] {
-    const elsewhere = 'table_name NOT IN (SELECT value FROM json_each(?))';
-    const where = `reason = 'bootstrap' AND ${elsewhere} ORDER BY position LIMIT ${limit}`;
-    return this.#all(where, JSON.stringify([...tables]));
+  /** Of those that waited for bootstrap, what is in these tables. */
+  ofBootstrap(tables: readonly string[], limit: number): ParkedRow[] {
+    if (!this.#any) return [];
+    return this.#all(`${OF_BOOTSTRAP} ORDER BY position LIMIT ${limit}`, JSON.stringify(tables));
+  }
+
+  countOfBootstrap(tables: readonly string[]): number {
+    if (!this.#any) return 0;
+    const sql = `SELECT count(*) AS n FROM sync_parked WHERE ${OF_BOOTSTRAP}`;
+    return Number((this.#prepare(sql).get(JSON.stringify(tables)) as { n: number }).n);
   }
 
   /** Least recently tried first (each try puts its row behind the others), so that hopeless rows starve none. */

@@ -102,10 +102,9 @@ export class TillTables {
     );
   }
 
-  /** Tables of which no row that is new here comes in before bootstrap. */
-  awaitingBootstrap(): Set<string> {
-    const waiting = [...this.all()].filter(({ bound }) => awaitsBootstrap(this.#db, bound));
-    return new Set(waiting.map(({ name }) => name));
+  /** Tables into which rows come that are new here: those from before were offered, or tell what they are. */
+  pastBootstrap(): string[] {
+    return [...this.all()].flatMap(({ name, bound }) => (awaitsBootstrap(this.#db, bound) ? [] : [name]));
   }
 
   byCentral(name: string): TillTable | undefined {

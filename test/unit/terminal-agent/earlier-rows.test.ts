@@ -175,6 +175,15 @@ describe('rows that were here before the agent, without a natural key', () => {
     expect(shop.apply.parked.all()).toEqual([]);
   });
 
+  it('keep the agent from nothing where their table is gone: what waits there is tried again seldom', async () => {
+    opened(ORDERS);
+    await comes(100, 1);
+    shop.test.app.exec('DROP TABLE order_items; DROP TABLE orders');
+    shop.restart();
+    expect(shop.apply.parked.all()).toMatchObject([{ centralId: '1', reason: 'bootstrap' }]);
+    expect([shop.apply.applyLocal(), shop.apply.applyLocal()]).toEqual([false, false]);
+  });
+
   it('stay as they are where an operator says that none is the centre’s', async () => {
     opened(ORDERS);
     await comes(100, 3);
