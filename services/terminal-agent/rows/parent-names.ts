@@ -36,7 +36,8 @@ export class ParentNames {
   wasKeyOf(column: BoundColumn, handle: string, value: SqliteValue): boolean {
     const former =
       this.#rowOf(column, handle)?.rowKey ?? this.#parentOf(column)?.rows.formerKey(this.now(column, handle));
-    return former == null || sameStored(former, value);
+    // A column of texts may name a whole number: nobody converts it any more by the key that is gone.
+    return former == null || sameStored(former, value) || String(former) === String(value);
   }
 
   /** A UUID that no row has may be that of a row that is gone, where nobody knows which that had. */

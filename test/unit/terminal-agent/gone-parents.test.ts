@@ -57,6 +57,10 @@ async function openLabelled(): Promise<void> {
   // Each look at the clock is long after the one before: what has to be still is.
   const apply = { elapsedMs: () => (nowMs += 60_000) };
   shop = openShopTill({ schema: SCHEMA, mapping: MAPPING, central: CENTRAL, apply });
+  await labelled();
+}
+
+async function labelled(): Promise<void> {
   const { catalog } = shop;
   await shop.toCatalog(
     catalog.commit(
@@ -175,6 +179,24 @@ describe('what the app has pointed elsewhere is never taken for the old referenc
     await deed();
     shop.test.app.exec(`UPDATE labels SET tray = 50, box = '${NEW}'`);
     expect(told()).toEqual([['labels', 'u', ['tray', 'box']]]);
+  });
+
+  it('nor by the type of the column: a text that says the gone key says it still', async () => {
+    shop = openShopTill({
+      schema: SCHEMA.replace('tray INTEGER', 'tray TEXT'),
+      mapping: MAPPING,
+      central: CENTRAL,
+    });
+    await labelled();
+    expect(shop.rows('SELECT typeof(tray) AS type FROM labels')).toEqual([{ type: 'text' }]);
+    await byHeadOffice();
+    shop.test.app.exec(`UPDATE labels SET note = 'seen'`);
+    shop.look();
+    shop.test.app.exec(`UPDATE labels SET tray = '50'`);
+    expect(told()).toEqual([
+      ['labels', 'u', ['note']],
+      ['labels', 'u', ['tray']],
+    ]);
   });
 
   it('a file of the version before gets what is needed to tell', async () => {
