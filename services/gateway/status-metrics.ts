@@ -133,13 +133,17 @@ export const STATUS_METRICS: readonly StatusMetric[] = [
 ];
 
 export function statusMetrics(context: GatewayContext): void {
-  const { registry, now } = context;
+  const { registry, now, log } = context;
   let asked: { readonly atMs: number; readonly status: Promise<SystemStatus | undefined> } | undefined;
-  // An outage is told by /readyz: figures that nobody knows are absent.
+  // Figures that nobody knows are absent; an outage is told by /readyz as well.
+  const failed = (error: unknown) => {
+    log.warn({ err: error }, 'a scrape gets no figures of tills and centre');
+    return undefined;
+  };
   const look = () => {
     const nowMs = now().getTime();
     if (asked === undefined || nowMs - asked.atMs >= SHARED_MS || nowMs < asked.atMs)
-      asked = { atMs: nowMs, status: systemStatus(context).catch(() => undefined) };
+      asked = { atMs: nowMs, status: systemStatus(context).catch(failed) };
     return asked.status;
   };
   for (const { name, help, labelNames, samples } of STATUS_METRICS) {
