@@ -242,9 +242,9 @@ export async function inOpenLetters(
 export const SUPERSEDED_CODE = 'TERMINAL_FENCED';
 
 /**
- * Letters of what was held of other files, or of this one while another went on, lose what comes now. What was refused becomes a letter of the file that
- * goes on, so that the retry of it is told to that file; where only a part of it is that file's, its other numbers are
- * those of other changes here, and it stays the letter of the file that sent all of it.
+ * Letters of what was held of other files, or of this one while another went on, lose what comes now. What was refused
+ * becomes a letter of the file that goes on, so that the retry of it is told to that file; where only a part of it is
+ * that file's, its other numbers are those of other changes here, and it stays the letter of the file that sent all of it.
  * @returns what came of letters of refused changes, which stay open
  */
 async function takeOverLetters(

@@ -1,5 +1,6 @@
 /**
- * Evidence is kept for RETENTION_DAYS and goes by age alone; in small portions, since every removed row is WAL that capture reads. What still waits for somebody never goes.
+ * Evidence is kept for RETENTION_DAYS and goes by age alone; in small portions, since every removed row is WAL that
+ * capture reads. What still waits for somebody never goes.
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';

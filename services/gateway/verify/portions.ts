@@ -7,7 +7,10 @@ export interface Portion {
   rows: number;
 }
 
-/** @param differing bucket, and its rows on the till @returns buckets of not too many rows together, on the side that has more; one bucket at least. */
+/**
+ * @param differing bucket, and its rows on the till
+ * @returns buckets of not too many rows together, on the side that has more; one bucket at least
+ */
 export function portions(differing: readonly (readonly [number, number])[], centre: Buckets): Portion[] {
   const found: Portion[] = [];
   for (const [bucket, rowsOnTill] of differing) {

@@ -16,7 +16,10 @@ export interface Statement {
   readonly values: readonly string[];
 }
 
-/** To be run in order; not for the current incarnation. The till's new place is where that file stood when it last was current, else its first unit. */
+/**
+ * To be run in order; not for the current incarnation. The till's new place is where that file stood when it last was
+ * current, else its first unit.
+ */
 export function adoptStatements({ terminalId, incarnation, left }: HandOverOf): readonly Statement[] {
   return [
     { sql: LEAVE, values: [terminalId, left] },
