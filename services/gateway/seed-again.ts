@@ -9,16 +9,25 @@ const SEEDING_MS = 30 * 60_000;
 const LOOK_MS = 200;
 const EPOCH = `(SELECT value::int FROM payflow_sync.meta WHERE name = 'epoch')`;
 
-/** @param table as the mapping calls it at the centre @throws PayflowError NOT_FOUND no such table is seeded */
+/**
+ * A seeding that is wanted or under way is joined: its rows stand in the streams when it is done, and begun anew by each who
+ * asks it would never be.
+ * @param table as the mapping calls it at the centre
+ * @throws PayflowError NOT_FOUND no such table is seeded
+ */
 export async function seedAgain(pool: Pool, table: string): Promise<void> {
-  const wanted = await rows(
+  const known = await rows(
     pool,
-    `UPDATE payflow_sync.seeding SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp()
-      WHERE table_name = $1 AND epoch = ${EPOCH} RETURNING table_name`,
+    `SELECT FROM payflow_sync.seeding WHERE table_name = $1 AND epoch = ${EPOCH}`,
     [table],
   );
-  if (wanted.length === 0)
-    throw new PayflowError('NOT_FOUND', `no table ${table} is seeded into the streams`);
+  if (known.length === 0) throw new PayflowError('NOT_FOUND', `no table ${table} is seeded into the streams`);
+  await rows(
+    pool,
+    `UPDATE payflow_sync.seeding SET state = 'wanted', last_key = NULL, rows = 0, updated_at = clock_timestamp()
+      WHERE table_name = $1 AND epoch = ${EPOCH} AND state = 'done'`,
+    [table],
+  );
 }
 
 /** Until the rows of that table stand in the streams. @throws PayflowError SYNC_TIMEOUT capture has not done it */
